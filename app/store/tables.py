@@ -1,0 +1,233 @@
+"""The tables (DESIGN: what is kept in SQL). One class per noun; questions asked of them live beside this file."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+# SQLite only auto-increments INTEGER primary keys; PostgreSQL wants room for billions of passages.
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+
+def now() -> datetime:
+    """The present in UTC: every time in the store is UTC."""
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    """Common base; dictionaries and lists are JSON columns."""
+
+    type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON, list[Any]: JSON}
+
+
+class Model(Base):
+    """A causal LM checkpoint with its optimizer's second moments; `path` is None for imported results."""
+
+    __tablename__ = "models"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    path: Mapped[str | None]
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    parameters: Mapped[int | None] = mapped_column(BigInteger)
+    description: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+
+
+class Corpus(Base):
+    """A named, versioned set of passages; `sha256` is over ids and texts in order."""
+
+    __tablename__ = "corpora"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    description: Mapped[str] = mapped_column(Text, default="")
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    passage_count: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+
+
+class Passage(Base):
+    """One training example. `position` is its row in the corpus and in every index of that corpus."""
+
+    __tablename__ = "passages"
+    __table_args__ = (
+        UniqueConstraint("corpus_id", "position"),
+        UniqueConstraint("corpus_id", "external_id"),
+        {"sqlite_autoincrement": True},  # ids are permalinks and must never be given out twice
+    )
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    corpus_id: Mapped[int] = mapped_column(ForeignKey("corpora.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    external_id: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    meta: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    corpus: Mapped[Corpus] = relationship()
+
+
+class PromptSet(Base):
+    """Prompts that are asked together; `corpus_id` is the corpus whose passages state their facts."""
+
+    __tablename__ = "prompt_sets"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    corpus_id: Mapped[int | None] = mapped_column(ForeignKey("corpora.id"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+
+
+class Prompt(Base):
+    """An input with a target. `slug` is its name in URLs, unique in its set and never changed."""
+
+    __tablename__ = "prompts"
+    __table_args__ = (
+        UniqueConstraint("prompt_set_id", "slug"),
+        UniqueConstraint("prompt_set_id", "external_id"),
+        Index("ix_prompts_set_task_position", "prompt_set_id", "task", "position"),
+        Index("ix_prompts_set_relation", "prompt_set_id", "relation"),
+        {"sqlite_autoincrement": True},
+    )
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    prompt_set_id: Mapped[int] = mapped_column(ForeignKey("prompt_sets.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    external_id: Mapped[str] = mapped_column(Text)
+    slug: Mapped[str] = mapped_column(String(120))
+    task: Mapped[str] = mapped_column(String(40))  # fact, commonsense, arithmetic, open_ended
+    text: Mapped[str] = mapped_column(Text)
+    target: Mapped[str] = mapped_column(Text)
+    ground_truth: Mapped[str | None] = mapped_column(Text)  # where it differs from the traced target
+    aliases: Mapped[list[str]] = mapped_column(default=list)
+    subject: Mapped[str | None] = mapped_column(Text)
+    relation: Mapped[str | None] = mapped_column(Text)
+    fact_id: Mapped[str | None] = mapped_column(Text)
+    frequency: Mapped[int | None]  # passages of the corpus that state it
+    frequency_bucket: Mapped[int | None]
+    extra: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    prompt_set: Mapped[PromptSet] = relationship()
+
+
+class Statement(Base):
+    """Ground truth: this passage states this prompt's fact."""
+
+    __tablename__ = "statements"
+    prompt_id: Mapped[int] = mapped_column(ForeignKey("prompts.id", ondelete="CASCADE"), primary_key=True)
+    passage_id: Mapped[int] = mapped_column(
+        ForeignKey("passages.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class Output(Base):
+    """What a model answers to a prompt: greedy answer, samples, and probabilities (0..1)."""
+
+    __tablename__ = "outputs"
+    __table_args__ = (UniqueConstraint("model_id", "prompt_id"),)
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    model_id: Mapped[int] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"))
+    prompt_id: Mapped[int] = mapped_column(ForeignKey("prompts.id", ondelete="CASCADE"), index=True)
+    answer: Mapped[str | None] = mapped_column(Text)
+    correct: Mapped[bool | None]
+    probability: Mapped[float | None]  # of the target, given the prompt
+    confidence: Mapped[float | None]  # share of samples that agree with the answer, or the file's own
+    samples: Mapped[list[str]] = mapped_column(default=list)
+
+
+class Run(Base):
+    """Results of one method over one prompt set, model and corpus, with its full configuration."""
+
+    __tablename__ = "runs"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(String(120), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
+    method: Mapped[str] = mapped_column(String(80))
+    model_id: Mapped[int] = mapped_column(ForeignKey("models.id"))
+    corpus_id: Mapped[int] = mapped_column(ForeignKey("corpora.id"))
+    prompt_set_id: Mapped[int] = mapped_column(ForeignKey("prompt_sets.id"))
+    index_name: Mapped[str | None]
+    configuration: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    metrics: Mapped[dict[str, Any]] = mapped_column(default=dict)  # written by app.evaluation
+    status: Mapped[str] = mapped_column(String(20), default="done")  # running, done, failed
+    prompt_count: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    model: Mapped[Model] = relationship()
+    corpus: Mapped[Corpus] = relationship()
+    prompt_set: Mapped[PromptSet] = relationship()
+
+
+class Result(Base):
+    """One prompt of one run. The summary columns exist so that browsing never reads the retrieved rows."""
+
+    __tablename__ = "results"
+    __table_args__ = (
+        UniqueConstraint("run_id", "prompt_id"),
+        Index("ix_results_run_position", "run_id", "position"),
+    )
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    prompt_id: Mapped[int] = mapped_column(ForeignKey("prompts.id", ondelete="CASCADE"), index=True)
+    position: Mapped[int]
+    top_score: Mapped[float | None]
+    first_correct_rank: Mapped[int | None]  # rank of the first proponent that states the fact
+    best_ais: Mapped[float | None]
+    tail_patch: Mapped[float | None]  # mean over the proponents it was measured for, percentage points
+    extra: Mapped[dict[str, Any]] = mapped_column(default=dict)  # what the file said beyond our columns
+    run: Mapped[Run] = relationship()
+    prompt: Mapped[Prompt] = relationship()
+
+
+class Retrieved(Base):
+    """One passage retrieved for one result, on one side, at one rank (from 1)."""
+
+    __tablename__ = "retrieved"
+    result_id: Mapped[int] = mapped_column(ForeignKey("results.id", ondelete="CASCADE"), primary_key=True)
+    side: Mapped[str] = mapped_column(String(10), primary_key=True)  # proponent, opponent
+    rank: Mapped[int] = mapped_column(primary_key=True)
+    passage_id: Mapped[int] = mapped_column(ForeignKey("passages.id"), index=True)
+    score: Mapped[float | None]
+    correct: Mapped[bool | None]  # the passage states the fact
+    original_rank: Mapped[int | None]
+    ais_score: Mapped[float | None]
+    ais_window: Mapped[str | None] = mapped_column(Text)
+    kind: Mapped[str | None] = mapped_column(String(40))  # proponent type, see app.evaluation.types
+    tail_patch: Mapped[float | None]  # percentage points
+    passage: Mapped[Passage] = relationship()
+
+
+class Trace(Base):
+    """One on-demand answer. The row is the job while it waits and runs; immutable once `done`."""
+
+    __tablename__ = "traces"
+    __table_args__ = (Index("ix_traces_status_created", "status", "created_at"),)
+    id: Mapped[str] = mapped_column(String(24), primary_key=True)
+    status: Mapped[str] = mapped_column(String(20), default="queued")  # queued running done failed cancelled
+    stage: Mapped[str] = mapped_column(String(20), default="queued")
+    request: Mapped[dict[str, Any]]
+    request_key: Mapped[str] = mapped_column(String(64), index=True)  # equal questions to an equal index
+    result: Mapped[dict[str, Any] | None]
+    error: Mapped[dict[str, Any] | None]
+    worker: Mapped[str | None] = mapped_column(String(80))
+    attempts: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+    started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Worker(Base):
+    """A tracing process and what it has loaded; `seen_at` is its heartbeat."""
+
+    __tablename__ = "workers"
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    device: Mapped[str] = mapped_column(String(40))
+    status: Mapped[str] = mapped_column(String(20))  # loading, ready, failed
+    detail: Mapped[str] = mapped_column(Text, default="")
+    loaded: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+    seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+
+
+class Tombstone(Base):
+    """What once stood at a permalink and was removed: the page answers 410 with the reason."""
+
+    __tablename__ = "tombstones"
+    path: Mapped[str] = mapped_column(String(400), primary_key=True)
+    reason: Mapped[str] = mapped_column(Text)
+    removed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
