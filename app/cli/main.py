@@ -1,15 +1,29 @@
 """`startrail`: one Typer application, one file per command group."""
 
-import sys
 from importlib import import_module
+from typing import Any
 
 import typer
-from rich.console import Console
+from typer.core import TyperGroup
 
 from app.errors import UserError
 
+
+class Group(TyperGroup):
+    """Turns a `UserError` from any command into one line on standard error and exit code 2."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        """Run the command; what the user can mend never shows a traceback."""
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            typer.secho(f"error: {error}", fg="red", err=True)
+            raise typer.Exit(2) from None
+
+
 app = typer.Typer(
     name="startrail",
+    cls=Group,
     help="See which training passages made a language model say that.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -19,20 +33,12 @@ app = typer.Typer(
 
 # Each module registers its commands on `app` through `register(app)`. They import torch and FAISS inside
 # the command, so that `startrail --help` answers at once.
-GROUPS = ()
+GROUPS: tuple[str, ...] = ("serve",)
 
 for _group in GROUPS:
     import_module(f"app.cli.{_group}").register(app)
 
 
 def run() -> None:
-    """Entry point: a `UserError` becomes one red line on standard error and exit code 2."""
-    try:
-        app()
-    except UserError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {_plain(error)}")
-        sys.exit(2)
-
-
-def _plain(error: UserError) -> str:
-    return str(error).replace("[", r"\[")
+    """Entry point of the `startrail` command."""
+    app()

@@ -1,0 +1,88 @@
+"""`startrail serve`: the site, and beside it the process that answers traces."""
+
+import subprocess
+import sys
+import threading
+from typing import Annotated
+
+import typer
+
+from app.errors import UserError
+from app.settings import get_settings
+
+HOST_HELP = "Address to listen on; 0.0.0.0 for every interface."
+
+
+def register(app: typer.Typer) -> None:
+    """Add `serve`."""
+    app.command(name="serve", help=serve.__doc__)(serve)
+
+
+def serve(
+    host: Annotated[str, typer.Option(help=HOST_HELP)] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    worker: Annotated[
+        bool, typer.Option(help="Also run the tracing worker, and start it again should it die.")
+    ] = True,
+) -> None:
+    """Serve the site of STARTRAIL_HOME, by default with a tracing worker beside it.
+
+    Behind a proxy or in several containers, run `startrail serve --no-worker` and `startrail worker` apart.
+    """
+    run_site(host, port, worker=worker)
+
+
+def run_site(host: str, port: int, *, worker: bool) -> None:
+    """Migrate the store, start the worker if asked, serve until interrupted.
+
+    Raises:
+        UserError: the port is taken, or the database cannot be reached.
+    """
+    import socket
+
+    import uvicorn
+    from rich.console import Console
+
+    from app.main import create_app
+    from app.store.engine import migrate
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UserError(
+                f"Cannot listen on {host}:{port}: {error.strerror}.", remedy="Choose another with --port."
+            ) from None
+    settings = get_settings()
+    migrate(settings.url)
+    stop = threading.Event()
+    keeper = threading.Thread(target=_keep_worker, args=(stop,), daemon=True) if worker else None
+    if keeper:
+        keeper.start()
+    shown = "localhost" if host in {"127.0.0.1", "0.0.0.0"} else host
+    Console().print(f"\n  [bold]★ Startrail[/] is at [bold cyan]http://{shown}:{port}/[/]   (Ctrl+C stops it)\n")
+    try:
+        uvicorn.run(create_app(settings), host=host, port=port, log_level="warning")
+    finally:
+        stop.set()
+        if keeper:
+            keeper.join(timeout=10)
+
+
+def _keep_worker(stop: threading.Event) -> None:
+    """Run `startrail worker` until `stop`; start it again, ever more slowly, when it dies."""
+    pause = 1.0
+    while not stop.is_set():
+        process = subprocess.Popen([sys.executable, "-m", "app.cli", "worker"])
+        while process.poll() is None:
+            if stop.wait(0.2):
+                process.terminate()
+                try:
+                    process.wait(timeout=8)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                return
+        typer.secho(f"The tracing worker ended (exit {process.returncode}); starting it again.", fg="yellow", err=True)
+        stop.wait(pause)
+        pause = min(pause * 2, 60)
