@@ -32,7 +32,7 @@ system:
 	@if [ -x $(CHROMIUM) ] && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -q && apt-get install -y -q chromium postgresql; \
-	else echo "The tests need Chromium at $(CHROMIUM) and PostgreSQL 15 or newer: sudo apt-get install system postgresql"; exit 1; fi
+	else echo "The tests need Chromium at $(CHROMIUM) and PostgreSQL 15 or newer: sudo apt-get install chromium postgresql"; exit 1; fi
 
 lint: install
 	$(BIN)/ruff check .
