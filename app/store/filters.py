@@ -1,0 +1,234 @@
+"""Filters over results as SQL: the tree of a filter expression, its fields, and how each becomes a column.
+
+Knows nothing of how a filter is spelt (that is `app.web.filters`). Every value travels as a bound
+parameter, so no text a reader typed is ever SQL.
+
+**What is not known is neither true nor false.** A comparison with a missing value selects nothing, and
+neither does its negation (SQL's and Kleene's three-valued logic): `correct` and `not correct` are the prompts
+judged right and those judged wrong, without the ones nobody judged. `field is known` is always true or false.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import ColumnElement, Double, Integer, and_, exists, literal, not_, or_, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
+
+from app.errors import UserError
+from app.store.tables import Output, Prompt, Result, Statement
+
+Kind = Literal["text", "number", "boolean"]
+Operator = Literal["=", "!=", "<", "<=", ">", ">="]
+Value = str | float | int
+
+
+@dataclass(frozen=True)
+class Field:
+    """One name a filter may use: which row it is read from, and the words for it."""
+
+    name: str
+    kind: Kind
+    row: Literal["prompt", "output", "result"]
+    label: str
+    help: str
+    others: tuple[str, ...] = ()  # the names the paper's results files use
+
+    def __str__(self) -> str:
+        """Its name, as an expression spells it."""
+        return self.name
+
+
+FIELDS: dict[str, Field] = {
+    field.name: field
+    for field in (
+        Field("task", "text", "prompt", "task", "fact, commonsense, arithmetic or open_ended"),
+        Field("relation", "text", "prompt", "relation", "what the fact says of its subject"),
+        Field("prompt", "text", "prompt", "prompt", "the prompt's text", ("inputs_plaintext",)),
+        Field("target", "text", "prompt", "target", "the completion that was traced", ("targets_plaintext",)),
+        Field("ground_truth", "text", "prompt", "ground truth", "the true answer, where the target differs",
+              ("groundtruth",)),
+        Field("subject", "text", "prompt", "subject", "whom or what the fact is about"),
+        Field("example_id", "text", "prompt", "example id", "the prompt's id in its file", ("trex_id",)),
+        Field("fact_id", "text", "prompt", "fact id", "the id of its fact"),
+        Field("frequency", "number", "prompt", "corpus frequency", "passages that state the fact",
+              ("c4_frequency", "fact_frequency")),
+        Field("bucket", "number", "prompt", "frequency bucket", "0 (never) to 5 (most common)",
+              ("c4_frequency_bucket", "frequency_bucket")),
+        Field("stated", "boolean", "prompt", "stated in the corpus", "a passage is known to state the fact",
+              ("has_trex_sentence",)),
+        Field("answer", "text", "output", "model answer", "what the model answers, greedily"),
+        Field("correct", "boolean", "output", "answered right", "the model's answer is right",
+              ("is_correct", "is_8b_correct")),
+        Field("confidence", "number", "output", "confidence", "share of samples that agree, 0 to 1",
+              ("8b_confidence", "model_confidence")),
+        Field("probability", "number", "output", "probability", "of the target, 0 to 1"),
+        Field("top_score", "number", "result", "top score", "score of the first proponent"),
+        Field("first_correct_rank", "number", "result", "first correct rank",
+              "rank of the first proponent that states the fact", ("rank",)),
+        Field("best_ais", "number", "result", "best AIS score", "how strongly a proponent entails the fact",
+              ("ais",)),
+        Field("tail_patch", "number", "result", "tail-patch", "percentage points after one training step"),
+    )
+}  # fmt: skip
+
+SPELLINGS: dict[str, Field] = {name: f for f in FIELDS.values() for name in (f.name, *f.others)}
+
+
+@dataclass(frozen=True)
+class Compare:
+    """`field op value`; the value may be another field of the same kind. Text knows only `=` and `!=`."""
+
+    field: Field
+    op: Operator
+    value: Value | Field
+
+
+@dataclass(frozen=True)
+class In:
+    """The field is one of the values."""
+
+    field: Field
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Contains:
+    """The text contains the words, or begins with them, without regard to the case of A to Z."""
+
+    field: Field
+    text: str
+    start: bool = False
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A yes-or-no field, taken as it is."""
+
+    field: Field
+
+
+@dataclass(frozen=True)
+class Known:
+    """The field has a value."""
+
+    field: Field
+
+
+@dataclass(frozen=True)
+class Not:
+    """What it holds is false (and known)."""
+
+    item: "Node"
+
+
+@dataclass(frozen=True)
+class And:
+    """Every one of at least two."""
+
+    items: "tuple[Node, ...]"
+
+
+@dataclass(frozen=True)
+class Or:
+    """Any one of at least two."""
+
+    items: "tuple[Node, ...]"
+
+
+Node = Compare | In | Contains | Truth | Known | Not | And | Or
+
+
+class Rows(NamedTuple):
+    """The mapped classes (or aliases of them) a query reads prompts, outputs and results from; the query
+    joins them itself. None where it has no such row: fields of it are then refused."""
+
+    prompt: Any = Prompt
+    output: Any = Output
+    result: Any = Result
+
+
+class plain_lower(GenericFunction):
+    """Lower-cases A to Z only, on both databases alike: SQLite's `lower` knows no other letters, and
+    PostgreSQL's depends on the locale the server was made with."""
+
+    inherit_cache = True
+
+
+@compiles(plain_lower)
+def _lower(element: plain_lower, compiler: Any, **kw: Any) -> str:
+    return f"lower({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(plain_lower, "postgresql")
+def _lower_postgresql(element: plain_lower, compiler: Any, **kw: Any) -> str:
+    return f'lower(({compiler.process(element.clauses, **kw)}) COLLATE "C")'
+
+
+def lowered(text: str) -> str:
+    """`text` with A to Z lower-cased and every other letter left alone, as `plain_lower` does it."""
+    return "".join(c.lower() if c.isascii() else c for c in text)
+
+
+def fields_of(node: Node) -> set[Field]:
+    """Every field the expression reads, so that a query can leave out joins it does not need."""
+    if isinstance(node, And | Or):
+        return set().union(*(fields_of(item) for item in node.items))
+    if isinstance(node, Not):
+        return fields_of(node.item)
+    second = {node.value} if isinstance(node, Compare) and isinstance(node.value, Field) else set()
+    return {node.field} | second
+
+
+def condition(node: Node, rows: Rows = Rows()) -> ColumnElement[bool]:
+    """The expression as a WHERE condition over `rows`.
+
+    Raises:
+        UserError: a field belongs to a row the query does not have.
+    """
+    match node:
+        case And(items):
+            return and_(*(condition(item, rows) for item in items))
+        case Or(items):
+            return or_(*(condition(item, rows) for item in items))
+        case Not(item):
+            return not_(condition(item, rows))
+        case Truth(field):
+            return _column(field, rows)
+        case Known(field):
+            return _column(field, rows).is_not(None)
+        case In(field, values):
+            return _column(field, rows).in_([_bound(value) for value in values])
+        case Contains(field, text, start):
+            lower = plain_lower(_column(field, rows))
+            match_ = lower.startswith if start else lower.contains
+            return match_(lowered(text), autoescape=True)
+        case Compare(field, op, value):
+            column = _column(field, rows)
+            other = _column(value, rows) if isinstance(value, Field) else _bound(value)
+            return column.op(op if op != "!=" else "<>", is_comparison=True)(other)
+
+
+def _bound(value: Value) -> ColumnElement[Any]:
+    """A number as the narrowest type that holds it: PostgreSQL refuses an INTEGER that is too large."""
+    if isinstance(value, str):
+        return literal(value)
+    if value == int(value) and abs(value) < 2**31:
+        return literal(int(value), Integer)
+    return literal(float(value), Double)
+
+
+def _column(field: Field, rows: Rows) -> ColumnElement[Any]:
+    row = getattr(rows, field.row)
+    if row is None:
+        raise UserError(
+            f"“{field.name}” cannot be used here: this page shows no {field.row} of a run.",
+            remedy="Choose a run first.",
+            field="where",
+        )
+    if field.name == "stated":
+        return exists(select(literal(1)).where(Statement.prompt_id == row.id).correlate(row))
+    return getattr(row, _COLUMNS.get(field.name, field.name))
+
+
+_COLUMNS = {"prompt": "text", "example_id": "external_id", "bucket": "frequency_bucket"}
