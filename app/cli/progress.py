@@ -1,0 +1,53 @@
+"""One look for all long work: what is done, how fast, how long still. Silent where nobody watches."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+Step = Callable[[int, int], None]
+"""Called with (done, total); a total of 0 means that it is not known."""
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+class Rate(ProgressColumn):
+    """Units per second."""
+
+    def render(self, task: Task) -> Text:
+        """`1,234/s`, empty until there is a speed to tell."""
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="progress.data.speed")
+
+
+@contextmanager
+def bar(description: str) -> Iterator[Step]:
+    """A progress bar on standard error, so that standard output stays clean for pipes."""
+    columns = (
+        SpinnerColumn(finished_text="[green]✓"),
+        TextColumn("{task.description:<34}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=errors, refresh_per_second=5) as progress:
+        task = progress.add_task(description, total=None)
+
+        def step(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total or None)
+
+        yield step
