@@ -73,7 +73,7 @@ def draw(card: Card) -> bytes:
     """The card as PNG bytes."""
     image = Image.new("RGB", SIZE, _PAPER)
     pen = ImageDraw.Draw(image)
-    _star(pen, _MARGIN + 13, 72, 15)
+    image.paste(_STAR, (_MARGIN - 2, 57), _star(30))
     pen.text((_MARGIN + 40, 72), "Startrail", _INK, _font("Startrail", 32), anchor="lm")
     _text(pen, shorten(clean(card.line), 62), SIZE[0] - _MARGIN, 72, 24)
     pen.line((_MARGIN, 112, SIZE[0] - _MARGIN, 112), _LINE, 2)
@@ -160,11 +160,15 @@ def _line(pen: ImageDraw.ImageDraw, line: list[Word], y: float, size: int, colou
             runs.append((side, [word]))
     placed = [w for side, words in runs for w in (words if side == base else words[::-1])]
     x = float(_MARGIN if base == "L" else SIZE[0] - _MARGIN)
-    for text, marked in placed:
+    top, bottom = round(y) + 2, round(y + size * 1.26)
+    for at, (text, marked) in enumerate(placed):
         width = font.getlength(text)
         left = x if base == "L" else x - width
+        if marked and at and placed[at - 1][1]:  # one box for neighbours
+            gap = (left - space, left) if base == "L" else (left + width, left + width + space)
+            pen.rectangle((gap[0], top, gap[1], bottom), _TARGET)
         if marked:
-            pen.rounded_rectangle((left - 7, y + 2, left + width + 7, y + size * 1.26), 8, _TARGET)
+            pen.rounded_rectangle((left - 7, top, left + width + 7, bottom), 8, _TARGET)
         pen.text((left, y), text, colour, font)
         x = x + width + space if base == "L" else x - width - space
 
@@ -201,10 +205,13 @@ def _chips(pen: ImageDraw.ImageDraw, states: tuple[bool | None, ...]) -> None:
             pen.rounded_rectangle((left, 560, left + 20, 580), 5, _GOOD)
 
 
-def _star(pen: ImageDraw.ImageDraw, x: float, y: float, radius: float) -> None:
+def _star(size: int) -> Image.Image:
+    """The mark as a mask, drawn large and made small so that its edges are smooth."""
     unit = ((0, -1), (0.225, -0.309), (0.951, -0.309), (0.363, 0.118), (0.588, 0.809),
             (0, 0.382), (-0.588, 0.809), (-0.363, 0.118), (-0.951, -0.309), (-0.225, -0.309))  # fmt: skip
-    pen.polygon([(x + a * radius, y + b * radius) for a, b in unit], _STAR)
+    large = Image.new("L", (size * 8, size * 8), 0)
+    ImageDraw.Draw(large).polygon([(size * 4 * (1 + a), size * 4 * (1 + b)) for a, b in unit], 255)
+    return large.resize((size, size), Image.Resampling.LANCZOS)
 
 
 def _font(text: str, size: int, *, sans: bool = False) -> ImageFont.FreeTypeFont:
