@@ -1,0 +1,138 @@
+"""Loading a file by address: only what the operator allows, whatever a redirect or a name says."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from app.errors import UserError
+from app.web.fetching import check, fetch
+
+BODY = b'{"example_id": "1"}\n' * 1000
+
+
+class Pages(BaseHTTPRequestHandler):
+    """A host that serves a file, redirects, lies about sizes and breaks off."""
+
+    def do_GET(self) -> None:
+        port = self.server.server_address[1]
+        to = {
+            "/near": "/file.jsonl",
+            "/far": "http://elsewhere.example/file.jsonl",
+            "/inside": f"http://127.0.0.2:{port}/file.jsonl",
+            "/scheme": "file:///etc/passwd",
+            "/loop": "/loop",
+        }.get(self.path)
+        if to:
+            self.send_response(302)
+            self.send_header("Location", to)
+            self.end_headers()
+        elif self.path == "/file.jsonl":
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(BODY)))
+            self.end_headers()
+            self.wfile.write(BODY)
+        elif self.path == "/endless":
+            self.send_response(200)
+            self.end_headers()
+            try:
+                for _ in range(1000):
+                    self.wfile.write(BODY)
+            except OSError:
+                return
+        elif self.path == "/short":
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(BODY)))
+            self.end_headers()
+            self.wfile.write(BODY[:100])
+        else:
+            self.send_error(404)
+
+    def log_message(self, *args: object) -> None:
+        return
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+
+
+def load(url: str, target: Path, hosts: tuple[str, ...] = ("127.0.0.1",), limit: int = 1 << 20) -> list[int]:
+    seen: list[int] = []
+    fetch(url, target, hosts=hosts, limit=limit, progress=lambda done, total: seen.append(done))
+    return seen
+
+
+@pytest.mark.parametrize("path", ["/file.jsonl", "/near"])
+def test_a_listed_host_is_read_with_progress(host: str, path: str, tmp_path: Path) -> None:
+    """A redirect that stays on the host is followed."""
+    seen = load(host + path, tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == BODY
+    assert seen[-1] == len(BODY)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/far", "not fetched from elsewhere.example"),
+        ("/inside", "not fetched from 127.0.0.2"),
+        ("/scheme", "Only http and https"),
+        ("/loop", "redirects too often"),
+        ("/missing", "answers 404"),
+        ("/short", "cannot be read"),
+    ],
+)
+def test_what_a_host_answers_cannot_lead_elsewhere(host: str, path: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=said):
+        load(host + path, tmp_path / "f")
+
+
+@pytest.mark.parametrize("path", ["/file.jsonl", "/endless"])
+def test_a_file_past_the_limit_is_refused_with_or_without_its_size_said(
+    host: str, path: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError) as caught:
+        load(host + path, tmp_path / "f", limit=1000)
+    assert caught.value.status == 413
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts"),
+    [
+        ("http://example.org/x", ()),
+        ("http://localhost/x", ("localhost",)),  # a listed name, but its address is not
+        ("http://127.0.0.1/x", ("example.org",)),
+        ("http://[::1]/x", ("example.org",)),
+        ("http://user:secret@127.0.0.1/x", ("127.0.0.1",)),
+        ("http://example.org@127.0.0.1/x", ("example.org",)),
+        ("ftp://127.0.0.1/x", ("127.0.0.1",)),
+        ("http://[half", ("127.0.0.1",)),
+        ("http:///x", ("127.0.0.1",)),
+        ("", ("127.0.0.1",)),
+    ],
+)
+def test_addresses_that_may_not_be_asked(url: str, hosts: tuple[str, ...]) -> None:
+    with pytest.raises(UserError) as caught:
+        check(url, hosts)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "address", ["10.0.0.5", "169.254.169.254", "::ffff:10.0.0.5", "fd00::1", "224.0.0.1", "0.0.0.0"]
+)
+def test_a_public_name_that_leads_inside_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name is the operator's choice; where it points today is not."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *a, **k: [(family, socket.SOCK_STREAM, 6, "", (address, 80))]
+    )
+    with pytest.raises(UserError, match="own network"):
+        check("http://data.example/x", ("data.example",))
+    plain = address.removeprefix("::ffff:")
+    assert check("http://data.example/x", ("data.example", plain))[1] == plain
