@@ -1,0 +1,119 @@
+"""Pages as files: JSON Lines in the paper's format, and CSV, streamed row by row in the page's own order.
+
+A stream that broke off can be told from a whole one: the last row, and only it, has `end_of_export`, the
+number of rows (a last column in CSV, one more field of the last record in JSON Lines, which the importer checks
+and drops). The same number is in the header `X-Row-Count` of a whole answer where it is known before.
+
+CSV opens in spreadsheets, and passages are hostile: text that a spreadsheet would compute gets a leading
+apostrophe. Numbers are left alone.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+END = "end_of_export"
+TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "jsonl": "application/x-ndjson; charset=utf-8",
+    "bib": "application/x-bibtex; charset=utf-8",
+    "txt": "text/plain; charset=utf-8",
+}
+_CHUNK = 1 << 16
+# What Excel, LibreOffice and Sheets take for the start of a formula, their full-width forms included.
+_FORMULA = re.compile(r"^[\s\x00\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20|%]|^[\t\r\n]")
+
+
+def safe_cell(value: Any) -> Any:
+    """`value` for a CSV cell: text never starts a formula, lists are JSON, None is empty."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | dict):
+        return safe_cell(json.dumps(value, ensure_ascii=False))
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\0", "\ufffd")
+    return f"'{value}" if _FORMULA.match(value) else value
+
+
+def csv_rows(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    """The rows as CSV (RFC 4180, UTF-8), with a heading and the last column `end_of_export`."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow([*columns, END])
+    for count, row, last in _numbered(rows):
+        writer.writerow([*(safe_cell(row.get(column)) for column in columns), count if last else ""])
+        if out.tell() >= _CHUNK:
+            yield _drained(out)
+    yield _drained(out)
+
+
+def jsonl_rows(records: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    """The records as JSON Lines; the last one also has `end_of_export`."""
+    out = io.StringIO()
+    for count, record, last in _numbered(records):
+        line = json.dumps(
+            {**record, END: count} if last else record, ensure_ascii=False, separators=(",", ":")
+        )
+        out.write(line + "\n")
+        if out.tell() >= _CHUNK:
+            yield _drained(out)
+    yield _drained(out)
+
+
+def _numbered(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, Mapping[str, Any], bool]]:
+    """(number from 1, row, whether it is the last) for each row."""
+    count, held = 0, None
+    for row in rows:
+        if held is not None:
+            yield count, held, False
+        count, held = count + 1, row
+    if held is not None:
+        yield count, held, True
+
+
+def _drained(out: io.StringIO) -> bytes:
+    text = out.getvalue()
+    out.seek(0)
+    out.truncate()
+    return text.encode("utf-8", "replace")
+
+
+def etag(*parts: object) -> str:
+    """A weak ETag over what decides the answer's content."""
+    return f'W/"{hashlib.sha256(repr(parts).encode("utf-8", "replace")).hexdigest()[:24]}"'
+
+
+def download(
+    request: Request, name: str, kind: str, chunks: Iterable[bytes], *, tag: str = "", rows: int | None = None
+) -> Response:
+    """The chunks as a file called `name.kind`; 304 where the reader has it already.
+
+    `chunks` may open a store session when first asked; it is never asked on 304 and HEAD.
+    """
+    headers = {"Content-Disposition": disposition(f"{name}.{kind}"), "Cache-Control": "no-cache"}
+    if tag:
+        headers["ETag"] = tag
+    if rows is not None:
+        headers["X-Row-Count"] = str(rows)
+    if tag and tag in (known.strip() for known in request.headers.get("if-none-match", "").split(",")):
+        return Response(status_code=304, headers=headers)
+    if request.method == "HEAD":
+        return Response(headers=headers, media_type=TYPES[kind])
+    return StreamingResponse(chunks, headers=headers, media_type=TYPES[kind])
+
+
+def disposition(filename: str) -> str:
+    """A Content-Disposition that names the file, for old readers and in UTF-8."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", filename).strip("-.") or "export"
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

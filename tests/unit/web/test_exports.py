@@ -1,0 +1,71 @@
+"""Exported files: nothing a spreadsheet computes, nothing cut off unnoticed, nothing lost."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.web.exports import END, csv_rows, disposition, etag, jsonl_rows, safe_cell
+
+texts = st.text(st.characters(exclude_characters="\0"), max_size=20)
+rows = st.lists(
+    st.fixed_dictionaries({"a": texts, "n": st.integers() | st.floats(allow_nan=False)}), max_size=8
+)
+
+
+def read_csv(data: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
+
+
+@given(rows)
+def test_csv_keeps_every_row_and_marks_the_last(records: list[dict[str, Any]]) -> None:
+    """A file that was cut off anywhere lacks the mark, or is not CSV any more."""
+    got = read_csv(b"".join(csv_rows(["a", "n"], records)))
+    assert [row["a"].encode("utf-8", "replace") for row in got] == [
+        str(safe_cell(r["a"])).encode("utf-8", "replace") for r in records
+    ]
+    assert [row["n"] for row in got] == [str(r["n"]) for r in records]
+    assert [row[END] for row in got] == [""] * (len(records) - 1) + [str(len(records))] * bool(records)
+
+
+@given(rows)
+def test_json_lines_are_the_records_and_the_last_says_it_is_the_last(records: list[dict[str, Any]]) -> None:
+    data = b"".join(jsonl_rows([{"n": r["n"]} for r in records]))
+    got = [json.loads(line) for line in data.splitlines()]
+    if got:
+        assert got[-1].pop(END) == len(records)
+    assert got == [{"n": r["n"]} for r in records]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=HYPERLINK(\"http://evil\")", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\ufeff=1",
+        "＝1+1", "＋1", "－1", "＠x", "|calc", "%0A=1",
+    ],
+)  # fmt: skip
+def test_text_that_a_spreadsheet_would_compute_is_made_text(text: str) -> None:
+    assert safe_cell(text).startswith("'")
+    assert safe_cell(text)[1:] == text
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"), [(-0.5, -0.5), (None, ""), (True, "true"), ("a-b", "a-b"), (["=x"], '["=x"]')]
+)
+def test_numbers_and_plain_text_are_left_alone(value: Any, cell: Any) -> None:
+    assert safe_cell(value) == cell
+
+
+def test_a_file_name_with_any_letters_fits_the_header() -> None:
+    said = disposition('gh"ana\r\nX: y ★.csv')
+    assert "\n" not in said
+    assert said.isascii()
+    assert "%E2%98%85" in said
+
+
+def test_an_etag_changes_with_what_decides_the_answer() -> None:
+    assert etag("run", 1) == etag("run", 1) != etag("run", 2)
