@@ -44,11 +44,7 @@ def tex(text: str) -> str:
 def bibtex(cited: Cited) -> str:
     """One `@misc` entry for the example, and the paper's."""
     key = re.sub(r"[^a-z0-9-]+", "-", f"startrail-{cited.run}-{cited.key}".lower()).strip("-")[:80]
-    url = (
-        "".join(c for c in cited.url if c not in "{}\\%")
-        if "%" not in cited.url
-        else cited.url.replace("%", r"\%")
-    )
+    url = re.sub(r"[{}\\]", "", cited.url).replace("%", r"\%")
     return (
         f"@misc{{{key},\n"
         f"  title = {{{{{tex(_title(cited))}}}}},\n"

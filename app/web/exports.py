@@ -1,8 +1,8 @@
 """Pages as files: JSON Lines in the paper's format, and CSV, streamed row by row in the page's own order.
 
 A stream that broke off can be told from a whole one: the last row, and only it, has `end_of_export`, the
-number of rows (a last column in CSV, one more field of the last record in JSON Lines, which the importer checks
-and drops). The same number is in the header `X-Row-Count` of a whole answer where it is known before.
+number of rows (a last column in CSV, one more field of the last record in JSON Lines, which the importer
+checks and drops). The header `X-Row-Count` says the same number where it is known before.
 
 CSV opens in spreadsheets, and passages are hostile: text that a spreadsheet would compute gets a leading
 apostrophe. Numbers are left alone.
@@ -29,7 +29,7 @@ TYPES = {
 }
 _CHUNK = 1 << 16
 # What Excel, LibreOffice and Sheets take for the start of a formula, their full-width forms included.
-_FORMULA = re.compile(r"^[\s\x00\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20|%]|^[\t\r\n]")
+_FORMULA = re.compile(r"^[\s\x00\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]")
 
 
 def safe_cell(value: Any) -> Any:

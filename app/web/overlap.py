@@ -11,10 +11,10 @@ def shared(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
 
 
 def rank_biased_overlap(a: Sequence[Hashable], b: Sequence[Hashable], p: float = PERSISTENCE) -> float | None:
-    """Rank-biased overlap, extrapolated (Webber, Moffat and Zobel 2010, equation 32): 0 nothing shared, 1 equal.
+    """Rank-biased overlap, extrapolated (Webber, Moffat and Zobel 2010, equation 32): 0 strangers, 1 equal.
 
-    Early ranks weigh more, lists of different length compare, and no item may stand twice in a list. None where
-    one of them is empty.
+    Early ranks weigh more, lists of different length compare, and no item may stand twice in a list. None
+    where one of them is empty.
 
     Args:
         a, b: keys in rank order.
