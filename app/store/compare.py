@@ -1,0 +1,219 @@
+"""Questions about two to four runs side by side: the same prompt in each, and where two runs differ most.
+
+Runs of one prompt set share its prompts. Runs of different sets (two imported files of the same prompts) are
+matched by the prompt's external id, and by its text, since short ids recur. In the same way a passage is the
+same one if it is the same row, or, across corpora, has the same external id.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session, aliased, joinedload
+
+from app.errors import NotFound, UserError
+from app.store.tables import Output, Passage, Prompt, Result, Retrieved, Run
+
+MAX_RUNS = 4
+DEPTH = 10  # ranks compared when counting what two runs share
+MAX_PROMPTS = 50_000  # the page of differences reads no further than this into a run
+
+
+def runs_named(session: Session, slugs: Sequence[str]) -> list[Run]:
+    """The runs in the order named, each with its model, corpus and prompt set.
+
+    Raises:
+        NotFound: a name is unknown.
+        UserError: fewer than two, more than `MAX_RUNS`, or one twice.
+    """
+    if not 2 <= len(slugs) <= MAX_RUNS or len(set(slugs)) < len(slugs):
+        raise UserError(
+            f"{len(set(slugs))} different runs are named.",
+            remedy=f"Choose two to {MAX_RUNS} different runs to compare.",
+            field="runs",
+        )
+    whole = (joinedload(Run.model), joinedload(Run.corpus), joinedload(Run.prompt_set))
+    found = {run.slug: run for run in session.scalars(select(Run).where(Run.slug.in_(slugs)).options(*whole))}
+    for slug in slugs:
+        if slug not in found:
+            raise NotFound(f"There is no run “{slug}”.", remedy="The runs are listed at /runs.", field="runs")
+    return [found[slug] for slug in slugs]
+
+
+def prompt_named(session: Session, run: Run, slug: str) -> Prompt:
+    """The prompt of this name in the run's prompt set.
+
+    Raises:
+        NotFound: the set has no such prompt.
+    """
+    prompt = session.scalar(
+        select(Prompt).where(Prompt.prompt_set_id == run.prompt_set_id, Prompt.slug == slug)
+    )
+    if prompt is None:
+        raise NotFound(f"“{run.name}” has no prompt “{slug}”.", remedy="Search for it among the prompts.")
+    return prompt
+
+
+def runs_with(session: Session, prompt: Prompt) -> list[Run]:
+    """Every run that has a result for the prompt, or for the same prompt in another set; newest first."""
+    twin = aliased(Prompt)
+    return list(
+        session.scalars(
+            select(Run)
+            .join(Result, Result.run_id == Run.id)
+            .join(twin, twin.id == Result.prompt_id)
+            .where(
+                or_(
+                    twin.id == prompt.id,
+                    and_(twin.external_id == prompt.external_id, twin.text == prompt.text),
+                )
+            )
+            .order_by(Run.created_at.desc(), Run.id.desc())
+            .options(joinedload(Run.model), joinedload(Run.prompt_set))
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Column:
+    """One run's side of a comparison: its result for the prompt, if it has one, and its model's answer."""
+
+    run: Run
+    prompt: Prompt | None
+    result: Result | None
+    output: Output | None
+
+
+def columns(session: Session, runs: Sequence[Run], prompt: Prompt) -> list[Column]:
+    """The prompt's result in each of the runs, in their order. One query."""
+    rows = session.execute(
+        select(Result, Prompt, Output)
+        .join(Prompt, Prompt.id == Result.prompt_id)
+        .join(Run, Run.id == Result.run_id)
+        .outerjoin(Output, and_(Output.prompt_id == Prompt.id, Output.model_id == Run.model_id))
+        .where(
+            Result.run_id.in_([run.id for run in runs]),
+            or_(
+                Prompt.id == prompt.id,
+                and_(
+                    Prompt.prompt_set_id.in_([run.prompt_set_id for run in runs]),
+                    Prompt.external_id == prompt.external_id,
+                    Prompt.text == prompt.text,
+                ),
+            ),
+        )
+    ).all()
+    found = {result.run_id: (own, result, output) for result, own, output in rows}
+    return [Column(run, *found.get(run.id, (None, None, None))) for run in runs]
+
+
+def ranks(session: Session, result_ids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
+    """For each result its proponents' (passage id, external id) in rank order, all of them, without texts."""
+    rows = session.execute(
+        select(Retrieved.result_id, Retrieved.passage_id, Passage.external_id)
+        .join(Passage, Passage.id == Retrieved.passage_id)
+        .where(Retrieved.result_id.in_(result_ids), Retrieved.side == "proponent")
+        .order_by(Retrieved.result_id, Retrieved.rank)
+    )
+    lists: dict[int, list[tuple[int, str]]] = {id_: [] for id_ in result_ids}
+    for result_id, passage_id, external_id in rows:
+        lists[result_id].append((passage_id, external_id))
+    return lists
+
+
+def proponents(session: Session, result_ids: Sequence[int], depth: int) -> dict[int, list[Retrieved]]:
+    """For each result its first `depth` proponents in rank order, with their passages. One query."""
+    rows = session.scalars(
+        select(Retrieved)
+        .where(Retrieved.result_id.in_(result_ids), Retrieved.side == "proponent", Retrieved.rank <= depth)
+        .order_by(Retrieved.result_id, Retrieved.rank)
+        .options(joinedload(Retrieved.passage))
+    )
+    lists: dict[int, list[Retrieved]] = {id_: [] for id_ in result_ids}
+    for row in rows:
+        lists[row.result_id].append(row)
+    return lists
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One prompt in two runs: how many of the first `DEPTH` passages both have, and where each first finds
+    the fact stated."""
+
+    slug: str
+    text: str
+    target: str
+    task: str
+    position: int
+    shared: int
+    first_correct_a: int | None
+    first_correct_b: int | None
+
+
+def differences(
+    session: Session, a: Run, b: Run, *, after: tuple[int, int] | None = None, limit: int = 50
+) -> list[Difference]:
+    """Prompts both runs have, those that share least first, then in the first run's order.
+
+    Args:
+        after: (shared, position) of the last row of the page before.
+    """
+    pairs = _pairs(a, b).subquery()
+    query = select(pairs).order_by(pairs.c.shared, pairs.c.position).limit(limit)
+    if after is not None:
+        query = query.where(
+            or_(pairs.c.shared > after[0], and_(pairs.c.shared == after[0], pairs.c.position > after[1]))
+        )
+    return [Difference(**row) for row in session.execute(query).mappings()]
+
+
+def shared_counts(session: Session, a: Run, b: Run) -> list[int]:
+    """How many prompts share 0, 1, …, `DEPTH` of their first passages: a list of `DEPTH` + 1 counts."""
+    pairs = _pairs(a, b).subquery()
+    rows = session.execute(select(pairs.c.shared, func.count()).group_by(pairs.c.shared))
+    counts = [0] * (DEPTH + 1)
+    for shared, count in rows:
+        counts[shared] = count
+    return counts
+
+
+def _pairs(a: Run, b: Run) -> Any:
+    """A SELECT of the columns of `Difference` over the prompts both runs have."""
+    first, second = aliased(Result), aliased(Result)
+    own, other = aliased(Prompt), aliased(Prompt)
+    query = (
+        select(
+            own.slug,
+            own.text,
+            own.target,
+            own.task,
+            first.position,
+            _shared(first, second, same_corpus=a.corpus_id == b.corpus_id).label("shared"),
+            first.first_correct_rank.label("first_correct_a"),
+            second.first_correct_rank.label("first_correct_b"),
+        )
+        .join(own, own.id == first.prompt_id)
+        .where(first.run_id == a.id, second.run_id == b.id, first.position < MAX_PROMPTS)
+    )
+    if a.prompt_set_id == b.prompt_set_id:
+        return query.join(second, second.prompt_id == first.prompt_id)
+    twins = and_(
+        other.prompt_set_id == b.prompt_set_id, other.external_id == own.external_id, other.text == own.text
+    )
+    return query.join(other, twins).join(second, second.prompt_id == other.id)
+
+
+def _shared(first: Any, second: Any, *, same_corpus: bool) -> ColumnElement[int]:
+    x, y = aliased(Retrieved), aliased(Retrieved)
+    query = select(func.count(func.distinct(x.passage_id))).where(
+        x.result_id == first.id,
+        y.result_id == second.id,
+        *(side for r in (x, y) for side in (r.side == "proponent", r.rank <= DEPTH)),
+    )
+    if same_corpus:
+        query = query.where(x.passage_id == y.passage_id)
+    else:
+        px, py = aliased(Passage), aliased(Passage)
+        query = query.where(px.id == x.passage_id, py.id == y.passage_id, px.external_id == py.external_id)
+    return query.correlate(first, second).scalar_subquery()
