@@ -1,0 +1,106 @@
+"""The demo world as files: what ships with the package, and how it is written and copied.
+
+    app/demo/data/corpus.jsonl.gz    one passage a line (`World.passages`)
+    app/demo/data/prompts.jsonl.gz   one prompt a line (`World.prompts`)
+    app/demo/data/model/             the pretrained model directory, weights in float16
+
+`python -m app.demo.files` makes all of it again (10 to 25 minutes of pretraining on two cores).
+"""
+
+import gzip
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from app.demo.world import World, generate
+from app.errors import UserError
+
+DATA = Path(__file__).parent / "data"
+
+
+def corpus_path() -> Path:
+    """The shipped passages, gzipped JSON Lines."""
+    return DATA / "corpus.jsonl.gz"
+
+
+def prompts_path() -> Path:
+    """The shipped prompts, gzipped JSON Lines."""
+    return DATA / "prompts.jsonl.gz"
+
+
+def model_path() -> Path:
+    """The shipped model directory."""
+    return DATA / "model"
+
+
+def write_jsonl(rows: Iterable[Mapping[str, Any]], file: Path) -> None:
+    """Writes rows as JSON Lines, gzipped if the name ends in `.gz`; the same rows give the same bytes.
+
+    Written under a temporary name first, so that a broken write leaves nothing behind.
+    """
+    content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    if file.suffix == ".gz":
+        # Without a time in its header, the file says nothing about when it was made.
+        content = gzip.compress(content, compresslevel=9, mtime=0)
+    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    partial.write_bytes(content)
+    partial.rename(file)
+
+
+def write_world(world: World, folder: Path) -> tuple[Path, Path]:
+    """Writes `corpus.jsonl.gz` and `prompts.jsonl.gz` into a folder and returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    corpus, prompts = folder / corpus_path().name, folder / prompts_path().name
+    write_jsonl(world.passages, corpus)
+    write_jsonl(world.prompts, prompts)
+    return corpus, prompts
+
+
+def copy_model(out: Path) -> Path:
+    """Copies the shipped model directory to `out`, which appears only when complete.
+
+    Raises:
+        UserError: `out` exists, or this installation came without the model.
+    """
+    if not (model_path() / "model.safetensors").is_file():
+        raise UserError(
+            "This installation has no demo model.",
+            file=model_path(),
+            remedy="Reinstall Startrail, or train it again with `startrail demo --retrain`.",
+        )
+    if out.exists():
+        raise UserError(f"{out} exists already.", remedy="Remove it, or choose another directory.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(model_path(), partial)
+    partial.rename(out)
+    return out
+
+
+def _ship() -> None:
+    from rich.progress import Progress
+
+    from app.demo.pretrain import pretrain
+
+    world = generate()
+    write_world(world, DATA)
+    shutil.rmtree(model_path(), ignore_errors=True)
+    with Progress() as bar:
+        task = bar.add_task("Pretraining")
+        report = pretrain(
+            [passage["text"] for passage in world.passages],
+            model_path(),
+            progress=lambda step, total, tokens, loss, rate: bar.update(
+                task, completed=step, total=total, description=f"Pretraining (loss {loss:.2f})"
+            ),
+            half=True,
+        )
+    print(f"{report.steps} steps, {report.tokens} tokens in {report.seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    _ship()
