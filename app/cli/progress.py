@@ -1,7 +1,8 @@
 """One look for all long work: what is done, how fast, how long still. Silent where nobody watches."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -17,8 +18,13 @@ from rich.progress import (
 )
 from rich.text import Text
 
-Step = Callable[[int, int], None]
-"""Called with (done, total); a total of 0 means that it is not known."""
+
+class Step(Protocol):
+    """Called with what is done and the total (0: not known); a label changes the bar's words."""
+
+    def __call__(self, done: int, total: int, label: str | None = None) -> None:
+        """Show it."""
+
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -47,7 +53,7 @@ def bar(description: str) -> Iterator[Step]:
     with Progress(*columns, console=errors, refresh_per_second=5) as progress:
         task = progress.add_task(description, total=None)
 
-        def step(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total or None)
+        def step(done: int, total: int, label: str | None = None) -> None:
+            progress.update(task, completed=done, total=total or None, description=label)
 
         yield step

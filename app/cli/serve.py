@@ -61,7 +61,9 @@ def run_site(host: str, port: int, *, worker: bool) -> None:
     if keeper:
         keeper.start()
     shown = "localhost" if host in {"127.0.0.1", "0.0.0.0"} else host
-    Console().print(f"\n  [bold]★ Startrail[/] is at [bold cyan]http://{shown}:{port}/[/]   (Ctrl+C stops it)\n")
+    Console().print(
+        f"\n  [bold]★ Startrail[/] is at [bold cyan]http://{shown}:{port}/[/]   (Ctrl+C stops it)\n"
+    )
     try:
         uvicorn.run(create_app(settings), host=host, port=port, log_level="warning")
     finally:
@@ -83,6 +85,8 @@ def _keep_worker(stop: threading.Event) -> None:
                 except subprocess.TimeoutExpired:
                     process.kill()
                 return
-        typer.secho(f"The tracing worker ended (exit {process.returncode}); starting it again.", fg="yellow", err=True)
+        typer.secho(
+            f"The tracing worker ended (exit {process.returncode}); starting it again.", fg="yellow", err=True
+        )
         stop.wait(pause)
         pause = min(pause * 2, 60)

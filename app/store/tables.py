@@ -1,10 +1,12 @@
-"""The tables (DESIGN: what is kept in SQL). One class per noun; questions asked of them live beside this file."""
+"""The tables (DESIGN: what is kept in SQL). One class per noun; the questions are beside it."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from app.store.text import AnyText
 
 # SQLite only auto-increments INTEGER primary keys; PostgreSQL wants room for billions of passages.
 BigId = BigInteger().with_variant(Integer, "sqlite")
@@ -18,7 +20,7 @@ def now() -> datetime:
 class Base(DeclarativeBase):
     """Common base; dictionaries and lists are JSON columns."""
 
-    type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON, list[Any]: JSON}
+    type_annotation_map: ClassVar = {dict[str, Any]: JSON, list[str]: JSON, list[Any]: JSON}
 
 
 class Model(Base):
@@ -30,7 +32,7 @@ class Model(Base):
     path: Mapped[str | None]
     sha256: Mapped[str | None] = mapped_column(String(64))
     parameters: Mapped[int | None] = mapped_column(BigInteger)
-    description: Mapped[str] = mapped_column(Text, default="")
+    description: Mapped[str] = mapped_column(AnyText, default="")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
 
 
@@ -40,7 +42,7 @@ class Corpus(Base):
     __tablename__ = "corpora"
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(200), unique=True)
-    description: Mapped[str] = mapped_column(Text, default="")
+    description: Mapped[str] = mapped_column(AnyText, default="")
     sha256: Mapped[str | None] = mapped_column(String(64))
     passage_count: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
@@ -58,8 +60,8 @@ class Passage(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     corpus_id: Mapped[int] = mapped_column(ForeignKey("corpora.id", ondelete="CASCADE"))
     position: Mapped[int]
-    external_id: Mapped[str] = mapped_column(Text)
-    text: Mapped[str] = mapped_column(Text)
+    external_id: Mapped[str] = mapped_column(AnyText)
+    text: Mapped[str] = mapped_column(AnyText)
     meta: Mapped[dict[str, Any]] = mapped_column(default=dict)
     corpus: Mapped[Corpus] = relationship()
 
@@ -88,16 +90,16 @@ class Prompt(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     prompt_set_id: Mapped[int] = mapped_column(ForeignKey("prompt_sets.id", ondelete="CASCADE"))
     position: Mapped[int]
-    external_id: Mapped[str] = mapped_column(Text)
+    external_id: Mapped[str] = mapped_column(AnyText)
     slug: Mapped[str] = mapped_column(String(120))
     task: Mapped[str] = mapped_column(String(40))  # fact, commonsense, arithmetic, open_ended
-    text: Mapped[str] = mapped_column(Text)
-    target: Mapped[str] = mapped_column(Text)
-    ground_truth: Mapped[str | None] = mapped_column(Text)  # where it differs from the traced target
+    text: Mapped[str] = mapped_column(AnyText)
+    target: Mapped[str] = mapped_column(AnyText)
+    ground_truth: Mapped[str | None] = mapped_column(AnyText)  # where it differs from the traced target
     aliases: Mapped[list[str]] = mapped_column(default=list)
-    subject: Mapped[str | None] = mapped_column(Text)
-    relation: Mapped[str | None] = mapped_column(Text)
-    fact_id: Mapped[str | None] = mapped_column(Text)
+    subject: Mapped[str | None] = mapped_column(AnyText)
+    relation: Mapped[str | None] = mapped_column(AnyText)
+    fact_id: Mapped[str | None] = mapped_column(AnyText)
     frequency: Mapped[int | None]  # passages of the corpus that state it
     frequency_bucket: Mapped[int | None]
     extra: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -122,7 +124,7 @@ class Output(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     model_id: Mapped[int] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"))
     prompt_id: Mapped[int] = mapped_column(ForeignKey("prompts.id", ondelete="CASCADE"), index=True)
-    answer: Mapped[str | None] = mapped_column(Text)
+    answer: Mapped[str | None] = mapped_column(AnyText)
     correct: Mapped[bool | None]
     probability: Mapped[float | None]  # of the target, given the prompt
     confidence: Mapped[float | None]  # share of samples that agree with the answer, or the file's own
@@ -185,7 +187,7 @@ class Retrieved(Base):
     correct: Mapped[bool | None]  # the passage states the fact
     original_rank: Mapped[int | None]
     ais_score: Mapped[float | None]
-    ais_window: Mapped[str | None] = mapped_column(Text)
+    ais_window: Mapped[str | None] = mapped_column(AnyText)
     kind: Mapped[str | None] = mapped_column(String(40))  # proponent type, see app.evaluation.types
     tail_patch: Mapped[float | None]  # percentage points
     passage: Mapped[Passage] = relationship()
@@ -218,7 +220,7 @@ class Worker(Base):
     id: Mapped[str] = mapped_column(String(80), primary_key=True)
     device: Mapped[str] = mapped_column(String(40))
     status: Mapped[str] = mapped_column(String(20))  # loading, ready, failed
-    detail: Mapped[str] = mapped_column(Text, default="")
+    detail: Mapped[str] = mapped_column(AnyText, default="")
     loaded: Mapped[dict[str, Any]] = mapped_column(default=dict)
     started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
     seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
@@ -229,5 +231,5 @@ class Tombstone(Base):
 
     __tablename__ = "tombstones"
     path: Mapped[str] = mapped_column(String(400), primary_key=True)
-    reason: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(AnyText)
     removed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)

@@ -1,0 +1,91 @@
+"""`startrail pretrain`: a small language model from scratch, on any corpus."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.errors import UserError
+from app.settings import get_settings
+
+if TYPE_CHECKING:
+    from app.demo.pretrain import PretrainConfig, PretrainReport
+
+
+def register(app: typer.Typer) -> None:
+    """Add `pretrain`."""
+    app.command(name="pretrain", help=pretrain.__doc__)(pretrain)
+
+
+def pretrain(
+    corpus: Annotated[
+        str, typer.Argument(help="Name of a corpus in the store (see `startrail corpus add`).")
+    ],
+    name: Annotated[str, typer.Option(help="The model's name; it is written to HOME/models/NAME.")],
+    epochs: Annotated[int, typer.Option(min=1, help="Times the corpus is read.")] = 8,
+    batch_size: Annotated[int, typer.Option(min=1, help="Passages per step.")] = 32,
+    learning_rate: Annotated[float, typer.Option(min=1e-6, help="Adafactor's peak learning rate.")] = 1e-2,
+    vocab_size: Annotated[int, typer.Option(min=260, help="Size of the byte-level BPE vocabulary.")] = 4096,
+    hidden_size: Annotated[int, typer.Option(min=16, help="Width of the model.")] = 256,
+    layers: Annotated[int, typer.Option(min=1, help="Transformer blocks.")] = 4,
+    heads: Annotated[int, typer.Option(min=1, help="Attention heads.")] = 4,
+    intermediate_size: Annotated[int, typer.Option(min=16, help="Width of the MLP.")] = 704,
+    max_length: Annotated[int, typer.Option(min=8, help="Tokens of a passage that are read.")] = 256,
+    checkpoints: Annotated[int, typer.Option(min=0, help="Intermediate checkpoints to keep.")] = 0,
+    seed: Annotated[int, typer.Option(help="Same seed, corpus and threads: same weights.")] = 0,
+    bfloat16: Annotated[
+        bool, typer.Option(help="Matrix products in bfloat16 (faster on processors that have it).")
+    ] = False,
+) -> None:
+    """Pretrain a small Llama on a corpus, keeping the optimizer's second moments for TrackStar.
+
+    The model is a Hugging Face checkpoint; `startrail index NAME CORPUS` comes next.
+    """
+    from app.cli.progress import console
+    from app.demo.pretrain import PretrainConfig
+    from app.store.corpora import get_corpus
+    from app.store.engine import open_store
+    from app.store.passages import corpus_passages
+
+    settings = get_settings()
+    store = open_store(settings.url, migrate=True)
+    with store.session() as session:
+        texts = [passage.text for passage in corpus_passages(session, get_corpus(session, corpus))]
+    config = PretrainConfig(
+        vocab_size=vocab_size,
+        hidden_size=hidden_size,
+        layers=layers,
+        heads=heads,
+        kv_heads=heads,
+        intermediate_size=intermediate_size,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        max_length=max_length,
+        seed=seed,
+        bfloat16=bfloat16,
+    )
+    report = train(texts, settings.models / name, config, checkpoints=checkpoints)
+    console.print(
+        f"[green]✓[/] {report.out}: {report.parameters:,} parameters, {report.passages:,} passages,"
+        f" {report.tokens:,} tokens in {report.steps:,} steps, loss {report.first_loss:.2f} → "
+        f"{report.final_loss:.2f}, {report.seconds / 60:.1f} minutes"
+    )
+
+
+def train(
+    texts: Sequence[str], out: Path, config: "PretrainConfig", *, checkpoints: int = 0, half: bool = False
+) -> "PretrainReport":
+    """Pretrain with a progress bar that also tells the loss; see `app.demo.pretrain.pretrain`."""
+    from app.cli.progress import bar
+    from app.demo.pretrain import pretrain as run
+
+    if out.exists():
+        raise UserError(f"{out} exists already.", remedy="Choose another --name, or remove it first.")
+    with bar("Pretraining, steps") as show:
+
+        def step(done: int, total: int, tokens: int, loss: float, rate: float) -> None:
+            show(done, total, f"Pretraining, loss {loss:.2f}")
+
+        return run(texts, out, config, progress=step, checkpoints=checkpoints, half=half)

@@ -1,0 +1,130 @@
+"""Opens the store and brings it up to date: SQLite tuned for many readers beside one writer, or PostgreSQL."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.orm import Session, sessionmaker
+
+from alembic import command
+from app.errors import UserError
+from app.paths import ALEMBIC
+
+SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=NORMAL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA busy_timeout=15000",
+    "PRAGMA cache_size=-65536",
+    "PRAGMA mmap_size=1073741824",
+    "PRAGMA temp_store=MEMORY",
+)
+
+
+class Store:
+    """An engine and its sessions."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._sessions = sessionmaker(engine, expire_on_commit=False)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A session that commits when the block ends well and rolls back when it does not."""
+        with self._sessions.begin() as session:
+            yield session
+
+
+def open_store(url: str, *, migrate: bool = False) -> Store:
+    """The store at an SQLAlchemy URL; with `migrate`, created or brought up to date first.
+
+    Raises:
+        UserError: the URL makes no sense, the database cannot be reached, or its tables are another version's.
+    """
+    if migrate:
+        _upgrade(url)
+    store = Store(make_engine(url))
+    if not migrate:
+        check_version(store.engine)
+    return store
+
+
+def migrate(url: str) -> None:
+    """Create the tables at the URL, or bring them up to date."""
+    _upgrade(url)
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for the URL, with the settings that the store relies on."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise UserError(
+            f"{url!r} is not a database URL.",
+            field="STARTRAIL_DATABASE_URL",
+            remedy="Use sqlite:///path/to/file.db or postgresql://user:password@host/database.",
+        ) from None
+    if parsed.drivername in {"postgres", "postgresql"}:
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername == "sqlite" and parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, json_serializer=_dump, pool_pre_ping=parsed.drivername != "sqlite")
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _tune_sqlite)
+    return engine
+
+
+def check_version(engine: Engine) -> None:
+    """Refuse a database whose tables are not those of this version.
+
+    Raises:
+        UserError: it cannot be reached, or `startrail serve` (which migrates) has to be run first.
+    """
+    with _reached(engine.url.render_as_string()), engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    wanted = ScriptDirectory(str(ALEMBIC)).get_current_head()
+    if found != wanted:
+        raise UserError(
+            f"The database is at version {found or 'none'}, this Startrail at {wanted}.",
+            remedy="Run `startrail migrate` first.",
+        )
+
+
+def _upgrade(url: str) -> None:
+    engine = make_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(ALEMBIC))
+    with _reached(engine.url.render_as_string()), engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    engine.dispose()
+
+
+@contextmanager
+def _reached(url: str) -> Iterator[None]:
+    try:
+        yield
+    except DatabaseError as error:
+        raise UserError(
+            f"The database {url} cannot be used: {str(error.orig).strip()}.",
+            field="STARTRAIL_DATABASE_URL",
+            remedy="Check that it is there, running and yours to write to.",
+            status=503,
+        ) from error
+
+
+def _tune_sqlite(connection: Any, _record: Any) -> None:
+    for pragma in SQLITE_PRAGMAS:
+        connection.execute(pragma)
+
+
+def _dump(value: Any) -> str:
+    # Everything outside ASCII escaped: lone surrogates and U+0000 then pass through any database.
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))

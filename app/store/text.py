@@ -1,0 +1,43 @@
+"""Text from the web as it is, on any database.
+
+PostgreSQL refuses U+0000 and neither database stores lone surrogates, yet passages contain both. They are
+kept as an escape character from the private use area followed by four hexadecimal digits, and read back as
+they were: what came in goes out.
+"""
+
+import re
+from typing import Any
+
+from sqlalchemy import Dialect, Text
+from sqlalchemy.types import TypeDecorator
+
+ESCAPE = "\uf8f0"
+_UNSTORABLE = re.compile(f"[\x00\ud800-\udfff{ESCAPE}]")
+_ESCAPED = re.compile(f"{ESCAPE}([0-9a-f]{{4}})")
+
+
+def to_stored(text: str) -> str:
+    """The text with every character that a database refuses escaped."""
+    return _UNSTORABLE.sub(lambda found: f"{ESCAPE}{ord(found[0]):04x}", text)
+
+
+def from_stored(text: str) -> str:
+    """The inverse of `to_stored`."""
+    if ESCAPE not in text:
+        return text
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+
+
+class AnyText(TypeDecorator[str]):
+    """A text column that takes every Python string."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Escape on the way in."""
+        return to_stored(value) if isinstance(value, str) else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        """Unescape on the way out."""
+        return from_stored(value) if isinstance(value, str) else value
