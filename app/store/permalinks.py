@@ -18,6 +18,8 @@ _SUFFIX = re.compile(r"\.(json|jsonl|csv|png|bib|txt)$")
 
 def reason_gone(session: Session, path: str) -> str | None:
     """Why what stood at `path`, or above it, was removed; None where no tombstone says so."""
+    if "\0" in path:
+        return None
     parts = _SUFFIX.sub("", path.rstrip("/")).split("/")
     paths = ["/".join(parts[: n + 1]) for n in range(1, len(parts))] + [path]
     stones = {s.path: s.reason for s in session.scalars(select(Tombstone).where(Tombstone.path.in_(paths)))}
@@ -32,6 +34,8 @@ def moved_to(session: Session, path: str) -> str | None:
     """
     suffix = m.group() if (m := _SUFFIX.search(path)) else ""
     plain = path.removesuffix(suffix).rstrip("/")
+    if "\0" in unquote(plain):  # a character PostgreSQL cannot even be asked about
+        return None
     if match := _EXAMPLE.match(plain):
         run = _run(session, unquote(match["run"]))
         if run is None:
