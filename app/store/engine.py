@@ -1,4 +1,4 @@
-"""Opens the store and brings it up to date: SQLite tuned for many readers beside one writer, or PostgreSQL."""
+"""Opens the store and brings up to date: SQLite tuned for many readers beside one writer; or PostgreSQL."""
 
 import json
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def open_store(url: str, *, migrate: bool = False) -> Store:
     """The store at an SQLAlchemy URL; with `migrate`, created or brought up to date first.
 
     Raises:
-        UserError: the URL makes no sense, the database cannot be reached, or its tables are another version's.
+        UserError: the URL makes no sense, the database cannot be reached, its tables are another version's.
     """
     if migrate:
         _upgrade(url)

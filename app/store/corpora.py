@@ -1,0 +1,118 @@
+"""Questions about corpora, and adding one: a stream of passages in, one transaction, nothing held in memory."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from app.errors import NotFound, UserError
+from app.store.chunks import chunks
+from app.store.names import suggest
+from app.store.tables import Corpus, Passage
+
+CHUNK = 2_000  # rows per INSERT: enough to be fast, small enough to show progress
+
+
+@dataclass(frozen=True)
+class PassageRecord:
+    """A passage as it comes in. `external_id` is unique in its corpus."""
+
+    external_id: str
+    text: str
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+def get_corpus(session: Session, name: str) -> Corpus:
+    """The corpus of this name.
+
+    Raises:
+        NotFound: there is none; close names are suggested.
+    """
+    corpus = session.scalar(select(Corpus).where(Corpus.name == name))
+    if corpus is None:
+        names = session.scalars(select(Corpus.name)).all()
+        raise NotFound(f"There is no corpus “{name}”.", remedy=suggest(name, names, "startrail corpus list"))
+    return corpus
+
+
+def list_corpora(session: Session) -> list[Corpus]:
+    """All corpora by name."""
+    return list(session.scalars(select(Corpus).order_by(Corpus.name)))
+
+
+def add_corpus(
+    session: Session,
+    name: str,
+    records: Iterable[PassageRecord],
+    *,
+    description: str = "",
+    progress: Callable[[int, int], None] | None = None,
+) -> Corpus:
+    """Add a corpus; row r of every index of it is the passage at position r.
+
+    Raises:
+        UserError: the name is taken, or there is no passage.
+    """
+    if session.scalar(select(Corpus.id).where(Corpus.name == name)) is not None:
+        raise UserError(f"A corpus “{name}” exists already.", field="name", remedy="Choose another --name.")
+    corpus = Corpus(name=name, description=description)
+    session.add(corpus)
+    session.flush()
+    digest = CorpusDigest()
+    count = 0
+    for chunk in chunks(records, CHUNK):
+        rows = []
+        for position, record in enumerate(chunk, start=count):
+            digest.add(record.external_id, record.text)
+            rows.append(
+                {
+                    "corpus_id": corpus.id,
+                    "position": position,
+                    "external_id": record.external_id,
+                    "text": record.text,
+                    "meta": record.meta,
+                }
+            )
+        session.execute(insert(Passage), rows)
+        count += len(rows)
+        if progress:
+            progress(count, 0)
+    if not count:
+        raise UserError("There is no passage to add.", field="text", remedy="Give a file with at least one.")
+    corpus.passage_count = count
+    corpus.sha256 = digest.hexdigest()
+    session.flush()
+    return corpus
+
+
+class CorpusDigest:
+    """SHA-256 over the ids and texts of a corpus in order: the same corpus has the same hash anywhere."""
+
+    def __init__(self) -> None:
+        self._sha = hashlib.sha256()
+
+    def add(self, external_id: str, text: str) -> None:
+        """Take in the next passage."""
+        for part in (external_id, text):
+            content = part.encode("utf-8", "surrogatepass")
+            self._sha.update(len(content).to_bytes(8, "big"))
+            self._sha.update(content)
+
+    def hexdigest(self) -> str:
+        """The hash of all passages so far."""
+        return self._sha.hexdigest()
+
+
+def stream_passages(session: Session, corpus_id: int) -> Iterator[tuple[int, str, str]]:
+    """`(id, external_id, text)` of every passage, by position, read in chunks."""
+    query = (
+        select(Passage.id, Passage.external_id, Passage.text)
+        .where(Passage.corpus_id == corpus_id)
+        .order_by(Passage.position)
+        .execution_options(yield_per=CHUNK)
+    )
+    for row in session.execute(query):
+        yield row.id, row.external_id, row.text

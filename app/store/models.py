@@ -1,0 +1,59 @@
+"""Questions about models and what they answered."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session
+
+from app.errors import NotFound
+from app.store.chunks import chunks
+from app.store.corpora import CHUNK
+from app.store.names import suggest
+from app.store.tables import Model, Output
+
+
+def get_model(session: Session, name: str) -> Model:
+    """The model of this name.
+
+    Raises:
+        NotFound: there is none; close names are suggested.
+    """
+    model = session.scalar(select(Model).where(Model.name == name))
+    if model is None:
+        names = session.scalars(select(Model.name)).all()
+        raise NotFound(f"There is no model “{name}”.", remedy=suggest(name, names, "startrail model list"))
+    return model
+
+
+def register_model(
+    session: Session,
+    name: str,
+    *,
+    path: str | None = None,
+    sha256: str | None = None,
+    parameters: int | None = None,
+    description: str = "",
+) -> Model:
+    """The model of this name, made or brought up to date."""
+    model = session.scalar(select(Model).where(Model.name == name))
+    if model is None:
+        model = Model(name=name)
+        session.add(model)
+    model.path, model.sha256, model.parameters, model.description = path, sha256, parameters, description
+    session.flush()
+    return model
+
+
+def put_outputs(session: Session, model_id: int, outputs: Iterable[dict[str, Any]]) -> int:
+    """Save what a model answered: `{prompt_id, answer, correct, probability, confidence, samples}`; returns how many.
+
+    An earlier output of the same model and prompt gives way.
+    """
+    count = 0
+    for piece in chunks(outputs, CHUNK):
+        for ids in chunks((output["prompt_id"] for output in piece), 500):
+            session.execute(delete(Output).where(Output.model_id == model_id, Output.prompt_id.in_(ids)))
+        session.execute(insert(Output), [{"model_id": model_id} | output for output in piece])
+        count += len(piece)
+    return count
