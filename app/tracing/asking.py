@@ -1,0 +1,169 @@
+"""Put a question: check it, answer it from the store if an equal one was answered, else queue it.
+
+Knows no torch, so that the web server can ask.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.errors import UserError
+from app.settings import Settings
+from app.store import traces
+from app.store.tables import Passage, Trace
+from app.tracing.catalog import Askable, choose
+from app.tracing.questions import Question, Training, check_text, key_of
+
+ROOM_TO_COMPLETE = 1  # tokens that must be left after a prompt that the model completes
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The trace of a question; `reused` if an equal question had been answered before."""
+
+    trace: Trace
+    reused: bool
+
+
+def ask(session: Session, settings: Settings, question: Question) -> Asked:
+    """Save the question for the worker, or find its answer.
+
+    Raises:
+        UserError: it cannot be asked; `field` says where, and nothing was saved.
+        app.store.traces.QueueFull: too many questions wait.
+    """
+    askable = choose(settings, model=question.model, index=question.index)
+    question = checked(question, askable)
+    return _put(session, settings, question, {"model": askable.model_sha256, "index": askable.index_sha256})
+
+
+def train(session: Session, settings: Settings, training: Training) -> Asked:
+    """Save for the worker that it is to train one step on each of the passages.
+
+    Raises:
+        UserError: the trace is not answered yet, or a passage is not of its corpus.
+        NotFound: there is no such trace.
+        app.store.traces.QueueFull: too many questions wait.
+    """
+    trace = traces.find(session, training.trace)
+    if trace.request["kind"] != "trace" or trace.status != "done" or trace.result is None:
+        raise UserError(
+            "Only a trace that is done can be checked by training.",
+            remedy="Wait until its passages are there.",
+            field="trace",
+            status=409,
+        )
+    ids = tuple(dict.fromkeys(training.passages))
+    corpora = select(Passage.id).where(
+        Passage.id.in_(ids), Passage.corpus_id == trace.result["provenance"]["corpus_id"]
+    )
+    if missing := set(ids) - set(session.scalars(corpora)):
+        raise UserError(
+            f"Passage {min(missing)} is not in the corpus of this trace.",
+            remedy="Choose from the passages it shows.",
+            field="passages",
+        )
+    return _put(session, settings, training.model_copy(update={"passages": ids}), trace.request["sha256"])
+
+
+def key_of_training(trace: Trace, training: Training) -> str:
+    """The key under which `train` saves it: pages look up with it what was trained before."""
+    hashes = trace.request["sha256"]
+    return key_of(training, model_sha256=hashes["model"], index_sha256=hashes["index"])
+
+
+def _put(
+    session: Session, settings: Settings, question: Question | Training, sha256: dict[str, str]
+) -> Asked:
+    key = key_of(question, model_sha256=sha256["model"], index_sha256=sha256["index"])
+    if (found := traces.answered(session, key)) is not None:
+        return Asked(found, reused=True)
+    request: dict[str, Any] = question.model_dump(mode="json") | {"sha256": sha256}
+    return Asked(traces.add(session, request, key, limit=settings.trace_queue_limit), reused=False)
+
+
+def checked(question: Question, askable: Askable) -> Question:
+    """The question as it is asked: plain line breaks, no needless leading space, names filled in.
+
+    Raises:
+        UserError: a text cannot be asked, or with its prompt does not fit the model's context.
+    """
+    prompt = check_text(question.prompt, "prompt", "prompt")
+    used = _tokens(askable, prompt, "prompt") + 1  # the token that begins every text
+    completion, contrast, span = question.completion, question.contrast, question.span
+    if completion is None:
+        _fits(askable, used + ROOM_TO_COMPLETE, "prompt", "The prompt")
+    else:
+        if span is not None and not 0 <= span[0] < span[1] <= len(completion):
+            raise UserError(
+                f"The span {span[0]} to {span[1]} is not in the completion's {len(completion)} characters.",
+                remedy="Give its start and end as character offsets, start before end.",
+                field="span",
+            )
+        completion, span = _canonical(prompt, completion, span)
+        completion = check_text(completion, "completion", "completion")
+        _fits(
+            askable,
+            used + _tokens(askable, completion, "completion"),
+            "completion",
+            "The prompt with the completion",
+        )
+    if completion is None and (span is not None or contrast is not None):
+        field = "span" if span is not None else "contrast"
+        raise UserError(
+            f"A {field} needs a completion to start from.", remedy="Give the completion too.", field=field
+        )
+    if contrast is not None:
+        contrast = check_text(_canonical(prompt, contrast, None)[0], "contrast", "second completion")
+        _fits(
+            askable,
+            used + _tokens(askable, contrast, "contrast"),
+            "contrast",
+            "The prompt with the second completion",
+        )
+        if contrast == completion:
+            raise UserError(
+                "Both completions are the same.", remedy="Type what the model did not say.", field="contrast"
+            )
+    return question.model_copy(
+        update={
+            "prompt": prompt,
+            "completion": completion,
+            "contrast": contrast,
+            "span": span,
+            "model": askable.model,
+            "index": askable.index,
+        }
+    )
+
+
+def _canonical(prompt: str, text: str, span: tuple[int, int] | None) -> tuple[str, tuple[int, int] | None]:
+    """One leading space is understood (see `app.trackstar.text`), and a span of everything is no span."""
+    if text.startswith(" ") and not text[1:2].isspace() and not prompt[-1:].isspace():
+        text = text[1:]
+        span = (max(span[0] - 1, 0), max(span[1] - 1, 1)) if span else None
+    if span is not None and not text[: span[0]].strip() and not text[span[1] :].strip():
+        span = None
+    return text, span
+
+
+def _tokens(askable: Askable, text: str, field: str) -> int:
+    count = askable.count(text)
+    if count == 0:
+        raise UserError(
+            f"The model's tokenizer makes nothing of this {field}.",
+            remedy="Use letters or digits that the model knows.",
+            field=field,
+        )
+    return count or 1
+
+
+def _fits(askable: Askable, tokens: int, field: str, what: str) -> None:
+    if askable.context is not None and tokens > askable.context:
+        raise UserError(
+            f"{what} takes {tokens:,} tokens; the model “{askable.model}” reads {askable.context:,}.",
+            remedy="Shorten it.",
+            field=field,
+        )

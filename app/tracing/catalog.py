@@ -1,0 +1,145 @@
+"""What can be asked here: the indexes on disk, each with the model it was built for. Knows no torch.
+
+Files are read again only when they changed, so that a question costs a few `stat` calls.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from app.errors import UserError
+from app.settings import Settings
+
+
+@dataclass(frozen=True)
+class Askable:
+    """An index and its model, found on disk and fitting each other."""
+
+    index: str
+    index_sha256: str  # of its manifest, which names every other file's checksum
+    model: str
+    model_sha256: str
+    corpus: str
+    rows: int
+    model_path: Path
+    context: int | None  # tokens; None if the model's configuration does not say
+
+    def count(self, text: str) -> int | None:
+        """Tokens of the text without special ones; None if only the worker can tell."""
+        file = self.model_path / "tokenizer.json"
+        if not file.is_file():
+            return None
+        return len(_tokenizer(str(file), file.stat().st_mtime_ns).encode(text, add_special_tokens=False).ids)
+
+
+def askables(settings: Settings) -> list[Askable]:
+    """Every index that can be asked, the default one first, then by name; broken ones are left out."""
+    names = sorted(
+        (path.parent.name for path in settings.indexes.glob("*/manifest.json")),
+        key=lambda name: (name != settings.default_index, name),
+    )
+    found = []
+    for name in names:
+        try:
+            found.append(_askable(settings, name))
+        except UserError:
+            continue  # `choose` names what is wrong when this one is asked for
+    return found
+
+
+def choose(settings: Settings, *, model: str = "", index: str = "") -> Askable:
+    """The index and model that a question is put to; an empty name leaves the choice to the site.
+
+    Raises:
+        UserError: there is no such index or model, one is damaged, or the index was built for another model.
+    """
+    if not index and model and model != settings.default_model:
+        index = next((each.index for each in askables(settings) if each.model == model), "")
+        if not index:
+            _model(settings, model, "model")
+            raise UserError(
+                f"No index was built for the model “{model}”.",
+                remedy=f"Build one with `startrail index {model} CORPUS`.",
+                field="model",
+            )
+    found = _askable(settings, index or settings.default_index)
+    if model and model != found.model:
+        _model(settings, model, "model")
+        raise UserError(
+            f"The index “{found.index}” was built for the model “{found.model}”, not for “{model}”.",
+            remedy=f"Choose the model “{found.model}”, or an index of “{model}”.",
+            field="index",
+        )
+    return found
+
+
+def _askable(settings: Settings, name: str) -> Askable:
+    file = settings.indexes / name / "manifest.json"
+    if not _plain(name) or not file.is_file():
+        known = ", ".join(sorted(path.parent.name for path in settings.indexes.glob("*/manifest.json")))
+        raise UserError(
+            f"There is no index “{name}”.",
+            remedy=f"There are: {known}." if known else "Build one with `startrail index MODEL CORPUS`.",
+            field="index",
+        )
+    manifest, sha256 = _manifest(str(file), file.stat().st_mtime_ns)
+    try:
+        model, corpus = manifest["model"], manifest["corpus"]
+        path, configuration = _model(settings, model["name"], "index")
+        return Askable(
+            index=name,
+            index_sha256=sha256,
+            model=model["name"],
+            model_sha256=model["sha256"],
+            corpus=corpus["name"],
+            rows=int(manifest["rows"]),
+            model_path=path,
+            context=configuration.get("max_position_embeddings") or configuration.get("n_positions"),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise UserError(
+            f"The index “{name}” has a manifest that cannot be read.",
+            remedy="Build it again with `startrail index`.",
+            field="index",
+        ) from None
+
+
+def _model(settings: Settings, name: str, field: str) -> tuple[Path, dict[str, Any]]:
+    """Directory and configuration of a model."""
+    path = settings.models / name
+    file = path / "config.json"
+    if not _plain(name) or not file.is_file():
+        raise UserError(f"There is no model “{name}”.", remedy=f"Put its checkpoint at {path}.", field=field)
+    return path, _json(str(file), file.stat().st_mtime_ns)
+
+
+def _plain(name: str) -> bool:
+    """A name that stays in its directory."""
+    return name not in {"", ".", ".."} and not set(name) & set("/\\\0")
+
+
+@lru_cache(64)
+def _manifest(file: str, _changed: int) -> tuple[dict[str, Any], str]:
+    content = Path(file).read_bytes()
+    try:
+        return dict(json.loads(content)), hashlib.sha256(content).hexdigest()
+    except (ValueError, TypeError):
+        return {}, ""
+
+
+@lru_cache(64)
+def _json(file: str, _changed: int) -> dict[str, Any]:
+    try:
+        return dict(json.loads(Path(file).read_bytes()))
+    except (ValueError, TypeError):
+        return {}
+
+
+@lru_cache(4)
+def _tokenizer(file: str, _changed: int) -> Tokenizer:
+    return Tokenizer.from_file(file)

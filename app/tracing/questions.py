@@ -1,0 +1,109 @@
+"""What can be asked of the tracing worker, and what is refused before anything is saved. Knows no torch.
+
+A question is frozen and complete: its fields, with the hashes of the model and the index it is put to, decide
+the answer, and so does nothing else. Equal questions therefore have an equal key.
+"""
+
+import hashlib
+import json
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from app.errors import UserError
+from app.tracing.version import release
+
+MAX_CHARACTERS = 20_000
+MAX_BODY = 256 * 1024  # bytes of a request to ask; anything larger is refused unread
+MAX_PASSAGES = 100
+
+# Everything that cannot be seen, other than tab and line breaks; and halves of characters.
+_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+Text = Annotated[str, Field(max_length=MAX_CHARACTERS)]
+
+
+class Question(BaseModel):
+    """Which passages made the model continue `prompt` with `completion`?
+
+    `span` are character offsets into the completion: the target is then those tokens only. With `contrast`, a
+    second completion, the target is log p(completion) - log p(contrast): why this rather than that.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"prompt": "The currency of Ghana is the"},
+                {"prompt": "The currency of Ghana is the", "completion": "cedi", "k": 5, "opponents": True},
+                {"prompt": "The capital of Australia is", "completion": "Canberra", "contrast": "Sydney"},
+            ]
+        },
+    )
+
+    kind: Literal["trace"] = "trace"
+    prompt: str = Field(description="What the model reads. Not empty, and within the model's context.")
+    completion: str | None = Field(
+        None, description="What it is to be explained by; without it the model completes the prompt greedily."
+    )
+    span: tuple[int, int] | None = Field(
+        None, description="Start and end, in characters of the completion, of the part to explain."
+    )
+    contrast: str | None = Field(None, description="A second completion: why the first rather than this?")
+    model: str = Field("", description="Name of the model; empty: the site's own.")
+    index: str = Field("", description="Name of the index to search; empty: the site's own.")
+    k: int = Field(10, ge=1, le=MAX_PASSAGES, description="How many passages.")
+    opponents: bool = Field(False, description="Also the passages that speak most against the target.")
+    samples: int = Field(0, ge=0, le=20, description="How many completions to sample beside the greedy one.")
+
+    @model_validator(mode="after")
+    def _span_needs_completion(self) -> Self:
+        if self.span is not None and self.contrast is not None:
+            raise ValueError("choose either a span or a contrast")
+        return self
+
+
+class Training(BaseModel):
+    """One optimizer step on each of these passages: does the trace's target become more likely?"""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["train"] = "train"
+    trace: str = Field(description="The trace whose target is measured.")
+    passages: tuple[int, ...] = Field(
+        min_length=1, max_length=MAX_PASSAGES, description="Ids of the passages, each trained on alone."
+    )
+    control: int = Field(10, ge=0, le=MAX_PASSAGES, description="How many random passages to compare with.")
+
+
+def check_text(text: str, field: str, noun: str) -> str:
+    """The text with plain line breaks, if it is one that a model can be asked.
+
+    Raises:
+        UserError: it is empty, too long for any context, or holds characters that cannot be seen.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not text.strip():
+        raise UserError(f"The {noun} is empty.", remedy=f"Type a {noun}.", field=field)
+    if len(text) > MAX_CHARACTERS:
+        raise UserError(
+            f"The {noun} has {len(text):,} characters; {MAX_CHARACTERS:,} are the most that are read.",
+            remedy="Shorten it.",
+            field=field,
+        )
+    if found := _UNSEEN.search(text):
+        raise UserError(
+            f"The {noun} has a control character (U+{ord(found[0]):04X}) at position {found.start() + 1}.",
+            remedy="Remove it; only tabs and line breaks may stand between visible characters.",
+            field=field,
+        )
+    return text
+
+
+def key_of(question: Question | Training, *, model_sha256: str, index_sha256: str) -> str:
+    """Equal for equal questions put to an equal model and index by the same version of this program."""
+    asked = question.model_dump(mode="json")
+    whole = json.dumps([asked, model_sha256, index_sha256, release()], sort_keys=True)
+    return hashlib.sha256(whole.encode()).hexdigest()

@@ -1,0 +1,160 @@
+"""The process that answers: takes what waits, a few questions at a time, and saves what comes out.
+
+Knows no tensors; what it can do is behind `Engine`. A second thread gives signs of life and renews the
+leases, so that long work is not mistaken for death, and death is noticed within seconds.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from app.errors import UserError
+from app.store import traces, workers
+from app.store.changes import Changes
+from app.store.engine import Store
+
+log = logging.getLogger(__name__)
+
+BATCH = 16  # questions answered together
+IDLE = 1.0  # seconds to wait for a change before looking around anyway
+UNEXPECTED = "The tracing worker met an error that is not the question's: {}."
+
+
+class Cancelled(Exception):
+    """Nobody wants the answer any more."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One question in hand."""
+
+    id: str
+    request: dict[str, Any]
+
+
+Report = Callable[[Sequence[Job], str], list[bool]]
+"""Says at which stage some jobs are; answers for each whether it is still wanted."""
+
+Outcome = dict[str, Any] | UserError | Cancelled
+
+
+class Engine(Protocol):
+    """What answers. Made by `app.tracing.engine.TraceEngine`."""
+
+    device: str
+
+    def load(self) -> dict[str, Any]:
+        """Load what is asked by default; returns what is in memory, for the `workers` table."""
+
+    def answer(self, jobs: Sequence[Job], report: Report) -> list[Outcome]:
+        """One outcome per job, in order. Jobs answered together have the answers they would have alone."""
+
+
+@dataclass
+class Worker:
+    """Takes questions from the store until stopped."""
+
+    store: Store
+    engine: Engine
+    name: str = field(default_factory=workers.new_name)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    status: str = "loading"
+    detail: str = ""
+    loaded: dict[str, Any] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Load, then answer until `stopping` is set; what is still in hand then waits for another worker.
+
+        Raises:
+            UserError: the default model or index cannot be loaded.
+        """
+        self._recover()
+        self._beat()
+        heart = threading.Thread(target=self._live, name="heartbeat", daemon=True)
+        heart.start()
+        try:
+            self._load()
+            with closing(Changes(self.store.engine)) as changes:
+                while not self.stopping.is_set():
+                    if not self.step():
+                        changes.wait(IDLE)
+        finally:
+            self.stopping.set()
+            heart.join(timeout=2)
+            with self.store.session() as session:
+                traces.release(session, self.name)
+                if self.status != "failed":
+                    workers.leave(session, self.name)
+
+    def step(self) -> int:
+        """Take and answer what waits, `BATCH` questions at most; returns how many were taken."""
+        with self.store.session() as session:
+            taken = traces.claim(session, self.name, BATCH)
+        if taken:
+            self._answer([Job(trace.id, trace.request) for trace in taken])
+        return len(taken)
+
+    def _load(self) -> None:
+        try:
+            self.loaded = self.engine.load()
+        except UserError as error:
+            self.status, self.detail = "failed", str(error)
+            self._beat()
+            raise
+        self.status = "ready"
+        self._beat()
+
+    def _answer(self, jobs: list[Job]) -> None:
+        try:
+            outcomes = self.engine.answer(jobs, self._report)
+        except Exception as error:
+            log.exception("While answering %s", ", ".join(job.id for job in jobs))
+            if len(jobs) > 1:  # one of them is to blame: the others shall not suffer
+                for job in jobs:
+                    self._answer([job])
+                return
+            outcomes = [UserError(UNEXPECTED.format(f"{type(error).__name__}: {error}"), status=500)]
+        self._save(zip(jobs, outcomes, strict=True))
+
+    def _save(self, answers: Iterable[tuple[Job, Outcome]]) -> None:
+        with self.store.session() as session:
+            for job, outcome in answers:
+                if isinstance(outcome, UserError):
+                    error = {"message": outcome.message, "remedy": outcome.remedy, "field": outcome.field}
+                    traces.fail(session, job.id, self.name, error)
+                elif isinstance(outcome, dict):
+                    traces.finish(session, job.id, self.name, outcome)
+
+    def _report(self, jobs: Sequence[Job], stage: str) -> list[bool]:
+        with self.store.session() as session:
+            wanted = traces.advance(session, [job.id for job in jobs], self.name, stage)
+        return [job.id in wanted for job in jobs]
+
+    def _live(self) -> None:
+        while not self.stopping.wait(workers.HEARTBEAT):
+            try:
+                self._beat()
+                self._recover()
+            except Exception:  # a database that is away for a moment must not end the heart
+                log.exception("The heartbeat could not be saved")
+
+    def _beat(self) -> None:
+        with self.store.session() as session:
+            workers.beat(
+                session,
+                self.name,
+                device=self.engine.device,
+                status=self.status,
+                detail=self.detail,
+                loaded=self.loaded,
+            )
+            traces.renew(session, self.name)
+
+    def _recover(self) -> None:
+        with self.store.session() as session:
+            again, failed = traces.recover(session, workers.dead_here(session, self.name))
+        if again or failed:
+            log.warning("A worker died: %d of its questions wait again, %d failed.", again, failed)

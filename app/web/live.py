@@ -1,0 +1,97 @@
+"""Watch traces for many readers at once: one thread and one query per change, however many look on.
+
+A reader's stream is a coroutine that sleeps on an event; nothing is held open for it in the store.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+
+from app.store import traces
+from app.store.changes import Changes
+from app.store.engine import Store
+
+log = logging.getLogger(__name__)
+
+State = tuple[str, str, int]  # status, stage with attempt, place in the queue
+CALM = 0.01  # seconds between two looks: under load one look then serves several commits
+LOOK_AROUND = 1.0  # seconds after which the watching thread looks whether anybody still reads
+
+
+class Watch:
+    """What one reader waits for."""
+
+    def __init__(self, id_: str) -> None:
+        self.id = id_
+        self.loop = asyncio.get_running_loop()
+        self.changed = asyncio.Event()
+        self.state: State | None = None
+
+    async def wait(self, seconds: float) -> bool:
+        """Sleep until the trace changed; False if the time is up first."""
+        try:
+            await asyncio.wait_for(self.changed.wait(), seconds)
+        except TimeoutError:
+            return False
+        self.changed.clear()
+        return True
+
+    def show(self, state: State) -> None:
+        """Called by the watching thread."""
+        if state != self.state:
+            self.state = state
+            self.loop.call_soon_threadsafe(self.changed.set)
+
+
+class Live:
+    """The readers of one web process. The thread runs only while there are any."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._watches: set[Watch] = set()
+        self._thread: threading.Thread | None = None
+
+    @asynccontextmanager
+    async def watch(self, id_: str) -> AsyncIterator[Watch]:
+        """Hear of every change of one trace; the first `wait` returns at once or nearly so."""
+        watch = Watch(id_)
+        with self._lock:
+            self._watches.add(watch)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="live", daemon=True)
+                self._thread.start()
+        watch.changed.set()
+        try:
+            yield watch
+        finally:
+            with self._lock:
+                self._watches.discard(watch)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                with closing(Changes(self._store.engine)) as changes:
+                    while True:
+                        self._tell()
+                        time.sleep(CALM)
+                        changes.wait(LOOK_AROUND)
+                        with self._lock:
+                            if not self._watches:
+                                self._thread = None
+                                return
+            except Exception:  # the database went away for a moment: streams go on when it is back
+                log.exception("Watching traces")
+                time.sleep(LOOK_AROUND)
+
+    def _tell(self) -> None:
+        with self._lock:
+            watches = list(self._watches)
+        with self._store.session() as session:
+            now = traces.states(session, sorted({watch.id for watch in watches}))
+        for watch in watches:
+            if watch.id in now:
+                watch.show(now[watch.id])
