@@ -1,0 +1,236 @@
+"""The queue of questions, on both databases: nothing is answered twice, lost, or changed once it is done."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from app.errors import NotFound
+from app.store import traces, workers
+from app.store.changes import Changes
+from app.store.engine import Store
+from app.store.tables import Trace, Worker, now
+
+
+def put(store: Store, count: int = 1, *, limit: int = 1000) -> list[str]:
+    """Ids of new questions, oldest first."""
+    ids = []
+    for n in range(count):
+        with store.session() as session:
+            request = {"kind": "trace", "prompt": f"question {n}"}
+            ids.append(traces.add(session, request, f"key {n}", limit=limit).id)
+    return ids
+
+
+def take(store: Store, worker: str, limit: int = 10) -> list[str]:
+    with store.session() as session:
+        return [trace.id for trace in traces.claim(session, worker, limit)]
+
+
+def status(store: Store, id_: str) -> str:
+    with store.session() as session:
+        return traces.find(session, id_).status
+
+
+def expire(store: Store, id_: str) -> None:
+    with store.session() as session:
+        ended = now() - timedelta(seconds=1)
+        session.execute(update(Trace).where(Trace.id == id_).values(lease_until=ended))
+
+
+def test_many_workers_never_take_the_same_question(store: Store) -> None:
+    """The claim is one statement; with reading and then writing, two workers would answer the same one."""
+    ids = put(store, 60)
+    taken: list[str] = []
+    start = threading.Barrier(6)
+
+    def work(name: str) -> None:
+        start.wait()
+        while got := take(store, name, limit=3):
+            taken.extend(got)  # list.extend is atomic
+
+    threads = [threading.Thread(target=work, args=(f"host/{n}/x",)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == sorted(ids)
+
+
+def test_the_oldest_is_answered_first_and_everyone_knows_their_place(store: Store) -> None:
+    ids = put(store, 3)
+    with store.session() as session:
+        assert [traces.place(session, traces.find(session, id_)) for id_ in ids] == [1, 2, 3]
+        assert [traces.states(session, ids)[id_][2] for id_ in ids] == [1, 2, 3]
+    assert take(store, "a/1/x", limit=2) == ids[:2]
+    with store.session() as session:
+        assert traces.place(session, traces.find(session, ids[2])) == 1
+        assert traces.states(session, ids)[ids[0]] == ("running", "queued/1", 0)
+
+
+def test_a_full_queue_refuses_and_says_when_to_come_back(store: Store) -> None:
+    """Without a bound, a flood of questions would keep everybody waiting for ever."""
+    put(store, 2, limit=2)
+    with pytest.raises(traces.QueueFull) as refused:
+        put(store, limit=2)
+    assert refused.value.status == 503
+    assert 1 <= refused.value.retry_after <= 60
+    take(store, "a/1/x", limit=1)
+    put(store, limit=2)  # what runs does not wait
+
+
+def test_a_dead_workers_question_is_taken_again_alone(store: Store) -> None:
+    """It may be the question that killed the worker: the ones answered with it must not suffer twice."""
+    ids = put(store, 3)
+    assert take(store, "a/1/x") == ids
+    with store.session() as session:
+        assert traces.recover(session) == (0, 0)  # the lease still holds
+    for id_ in ids:
+        expire(store, id_)
+    with store.session() as session:
+        assert traces.recover(session) == (3, 0)
+    (fresh,) = put(store)
+    assert [take(store, "b/1/x") for _ in range(4)] == [[ids[0]], [ids[1]], [ids[2]], [fresh]]
+
+
+def test_a_worker_known_to_be_dead_need_not_run_out_its_lease(store: Store) -> None:
+    ids = put(store, 2)
+    take(store, "a/1/x", limit=1)
+    take(store, "b/1/x", limit=1)
+    with store.session() as session:
+        assert traces.recover(session, ["a/1/x"]) == (1, 0)
+    assert [status(store, id_) for id_ in ids] == ["queued", "running"]
+
+
+def test_a_question_that_kills_every_worker_fails_with_a_reason(store: Store) -> None:
+    """Otherwise it would be taken again for ever, and the page would wait for ever."""
+    (id_,) = put(store)
+    for attempt in range(1, traces.MAX_ATTEMPTS + 1):
+        assert take(store, f"a/{attempt}/x") == [id_]
+        expire(store, id_)
+        with store.session() as session:
+            traces.recover(session)
+    assert take(store, "b/1/x") == []
+    with store.session() as session:
+        trace = traces.find(session, id_)
+        assert trace.status == "failed"
+        assert "died 3 times" in (trace.error or {})["message"]
+
+
+def test_a_worker_that_lost_its_lease_cannot_write(store: Store) -> None:
+    """It was only slow, not dead; by now somebody else answers, and two answers would be one too many."""
+    (id_,) = put(store)
+    take(store, "slow/1/x")
+    expire(store, id_)
+    with store.session() as session:
+        traces.recover(session)
+    take(store, "quick/1/x")
+    with store.session() as session:
+        assert traces.advance(session, [id_], "slow/1/x", "encoding") == set()
+        assert not traces.finish(session, id_, "slow/1/x", {"answer": "slow"})
+        assert traces.finish(session, id_, "quick/1/x", {"answer": "quick"})
+        assert not traces.fail(session, id_, "quick/1/x", {"message": "too late"})
+        assert not traces.cancel(session, id_)
+    with store.session() as session:
+        trace = traces.find(session, id_)
+        assert (trace.status, trace.result, trace.error) == ("done", {"answer": "quick"}, None)
+
+
+def test_renewing_keeps_the_lease_of_long_work(store: Store) -> None:
+    (id_,) = put(store)
+    take(store, "a/1/x")
+    expire(store, id_)
+    with store.session() as session:
+        traces.renew(session, "a/1/x")
+        assert traces.recover(session) == (0, 0)
+
+
+def test_cancelling_while_it_waits_and_while_it_runs(store: Store) -> None:
+    waiting, running = put(store, 2)[::-1]
+    assert take(store, "a/1/x", limit=1) == [running]
+    with store.session() as session:
+        assert traces.cancel(session, waiting)
+        assert traces.cancel(session, running)
+        assert traces.advance(session, [running], "a/1/x", "searching") == set()  # the worker learns it here
+        assert not traces.finish(session, running, "a/1/x", {})
+    assert take(store, "a/1/x") == []
+    assert (status(store, waiting), status(store, running)) == ("cancelled", "cancelled")
+
+
+def test_a_worker_that_stops_in_good_order_gives_back_what_it_holds(store: Store) -> None:
+    """A restart for an update is no failed attempt."""
+    (id_,) = put(store)
+    take(store, "a/1/x")
+    with store.session() as session:
+        traces.release(session, "a/1/x")
+        trace = traces.find(session, id_)
+        assert (trace.status, trace.attempts) == ("queued", 0)
+
+
+def test_only_a_finished_answer_is_given_again(store: Store) -> None:
+    """A failed or cancelled question deserves another try."""
+    ids = put(store, 2)
+    take(store, "a/1/x")
+    with store.session() as session:
+        traces.fail(session, ids[0], "a/1/x", {"message": "out of memory"})
+        traces.finish(session, ids[1], "a/1/x", {"answer": 1})
+    with store.session() as session:
+        assert traces.answered(session, "key 0") is None
+        found = traces.answered(session, "key 1")
+        assert found is not None
+        assert found.id == ids[1]
+        assert {
+            key: trace.id for key, trace in traces.newest(session, ["key 0", "key 1", "none"]).items()
+        } == {
+            "key 0": ids[0],
+            "key 1": ids[1],
+        }
+
+
+def test_recent_traces_are_of_one_kind_newest_first(store: Store) -> None:
+    ids = put(store, 3)
+    with store.session() as session:
+        traces.add(session, {"kind": "train"}, "other", limit=100)
+        traces.cancel(session, ids[1])
+    with store.session() as session:
+        found = traces.recent(session, "trace", limit=1)
+        assert [trace.id for trace in found] == [ids[2]]
+        assert [trace.id for trace in traces.recent(session, "trace", before=found[0])] == [ids[0]]
+
+
+@pytest.mark.parametrize("id_", ["nosuchtrace1", "", "../x", "a\x00b", "é", "x" * 500])
+def test_an_unknown_id_is_simply_not_there(store: Store, id_: str) -> None:
+    """PostgreSQL would refuse to be asked about a null byte."""
+    with store.session() as session, pytest.raises(NotFound):
+        traces.find(session, id_)
+
+
+def test_who_waits_hears_of_a_commit_at_once(store: Store) -> None:
+    """The worker sleeps here; polling the table instead would cost either time or processor."""
+    changes = Changes(store.engine)
+    try:
+        changes.wait(0.01)
+        assert not changes.wait(0.05)
+        threading.Timer(0.05, put, [store]).start()
+        assert changes.wait(5)
+        assert not changes.wait(0.05)
+    finally:
+        changes.close()
+
+
+def test_workers_of_this_host_are_known_to_be_dead_without_waiting(store: Store) -> None:
+    mine = workers.new_name()
+    host, pid, _ = mine.split("/")
+    gone, before_me, elsewhere = f"{host}/999999999/x", f"{host}/{pid}/older", "other-host/999999999/x"
+    with store.session() as session:
+        for name in (mine, gone, before_me, elsewhere, f"{host}/1/init"):
+            session.add(Worker(id=name, device="cpu", status="ready"))
+    with store.session() as session:
+        assert sorted(workers.dead_here(session, mine)) == sorted([gone, before_me])
+        assert {worker.id for worker in workers.alive(session)} == {mine, elsewhere, f"{host}/1/init"}
+        workers.leave(session, mine)
+    with store.session() as session:
+        session.execute(update(Worker).values(seen_at=now() - timedelta(seconds=60)))
+    with store.session() as session:
+        assert workers.alive(session) == []
