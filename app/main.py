@@ -1,0 +1,37 @@
+"""The application factory: nothing happens at import."""
+
+from importlib import import_module
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.staticfiles import StaticFiles
+
+from app.paths import STATIC
+from app.settings import Settings, get_settings
+from app.store.engine import Store, make_engine
+from app.web import problems
+from app.web.pages import PAGES
+from app.web.security import SecurityHeaders
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The site over the store that the settings name; connections open when the first page asks."""
+    settings = settings or get_settings()
+    app = FastAPI(
+        title="Startrail",
+        version=version("startrail"),
+        summary="See which training passages made a language model say that.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    app.state.settings = settings
+    app.state.store = Store(make_engine(settings.url))
+    app.add_middleware(GZipMiddleware, minimum_size=800)
+    app.add_middleware(SecurityHeaders)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    for page in PAGES:
+        app.include_router(import_module(f"app.web.pages.{page}").router)
+    problems.install(app)
+    return app

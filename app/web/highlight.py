@@ -1,0 +1,67 @@
+"""Spans: which characters of a text are subject, target or shared verbatim, and the text with them marked.
+
+Spans are character offsets, computed once on the server, carried in the JSON twin and drawn here. Where spans
+overlap, each piece gets the kinds of all that cover it.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from markupsafe import Markup, escape
+from pydantic import BaseModel
+
+
+class Span(BaseModel):
+    """Characters `start` to `end` (exclusive) of a text are of a kind: subject, target, verbatim, window."""
+
+    start: int
+    end: int
+    kind: str
+
+
+def mark(text: str, spans: Sequence[Span] = ()) -> Markup:
+    """The text as safe HTML with `<mark class=…>` around its spans; any spans on any text give the text back."""
+    clipped = [(max(0, s.start), min(len(text), s.end), s.kind) for s in spans]
+    clipped = [span for span in clipped if span[0] < span[1]]
+    edges = sorted({0, len(text), *(edge for start, end, _ in clipped for edge in (start, end))})
+    pieces: list[tuple[str, str]] = []
+    for start, end in zip(edges, edges[1:], strict=False):
+        kinds = " ".join(dict.fromkeys(kind for left, right, kind in clipped if left <= start and end <= right))
+        if pieces and pieces[-1][0] == kinds:
+            pieces[-1] = (kinds, pieces[-1][1] + text[start:end])
+        else:
+            pieces.append((kinds, text[start:end]))
+    return Markup("").join(
+        Markup('<mark class="{}">{}</mark>').format(kinds, visible(piece)) if kinds else visible(piece)
+        for kinds, piece in pieces
+    )
+
+
+def visible(text: str) -> Markup:
+    """Escaped text whose NUL bytes and lone surrogates are shown as the replacement character."""
+    return escape(_UNSHOWABLE.sub("\ufffd", text))
+
+
+def find(text: str, terms: Iterable[str], kind: str) -> list[Span]:
+    """Every whole-word occurrence of the terms, longest first where they overlap, in any letter case."""
+    pattern = _pattern(tuple(sorted({t.strip() for t in terms if t and t.strip()}, key=len, reverse=True)))
+    if pattern is None:
+        return []
+    return [Span(start=m.start(), end=m.end(), kind=kind) for m in pattern.finditer(text)]
+
+
+def entities(text: str, subject: str | None, targets: Iterable[str]) -> list[Span]:
+    """Subject and target (with its aliases) wherever they stand in the text."""
+    spans = find(text, [subject] if subject else [], "subject") + find(text, targets, "target")
+    return sorted(spans, key=lambda span: (span.start, span.end))
+
+
+_UNSHOWABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+@lru_cache(512)
+def _pattern(terms: tuple[str, ...]) -> re.Pattern[str] | None:
+    if not terms:
+        return None
+    return re.compile(r"(?<!\w)(?:" + "|".join(re.escape(term) for term in terms) + r")(?!\w)", re.IGNORECASE)

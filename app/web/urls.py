@@ -1,0 +1,119 @@
+"""The only place that makes a URL. Every address is relative to the site's root, so it works behind any host."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from app.paths import STATIC
+
+
+def home() -> str:
+    """The front page."""
+    return "/"
+
+
+def prompts(**query: object) -> str:
+    """Browse prompts; keyword arguments become the query, empty ones are left out."""
+    return with_query("/prompts", query)
+
+
+def runs() -> str:
+    """All runs."""
+    return "/runs"
+
+
+def run(slug: str, **query: object) -> str:
+    """One run."""
+    return with_query(f"/runs/{quote(slug)}", query)
+
+
+def example(run_slug: str, prompt_slug: str, **query: object) -> str:
+    """One prompt's output and its proponents in one run."""
+    return with_query(f"/runs/{quote(run_slug)}/prompts/{quote(prompt_slug)}", query)
+
+
+def passage(id_: int, **query: object) -> str:
+    """One passage and what it influences."""
+    return with_query(f"/passages/{id_}", query)
+
+
+def trace_form(**query: object) -> str:
+    """Ask a question."""
+    return with_query("/trace", query)
+
+
+def trace(id_: str) -> str:
+    """One answered, or waiting, question."""
+    return f"/traces/{quote(id_)}"
+
+
+def evaluation(**query: object) -> str:
+    """Methods against each other."""
+    return with_query("/evaluation", query)
+
+
+def about() -> str:
+    """The method in plain words."""
+    return "/about"
+
+
+def docs() -> str:
+    """The API."""
+    return "/docs"
+
+
+def compare_index() -> str:
+    """Choose what to compare."""
+    return "/compare"
+
+
+def compare(prompt_slug: str, runs: Sequence[str], depth: int | None = None) -> str:
+    """Two to four runs on one prompt."""
+    return with_query(f"/compare/{quote(prompt_slug)}", {"runs": ",".join(runs), "depth": depth})
+
+
+def differences(runs: Sequence[str]) -> str:
+    """Prompts on which two runs differ most."""
+    return with_query("/compare", {"runs": ",".join(runs)})
+
+
+def upload() -> str:
+    """Load a results file."""
+    return "/upload"
+
+
+def twin(url: str, suffix: str = "json") -> str:
+    """The same page in another form: its path with `.json` (or another suffix), its query kept."""
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/") or "/index"
+    return f"{path}.{suffix}" + (f"?{parts.query}" if parts.query else "")
+
+
+def static(name: str) -> str:
+    """A file of static/, with a hash of its content so that browsers may keep it for ever."""
+    return f"/static/{quote(name)}?v={_content_hash(name)}"
+
+
+def with_query(path: str, query: Mapping[str, object]) -> str:
+    """The path with those parameters that say something, in the order given."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in query.items():
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            value = [value]
+        pairs += [(name.rstrip("_"), str(each)) for each in value if each not in (None, "", False)]
+    return f"{path}?{urlencode(pairs)}" if pairs else path
+
+
+def replaced(url: str, **changes: object) -> str:
+    """The same address with some query parameters changed; None or an empty string drops one."""
+    parts = urlsplit(url)
+    query: dict[str, object] = {}
+    for name, value in parse_qsl(parts.query):
+        query[name] = value
+    return with_query(parts.path, query | changes)
+
+
+@lru_cache
+def _content_hash(name: str) -> str:
+    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]
