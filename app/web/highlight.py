@@ -27,7 +27,9 @@ def mark(text: str, spans: Sequence[Span] = ()) -> Markup:
     edges = sorted({0, len(text), *(edge for start, end, _ in clipped for edge in (start, end))})
     pieces: list[tuple[str, str]] = []
     for start, end in zip(edges, edges[1:], strict=False):
-        kinds = " ".join(dict.fromkeys(kind for left, right, kind in clipped if left <= start and end <= right))
+        kinds = " ".join(
+            dict.fromkeys(kind for left, right, kind in clipped if left <= start and end <= right)
+        )
         if pieces and pieces[-1][0] == kinds:
             pieces[-1] = (kinds, pieces[-1][1] + text[start:end])
         else:

@@ -58,7 +58,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     def unexpected(request: Request, error: Exception) -> Response:
         log.exception("%s %s", request.method, request.url.path)
-        return show(request, 500, "Something broke on our side.", "Try again; the log of the server says more.")
+        return show(
+            request, 500, "Something broke on our side.", "Try again; the log of the server says more."
+        )
 
 
 def show(

@@ -73,7 +73,12 @@ def respond(
     else:
         body, media = render(request, page, template, block).encode("utf-8", "replace"), "text/html"
     tag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
-    sent = {"ETag": tag, "Vary": "HX-Request, HX-Request-Type", "Cache-Control": "no-cache", **(headers or {})}
+    sent = {
+        "ETag": tag,
+        "Vary": "HX-Request, HX-Request-Type",
+        "Cache-Control": "no-cache",
+        **(headers or {}),
+    }
     if status == 200 and tag in (request.headers.get("if-none-match") or ""):
         return Response(status_code=304, headers=sent)
     return Response(body, status_code=status, media_type=f"{media}; charset=utf-8", headers=sent)

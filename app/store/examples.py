@@ -1,0 +1,156 @@
+"""One output and its proponents, and what a passage influences: a constant number of queries each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session, aliased, joinedload
+
+from app.errors import NotFound
+from app.store.tables import Output, Passage, Prompt, Result, Retrieved, Run, Statement
+
+
+@dataclass(frozen=True)
+class Example:
+    """One prompt of one run, with what the model answered and what was retrieved on one side."""
+
+    run: Run
+    result: Result
+    prompt: Prompt
+    output: Output | None
+    retrieved: Sequence[Retrieved]
+    retrieved_count: int
+
+
+@dataclass(frozen=True)
+class Story:
+    """One prompt with the first passages of two runs."""
+
+    prompt: Prompt
+    output: Output | None
+    firsts: tuple[Retrieved, Retrieved]
+
+
+def get_example(session: Session, run: Run, slug: str, side: str, *, limit: int) -> Example:
+    """The prompt called `slug` in the run, with its first `limit` passages of one side.
+
+    Raises:
+        NotFound: the run has no such prompt.
+    """
+    query = (
+        select(Result, Prompt, Output)
+        .join(Prompt, Prompt.id == Result.prompt_id)
+        .outerjoin(Output, and_(Output.prompt_id == Prompt.id, Output.model_id == run.model_id))
+        .where(Result.run_id == run.id, Prompt.prompt_set_id == run.prompt_set_id, Prompt.slug == slug)
+    )
+    found = None if "\0" in slug else session.execute(query).first()
+    if found is None:
+        raise NotFound(
+            f"The run “{run.name}” has no prompt “{slug}”.", remedy="Browse its prompts, or search for one."
+        )
+    of_side = select(Retrieved).where(Retrieved.result_id == found[0].id, Retrieved.side == side)
+    rows = session.scalars(
+        of_side.options(joinedload(Retrieved.passage)).order_by(Retrieved.rank).limit(limit)
+    ).all()
+    count = session.scalar(select(func.count()).select_from(of_side.subquery())) or 0
+    return Example(run, found[0], found[1], found[2], rows, count)
+
+
+def sides(session: Session, result_id: int) -> set[str]:
+    """Which sides (proponent, opponent) a result has passages on."""
+    query = select(Retrieved.side).where(Retrieved.result_id == result_id, Retrieved.rank == 1)
+    return set(session.scalars(query))
+
+
+def influence_counts(session: Session, run_id: int, passages: Sequence[int]) -> dict[int, int]:
+    """For each passage, how many prompts of the run it is a proponent of."""
+    query = (
+        select(Retrieved.passage_id, func.count())
+        .join(Result, Result.id == Retrieved.result_id)
+        .where(Result.run_id == run_id, Retrieved.side == "proponent", Retrieved.passage_id.in_(passages))
+        .group_by(Retrieved.passage_id)
+    )
+    return dict(session.execute(query).tuples().all())
+
+
+def get_passage(session: Session, id_: int) -> Passage:
+    """The passage with its corpus.
+
+    Raises:
+        NotFound: there is none.
+    """
+    passage = session.get(Passage, id_, options=[joinedload(Passage.corpus)]) if abs(id_) < 1 << 62 else None
+    if passage is None:
+        raise NotFound(f"There is no passage {id_}.", remedy="Search for words it contains.")
+    return passage
+
+
+def influences(
+    session: Session, passage_id: int, *, run: str = "", offset: int = 0, limit: int = 50
+) -> list[tuple[Retrieved, Run, Prompt]]:
+    """Where the passage was retrieved, on either side: best ranks first."""
+    query = (
+        select(Retrieved, Run, Prompt)
+        .join(Result, Result.id == Retrieved.result_id)
+        .join(Run, Run.id == Result.run_id)
+        .join(Prompt, Prompt.id == Result.prompt_id)
+        .where(Retrieved.passage_id == passage_id)
+        .order_by(Retrieved.side.desc(), Retrieved.rank, Run.id, Prompt.id)
+        .offset(offset)
+        .limit(limit)
+    )
+    if run:
+        query = query.where(Run.slug == run)
+    return [(row[0], row[1], row[2]) for row in session.execute(query)]
+
+
+def influence_by_run(session: Session, passage_id: int) -> list[tuple[Run, int]]:
+    """The runs in which the passage was retrieved, and for how many prompts."""
+    counted = (
+        select(Result.run_id, func.count().label("n"))
+        .join(Retrieved, Retrieved.result_id == Result.id)
+        .where(Retrieved.passage_id == passage_id)
+        .group_by(Result.run_id)
+        .subquery()
+    )
+    query = select(Run, counted.c.n).join(counted, counted.c.run_id == Run.id).order_by(Run.id)
+    return [(row[0], row[1]) for row in session.execute(query)]
+
+
+def stated_facts(session: Session, passage_id: int, limit: int = 20) -> Sequence[Prompt]:
+    """The prompts whose fact the passage states."""
+    query = (
+        select(Prompt)
+        .join(Statement, Statement.prompt_id == Prompt.id)
+        .where(Statement.passage_id == passage_id)
+        .order_by(Prompt.id)
+        .limit(limit)
+    )
+    return session.scalars(query).all()
+
+
+def find_story(session: Session, influence: Run, attribution: Run) -> Story | None:
+    """The prompt that tells best why two runs over the same prompts differ.
+
+    A fact the model gets right where the second run's first passage states it and the first run's does not, or is
+    at least another passage; of those, the one whose two passages' tail-patches are furthest apart.
+    """
+    first, second = aliased(Retrieved), aliased(Retrieved)
+    ours, theirs = aliased(Result), aliased(Result)
+    apart = func.coalesce(first.tail_patch, 0.0) - func.coalesce(second.tail_patch, 0.0)
+    query = (
+        select(Prompt, Output, first, second)
+        .join(ours, and_(ours.prompt_id == Prompt.id, ours.run_id == influence.id))
+        .join(theirs, and_(theirs.prompt_id == Prompt.id, theirs.run_id == attribution.id))
+        .join(first, and_(first.result_id == ours.id, first.side == "proponent", first.rank == 1))
+        .join(second, and_(second.result_id == theirs.id, second.side == "proponent", second.rank == 1))
+        .outerjoin(Output, and_(Output.prompt_id == Prompt.id, Output.model_id == influence.model_id))
+        .where(first.passage_id != second.passage_id, second.correct.is_(True), Output.correct.is_(True))
+        .order_by(
+            Prompt.task != "fact", apart.desc(), first.correct.is_(True), Output.probability.desc(), Prompt.id
+        )
+        .options(joinedload(first.passage), joinedload(second.passage))
+        .limit(1)
+    )
+    row = session.execute(query).first()
+    return Story(row[0], row[1], (row[2], row[3])) if row else None

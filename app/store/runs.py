@@ -1,0 +1,62 @@
+"""Questions about runs: which there are, one by name, and the one a page shows when none is named."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, joinedload
+
+from app.errors import NotFound
+from app.store.names import suggest
+from app.store.tables import Passage, Result, Retrieved, Run
+
+_WHOLE = (joinedload(Run.model), joinedload(Run.corpus), joinedload(Run.prompt_set))
+
+
+def get_run(session: Session, slug: str) -> Run:
+    """The run with its model, corpus and prompt set.
+
+    Raises:
+        NotFound: there is none; close names are suggested.
+    """
+    run = None if "\0" in slug else session.scalar(select(Run).where(Run.slug == slug).options(*_WHOLE))
+    if run is None:
+        slugs = session.scalars(select(Run.slug)).all()
+        raise NotFound(f"There is no run “{slug}”.", remedy=suggest(slug, slugs, "startrail runs list"))
+    return run
+
+
+def list_runs(session: Session) -> list[Run]:
+    """All runs, TrackStar's first, then in the order they were made."""
+    query = select(Run).options(*_WHOLE).order_by(Run.method != "trackstar", Run.id)
+    return list(session.scalars(query))
+
+
+def sibling_runs(session: Session, prompt_id: int) -> list[Run]:
+    """The runs that have a result for this prompt, in the order of `list_runs`."""
+    query = (
+        select(Run)
+        .join(Result, Result.run_id == Run.id)
+        .where(Result.prompt_id == prompt_id, Run.status == "done")
+        .order_by(Run.method != "trackstar", Run.id)
+    )
+    return list(session.scalars(query))
+
+
+def most_influential(session: Session, run_id: int, limit: int = 10) -> Sequence[tuple[Passage, int]]:
+    """The passages that are proponents of most prompts of a run, each with how many."""
+    count = func.count().label("prompts")
+    counted = (
+        select(Retrieved.passage_id, count)
+        .join(Result, Result.id == Retrieved.result_id)
+        .where(Result.run_id == run_id, Retrieved.side == "proponent")
+        .group_by(Retrieved.passage_id)
+        .order_by(count.desc(), Retrieved.passage_id)
+        .limit(limit)
+        .subquery()
+    )
+    query = (
+        select(Passage, counted.c.prompts)
+        .join(counted, counted.c.passage_id == Passage.id)
+        .order_by(counted.c.prompts.desc(), Passage.id)
+    )
+    return [(row[0], row[1]) for row in session.execute(query)]
