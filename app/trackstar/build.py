@@ -1,0 +1,270 @@
+"""Builds an index: survey the corpus, fit V and R on a random sample, encode shard by shard, seal.
+
+Everything happens in `.NAME.building` beside the index's place and is renamed at the end. A build that was
+killed goes on at its first missing shard: batches never cross a shard's border, so the bytes are those of an
+undisturbed run.
+"""
+
+import fcntl
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from app.errors import UserError
+from app.trackstar.config import Method
+from app.trackstar.encode import BATCH_TOKENS, Encoder
+from app.trackstar.fit import FILE as FIT
+from app.trackstar.fit import Fit, fit, fit_moments, load_fit, save_fit
+from app.trackstar.hessian import HessianReport
+from app.trackstar.manifest import Manifest, Source, file_sha256, write_json
+from app.trackstar.model import LoadedModel, load_model
+from app.trackstar.shards import Written, drop_notes, whole_shard, write_shard
+from app.trackstar.survey import IDS, SPOOL, Passages, Survey, survey
+from app.trackstar.text import Query
+
+SHARD_ROWS = 4096
+PLAN = "build.json"
+FITTED = "fit.json"
+
+
+def build_index(
+    model_dir: Path,
+    passages: Passages,
+    out: Path,
+    *,
+    method: Method | None = None,
+    corpus_name: str = "corpus",
+    model_name: str | None = None,
+    batch_tokens: int = BATCH_TOKENS,
+    shard_rows: int = SHARD_ROWS,
+    sample: int | None = None,
+    seed: int = 0,
+    queries: Sequence[Query] = (),
+    device: str = "cpu",
+    dtype: str = "float32",
+    override: Mapping[str, str] | None = None,
+    estimate: bool = False,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Manifest:
+    """Encodes a corpus of any size in bounded memory and writes the index directory `out`.
+
+    Args:
+        passages: (id, text) in row order; read twice, or spooled to disk if it can be read only once.
+        batch_tokens: tokens of one forward and backward pass, padding included.
+        shard_rows: passages per file, and the unit of resuming.
+        sample: passages drawn at random to fit R (and V, where estimated); default 4·p², at least 1,024.
+        seed: of that draw.
+        queries: of the task, for R_eval where the method's Hessian is `mixed`.
+        dtype: of the computation: float32, bfloat16 or float64. R and V are float32 or more always.
+        override: which weights are attention and which MLP; see `find_weights`.
+        estimate: estimate V from the sample even if there is an optimizer's state.
+        overwrite: replace an index that is already there.
+        progress: called with passages done and in all; fitting counts the sample's passages too.
+
+    Raises:
+        UserError: the model, corpus or settings cannot be used, or `out` exists. Nothing is left under its name.
+    """
+    method = method or Method()
+    out = Path(out)
+    if out.exists() and not overwrite:
+        raise UserError(
+            f"There is an index at {out} already.",
+            field="name",
+            remedy="Choose another --name, or give --overwrite.",
+        )
+    if method.hessian == "mixed" and not queries:
+        raise UserError(
+            "A mixed Hessian needs queries of the task.",
+            field="hessian",
+            remedy="Name a prompt set with --task-prompts, or use the train Hessian.",
+        )
+    kind = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}.get(dtype)
+    if kind is None:
+        raise UserError(f"{dtype!r} is no compute type.", field="dtype", remedy="Use float32 or bfloat16.")
+    loaded = load_model(model_dir, device=device, dtype=kind, override=override)
+    work = out.with_name(f".{out.name}.building")
+    with _held(work):
+        corpus = survey(passages, work, sample or max(1024, 4 * method.block_size), seed)
+        plan = {
+            "batch_tokens": batch_tokens,
+            "shard_rows": shard_rows,
+            "sample": len(corpus.sample),
+            "seed": seed,
+            "device": loaded.device.type,
+            "dtype": dtype,
+            "queries": _queries_sha256(queries),
+        }
+        whole = {
+            **plan,
+            "model": loaded.sha256,
+            "corpus": corpus.sha256,
+            "method": method.as_dict(),
+            "weights": dict(override or {}),
+            "estimate": estimate,
+        }
+        _start_or_resume(work, whole)
+        counter = _Counter(progress, corpus.count)
+        fitted = _fitted(loaded, method, corpus.sample, queries, work, batch_tokens, estimate, counter)
+        encoder = Encoder(loaded, fitted.moments, method, fitted.whitening, batch_tokens=batch_tokens)
+        shards = list(_encode(encoder, corpus, work, shard_rows, fitted.row_scale, counter))
+        manifest = Manifest(
+            model=Source(model_name or Path(model_dir).resolve().name, loaded.sha256),
+            corpus=Source(corpus_name, corpus.sha256),
+            method=method,
+            dimension=method.dimension,
+            second_moments=_about_moments(fitted),
+            hessian=fitted.whitening.report.as_dict() if fitted.whitening else None,
+            row_scale=fitted.row_scale,
+            counts=_total(shards, corpus.count),
+            zero_rows=[row for written in shards for row in written.zero_rows],
+            shards=[written.shard for written in shards],
+            files={name: file_sha256(work / name) for name in (FIT, IDS)},
+            build=plan,
+            weights=dict(override or {}),
+        )
+        manifest.write(work)
+        for name in (PLAN, FITTED, SPOOL):
+            (work / name).unlink(missing_ok=True)
+        drop_notes(work)
+        _put(work, out)
+    return manifest
+
+
+def _put(work: Path, out: Path) -> None:
+    """Renames the finished directory; an index it replaces goes only then."""
+    old = out.with_name(f".{out.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    work.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _held(work: Path) -> Iterator[None]:
+    """Only one process builds an index at a time."""
+    work.mkdir(parents=True, exist_ok=True)
+    handle = (work.parent / f"{work.name}.lock").open("w")
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"Another process is building {work.name[1:-9]}.",
+                field="name",
+                remedy="Wait for it, or stop it.",
+            ) from None
+        yield
+    finally:
+        handle.close()
+
+
+def _start_or_resume(work: Path, plan: dict[str, Any]) -> None:
+    """Keeps what an interrupted build of the very same index left; clears anything else."""
+    file = work / PLAN
+    if file.is_file() and json.loads(file.read_text(encoding="utf-8")) == json.loads(json.dumps(plan)):
+        return
+    for old in work.iterdir():
+        if old.name not in (IDS, SPOOL):
+            old.unlink()
+    write_json(file, plan)
+
+
+def _fitted(
+    loaded: LoadedModel,
+    method: Method,
+    sample: Sequence[str],
+    queries: Sequence[Query],
+    work: Path,
+    batch_tokens: int,
+    estimate: bool,
+    counter: "_Counter",
+) -> Fit:
+    note = work / FITTED
+    if note.is_file():
+        values = json.loads(note.read_text(encoding="utf-8"))
+        report = HessianReport(**values["hessian"]) if values["hessian"] else None
+        return load_fit(work / FIT, loaded, method, values["source"], report, values["row_scale"])
+    counter.expect(len(sample) * (method.hessian != "none") + len(queries) * (method.hessian == "mixed"))
+    moments = fit_moments(loaded, method, sample, estimate=estimate, done=counter.extra)
+    fitted = fit(loaded, method, moments, sample, queries, batch_tokens=batch_tokens, done=counter.add)
+    save_fit(fitted, work / FIT)
+    hessian = fitted.whitening.report.as_dict() if fitted.whitening else None
+    source = fitted.moments.source if fitted.moments else ""
+    write_json(note, {"source": source, "hessian": hessian, "row_scale": fitted.row_scale})
+    # Read back, so that a resumed build and this one compute with the same numbers.
+    return load_fit(
+        work / FIT,
+        loaded,
+        method,
+        source,
+        fitted.whitening.report if fitted.whitening else None,
+        fitted.row_scale,
+    )
+
+
+def _encode(
+    encoder: Encoder, corpus: Survey, work: Path, shard_rows: int, scale: float, counter: "_Counter"
+) -> Iterator[Written]:
+    reading = iter(corpus.passages)
+    for number, start in enumerate(range(0, corpus.count, shard_rows)):
+        texts = [text for _, text in islice(reading, shard_rows)]
+        if len(texts) != min(shard_rows, corpus.count - start):
+            raise UserError("The corpus changed while it was read.", field="corpus", remedy="Start again.")
+        written = whole_shard(work, number)
+        if written is None:
+            examples = encoder.model.texts.passages(texts)
+            rows = encoder.finish(encoder.gradients(examples, done=counter.add))
+            empty = sum(not example.targets for example in examples)
+            zero = int((~rows.any(axis=1)).sum())
+            counts = {"empty": empty, "cut": sum(e.cut for e in examples), "degenerate": zero - empty}
+            written = write_shard(work, number, start, rows, scale, counts)
+            counter.add(empty)
+        else:
+            counter.add(len(texts))
+        yield written
+
+
+class _Counter:
+    """Adds up what is done and tells the caller."""
+
+    def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
+        self.progress, self.done, self.total = progress, 0, total
+
+    def expect(self, more: int) -> None:
+        """More work than the corpus itself."""
+        self.total += more
+
+    def add(self, count: int) -> None:
+        """So much more is done."""
+        self.done += count
+        if self.progress:
+            self.progress(self.done, self.total)
+
+    def extra(self, count: int) -> None:
+        """Work that was not expected: it lengthens the road by as much as it went."""
+        self.expect(count)
+        self.add(count)
+
+
+def _about_moments(fitted: Fit) -> dict[str, Any] | None:
+    return {"source": fitted.moments.source, "sha256": fitted.moments.sha256} if fitted.moments else None
+
+
+def _total(shards: Sequence[Written], passages: int) -> dict[str, int]:
+    names = ("empty", "cut", "degenerate", "saturated")
+    return {"passages": passages} | {name: sum(w.counts[name] for w in shards) for name in names}
+
+
+def _queries_sha256(queries: Sequence[Query]) -> str:
+    return hashlib.sha256(
+        json.dumps([[q.prompt, q.completion, q.span] for q in queries]).encode()
+    ).hexdigest()

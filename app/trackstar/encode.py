@@ -1,0 +1,114 @@
+"""Encoder: texts in, TrackStar encodings out (Chang et al. 2024, eq. 2 and 4).
+
+Ĝ = G / ‖G‖,   G(z) = R^(-1/2) P_d (∇L(z) / √V)
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from app.errors import UserError
+from app.trackstar.batching import length_batches
+from app.trackstar.capture import Capture, Sketch
+from app.trackstar.config import Method
+from app.trackstar.hessian import Whitening
+from app.trackstar.model import LoadedModel
+from app.trackstar.moments import Moments
+from app.trackstar.projection import project_weights
+from app.trackstar.text import Example, Query
+
+__all__ = ["Encoder", "Query"]
+
+BATCH_TOKENS = 2048
+
+
+class Encoder:
+    """Encodes passages and queries by one method with one model. Nothing changes after construction.
+
+    Args:
+        moments: V, where the method divides by it.
+        whitening: R^(-1/2), where the method has a Hessian. It comes before the unit norm, on both sides.
+        batch_tokens: tokens of one forward and backward pass, padding included.
+
+    Raises:
+        UserError: the method needs moments or a whitening that is not given, or does not fit the model.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        moments: Moments | None,
+        method: Method,
+        whitening: Whitening | None,
+        *,
+        batch_tokens: int = BATCH_TOKENS,
+    ) -> None:
+        if (moments is None) != (method.second_moments == "none"):
+            raise UserError("The method and the second moments given do not agree.", field="second_moments")
+        if (whitening is None) != (method.hessian == "none"):
+            raise UserError("The method and the Hessian given do not agree.", field="hessian")
+        self.model = model
+        self.method = method
+        self.moments = moments
+        self.whitening = whitening
+        self.batch_tokens = batch_tokens
+        self.dimension = method.dimension
+        self.projected = project_weights(
+            model.weights, method, moments, device=model.device, dtype=model.dtype
+        )
+        self.capture = Capture(model, method.loss)
+        self._sketch = Sketch(self.projected, self.capture.fans, method.blocks)
+
+    def encode_passages(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, d) float32, in the order given; a blank text is a zero row."""
+        return self.finish(self.gradients(self.model.texts.passages(texts)))
+
+    def encode_queries(self, queries: Sequence[Query]) -> np.ndarray:
+        """(n, d) float32, in the order given; the loss is over the completion, or the span of it.
+
+        Raises:
+            UserError: a query cannot be traced (see `Texts.query`).
+        """
+        texts = self.model.texts
+        return self.finish(self.gradients([texts.query(query) for query in queries]))
+
+    def encode_contrast(self, prompt: str, completion: str, instead: str) -> np.ndarray:
+        """(d,) float32: what makes `completion` likelier than `instead` after the prompt.
+
+        Gradients are linear before the unit norm, so this is the encoding of log p(instead) - log p(completion)
+        as a loss; proponents raise the first against the second.
+        """
+        texts = self.model.texts
+        pair = self.gradients([texts.query(Query(prompt, text)) for text in (completion, instead)])
+        return self.finish(pair[:1] - pair[1:])[0]
+
+    def gradients(
+        self, examples: Sequence[Example], *, done: Callable[[int], None] | None = None
+    ) -> torch.Tensor:
+        """P_d(∇L / √V) of each example, not whitened: (n, d) float32 (float64 for a float64 model).
+
+        Args:
+            done: called after each batch with the number of its examples.
+        """
+        out = torch.zeros(len(examples), self.dimension, dtype=self._sketch.wide)
+        lengths = [len(example.ids) if example.targets else 0 for example in examples]
+        for batch in length_batches(lengths, self.batch_tokens):
+            self.capture.run([examples[row] for row in batch], self._sketch)
+            out[batch] = self._sketch.blocks.flatten(1).cpu()
+            if done:
+                done(len(batch))
+        return out
+
+    def whiten(self, gradients: torch.Tensor) -> torch.Tensor:
+        """R^(-1/2) applied block by block, (n, d); the gradients themselves where the method has no R."""
+        return self.whitening.apply(gradients) if self.whitening else gradients
+
+    def finish(self, gradients: torch.Tensor) -> np.ndarray:
+        """Whitens, then divides by the length if the method does. Zero and non-finite rows become zero."""
+        rows = self.whiten(gradients)
+        rows = torch.where(rows.isfinite().all(1, keepdim=True), rows, 0.0)
+        if self.method.unit_norm:
+            length = torch.linalg.vector_norm(rows.double(), dim=1, keepdim=True)
+            rows = torch.where(length > 0, rows / length.clamp_min(torch.finfo(torch.float64).tiny), 0.0)
+        return rows.float().numpy()

@@ -1,0 +1,74 @@
+"""V estimated from passages, for checkpoints published without their optimizer's state.
+
+r_i = E_z mean_j G_ij(z)²,   c_j = E_z mean_i G_ij(z)²,   G(z) = ∇L(z) of one passage
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from app.errors import UserError
+from app.trackstar.batching import length_batches
+from app.trackstar.capture import EXACT_CHUNK, Capture
+from app.trackstar.model import LoadedModel
+from app.trackstar.moments import Factored, Moments
+from app.trackstar.weights import LinearWeight
+
+BATCH_TOKENS = 2048
+
+
+class _Squares:
+    """The sink that sums squared per-example gradients by row and by column."""
+
+    def __init__(self, weights: Sequence[LinearWeight], device: torch.device) -> None:
+        self.rows = [torch.zeros(w.out_features, dtype=torch.float64, device=device) for w in weights]
+        self.cols = [torch.zeros(w.in_features, dtype=torch.float64, device=device) for w in weights]
+
+    def begin(self, examples: int) -> None:
+        """Sums go on from batch to batch."""
+
+    def forward(self, at: int, x: torch.Tensor) -> torch.Tensor:
+        """The inputs themselves."""
+        return x
+
+    def backward(self, at: int, kept: torch.Tensor, gradient: torch.Tensor) -> None:
+        """Adds the squares, a few examples' gradients at a time."""
+        step = max(1, EXACT_CHUNK // (kept.shape[-1] * gradient.shape[-1]))
+        for start in range(0, len(kept), step):
+            squares = torch.bmm(gradient[start : start + step].mT, kept[start : start + step]).square_()
+            self.rows[at] += squares.mean(2, dtype=torch.float64).sum(0)
+            self.cols[at] += squares.mean(1, dtype=torch.float64).sum(0)
+
+
+def estimate_moments(
+    loaded: LoadedModel,
+    capture: Capture,
+    sample: Sequence[str],
+    *,
+    exact: bool = False,
+    done: Callable[[int], None] | None = None,
+) -> Moments:
+    """Factored V from the gradients of single passages.
+
+    Raises:
+        UserError: exact moments are asked for (they need an optimizer's state), or no passage has a gradient.
+    """
+    if exact:
+        raise UserError(
+            "Exact second moments need an AdamW optimizer's state; they are not estimated.",
+            field="second_moments",
+            remedy="Put optimizer.pt beside the weights, or use factored second moments.",
+        )
+    examples = [example for example in loaded.texts.passages(sample) if example.targets]
+    if not examples:
+        raise UserError("No passage of the sample has text.", remedy="Check the corpus.")
+    sums = _Squares(loaded.weights, loaded.device)
+    for batch in length_batches([len(example.ids) for example in examples], BATCH_TOKENS):
+        capture.run([examples[row] for row in batch], sums)
+        if done:
+            done(len(batch))
+    values = {
+        weight.name: Factored((row / len(examples)).float().cpu(), (col / len(examples)).float().cpu())
+        for weight, row, col in zip(loaded.weights, sums.rows, sums.cols, strict=True)
+    }
+    return Moments(values, f"estimated from {len(examples)} passages, row and column factors")

@@ -1,0 +1,153 @@
+"""Fits what all encodings of an index share, V and R^(-1/2), on a random sample, and keeps it in a file."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from app.trackstar.capture import Capture
+from app.trackstar.config import Method
+from app.trackstar.encode import Encoder
+from app.trackstar.estimate import estimate_moments
+from app.trackstar.hessian import Autocorrelation, HessianReport, Whitening, fit_whitening
+from app.trackstar.model import LoadedModel
+from app.trackstar.moments import Exact, Factored, Moments, load_moments
+from app.trackstar.optimizer_state import has_optimizer
+from app.trackstar.text import Example, Query
+
+FILE = "trackstar.safetensors"
+PART = 512
+"""Examples whose projected gradients are in memory at once."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """V, R^(-1/2) and the float16 scale of an index."""
+
+    moments: Moments | None
+    whitening: Whitening | None
+    row_scale: float
+
+
+def fit_moments(
+    loaded: LoadedModel, method: Method, sample: Sequence[str], *, estimate: bool, done: Callable[[int], None]
+) -> Moments | None:
+    """V from the optimizer's state, or estimated from the sample where there is none or it is asked for.
+
+    Raises:
+        UserError: the state does not fit the model; or exact moments are asked for and there is no state.
+    """
+    if method.second_moments == "none":
+        return None
+    if has_optimizer(loaded.path) and not estimate:
+        return load_moments(loaded, method.second_moments)
+    return estimate_moments(
+        loaded, Capture(loaded), sample, exact=method.second_moments == "exact", done=done
+    )
+
+
+def fit(
+    loaded: LoadedModel,
+    method: Method,
+    moments: Moments | None,
+    sample: Sequence[str],
+    queries: Sequence[Query],
+    *,
+    batch_tokens: int,
+    done: Callable[[int], None],
+) -> Fit:
+    """R^(-1/2) from the sample's projected gradients, mixed with the queries' where the method says so.
+
+    Args:
+        sample: passages drawn at random from the corpus.
+        queries: of the task, for R_eval.
+        done: called with the number of examples finished, batch by batch.
+    """
+    plain = Encoder(loaded, moments, _without_hessian(method), None, batch_tokens=batch_tokens)
+    whitening = None
+    examples = loaded.texts.passages(sample)
+    if method.hessian != "none":
+        evaluation = None
+        if method.hessian == "mixed":
+            evaluation = _autocorrelation(plain, [loaded.texts.query(query) for query in queries], done)
+        whitening = fit_whitening(
+            _autocorrelation(plain, examples, done),
+            evaluation,
+            mixing=method.mixing,
+            rank=method.rank,
+            damping=method.damping,
+        )
+    scale = 1.0 if method.unit_norm else _row_scale(plain, whitening, examples[:PART], done)
+    return Fit(moments, whitening, scale)
+
+
+def save_fit(fitted: Fit, file: Path) -> None:
+    """Writes V's factors and R^(-1/2). An exact V stays with the optimizer's state it came from."""
+    tensors = {}
+    for name, value in (fitted.moments.values if fitted.moments else {}).items():
+        if isinstance(value, Factored):
+            tensors[f"V.{name}.row"] = value.row.float().cpu().contiguous()
+            tensors[f"V.{name}.col"] = value.col.float().cpu().contiguous()
+    if fitted.whitening:
+        tensors["R_inverse_root"] = fitted.whitening.matrices.contiguous()
+    partial = file.with_name(f".{file.name}.partial")
+    save_file(tensors, partial)
+    partial.rename(file)
+
+
+def load_fit(
+    file: Path,
+    loaded: LoadedModel,
+    method: Method,
+    source: str,
+    report: HessianReport | None,
+    row_scale: float,
+) -> Fit:
+    """The inverse of `save_fit`; `source`, `report` and `row_scale` come from the manifest."""
+    tensors = load_file(file)
+    moments = None
+    if method.second_moments != "none":
+        rows = {
+            key[2:-4]: tensor
+            for key, tensor in tensors.items()
+            if key.startswith("V.") and key.endswith(".row")
+        }
+        values = {name: Factored(row, tensors[f"V.{name}.col"]) for name, row in rows.items()}
+        moments = Moments(values, source) if values else load_moments(loaded, method.second_moments)
+    whitening = Whitening(tensors["R_inverse_root"], report) if report else None
+    return Fit(moments, whitening, row_scale)
+
+
+def is_exact(moments: Moments | None) -> bool:
+    """Whether any weight's V is kept entry by entry."""
+    return moments is not None and any(isinstance(value, Exact) for value in moments.values.values())
+
+
+def _without_hessian(method: Method) -> Method:
+    return Method.from_dict({**method.as_dict(), "hessian": "none", "mixing": None})
+
+
+def _autocorrelation(
+    encoder: Encoder, examples: Sequence[Example], done: Callable[[int], None]
+) -> Autocorrelation:
+    summed = Autocorrelation(encoder.method.blocks, encoder.method.block_size)
+    # Like lengths together, so that a part's batches are full; a sum does not mind the order.
+    ordered = sorted(examples, key=lambda example: len(example.ids))
+    for at in range(0, len(ordered), PART):
+        part = ordered[at : at + PART]
+        summed.add(encoder.gradients(part))
+        done(len(part))
+    return summed
+
+
+def _row_scale(
+    encoder: Encoder, whitening: Whitening | None, examples: Sequence[Example], done: Callable[[int], None]
+) -> float:
+    """The power of two that brings the median row's largest entry near 1."""
+    rows = encoder.gradients(examples)
+    done(len(examples))
+    largest = (whitening.apply(rows) if whitening else rows).abs().amax(1)
+    usable = largest[(largest > 0) & largest.isfinite()]
+    return float(2.0 ** -torch.log2(usable.median()).round()) if len(usable) else 1.0

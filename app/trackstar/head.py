@@ -1,0 +1,91 @@
+"""The loss's gradient where the blocks end, without autograd through the vocabulary.
+
+    L = -Σ log softmax(W h)[y]        ∂L/∂h = (softmax(W h) - onehot(y)) W
+
+Only positions that predict a loss token pass through W, a chunk at a time: logits of a batch are never whole.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from app.trackstar.config import Loss
+
+CHUNK_LOGITS = 1 << 20
+"""Logits in memory at once (4 MB in float32: about what stays in a core's cache)."""
+
+
+class Head:
+    """Runs the model to its loss and gives what the backward pass starts from.
+
+    Most models' logits are a linear map of the last hidden state. Where a probe shows that one's are not
+    (soft-capped or scaled logits), the loss is differentiated by autograd through the model's own head.
+    """
+
+    def __init__(self, model: Any, loss: Loss) -> None:
+        self.model = model
+        self.loss = loss
+        self.body: Any = self.model.base_model
+        self.linear: Any = self.model.get_output_embeddings()
+        self.is_linear = self._probe()
+
+    def start(
+        self, ids: torch.Tensor, rows: torch.Tensor, labels: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Forward pass; the tensor to differentiate and its gradient (None where it is the summed loss).
+
+        Args:
+            ids: (n, T). rows: flat positions that predict a loss token. labels: the tokens they predict.
+        """
+        if not self.is_linear:
+            logits = self.model(input_ids=ids, use_cache=False).logits
+            return self._loss(logits.flatten(0, 1)[rows].float(), labels), None
+        hidden = self.body(input_ids=ids, use_cache=False).last_hidden_state
+        with torch.no_grad():
+            flat = hidden.flatten(0, 1)
+            gradient = torch.zeros_like(flat)
+            step = max(1, CHUNK_LOGITS // self.linear.weight.shape[0])
+            for at in range(0, len(rows), step):
+                part = rows[at : at + step]
+                logits = F.linear(flat[part], self.linear.weight, self.linear.bias)
+                gradient[part] = (
+                    self._through(logits, labels[at : at + step]).to(flat.dtype) @ self.linear.weight
+                )
+        return hidden, gradient.view_as(hidden)
+
+    def _through(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """∂L/∂logits: (tokens, vocabulary)."""
+        chosen = labels[:, None]
+        if self.loss == "margin":
+            # -log(p/(1-p)) = logsumexp of the others - own logit
+            return (
+                logits.scatter(1, chosen, -torch.inf)
+                .softmax(-1, dtype=_wide(logits))
+                .scatter_(1, chosen, -1.0)
+            )
+        probabilities = logits.softmax(-1, dtype=_wide(logits))
+        return probabilities.scatter_add_(1, chosen, probabilities.new_full(chosen.shape, -1.0))
+
+    def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        if self.loss == "margin":
+            others = logits.scatter(1, labels[:, None], -torch.inf).logsumexp(-1)
+            return (others - logits.gather(1, labels[:, None])[:, 0]).sum()
+        return F.cross_entropy(logits, labels, reduction="sum")
+
+    @torch.no_grad()
+    def _probe(self) -> bool:
+        weight = getattr(self.linear, "weight", None)
+        if not isinstance(self.linear, nn.Linear) or weight is None:
+            return False
+        ids = torch.arange(8, device=weight.device)[None] % weight.shape[0]
+        hidden = getattr(self.body(input_ids=ids, use_cache=False), "last_hidden_state", None)
+        if hidden is None or hidden.shape[-1] != weight.shape[1]:
+            return False
+        logits = self.model(input_ids=ids, use_cache=False).logits
+        return torch.allclose(self.linear(hidden).float(), logits.float(), rtol=1e-3, atol=1e-4)
+
+
+def _wide(logits: torch.Tensor) -> torch.dtype:
+    return torch.promote_types(logits.dtype, torch.float32)

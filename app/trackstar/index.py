@@ -1,0 +1,110 @@
+"""An index on disk: its manifest, its rows, and the encoder that makes queries comparable with them."""
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from app.errors import UserError
+from app.trackstar.build import build_index
+from app.trackstar.encode import BATCH_TOKENS, Encoder
+from app.trackstar.fit import FILE as FIT
+from app.trackstar.fit import load_fit
+from app.trackstar.hessian import HessianReport
+from app.trackstar.manifest import Manifest, file_sha256
+from app.trackstar.model import LoadedModel
+from app.trackstar.shards import damaged, open_shards
+from app.trackstar.survey import IDS
+
+__all__ = ["TrackstarIndex", "build_index", "open_index"]
+
+
+@dataclass(frozen=True)
+class TrackstarIndex:
+    """An opened index. Row r is passage r of its corpus.
+
+    Args:
+        rows: memory-mapped float16 shards (rows, d), in order.
+    """
+
+    path: Path
+    manifest: Manifest
+    rows: list[np.ndarray] = field(repr=False)
+
+    @cached_property
+    def passage_ids(self) -> list[str]:
+        """The corpus's passage ids in row order.
+
+        Raises:
+            UserError: the file of ids is missing or damaged.
+        """
+        file = self.path / IDS
+        try:
+            ids = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        except (OSError, ValueError):
+            raise damaged(file, "cannot be read") from None
+        if len(ids) != self.manifest.passages:
+            raise damaged(file, f"has {len(ids)} ids for {self.manifest.passages} passages")
+        return ids
+
+    def verify(self) -> None:
+        """Reads every file and compares checksums.
+
+        Raises:
+            UserError: a file is not what the manifest says; it is named.
+        """
+        wanted = {shard.file: shard.sha256 for shard in self.manifest.shards} | self.manifest.files
+        for name, sha256 in wanted.items():
+            self._check(name, sha256)
+
+    def encoder(self, model: LoadedModel, *, batch_tokens: int = BATCH_TOKENS) -> Encoder:
+        """The encoder these rows were made with, for queries.
+
+        Raises:
+            UserError: the model is another than the index's, or V or R^(-1/2) are not those of its rows.
+        """
+        manifest = self.manifest
+        if model.sha256 != manifest.model.sha256:
+            raise UserError(
+                f"The index {self.path.name} was built with another model than {model.path.name}"
+                f" ({manifest.model.name}, {manifest.model.sha256[:12]}; this one is {model.sha256[:12]}).",
+                field="model",
+                remedy="Use the model it was built with, or build an index with this one.",
+            )
+        self._check(FIT, manifest.files[FIT])
+        moments = manifest.second_moments
+        fitted = load_fit(
+            self.path / FIT,
+            model,
+            manifest.method,
+            moments["source"] if moments else "",
+            HessianReport(**manifest.hessian) if manifest.hessian else None,
+            manifest.row_scale,
+        )
+        if moments and fitted.moments and fitted.moments.sha256 != moments["sha256"]:
+            raise UserError(
+                f"The optimizer's state in {model.path} is not the one the index {self.path.name} was built with.",
+                field="second_moments",
+                remedy="Put the old state back, or build the index again.",
+            )
+        return Encoder(model, fitted.moments, manifest.method, fitted.whitening, batch_tokens=batch_tokens)
+
+    def _check(self, name: str, sha256: str) -> None:
+        file = self.path / name
+        if not file.is_file():
+            raise damaged(file, "is missing")
+        if file_sha256(file) != sha256:
+            raise damaged(file, "is damaged: its checksum is not the manifest's")
+
+
+def open_index(path: Path) -> TrackstarIndex:
+    """Opens the index directory `path`; shapes are checked, checksums only by `verify()`.
+
+    Raises:
+        NotFound: there is no index. UserError: its manifest or a shard is damaged.
+    """
+    path = Path(path)
+    manifest = Manifest.read(path)
+    return TrackstarIndex(path, manifest, open_shards(path, manifest.shards, manifest.dimension))

@@ -1,0 +1,125 @@
+"""`manifest.json`: what an index was built from and how, and what its files must look like."""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+from app.errors import NotFound, UserError
+from app.trackstar.config import Method
+
+SCHEMA = 1
+FILE = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model or corpus by name and content."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file of float16 rows; passages `start` to `start + rows`."""
+
+    file: str
+    start: int
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything that decides an index's bytes. Two builds of one index write the same manifest.
+
+    Args:
+        second_moments: `source` in words and `sha256`; None where the method has no V.
+        hessian: `HessianReport.as_dict()`; None where the method has no R.
+        row_scale: stored rows are encodings times this power of two, so that float16 holds them. Ranks do
+            not change; 1 for unit-norm methods.
+        counts: `passages`, of these `empty` (blank text), `cut` (longer than the context), `degenerate`
+            (no usable gradient), `saturated` (rows with an entry beyond float16, held at its limit).
+        zero_rows: rows of empty and degenerate passages: all zero, never to be shown as a hit.
+        weights: the override of attention and MLP, pattern -> kind.
+        search: set by retrieval: which kind of index searches the rows.
+    """
+
+    model: Source
+    corpus: Source
+    method: Method
+    dimension: int
+    second_moments: dict[str, Any] | None
+    hessian: dict[str, Any] | None
+    row_scale: float
+    counts: dict[str, int]
+    zero_rows: list[int]
+    shards: list[Shard]
+    files: dict[str, str]
+    build: dict[str, Any]
+    weights: dict[str, str] = field(default_factory=dict)
+    search: dict[str, Any] = field(default_factory=dict)
+    startrail: str = field(default_factory=lambda: version("startrail"))
+    schema: int = SCHEMA
+
+    @property
+    def passages(self) -> int:
+        """Rows of the index."""
+        return self.counts["passages"]
+
+    def write(self, directory: Path) -> None:
+        """Writes `manifest.json` whole or not at all."""
+        write_json(directory / FILE, asdict(self))
+
+    @classmethod
+    def read(cls, directory: Path) -> Self:
+        """Reads `manifest.json`.
+
+        Raises:
+            NotFound: there is no index here. UserError: the manifest is damaged or of another version.
+        """
+        file = directory / FILE
+        if not file.is_file():
+            raise NotFound(
+                f"There is no index at {directory}.",
+                field="index",
+                remedy="Build one: startrail index MODEL CORPUS.",
+            )
+        try:
+            values = json.loads(file.read_text(encoding="utf-8"))
+            found = values["schema"]
+            if found == SCHEMA:
+                values["model"], values["corpus"] = Source(**values["model"]), Source(**values["corpus"])
+                values["method"] = Method.from_dict(values["method"])
+                values["shards"] = [Shard(**shard) for shard in values["shards"]]
+                return cls(**values)
+        except (ValueError, TypeError, KeyError) as error:
+            raise UserError(
+                f"The manifest is damaged: {error}.", file=file, remedy="Build the index again."
+            ) from None
+        raise UserError(
+            f"The manifest has schema {found}, this version reads {SCHEMA}.",
+            file=file,
+            field="schema",
+            remedy="Build the index again, or use the version of Startrail that wrote it.",
+        )
+
+
+def write_json(file: Path, value: Any) -> None:
+    """Writes JSON under a temporary name, then renames it."""
+    partial = file.with_name(f".{file.name}.partial")
+    with partial.open("w", encoding="utf-8") as stream:
+        stream.write(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.rename(file)
+
+
+def file_sha256(file: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,102 @@
+"""Shards of float16 rows (`encodings-00000.npy`), each written whole or not at all, with its checksum."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from app.errors import UserError
+from app.trackstar.manifest import Shard, file_sha256, write_json
+
+LIMIT = float(np.finfo(np.float16).max)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A shard on disk and what there is to tell of its rows (rows counted within the index)."""
+
+    shard: Shard
+    zero_rows: list[int] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def shard_name(number: int) -> str:
+    """`encodings-00000.npy`."""
+    return f"encodings-{number:05d}.npy"
+
+
+def write_shard(
+    directory: Path, number: int, start: int, rows: np.ndarray, scale: float, counts: dict[str, int]
+) -> Written:
+    """Writes rows (n, d) times `scale` as float16, then a note beside them that says the shard is whole.
+
+    Args:
+        start: the index's row of the first of them.
+        counts: what the caller counted of these rows; `saturated` is added.
+    """
+    scaled = rows * np.float32(scale)
+    saturated = int((np.abs(scaled) > LIMIT).any(axis=1).sum())
+    half = np.clip(scaled, -LIMIT, LIMIT).astype(np.float16)
+    file = directory / shard_name(number)
+    partial = file.with_name(f".{file.name}.partial")
+    with partial.open("wb") as stream:
+        np.save(stream, half)
+        stream.flush()
+        os.fsync(stream.fileno())
+    shard = Shard(file.name, start, len(half), file_sha256(partial))
+    partial.rename(file)
+    # A row that became zero only by the cast is as useless as one that was.
+    zero = [start + int(row) for row in np.flatnonzero(~half.any(axis=1))]
+    written = Written(shard, zero, {**counts, "saturated": saturated})
+    write_json(_note(file), asdict(written))
+    return written
+
+
+def whole_shard(directory: Path, number: int) -> Written | None:
+    """The shard of an earlier, interrupted build, if it is there with its note and its checksum holds."""
+    file = directory / shard_name(number)
+    note = _note(file)
+    if not (file.is_file() and note.is_file()):
+        return None
+    values = json.loads(note.read_text(encoding="utf-8"))
+    written = Written(Shard(**values["shard"]), values["zero_rows"], values["counts"])
+    return written if file_sha256(file) == written.shard.sha256 else None
+
+
+def drop_notes(directory: Path) -> None:
+    """Removes the notes of a finished build; the manifest has it all."""
+    for note in directory.glob("encodings-*.json"):
+        note.unlink()
+
+
+def open_shards(directory: Path, shards: Sequence[Shard], dimension: int) -> list[np.ndarray]:
+    """Memory-maps the shards.
+
+    Raises:
+        UserError: one is missing, cut short, or of another shape than the manifest says.
+    """
+    opened = []
+    for shard in shards:
+        file = directory / shard.file
+        try:
+            rows = np.load(file, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise damaged(file, f"cannot be read ({error})") from None
+        if rows.shape != (shard.rows, dimension) or rows.dtype != np.float16:
+            raise damaged(file, f"holds {rows.shape} {rows.dtype}, not {(shard.rows, dimension)} float16")
+        opened.append(rows)
+    return opened
+
+
+def damaged(file: Path, what: str) -> UserError:
+    """The error for a file of an index that is not what the manifest says."""
+    return UserError(
+        f"This file of the index {what}.", file=file, remedy="Copy it again, or build the index again."
+    )
+
+
+def _note(file: Path) -> Path:
+    return file.with_suffix(".json")

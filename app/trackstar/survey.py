@@ -1,0 +1,84 @@
+"""One reading of a corpus before it is encoded: how large it is, its hash, its ids, and a random sample."""
+
+import hashlib
+import json
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import UserError
+
+IDS = "passage_ids.jsonl"
+SPOOL = "passages.jsonl"
+Passages = Iterable[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """One reading of the corpus: size, hash, a uniform sample of texts, and how to read it again."""
+
+    passages: Passages
+    count: int
+    sha256: str
+    sample: list[str]
+
+
+def corpus_sha256() -> tuple[Callable[[str, str], None], Callable[[], str]]:
+    """The hash over ids and texts in order: a function that takes them one by one, and one that ends it."""
+    digest = hashlib.sha256()
+
+    def take(identifier: str, text: str) -> None:
+        for part in (identifier, text):
+            data = part.encode("utf-8", "surrogatepass")
+            digest.update(len(data).to_bytes(8, "big") + data)
+
+    return take, digest.hexdigest
+
+
+def survey(passages: Passages, work: Path, size: int, seed: int) -> Survey:
+    """Reads the corpus once, writes its ids to `work` and draws `size` texts, each with the same chance.
+
+    Raises:
+        UserError: the corpus has no passages.
+    """
+    if iter(passages) is passages:
+        passages = _spool(passages, work / SPOOL)
+    take, end = corpus_sha256()
+    chance = random.Random(seed)
+    kept: list[tuple[int, str]] = []
+    count = 0
+    with (work / IDS).open("w", encoding="utf-8") as ids:
+        for identifier, text in passages:
+            take(identifier, text)
+            ids.write(json.dumps(identifier, ensure_ascii=False) + "\n")
+            if len(kept) < size:
+                kept.append((count, text))
+            elif (place := chance.randrange(count + 1)) < size:
+                kept[place] = (count, text)
+            count += 1
+    if not count:
+        raise UserError(
+            "The corpus has no passages.", field="corpus", remedy="Give a corpus with text in it."
+        )
+    return Survey(passages, count, end(), [text for _, text in sorted(kept)])
+
+
+@dataclass(frozen=True)
+class Spool:
+    """Passages kept in a file, for corpora that can be read only once."""
+
+    file: Path
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        with self.file.open(encoding="utf-8") as stream:
+            for line in stream:
+                identifier, text = json.loads(line)
+                yield identifier, text
+
+
+def _spool(passages: Passages, file: Path) -> Spool:
+    with file.open("w", encoding="utf-8") as stream:
+        for passage in passages:
+            stream.write(json.dumps(passage) + "\n")
+    return Spool(file)
