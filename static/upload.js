@@ -14,8 +14,7 @@ document.addEventListener("submit", (event) => {
     return;
   }
   const request = new XMLHttpRequest();
-  request.open("POST", form.action);
-  request.setRequestHeader("Accept", "application/json");
+  request.open("POST", form.dataset.api);
   request.upload.onprogress = (sent) => {
     bar.max = sent.total;
     bar.value = sent.loaded;

@@ -17,7 +17,20 @@ from app.store.tables import Output, Passage, Prompt, Result, Retrieved, Run
 
 MAX_RUNS = 4
 DEPTH = 10  # ranks compared when counting what two runs share
+_WHOLE = (joinedload(Run.model), joinedload(Run.corpus), joinedload(Run.prompt_set))
 MAX_PROMPTS = 50_000  # the page of differences reads no further than this into a run
+
+
+def run_named(session: Session, slug: str) -> Run:
+    """The run of this name, with its model, corpus and prompt set.
+
+    Raises:
+        NotFound: there is none.
+    """
+    run = session.scalar(select(Run).where(Run.slug == slug).options(*_WHOLE))
+    if run is None:
+        raise NotFound(f"There is no run “{slug}”.", remedy="The runs are listed at /runs.", field="runs")
+    return run
 
 
 def runs_named(session: Session, slugs: Sequence[str]) -> list[Run]:
@@ -33,12 +46,18 @@ def runs_named(session: Session, slugs: Sequence[str]) -> list[Run]:
             remedy=f"Choose two to {MAX_RUNS} different runs to compare.",
             field="runs",
         )
-    whole = (joinedload(Run.model), joinedload(Run.corpus), joinedload(Run.prompt_set))
-    found = {run.slug: run for run in session.scalars(select(Run).where(Run.slug.in_(slugs)).options(*whole))}
-    for slug in slugs:
-        if slug not in found:
-            raise NotFound(f"There is no run “{slug}”.", remedy="The runs are listed at /runs.", field="runs")
-    return [found[slug] for slug in slugs]
+    found = {
+        run.slug: run for run in session.scalars(select(Run).where(Run.slug.in_(slugs)).options(*_WHOLE))
+    }
+    return [found.get(slug) or run_named(session, slug) for slug in slugs]
+
+
+def comparable_runs(session: Session, limit: int = 200) -> list[Run]:
+    """Finished runs, newest first."""
+    query = (
+        select(Run).where(Run.status == "done").order_by(Run.created_at.desc(), Run.id.desc()).limit(limit)
+    )
+    return list(session.scalars(query.options(joinedload(Run.model), joinedload(Run.prompt_set))))
 
 
 def prompt_named(session: Session, run: Run, slug: str) -> Prompt:
@@ -53,6 +72,24 @@ def prompt_named(session: Session, run: Run, slug: str) -> Prompt:
     if prompt is None:
         raise NotFound(f"“{run.name}” has no prompt “{slug}”.", remedy="Search for it among the prompts.")
     return prompt
+
+
+def a_run_with(session: Session, slug: str, name: str | None) -> Run:
+    """The run called `name`, or, if None, the newest that has a prompt called `slug`.
+
+    Raises:
+        NotFound: there is none.
+    """
+    query = select(Run).order_by(Run.created_at.desc(), Run.id.desc()).limit(1)
+    if name is not None:
+        query = query.where(Run.slug == name)
+    else:
+        query = query.join(Prompt, Prompt.prompt_set_id == Run.prompt_set_id).where(Prompt.slug == slug)
+    run = session.scalar(query)
+    if run is None:
+        what = f"There is no run “{name}”." if name else f"No run has a prompt “{slug}”."
+        raise NotFound(what, remedy="The runs are listed at /runs.", field="runs")
+    return run
 
 
 def runs_with(session: Session, prompt: Prompt) -> list[Run]:
@@ -217,3 +254,18 @@ def _shared(first: Any, second: Any, *, same_corpus: bool) -> ColumnElement[int]
         px, py = aliased(Passage), aliased(Passage)
         query = query.where(px.id == x.passage_id, py.id == y.passage_id, px.external_id == py.external_id)
     return query.correlate(first, second).scalar_subquery()
+
+
+def newest_beside(session: Session, slug: str) -> str | None:
+    """The newest other run that has the first prompt of the run called `slug`, or None."""
+    first = session.scalar(
+        select(Prompt)
+        .join(Result, Result.prompt_id == Prompt.id)
+        .join(Run, Run.id == Result.run_id)
+        .where(Run.slug == slug)
+        .order_by(Result.position)
+        .limit(1)
+    )
+    if first is None:
+        return None
+    return next((run.slug for run in runs_with(session, first) if run.slug != slug), None)

@@ -94,6 +94,11 @@ def etag(*parts: object) -> str:
     return f'W/"{hashlib.sha256(repr(parts).encode("utf-8", "replace")).hexdigest()[:24]}"'
 
 
+def known_already(request: Request, tag: str) -> bool:
+    """Whether the reader's copy is the current one."""
+    return tag in (known.strip() for known in request.headers.get("if-none-match", "").split(","))
+
+
 def download(
     request: Request, name: str, kind: str, chunks: Iterable[bytes], *, tag: str = "", rows: int | None = None
 ) -> Response:
@@ -106,7 +111,7 @@ def download(
         headers["ETag"] = tag
     if rows is not None:
         headers["X-Row-Count"] = str(rows)
-    if tag and tag in (known.strip() for known in request.headers.get("if-none-match", "").split(",")):
+    if tag and known_already(request, tag):
         return Response(status_code=304, headers=headers)
     if request.method == "HEAD":
         return Response(headers=headers, media_type=TYPES[kind])

@@ -43,9 +43,9 @@ def trace_form(**query: object) -> str:
     return with_query("/trace", query)
 
 
-def trace(id_: str) -> str:
-    """One answered, or waiting, question."""
-    return f"/traces/{quote(id_)}"
+def trace(id_: str, part: str = "", **query: object) -> str:
+    """One answered, or waiting, question; or a part of it: `events`, `cancel`, `steps`, `span`."""
+    return with_query(f"/traces/{quote(id_)}" + (f"/{part}" if part else ""), query)
 
 
 def evaluation(**query: object) -> str:
@@ -83,6 +83,21 @@ def upload() -> str:
     return "/upload"
 
 
+def import_(id_: str) -> str:
+    """How far one results file is on its way in."""
+    return f"/upload/{quote(id_)}"
+
+
+def card(run_slug: str, prompt_slug: str) -> str:
+    """The picture of an example for sites that show links."""
+    return f"{example(run_slug, prompt_slug)}/card.png"
+
+
+def cite(run_slug: str, prompt_slug: str, suffix: str = "") -> str:
+    """How to cite an example; with `.bib` or `.txt`, as a file."""
+    return f"{example(run_slug, prompt_slug)}/cite{suffix}"
+
+
 def twin(url: str, suffix: str = "json") -> str:
     """The same page in another form: its path with `.json` (or another suffix), its query kept."""
     parts = urlsplit(url)
@@ -102,15 +117,13 @@ def with_query(path: str, query: Mapping[str, object]) -> str:
         if isinstance(value, str) or not isinstance(value, Iterable):
             value = [value]
         pairs += [(name.rstrip("_"), str(each)) for each in value if each not in (None, "", False)]
-    return f"{path}?{urlencode(pairs)}" if pairs else path
+    return f"{path}?{urlencode(pairs, safe=',')}" if pairs else path
 
 
 def replaced(url: str, **changes: object) -> str:
     """The same address with some query parameters changed; None or an empty string drops one."""
     parts = urlsplit(url)
-    query: dict[str, object] = {}
-    for name, value in parse_qsl(parts.query):
-        query[name] = value
+    query: dict[str, object] = dict(parse_qsl(parts.query))
     return with_query(parts.path, query | changes)
 
 
