@@ -41,7 +41,7 @@ class Head:
         """
         if not self.is_linear:
             logits = self.model(input_ids=ids, use_cache=False).logits
-            return self._loss(logits.flatten(0, 1)[rows].float(), labels), None
+            return token_losses(widened(logits.flatten(0, 1)[rows]), labels, self.loss).sum(), None
         hidden = self.body(input_ids=ids, use_cache=False).last_hidden_state
         with torch.no_grad():
             flat = hidden.flatten(0, 1)
@@ -68,12 +68,6 @@ class Head:
         probabilities = logits.softmax(-1, dtype=_wide(logits))
         return probabilities.scatter_add_(1, chosen, probabilities.new_full(chosen.shape, -1.0))
 
-    def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        if self.loss == "margin":
-            others = logits.scatter(1, labels[:, None], -torch.inf).logsumexp(-1)
-            return (others - logits.gather(1, labels[:, None])[:, 0]).sum()
-        return F.cross_entropy(logits, labels, reduction="sum")
-
     @torch.no_grad()
     def _probe(self) -> bool:
         weight = getattr(self.linear, "weight", None)
@@ -87,5 +81,18 @@ class Head:
         return torch.allclose(self.linear(hidden).float(), logits.float(), rtol=1e-3, atol=1e-4)
 
 
+def token_losses(logits: torch.Tensor, labels: torch.Tensor, loss: Loss) -> torch.Tensor:
+    """The loss of each token, (tokens,): -log p, or as a margin -log(p / (1-p))."""
+    if loss == "margin":
+        others = logits.scatter(1, labels[:, None], -torch.inf).logsumexp(-1)
+        return others - logits.gather(1, labels[:, None])[:, 0]
+    return -logits.log_softmax(-1).gather(1, labels[:, None])[:, 0]
+
+
 def _wide(logits: torch.Tensor) -> torch.dtype:
     return torch.promote_types(logits.dtype, torch.float32)
+
+
+def widened(logits: torch.Tensor) -> torch.Tensor:
+    """Logits in float32 or more."""
+    return logits.to(_wide(logits))

@@ -78,3 +78,12 @@ def project_weights(
         block = 2 * group_of(weight, layers, method.groups) + (weight.kind == "mlp")
         made.append(Projected(weight, block, left.to(device, dtype), right.to(device, dtype), root))
     return made
+
+
+def direction(one: Projected, block: torch.Tensor) -> torch.Tensor:
+    """The weight-space direction (out, in) along which a gradient's inner product is its block's: Pᵀ(M) / √V.
+
+    ⟨∇_W L, direction(M)⟩ = ⟨P_out (∇_W L / √V) P_inᵀ, M⟩ for every gradient; `block` is M, (p, p).
+    """
+    whole = one.left.T @ block.to(one.left) @ one.right
+    return whole if one.inverse_root is None else whole * one.inverse_root

@@ -96,21 +96,17 @@ class Texts:
         return self._query(query, completion, self._chosen(query, completion))
 
     def located_query(self, query: Query) -> Located:
-        """A query with its tokens' places in `query.prompt` and `query.completion`, each counted from 0.
+        """A query with its tokens' places in `prompt + spaced(prompt, completion)`.
 
         Raises:
             UserError: as `query`, or the tokenizer does not know where its tokens come from.
         """
         example = self.query(query)
-        prompt = [None] * len(self.start) + list(self._places(query.prompt)[1])
-        completion = self._completion_places(query)
-        room = len(example.ids) - len(completion)
-        kept = (
-            prompt
-            if len(prompt) <= room
-            else prompt[: len(self.start)] + prompt[len(prompt) - room + len(self.start) :]
-        )
-        return Located(example, (*kept, *completion))
+        completion = self._places(spaced(query.prompt, query.completion))[1]
+        border = len(query.prompt)
+        places = [*self._places(query.prompt)[1], *((border + a, border + b) for a, b in completion)]
+        start = [None] * len(self.start)
+        return Located(example, (*start, *places[len(places) + len(start) - len(example.ids) :]))
 
     def _passage(self, text: str, ids: Sequence[int]) -> Example:
         if not text.strip():
