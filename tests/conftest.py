@@ -1,0 +1,62 @@
+"""What every test may ask for: a store on SQLite and on a real PostgreSQL, fresh and migrated."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from databases import PostgreSQL, postgresql
+
+from app.store.engine import Store, migrate, open_store
+
+DATABASES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgreSQL]:
+    """One server for the whole run, started when the first test asks; its absence is a failure, not a skip."""
+    with postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with all tables and nothing in them, to copy."""
+    path = tmp_path_factory.mktemp("migrated") / "startrail.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh, migrated database. One database only:
+    `@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)`."""
+    if request.param == "sqlite":
+        path = tmp_path / "startrail.db"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        yield f"sqlite:///{path}"
+    else:
+        server: PostgreSQL = request.getfixturevalue("postgresql_server")
+        name = server.new()
+        yield server.url(name)
+        server.drop(name)
+
+
+@pytest.fixture(params=DATABASES)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database in which nothing was made yet."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+    else:
+        server: PostgreSQL = request.getfixturevalue("postgresql_server")
+        name = server.new(empty=True)
+        yield server.url(name)
+        server.drop(name)
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """A fresh store, once on each database."""
+    opened = open_store(database_url)
+    yield opened
+    opened.engine.dispose()

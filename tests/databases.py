@@ -1,0 +1,134 @@
+"""Databases for the tests: SQLite files, and a PostgreSQL server of our own on a socket in a temporary directory."""
+
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+
+from app.store.engine import migrate
+
+# Lost data would not matter here, waiting for the disk does.
+FAST = {
+    "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off",
+    "shared_buffers": "32MB", "max_connections": "60", "listen_addresses": "",
+}  # fmt: skip
+START_SECONDS = 60
+
+
+class PostgreSQL:
+    """A running server. Every database is a copy of one that was migrated once."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._numbers = count(1)
+        self._migrated = False
+
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres@/{database}?host={self.directory}"
+
+    def new(self, *, empty: bool = False) -> str:
+        """The name of a fresh database."""
+        if not self._migrated and not empty:
+            self._do("CREATE DATABASE migrated")
+            migrate(self.url("migrated"))
+            self._migrated = True
+        name = f"test_{next(self._numbers)}"
+        self._do(f"CREATE DATABASE {name} TEMPLATE {'template0' if empty else 'migrated'}")
+        return name
+
+    def drop(self, name: str) -> None:
+        self._do(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _do(self, statement: str) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(statement)
+
+
+@contextmanager
+def postgresql() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server that lives as long as the block.
+
+    Raises:
+        RuntimeError: the server's programs are missing, or it does not start.
+    """
+    programs = find_programs()
+    directory = Path(tempfile.mkdtemp(prefix="startrail-pg-"))
+    identity = unprivileged()
+    if identity:
+        os.chown(directory, identity["user"], identity["group"])
+    data, log = directory / "data", directory / "log"
+    made = subprocess.run(
+        [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"],
+        capture_output=True, text=True, cwd=directory, **identity,
+    )  # fmt: skip
+    if made.returncode:
+        raise RuntimeError(f"initdb failed: {made.stderr}")
+    settings = [word for name, value in FAST.items() for word in ("-c", f"{name}={value}")]
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [programs / "postgres", "-D", data, "-k", directory, *settings],
+            stdout=output, stderr=output, cwd=directory, preexec_fn=_die_with_parent, **identity,
+        )  # fmt: skip
+    try:
+        running = PostgreSQL(directory)
+        _wait(running, server, log)
+        yield running
+    finally:
+        server.send_signal(signal.SIGINT)  # fast shutdown: connections that are left are closed
+        server.wait(timeout=30)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def find_programs() -> Path:
+    """The directory with `initdb` and `postgres`: Debian keeps them off the PATH, by version."""
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -float(path.parent.name))
+    on_path = shutil.which("postgres")
+    for directory in [*versions, *([Path(on_path).parent] if on_path else [])]:
+        if (directory / "initdb").exists() and (directory / "postgres").exists():
+            return directory
+    raise RuntimeError(
+        "These tests need PostgreSQL's server (15 or newer), which they start themselves: "
+        "`apt-get install postgresql`, or put the directory of `postgres` and `initdb` on the PATH."
+    )
+
+
+def unprivileged() -> dict[str, int]:
+    """Popen's `user` and `group` for a server that refuses to run as root; nothing if we are not."""
+    if os.getuid() != 0:
+        return {}
+    for name in ("postgres", "nobody"):
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return {"user": found.pw_uid, "group": found.pw_gid}
+    raise RuntimeError("PostgreSQL does not run as root, and there is no user `postgres` or `nobody`.")
+
+
+def _wait(running: PostgreSQL, server: subprocess.Popen, log: Path) -> None:
+    end = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            psycopg.connect(running.url("postgres")).close()
+            return
+        except psycopg.OperationalError:
+            if server.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"PostgreSQL did not start: {log.read_text()}") from None
+            time.sleep(0.05)
+
+
+def _die_with_parent() -> None:
+    """No server outlives a test run that was killed (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGINT)
