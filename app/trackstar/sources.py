@@ -6,9 +6,10 @@ Knows no torch: the store's importers read corpora with it too.
 import gzip
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +20,8 @@ ID_FIELDS = ("id", "passage_id", "external_id", "example_id", "_id")
 TEXT_FIELDS = ("text", "contents", "content", "passage")
 FORMATS = "JSONL, JSONL.gz, Parquet, or a directory written by datasets' save_to_disk"
 ROWS = 1024
+Record = tuple[int, Mapping[str, Any]]
+"""Line (or row), counted from 1, and the fields."""
 
 
 @dataclass(frozen=True)
@@ -63,23 +66,23 @@ class Corpus:
             seen.add(passage.id)
             yield passage
 
-    def _passage(self, place: int, record: Mapping[str, Any]) -> SourcePassage:
-        text_field = self._named(place, record, self.text_field, TEXT_FIELDS, "text")
+    def _passage(self, place: int, line: int, record: Mapping[str, Any]) -> SourcePassage:
+        text_field = self._named(line, record, self.text_field, TEXT_FIELDS, "text")
         if text_field is None:
             raise self._error(
-                place,
+                line,
                 f"There is no text; the fields are {', '.join(map(repr, record)) or 'none'}.",
                 "text",
                 "Name the field with --text-field.",
             )
         text = record[text_field]
         if not isinstance(text, str):
-            raise self._error(place, f"It is {_kind(text)}, not text.", text_field, "Give a string.")
-        id_field = self._named(place, record, self.id_field, ID_FIELDS, "id")
+            raise self._error(line, f"It is {_kind(text)}, not text.", text_field, "Give a string.")
+        id_field = self._named(line, record, self.id_field, ID_FIELDS, "id")
         identifier = place if id_field is None else record[id_field]
         if isinstance(identifier, bool) or not isinstance(identifier, str | int):
             raise self._error(
-                place,
+                line,
                 f"It is {_kind(identifier)}, not an id.",
                 id_field or "id",
                 "Give a string or a whole number.",
@@ -88,25 +91,25 @@ class Corpus:
         return SourcePassage(str(identifier), text, meta)
 
     def _named(
-        self, place: int, record: Mapping[str, Any], wanted: str | None, usual: tuple[str, ...], what: str
+        self, line: int, record: Mapping[str, Any], wanted: str | None, usual: tuple[str, ...], what: str
     ) -> str | None:
         if wanted is None:
             return next((name for name in usual if name in record), None)
         if wanted not in record:
             raise self._error(
-                place,
+                line,
                 f"There is no field {wanted!r}; the fields are {', '.join(map(repr, record)) or 'none'}.",
                 wanted,
                 f"Name the right one with --{what}-field.",
             )
         return wanted
 
-    def _error(self, place: int, message: str, name: str, remedy: str) -> UserError:
-        return UserError(message, file=self.path, line=place + 1, field=name, remedy=remedy)
+    def _error(self, line: int, message: str, name: str, remedy: str) -> UserError:
+        return UserError(message, file=self.path, line=line, field=name, remedy=remedy)
 
 
-def records(path: Path) -> Iterator[Mapping[str, Any]]:
-    """Every record of a JSONL, JSONL.gz, Parquet or Arrow source. Blank lines count as lines, not as records.
+def records(path: Path) -> Iterator[Record]:
+    """Every record of a source with its line or row. Blank lines count as lines, not as records.
 
     Raises:
         NotFound, UserError: as `Corpus.passages`.
@@ -122,14 +125,13 @@ def records(path: Path) -> Iterator[Mapping[str, Any]]:
     return _jsonl(path, compressed=start[:2] == b"\x1f\x8b")
 
 
-def _jsonl(path: Path, *, compressed: bool) -> Iterator[Mapping[str, Any]]:
-    stream: IO[bytes] = gzip.open(path) if compressed else path.open("rb")
+def _jsonl(path: Path, *, compressed: bool) -> Iterator[Record]:
     number = 0
-    with stream:
+    with path.open("rb") as plain, gzip.open(plain) if compressed else nullcontext(plain) as stream:
         try:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
-                    yield _record(path, number, line)
+                    yield number, _record(path, number, line)
         except (EOFError, gzip.BadGzipFile, OSError) as error:
             raise UserError(
                 f"The file ends in the middle or is damaged: {error}.",
@@ -152,18 +154,18 @@ def _record(path: Path, number: int, line: bytes) -> Mapping[str, Any]:
     return record
 
 
-def _parquet(path: Path) -> Iterator[Mapping[str, Any]]:
+def _parquet(path: Path) -> Iterator[Record]:
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=ROWS):
-                yield from batch.to_pylist()
+            rows = (row for batch in file.iter_batches(batch_size=ROWS) for row in batch.to_pylist())
+            yield from enumerate(rows, start=1)
     except (pa.ArrowException, OSError) as error:
         raise UserError(
             f"The Parquet file is damaged: {error}.", file=path, remedy="Copy it again."
         ) from None
 
 
-def _arrow(path: Path) -> Iterator[Mapping[str, Any]]:
+def _arrow(path: Path) -> Iterator[Record]:
     """`datasets`' `save_to_disk`: `state.json` names the Arrow files in order."""
     state = path / "state.json"
     if not state.is_file():
@@ -185,8 +187,7 @@ def _arrow(path: Path) -> Iterator[Mapping[str, Any]]:
             file=path,
             remedy="Call flatten_indices() before save_to_disk().",
         )
-    for file in files:
-        yield from _arrow_file(file)
+    yield from enumerate((row for file in files for row in _arrow_file(file)), start=1)
 
 
 def _arrow_file(file: Path) -> Iterator[Mapping[str, Any]]:
