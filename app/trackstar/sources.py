@@ -57,8 +57,8 @@ class Corpus:
             NotFound: there is no such file. UserError: it cannot be read; file, line (or row) and field are named.
         """
         seen: set[str] = set()
-        for place, record in enumerate(records(self.path)):
-            passage = self._passage(place, record)
+        for place, (line, record) in enumerate(records(self.path)):
+            passage = self._passage(place, line, record)
             if passage.id in seen:
                 raise self._error(
                     place, f"The id {passage.id!r} stands twice.", "id", "Give every passage its own."
