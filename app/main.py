@@ -11,6 +11,7 @@ from app.paths import STATIC
 from app.settings import Settings, get_settings
 from app.store.engine import Store, make_engine
 from app.web import problems
+from app.web.imports import Imports
 from app.web.pages import PAGES
 from app.web.security import SecurityHeaders
 
@@ -28,6 +29,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.store = Store(make_engine(settings.url))
+    app.state.imports = Imports(settings.home)
     app.add_middleware(GZipMiddleware, minimum_size=800)
     app.add_middleware(SecurityHeaders)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

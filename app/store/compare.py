@@ -13,24 +13,12 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from app.errors import NotFound, UserError
-from app.store.tables import Output, Passage, Prompt, Result, Retrieved, Run
+from app.store.runs import get_run
+from app.store.tables import Output, Passage, Prompt, PromptSet, Result, Retrieved, Run
 
 MAX_RUNS = 4
 DEPTH = 10  # ranks compared when counting what two runs share
-_WHOLE = (joinedload(Run.model), joinedload(Run.corpus), joinedload(Run.prompt_set))
 MAX_PROMPTS = 50_000  # the page of differences reads no further than this into a run
-
-
-def run_named(session: Session, slug: str) -> Run:
-    """The run of this name, with its model, corpus and prompt set.
-
-    Raises:
-        NotFound: there is none.
-    """
-    run = session.scalar(select(Run).where(Run.slug == slug).options(*_WHOLE))
-    if run is None:
-        raise NotFound(f"There is no run “{slug}”.", remedy="The runs are listed at /runs.", field="runs")
-    return run
 
 
 def runs_named(session: Session, slugs: Sequence[str]) -> list[Run]:
@@ -46,18 +34,7 @@ def runs_named(session: Session, slugs: Sequence[str]) -> list[Run]:
             remedy=f"Choose two to {MAX_RUNS} different runs to compare.",
             field="runs",
         )
-    found = {
-        run.slug: run for run in session.scalars(select(Run).where(Run.slug.in_(slugs)).options(*_WHOLE))
-    }
-    return [found.get(slug) or run_named(session, slug) for slug in slugs]
-
-
-def comparable_runs(session: Session, limit: int = 200) -> list[Run]:
-    """Finished runs, newest first."""
-    query = (
-        select(Run).where(Run.status == "done").order_by(Run.created_at.desc(), Run.id.desc()).limit(limit)
-    )
-    return list(session.scalars(query.options(joinedload(Run.model), joinedload(Run.prompt_set))))
+    return [get_run(session, slug) for slug in slugs]
 
 
 def prompt_named(session: Session, run: Run, slug: str) -> Prompt:
@@ -66,9 +43,8 @@ def prompt_named(session: Session, run: Run, slug: str) -> Prompt:
     Raises:
         NotFound: the set has no such prompt.
     """
-    prompt = session.scalar(
-        select(Prompt).where(Prompt.prompt_set_id == run.prompt_set_id, Prompt.slug == slug)
-    )
+    query = select(Prompt).where(Prompt.prompt_set_id == run.prompt_set_id, Prompt.slug == slug)
+    prompt = None if "\0" in slug else session.scalar(query)
     if prompt is None:
         raise NotFound(f"“{run.name}” has no prompt “{slug}”.", remedy="Search for it among the prompts.")
     return prompt
@@ -80,36 +56,34 @@ def a_run_with(session: Session, slug: str, name: str | None) -> Run:
     Raises:
         NotFound: there is none.
     """
-    query = select(Run).order_by(Run.created_at.desc(), Run.id.desc()).limit(1)
     if name is not None:
-        query = query.where(Run.slug == name)
-    else:
-        query = query.join(Prompt, Prompt.prompt_set_id == Run.prompt_set_id).where(Prompt.slug == slug)
-    run = session.scalar(query)
-    if run is None:
-        what = f"There is no run “{name}”." if name else f"No run has a prompt “{slug}”."
-        raise NotFound(what, remedy="The runs are listed at /runs.", field="runs")
-    return run
+        return get_run(session, name)
+    query = (
+        select(Run.slug).join(Prompt, Prompt.prompt_set_id == Run.prompt_set_id).where(Prompt.slug == slug)
+    )
+    found = None if "\0" in slug else session.scalar(query.order_by(Run.id.desc()).limit(1))
+    if found is None:
+        raise NotFound(
+            f"No run has a prompt “{slug}”.", remedy="Search for it among the prompts.", field="runs"
+        )
+    return get_run(session, found)
 
 
 def runs_with(session: Session, prompt: Prompt) -> list[Run]:
     """Every run that has a result for the prompt, or for the same prompt in another set; newest first."""
-    twin = aliased(Prompt)
-    return list(
-        session.scalars(
-            select(Run)
-            .join(Result, Result.run_id == Run.id)
-            .join(twin, twin.id == Result.prompt_id)
-            .where(
-                or_(
-                    twin.id == prompt.id,
-                    and_(twin.external_id == prompt.external_id, twin.text == prompt.text),
-                )
-            )
-            .order_by(Run.created_at.desc(), Run.id.desc())
-            .options(joinedload(Run.model), joinedload(Run.prompt_set))
+    query = (
+        select(Run)
+        .join(Result, Result.run_id == Run.id)
+        .join(Prompt, Prompt.id == Result.prompt_id)
+        .where(
+            Prompt.prompt_set_id.in_(select(PromptSet.id)),  # so that the index by set and external id serves
+            Prompt.external_id == prompt.external_id,
+            Prompt.text == prompt.text,
         )
+        .order_by(Run.created_at.desc(), Run.id.desc())
+        .options(joinedload(Run.model), joinedload(Run.prompt_set))
     )
+    return list(session.scalars(query))
 
 
 @dataclass(frozen=True)
@@ -131,14 +105,9 @@ def columns(session: Session, runs: Sequence[Run], prompt: Prompt) -> list[Colum
         .outerjoin(Output, and_(Output.prompt_id == Prompt.id, Output.model_id == Run.model_id))
         .where(
             Result.run_id.in_([run.id for run in runs]),
-            or_(
-                Prompt.id == prompt.id,
-                and_(
-                    Prompt.prompt_set_id.in_([run.prompt_set_id for run in runs]),
-                    Prompt.external_id == prompt.external_id,
-                    Prompt.text == prompt.text,
-                ),
-            ),
+            Prompt.prompt_set_id.in_([run.prompt_set_id for run in runs]),
+            Prompt.external_id == prompt.external_id,
+            Prompt.text == prompt.text,
         )
     ).all()
     found = {result.run_id: (own, result, output) for result, own, output in rows}

@@ -12,7 +12,7 @@ from app.web.citing import Cited, bibtex, plain
 from app.web.context import Db
 from app.web.exports import TYPES, etag, known_already
 from app.web.respond import origin, page_route, respond
-from app.web.sharing import shared
+from app.web.sharing import method_name, shared
 
 router = APIRouter()
 
@@ -63,13 +63,13 @@ def cite(request: Request, db: Db, run: str, prompt: str) -> Response:
 
 
 def _cited(request: Request, db: Db, run: str, prompt: str) -> Cited:
-    example = shared(db, run, prompt, depth=0)
+    example = shared(db, run, prompt, 0)
     configuration = json.dumps(example.run.configuration, sort_keys=True)
     return Cited(
         prompt=example.prompt.text,
         target=example.prompt.target,
         run=example.run.slug,
-        method=example.method,
+        method=method_name(example.run),
         model=example.run.model.name,
         corpus=example.run.corpus.name,
         key=example.prompt.slug,

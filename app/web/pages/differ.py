@@ -7,6 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from app.errors import UserError
 from app.store import compare as ask
+from app.store.runs import list_runs
 from app.store.tables import Run
 from app.web import urls
 from app.web.context import Db
@@ -69,7 +70,7 @@ def differ(request: Request, db: Db, runs: str = "", after: str = "") -> Respons
 
 def load(session: Session, names: list[str], after: str) -> DifferPage:
     """The page; `after` is where the page before it ended, `shared.position`."""
-    choices = [_choice(run) for run in ask.comparable_runs(session)]
+    choices = [_choice(run) for run in list_runs(session) if run.status == "done"]
     if not names:
         return DifferPage(title="Compare two runs", choices=choices)
     found = ask.runs_named(session, names)

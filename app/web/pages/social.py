@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from app.store.examples import Example
 from app.web.context import Db
 from app.web.exports import etag, known_already
-from app.web.sharing import Shared, shared
+from app.web.sharing import method_name, shared, verdict
 from app.web.social import Card, draw
 
 router = APIRouter()
@@ -14,20 +15,20 @@ router = APIRouter()
 @router.get("/runs/{run}/prompts/{prompt}/card.png", include_in_schema=False)
 def card(request: Request, db: Db, run: str, prompt: str) -> Response:
     """1200 by 630 pixels, drawn anew only when the example changed."""
-    picture = as_card(shared(db, run, prompt))
+    picture = as_card(shared(db, run, prompt, 10))
     headers = {"ETag": etag(picture), "Cache-Control": "public, max-age=3600"}
     if known_already(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(draw(picture), media_type="image/png", headers=headers)
 
 
-def as_card(example: Shared) -> Card:
+def as_card(example: Example) -> Card:
     """What is drawn of an example."""
-    parts = [example.method, example.run.model.name, example.verdict]
+    parts = [method_name(example.run), example.run.model.name, verdict(example)]
     return Card(
         prompt=example.prompt.text,
         target=example.prompt.target,
         line=" · ".join(part for part in parts if part),
-        passage=example.first[0].passage.text if example.first else "",
-        states=tuple(row.correct for row in example.first),
+        passage=example.retrieved[0].passage.text if example.retrieved else "",
+        states=tuple(row.correct for row in example.retrieved),
     )
