@@ -1,0 +1,185 @@
+"""`/runs/{run}/prompts/{id}`: one output and its proponents. The page that matters most."""
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from app.store import browse
+from app.store.examples import Example, get_example, influence_counts, sides
+from app.store.runs import get_run, sibling_runs
+from app.web import urls
+from app.web.cards import Card, make_cards
+from app.web.context import Db
+from app.web.highlight import Span, entities
+from app.web.listing import Asked, AskedQuery, Item, item
+from app.web.respond import page_route, respond
+from app.web.social import og_text, og_title
+from app.web.words import counted
+
+router = APIRouter()
+SHOWN = 20
+MOST = 5_000
+
+
+class Link(BaseModel):
+    """One of several things to switch between."""
+
+    label: str
+    url: str
+    chosen: bool
+
+
+class Sample(BaseModel):
+    """A sampled answer and how often it came."""
+
+    text: str
+    count: int
+
+
+class ExamplePage(BaseModel):
+    """One output: prompt, answer, retrieved passages, and where to go from here."""
+
+    title: str
+    run: str
+    run_name: str
+    run_url: str
+    method: str
+    model: str
+    corpus: str
+    id: str
+    slug: str
+    task: str
+    relation: str | None
+    prompt: str
+    target: str
+    subject: str | None
+    aliases: list[str]
+    ground_truth: str | None
+    spans: list[Span]
+    answer: str | None
+    correct: bool | None
+    probability: float | None
+    confidence: float | None
+    samples: list[Sample]
+    frequency: int | None
+    frequency_bucket: int | None
+    first_correct_rank: int | None
+    side: str
+    proponents: list[Card]
+    opponents: list[Card]
+    retrieved: int
+    more_url: str | None
+    views: list[Link]
+    view: str
+    sides: list[Link]
+    runs: list[Link]
+    compare_url: str | None
+    trace_url: str
+    previous_url: str | None
+    next_url: str | None
+    list_url: str
+    list: list[Item]
+    extra: dict[str, object]
+    og_title: str
+    og_text: str
+    og_image: str
+
+
+VIEWS = {"entities": "Entities", "verbatim": "Verbatim", "plain": "Plain"}
+
+
+@page_route(router, "/runs/{slug}/prompts/{prompt}")
+def example_page(
+    request: Request,
+    session: Db,
+    slug: str,
+    prompt: str,
+    asked: AskedQuery,
+    side: str = "proponent",
+    view: str = "entities",
+    show: int = SHOWN,
+) -> Response:
+    """One prompt of one run: the model's output and its ranked proponents (or `side=opponent`), with spans."""
+    run = get_run(session, slug)
+    side = "opponent" if side == "opponent" else "proponent"
+    view = view if view in VIEWS else "entities"
+    example = get_example(session, run, prompt, side, limit=max(1, min(show, MOST)))
+    page = _page(session, example, asked, side, view, show)
+    return respond(request, page, "example.html", block="passages")
+
+
+def _page(session: Session, example: Example, asked: Asked, side: str, view: str, show: int) -> ExamplePage:
+    run, prompt, output = example.run, example.prompt, example.output
+    state = {**asked.query(), "side": side if side == "opponent" else "", "view": view if view != "entities" else ""}
+    counts = influence_counts(session, run.id, [row.passage_id for row in example.retrieved])
+    cards = make_cards(example, view, counts)
+    previous, following = browse.neighbours(
+        session, run, asked.filters(), asked.sort, example.result.position
+    )
+    siblings = sibling_runs(session, prompt.id)
+    others = [each.slug for each in siblings if each.slug != run.slug]
+    filters = asked.filters()
+    nearby = browse.page(session, run, filters, sort=asked.sort, before=example.result.position, size=6)
+    nearby += [browse.Row(example.result, prompt, output)]
+    nearby += browse.page(session, run, filters, sort=asked.sort, after=example.result.position, size=12)
+    left = example.retrieved_count - len(example.retrieved)
+
+    def here(**changes: object) -> str:
+        return urls.example(run.slug, prompt.slug, **(state | changes))
+
+    targets = [prompt.target, *prompt.aliases]
+    present = sides(session, example.result.id)
+    return ExamplePage(
+        title=f"{prompt.text} {prompt.target}",
+        run=run.slug,
+        run_name=run.name,
+        run_url=urls.run(run.slug),
+        method=run.method,
+        model=run.model.name,
+        corpus=run.corpus.name,
+        id=prompt.external_id,
+        slug=prompt.slug,
+        task=prompt.task,
+        relation=prompt.relation,
+        prompt=prompt.text,
+        target=prompt.target,
+        subject=prompt.subject,
+        aliases=prompt.aliases,
+        ground_truth=prompt.ground_truth,
+        spans=entities(prompt.text, prompt.subject, targets),
+        answer=output.answer if output else None,
+        correct=output.correct if output else None,
+        probability=output.probability if output else None,
+        confidence=output.confidence if output else None,
+        samples=[Sample(text=text, count=n) for text, n in counted(output.samples if output else [])],
+        frequency=prompt.frequency,
+        frequency_bucket=prompt.frequency_bucket,
+        first_correct_rank=example.result.first_correct_rank,
+        side=side,
+        proponents=cards if side == "proponent" else [],
+        opponents=cards if side == "opponent" else [],
+        retrieved=example.retrieved_count,
+        more_url=here(show=min(MOST, show * 10)) if left > 0 else None,
+        views=[Link(label=name, url=here(view=key), chosen=key == view) for key, name in VIEWS.items()],
+        view=view,
+        sides=[
+            Link(label=name, url=here(side=key), chosen=key == side)
+            for key, name in (("proponent", "Proponents"), ("opponent", "Opponents"))
+            if key in present or key == side
+        ],
+        runs=[
+            Link(label=each.name, url=urls.example(each.slug, prompt.slug, **state), chosen=each.slug == run.slug)
+            for each in siblings
+        ],
+        compare_url=urls.compare(prompt.slug, [run.slug, others[0]]) if others else None,
+        trace_url=urls.trace_form(prompt=prompt.text, completion=prompt.target),
+        previous_url=urls.example(run.slug, previous, **state) if previous else None,
+        next_url=urls.example(run.slug, following, **state) if following else None,
+        list_url=urls.prompts(run=run.slug, **asked.query()),
+        list=[item(row, run, asked) for row in nearby],
+        extra={**prompt.extra, **example.result.extra},
+        og_title=og_title(prompt.text, prompt.target),
+        og_text=og_text(run.name, cards[0].text if cards else ""),
+        og_image=f"{urls.example(run.slug, prompt.slug)}/card.png",
+    )

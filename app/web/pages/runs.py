@@ -1,0 +1,108 @@
+"""`/runs` and `/runs/{run}`: what was computed, with which configuration, and how well it did."""
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.store.runs import get_run, list_runs, most_influential
+from app.store.tables import Run
+from app.web import urls
+from app.web.context import Db
+from app.web.listing import AskedQuery, Listing, make_listing
+from app.web.respond import page_route, respond
+
+router = APIRouter()
+
+
+class RunInfo(BaseModel):
+    """A run in a list."""
+
+    slug: str
+    name: str
+    url: str
+    method: str
+    model: str
+    corpus: str
+    prompt_set: str
+    prompts: int
+    status: str
+    created_at: datetime
+    metrics: dict[str, Any]
+
+
+class RunsPage(BaseModel):
+    """All runs."""
+
+    title: str = "Runs"
+    runs: list[RunInfo]
+
+
+class Influential(BaseModel):
+    """A passage that is a proponent of many prompts."""
+
+    id: int
+    url: str
+    text: str
+    prompts: int
+
+
+class RunPage(BaseModel):
+    """One run: configuration, metrics, prompts."""
+
+    title: str
+    run: RunInfo
+    configuration: dict[str, Any]
+    listing: Listing
+    influential: list[Influential]
+    export_url: str
+
+
+def info(run: Run) -> RunInfo:
+    """A run as lists show it."""
+    return RunInfo(
+        slug=run.slug,
+        name=run.name,
+        url=urls.run(run.slug),
+        method=run.method,
+        model=run.model.name,
+        corpus=run.corpus.name,
+        prompt_set=run.prompt_set.name,
+        prompts=run.prompt_count,
+        status=run.status,
+        created_at=run.created_at,
+        metrics=run.metrics,
+    )
+
+
+@page_route(router, "/runs")
+def runs_page(request: Request, session: Db) -> Response:
+    """Every run, TrackStar's first."""
+    return respond(request, RunsPage(runs=[info(run) for run in list_runs(session)]), "runs.html")
+
+
+@page_route(router, "/runs/{slug}")
+def run_page(
+    request: Request,
+    session: Db,
+    slug: str,
+    asked: AskedQuery,
+    after: int | None = None,
+    before: int | None = None,
+) -> Response:
+    """One run with its whole configuration, and its prompts."""
+    run = get_run(session, slug)
+    page = RunPage(
+        title=run.name,
+        run=info(run),
+        configuration=run.configuration,
+        listing=make_listing(session, request, run, asked, after=after, before=before),
+        influential=[
+            Influential(id=passage.id, url=urls.passage(passage.id), text=passage.text[:200], prompts=count)
+            for passage, count in most_influential(session, run.id)
+        ],
+        export_url=urls.twin(urls.run(run.slug), "jsonl"),
+    )
+    return respond(request, page, "run.html", block="results")
