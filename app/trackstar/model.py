@@ -1,12 +1,14 @@
 """Loads a Hugging Face causal LM checkpoint from disk, frozen, with its tokenizer and linear weights."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
@@ -163,3 +165,15 @@ def _device(name: str) -> torch.device:
 def _first_line(error: BaseException) -> str:
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return line if line.endswith(".") else f"{line}."
+
+
+def count_parameters(path: Path) -> int | None:
+    """Parameters of a checkpoint, from the headers of its safetensors files; None where it has none."""
+    total = 0
+    for file in path.glob("*.safetensors"):
+        if file.name in OPTIMIZER_FILES:
+            continue
+        with safe_open(file, framework="pt") as saved:
+            shapes = [saved.get_slice(name).get_shape() for name in saved.keys()]  # noqa: SIM118 (no mapping)
+        total += sum(math.prod(shape) for shape in shapes)
+    return total or None

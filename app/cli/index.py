@@ -1,0 +1,283 @@
+"""`startrail index`: from a model and a corpus to an index that can be searched."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.errors import UserError
+from app.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from app.store.engine import Store
+    from app.trackstar.config import Method
+    from app.trackstar.manifest import Manifest
+    from app.trackstar.text import Query
+
+
+def register(app: typer.Typer) -> None:
+    """Add `index`."""
+    app.command(name="index", help=index.__doc__)(index)
+
+
+def index(
+    model: Annotated[str, typer.Argument(help="A model's name in HOME/models, or a checkpoint directory.")],
+    corpus: Annotated[
+        str,
+        typer.Argument(
+            help="A corpus's name in the store, or a file: JSONL, JSONL.gz, Parquet, a dataset saved on disk."
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="The index's name; default MODEL-CORPUS.")] = "",
+    corpus_name: Annotated[str, typer.Option(help="Name for a corpus read from a file.")] = "",
+    id_field: Annotated[str, typer.Option(help="Field with the passages' ids, in a file.")] = "",
+    text_field: Annotated[str, typer.Option(help="Field with their text, in a file.")] = "",
+    method: Annotated[
+        str,
+        typer.Option(
+            help="gradient-dot, gradient-cosine, +V, +R_train, +V+R_train, trackstar (needs --task-prompts), trak."
+        ),
+    ] = "+V+R_train",
+    task_prompts: Annotated[str, typer.Option(help="Prompt set whose queries give R_eval.")] = "",
+    mixing: Annotated[
+        float | None, typer.Option(help="λ of R_eval; default: chosen by the eigenvalues.")
+    ] = None,
+    groups: Annotated[
+        int | None, typer.Option(help="Groups of layers; d = groups · 2 · p². [default: 2]")
+    ] = None,
+    projection_dim: Annotated[
+        int | None, typer.Option(help="p. The paper's 8B model: 64. [default: 32]")
+    ] = None,
+    damping: Annotated[
+        float | None, typer.Option(help="Share of the mean eigenvalue. [default: 0.001]")
+    ] = None,
+    exact_moments: Annotated[bool, typer.Option(help="Divide by every entry of AdamW's V (slower).")] = False,
+    moments: Annotated[
+        str, typer.Option(help="optimizer (where there is a state), or estimated: from the sample.")
+    ] = "optimizer",
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Passages drawn to fit R. [default: 4·p²]")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the projection and the sample.")] = 0,
+    weights: Annotated[
+        list[str] | None, typer.Option(help="PATTERN=attention, =mlp or =skip; can be given again.")
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="Computation in float32 or bfloat16.")] = "float32",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …; default STARTRAIL_DEVICE.")] = "",
+    batch_tokens: Annotated[int, typer.Option(min=1, help="Tokens in one pass.")] = 2048,
+    shard_rows: Annotated[int, typer.Option(min=1, help="Passages per file.")] = 4096,
+    overwrite: Annotated[bool, typer.Option(help="Replace an index of this name.")] = False,
+) -> None:
+    """Encode a corpus with a model: fit V and R on a sample, encode every passage, write HOME/indexes/NAME.
+
+    A build that was stopped goes on where it was when the same command is given again.
+    """
+    from app.cli.progress import bar
+    from app.store.engine import open_store
+    from app.trackstar.build import build_index
+    from app.trackstar.config import Method
+
+    settings = get_settings()
+    changes = {
+        "groups": groups,
+        "projection_dim": projection_dim,
+        "damping": damping,
+        "mixing": mixing,
+        "seed": seed,
+    }
+    if exact_moments:
+        changes["second_moments"] = "exact"
+    chosen = Method.preset(method, **{key: value for key, value in changes.items() if value is not None})
+    if moments not in ("optimizer", "estimated"):
+        raise UserError(f"{moments!r} is not known.", field="moments", remedy="Use optimizer or estimated.")
+    path = settle_model(settings, model)
+    store = open_store(settings.url, migrate=True)
+    passages = _corpus(store, corpus, corpus_name, id_field, text_field)
+    out = settings.indexes / (
+        name or (path.name if path.name == passages.name else f"{path.name}-{passages.name}")
+    )
+    started = time.monotonic()
+    with bar("Encoding passages") as step:
+        manifest = build_index(
+            path,
+            passages,
+            out,
+            method=chosen,
+            corpus_name=passages.name,
+            model_name=path.name,
+            batch_tokens=batch_tokens,
+            shard_rows=shard_rows,
+            sample=sample,
+            seed=seed,
+            queries=_queries(store, task_prompts),
+            device=device or settings.device,
+            dtype=dtype,
+            override=parse_weights(weights or []),
+            estimate=moments == "estimated",
+            overwrite=overwrite,
+            progress=step,
+        )
+    _register(store, path, manifest.model.sha256)
+    _report(out, manifest, time.monotonic() - started)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The passages of a corpus in the store, as often as they are asked for."""
+
+    store: "Store"
+    name: str
+    id: int
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        from app.store.corpora import stream_passages
+
+        with self.store.session() as session:
+            for _, external_id, text in stream_passages(session, self.id):
+                yield external_id, text
+
+
+def settle_model(settings: Settings, model: str) -> Path:
+    """The model's directory in HOME/models; one from elsewhere is linked there, so that tracing finds it.
+
+    Raises:
+        UserError: no model has this name, or another model has it already.
+    """
+    known = settings.models / model
+    if Path(model).name == model and known.is_dir():
+        return known
+    given = Path(model).resolve()
+    if not (given / "config.json").is_file():
+        names = ", ".join(sorted(path.name for path in settings.models.glob("*/"))) or "none"
+        raise UserError(
+            f"There is no model {model!r}, neither in {settings.models} nor as a checkpoint directory.",
+            field="model",
+            remedy=f"Give one of {names}, or a directory with config.json, weights and tokenizer.",
+        )
+    place = settings.models / given.name
+    if place.exists() and place.resolve() != given:
+        raise UserError(
+            f"Another model is called {given.name}.",
+            field="model",
+            remedy=f"Rename {given}, or link it in {settings.models}.",
+        )
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(given)
+    return place
+
+
+def parse_weights(given: list[str]) -> dict[str, str]:
+    """`PATTERN=KIND` options as a mapping.
+
+    Raises:
+        UserError: one has no `=`.
+    """
+    pairs = [entry.rpartition("=") for entry in given]
+    for entry, (pattern, _, _) in zip(given, pairs, strict=True):
+        if not pattern:
+            raise UserError(
+                f"{entry!r} is not PATTERN=KIND.", field="weights", remedy="For example 'fc=mlp'."
+            )
+    return {pattern: kind for pattern, _, kind in pairs}
+
+
+def _corpus(store: "Store", corpus: str, name: str, id_field: str, text_field: str) -> _Stored:
+    """The corpus of this name; a file is added to the store first, so that pages can show its passages."""
+    from app.cli.progress import bar
+    from app.store.corpora import CorpusDigest, PassageRecord, add_corpus, get_corpus, list_corpora
+    from app.trackstar.sources import Corpus
+
+    file = Path(corpus)
+    with store.session() as session:
+        known = {row.name: row for row in list_corpora(session)}
+        if corpus in known or not file.exists():
+            return _Stored(store, corpus, get_corpus(session, corpus).id)
+    source = Corpus(file, id_field or None, text_field or None)
+    name = name or file.name.split(".")[0]
+    if name in known:
+        digest = CorpusDigest()
+        for identifier, text in source:
+            digest.add(identifier, text)
+        if digest.hexdigest() != known[name].sha256:
+            raise UserError(
+                f"The store has another corpus called {name!r}.",
+                field="corpus",
+                remedy="Choose a --corpus-name.",
+            )
+        return _Stored(store, name, known[name].id)
+    records = (PassageRecord(one.id, one.text, one.meta) for one in source.passages())
+    with bar(f"Adding corpus {name}") as step, store.session() as session:
+        return _Stored(store, name, add_corpus(session, name, records, progress=step).id)
+
+
+def _queries(store: "Store", prompt_set: str) -> list["Query"]:
+    from app.store.prompts import get_prompt_set, list_prompts
+    from app.trackstar.text import Query
+
+    if not prompt_set:
+        return []
+    with store.session() as session:
+        prompts = list_prompts(session, get_prompt_set(session, prompt_set).id)
+        return [Query(prompt.text, prompt.target) for prompt in prompts if prompt.target.strip()]
+
+
+def _register(store: "Store", path: Path, sha256: str) -> None:
+    from app.store.models import register_model
+    from app.trackstar.model import count_parameters
+
+    with store.session() as session:
+        register_model(session, path.name, path=str(path), sha256=sha256, parameters=count_parameters(path))
+
+
+def _report(out: Path, manifest: "Manifest", seconds: float) -> None:
+    from rich.table import Table
+
+    from app.cli.progress import console
+
+    table = Table(
+        title=f"{out.name}: {manifest.passages:,} passages", show_header=False, title_justify="left"
+    )
+    for label, value in _facts(out, manifest, manifest.method, seconds):
+        table.add_row(label, value)
+    console.print(table)
+
+
+def _facts(out: Path, manifest: "Manifest", method: "Method", seconds: float) -> Iterator[tuple[str, str]]:
+    size = sum(file.stat().st_size for file in out.iterdir())
+    yield "directory", f"{out} ({size / 2**20:,.1f} MiB in {len(manifest.shards)} shards)"
+    yield (
+        "encodings",
+        f"d = {manifest.dimension:,} ({method.groups} groups · 2 · {method.projection_dim}²), float16",
+    )
+    yield (
+        "second moments",
+        manifest.second_moments["source"] if manifest.second_moments else "not divided out",
+    )
+    yield "Hessian", _hessian(manifest.hessian)
+    counts = manifest.counts
+    yield (
+        "passages",
+        (
+            f"{counts['empty']:,} blank (zero rows, never found), {counts['cut']:,} cut at the context, "
+            f"{counts['degenerate']:,} without a usable gradient, {counts['saturated']:,} beyond float16"
+        ),
+    )
+    yield (
+        "time",
+        f"{seconds:,.1f} s, {manifest.passages / max(seconds, 1e-9):,.0f} passages/s with everything",
+    )
+
+
+def _hessian(report: dict[str, Any] | None) -> str:
+    if report is None:
+        return "none"
+    used = f", eigenvalue {report['rank_used']:,}" if report["rank_used"] else ""
+    return (
+        f"λ = {report['mixing']:.4g}{used}; damping {report['damping']:g} of the mean eigenvalue, "
+        f"{report['below_damping']:.1%} of eigenvalues below it; rank {report['rank_train']:,} from "
+        f"{report['rows_train']:,} passages, {report['rank_eval']:,} from {report['rows_eval']:,} queries"
+    )
