@@ -70,7 +70,8 @@ def a_run_with(session: Session, slug: str, name: str | None) -> Run:
 
 
 def runs_with(session: Session, prompt: Prompt) -> list[Run]:
-    """Every run that has a result for the prompt, or for the same prompt in another set; newest first."""
+    """Every run that has a result for the prompt, or for the same prompt in another set, in the order of
+    `list_runs`."""
     query = (
         select(Run)
         .join(Result, Result.run_id == Run.id)
@@ -80,7 +81,7 @@ def runs_with(session: Session, prompt: Prompt) -> list[Run]:
             Prompt.external_id == prompt.external_id,
             Prompt.text == prompt.text,
         )
-        .order_by(Run.created_at.desc(), Run.id.desc())
+        .order_by(Run.method != "trackstar", Run.id)
         .options(joinedload(Run.model), joinedload(Run.prompt_set))
     )
     return list(session.scalars(query))
@@ -225,8 +226,8 @@ def _shared(first: Any, second: Any, *, same_corpus: bool) -> ColumnElement[int]
     return query.correlate(first, second).scalar_subquery()
 
 
-def newest_beside(session: Session, slug: str) -> str | None:
-    """The newest other run that has the first prompt of the run called `slug`, or None."""
+def another_with(session: Session, slug: str) -> str | None:
+    """The first other run, in the order of `list_runs`, that has the first prompt of the run called `slug`, or None."""
     first = session.scalar(
         select(Prompt)
         .join(Result, Result.prompt_id == Prompt.id)

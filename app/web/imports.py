@@ -15,8 +15,12 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel
+from sqlalchemy import select
 
 from app.errors import NotFound, UserError
+from app.store.engine import Store
+from app.store.names import slugify
+from app.store.tables import Run
 
 KEEP_SECONDS = 7 * 24 * 3600
 STALE_SECONDS = 60
@@ -39,8 +43,9 @@ class Job(BaseModel):
     file: str  # as the reader knows it
     run: str = ""  # the run's name as asked for; its slug once done
     stage: Literal["waiting", "fetching", "importing", "done", "failed"] = "waiting"
-    done: int = 0
-    total: int | None = None  # bytes, or records; None where it is not known
+    done: int = 0  # bytes of this stage
+    total: int | None = None  # None where it is not known
+    examples: int = 0  # how many there were, once done
     seen_at: float = 0.0
     problem: Problem | None = None
 
@@ -51,7 +56,9 @@ class Job(BaseModel):
 
 
 Report = Callable[[Literal["fetching", "importing"], int, int | None], None]
-Work = Callable[[Report], str]  # does the import, reports on the way, returns the run's slug
+Work = Callable[
+    [Report], tuple[str, int]
+]  # does the import, reports on the way: the run's slug, its examples
 
 
 class Imports:
@@ -131,7 +138,7 @@ class Imports:
                 self._save(job)
 
         try:
-            job.run = work(report)
+            job.run, job.examples = work(report)
             job.stage = "done"
         except UserError as error:
             job.stage = "failed"
@@ -170,6 +177,26 @@ class Imports:
         for path in self.directory.iterdir():
             if time.time() - path.stat().st_mtime > KEEP_SECONDS:
                 path.unlink(missing_ok=True)
+
+
+def load_results(
+    store: Store, path: Path, file: str, run: str, *, rename: bool, report: Report
+) -> tuple[str, int]:
+    """Import a results file as a run, whole or not at all; with `rename`, under the next free name like `run`.
+
+    Raises:
+        UserError: a line of the file is broken, or the name is taken.
+    """
+    from app.interchange.pair import import_results
+
+    with store.session() as session:
+        if rename:
+            taken = {word.casefold() for row in session.execute(select(Run.slug, Run.name)) for word in row}
+            run = unused(run, lambda name: name.casefold() in taken or slugify(name) in taken)
+        made = import_results(
+            session, path, run=run, name=file, progress=lambda done, total: report("importing", done, total)
+        )
+        return made.slug, made.prompt_count
 
 
 def presets(home: Path) -> list[Path]:

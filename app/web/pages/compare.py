@@ -18,6 +18,7 @@ from app.web.excerpts import excerpt
 from app.web.highlight import Span, entities
 from app.web.overlap import rank_biased_overlap, shared
 from app.web.respond import page_route, respond
+from app.web.sharing import method_name
 
 router = APIRouter()
 DEPTHS = (5, 10, 20, 50)
@@ -79,6 +80,7 @@ class Side(BaseModel):
 class Pair(BaseModel):
     """How alike two of the columns are."""
 
+    letters: str  # of the two columns
     a: str
     b: str
     shared: int
@@ -159,7 +161,7 @@ def load(session: Session, slug: str, names: Sequence[str], depth: int) -> Compa
 
 
 def _any_two(session: Session, slug: str, names: list[str], request: Request) -> str:
-    """The address with runs named: those asked for, then the newest that have this prompt."""
+    """The address with runs named: those asked for, then the first that have this prompt."""
     first = ask.a_run_with(session, slug, names[0] if names else None)
     found = ask.runs_with(session, ask.prompt_named(session, first, slug))
     chosen = list(dict.fromkeys([first.slug, *(run.slug for run in found)]))[:2]
@@ -231,6 +233,7 @@ def _proponent(
 def _pair(runs: Sequence[Run], rankings: Sequence[list[int | str]], a: int, b: int, depth: int) -> Pair:
     first, second = (list(dict.fromkeys(rankings[at])) for at in (a, b))
     return Pair(
+        letters=LETTERS[a] + LETTERS[b],
         a=runs[a].name,
         b=runs[b].name,
         shared=shared(first[:depth], second[:depth]),
@@ -251,5 +254,10 @@ def _others(session: Session, prompt: Prompt, names: Sequence[str], depth: int) 
 
 def _link(run: Run, url: str, change_url: str | None = None) -> RunLink:
     return RunLink(
-        slug=run.slug, name=run.name, method=run.method, model=run.model.name, url=url, change_url=change_url
+        slug=run.slug,
+        name=run.name,
+        method=method_name(run),
+        model=run.model.name,
+        url=url,
+        change_url=change_url,
     )

@@ -12,6 +12,7 @@ from app.store.tables import Run
 from app.web import urls
 from app.web.context import Db
 from app.web.respond import page_route, respond
+from app.web.sharing import method_name
 
 router = APIRouter()
 PAGE = 50
@@ -126,5 +127,5 @@ def _place(after: str) -> tuple[int, int] | None:
 
 def _choice(run: Run) -> Choice:
     return Choice(
-        slug=run.slug, name=run.name, method=run.method, model=run.model.name, group=run.prompt_set.name
+        slug=run.slug, name=run.name, method=method_name(run), model=run.model.name, group=run.prompt_set.name
     )

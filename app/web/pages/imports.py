@@ -22,6 +22,7 @@ class ImportPage(BaseModel):
     stage: str
     done: int
     total: int | None
+    examples: int
     over: bool
     problem: Problem | None
     run: str
@@ -41,7 +42,7 @@ def progress(request: Request, db: Db, id_: str) -> Response:
     done = job.stage == "done"
     page = ImportPage(
         title=title,
-        **job.model_dump(include={"id", "file", "stage", "done", "total", "problem", "run"}),
+        **job.model_dump(include={"id", "file", "stage", "done", "total", "examples", "problem", "run"}),
         over=job.over,
         run_url=urls.run(job.run) if done else None,
         prompts_url=urls.prompts(run=job.run) if done else None,
@@ -51,6 +52,6 @@ def progress(request: Request, db: Db, id_: str) -> Response:
 
 
 def _comparison(session: Db, job: Job) -> str | None:
-    """The new run beside the newest other one that has its prompts."""
-    other = compare.newest_beside(session, job.run)
+    """The new run beside the first other one that has its prompts."""
+    other = compare.another_with(session, job.run)
     return urls.differences([other, job.run]) if other else None

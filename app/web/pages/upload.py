@@ -16,7 +16,7 @@ from app.settings import Settings
 from app.web import urls
 from app.web.context import Config
 from app.web.fetching import check, fetch
-from app.web.imports import Imports, Job, Report, Work, presets, run_name
+from app.web.imports import Imports, Job, Report, Work, load_results, presets, run_name
 from app.web.multipart import need_room, receive_form, too_large
 from app.web.respond import page_route, respond, wants_json
 from app.web.same_origin import require_same_origin
@@ -120,7 +120,7 @@ def _work(
     named = fields.get("run", "").strip()
     job.run = named or run_name(job.file)
 
-    def work(report: Report) -> str:
+    def work(report: Report) -> tuple[str, int]:
         if url and not filename:
             fetch(
                 url,
@@ -129,7 +129,7 @@ def _work(
                 limit=_limit(settings),
                 progress=lambda done, total: report("fetching", done, total),
             )
-        return load_results(store, source, job.file, job.run, renamed=not named, report=report)
+        return load_results(store, source, job.file, job.run, rename=not named, report=report)
 
     return job, work
 

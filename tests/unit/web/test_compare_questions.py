@@ -85,7 +85,7 @@ def test_the_same_prompt_is_found_in_each_run(store: Store, one_set: bool) -> No
         runs = compare.runs_named(session, ["b", "a"])
         prompt = compare.prompt_named(session, runs[0], "q3")
         sides = compare.columns(session, runs, prompt)
-        assert [side.run.slug for side in sides] == ["b", "a"]
+        assert [side.run.slug for side in sides] == ["a", "b"]
         ids = [side.result.id for side in sides if side.result]
         ranks = compare.ranks(session, ids)
         assert [[key for _, key in ranks[id_]] for id_ in ids] == [lists["b"]["q3"], lists["a"]["q3"]]
@@ -93,7 +93,7 @@ def test_the_same_prompt_is_found_in_each_run(store: Store, one_set: bool) -> No
         assert [[row.passage.external_id for row in first[id_]] for id_ in ids] == [
             lists["b"]["q3"][:4], lists["a"]["q3"][:4],
         ]  # fmt: skip
-        assert [run.slug for run in compare.runs_with(session, prompt)] == ["b", "a"]
+        assert [run.slug for run in compare.runs_with(session, prompt)] == ["a", "b"]
 
 
 def test_a_prompt_of_another_text_is_not_the_same_for_having_the_same_id(store: Store) -> None:

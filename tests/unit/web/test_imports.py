@@ -25,23 +25,23 @@ def imports(tmp_path: Path) -> Imports:
 def test_an_import_tells_how_far_it_is_and_ends_with_its_run(imports: Imports) -> None:
     seen = []
 
-    def work(report: Report) -> str:
+    def work(report: Report) -> tuple[str, int]:
         for done in (1, 2, 3):
             report("importing", done, 3)
         seen.append(imports.get(job.id).stage)
-        return "my-run"
+        return "my-run", 5
 
     job = imports.new("f.jsonl", "my run")
     imports.path(job).write_text("…")
     imports.start(job, work)
     last = finished(imports, job)
     assert seen == ["importing"]
-    assert (last.stage, last.run, last.done, last.total) == ("done", "my-run", 3, 3)
+    assert (last.stage, last.run, last.examples, last.total) == ("done", "my-run", 5, 3)
     assert not imports.path(job).exists()
 
 
 def test_a_broken_line_is_named_and_the_file_removed(imports: Imports) -> None:
-    def work(report: Report) -> str:
+    def work(report: Report) -> tuple[str, int]:
         raise UserError(
             "“score” is no number.", remedy="Mend it.", file="f", line=7, field="proponent_scores"
         )
