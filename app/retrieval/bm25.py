@@ -1,0 +1,67 @@
+"""BM25 over the passages' words: what finds passages that *state* a fact (bm25s, Lù 2024).
+
+Words are runs of letters and digits in any script, lower-cased; no stemming, no stop words: in short passages
+"of" and "in" are part of how a fact is put.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Self
+
+import bm25s
+import numpy as np
+
+_WORD = re.compile(r"\w+")
+K1, B = 1.5, 0.75
+WORDS_MOST = 512  # of a query
+
+
+def words(text: str) -> list[str]:
+    """The words of a text as the index counts them."""
+    return _WORD.findall(text.lower())
+
+
+class BM25:
+    """An index of all passages; row r is passage r."""
+
+    kind = "bm25"
+
+    def __init__(self, model: bm25s.BM25, count: int) -> None:
+        self._model = model
+        self._count = count
+
+    @classmethod
+    def build(cls, texts: Iterable[str]) -> Self:
+        """Index the texts in row order."""
+        tokens = [words(text) for text in texts]
+        model = bm25s.BM25(method="lucene", k1=K1, b=B)
+        model.index([each or [""] for each in tokens], show_progress=False)
+        return cls(model, len(tokens))
+
+    def save(self, directory: Path) -> None:
+        """Write the index into a directory."""
+        self._model.save(str(directory))
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read what `save` wrote, memory-mapped."""
+        model = bm25s.BM25.load(str(directory), mmap=True)
+        return cls(model, int(model.scores["num_docs"]))
+
+    def search(self, texts: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The k passages of highest score for each text: scores (n, k) and rows (n, k), ties by row.
+
+        Passages that share no word with the text are row -1: they are not hits.
+        """
+        scores = np.full((len(texts), k), -np.inf, dtype=np.float32)
+        rows = np.full((len(texts), k), -1, dtype=np.int64)
+        for at, text in enumerate(texts):
+            every = np.asarray(self._model.get_scores(words(text)[:WORDS_MOST] or [""]))
+            hits = np.flatnonzero(every > 0)
+            if len(hits) > k:
+                least = np.partition(every[hits], -k)[-k]
+                hits = hits[every[hits] >= least]
+            best = hits[np.lexsort((hits, -every[hits]))][:k]
+            scores[at, : len(best)], rows[at, : len(best)] = every[best], best
+        return scores, rows

@@ -1,0 +1,176 @@
+"""Maximum inner product search over an index's rows: exact by default, smaller and re-ranked on request.
+
+The rows are float16 shards on disk. `exact` keeps them as they are; the smaller kinds keep 8, 4 or fewer bits a
+number, take more candidates than asked for and rank those again from the memory-mapped rows, so that the scores
+they return are the exact ones.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import faiss
+import numpy as np
+
+from app.errors import UserError
+from app.trackstar.index import TrackstarIndex
+
+KINDS = {
+    "exact": "SQfp16",  # the stored rows, bit for bit
+    "float32": "Flat",
+    "int8": "SQ8",
+    "int4": "SQ4",
+    "pq": "PQ{pq}x8",
+}
+"""Index kind -> FAISS factory string; `{pq}` is d / 8, a byte for every eight numbers."""
+APPROXIMATE = {"int8", "int4", "pq"}
+TRAIN_ROWS = 20_000  # rows drawn for training a quantiser
+CHUNK = 8_192  # rows added, or scored in torch, at a time
+
+
+class Search(Protocol):
+    """Finds rows by inner product."""
+
+    kind: str
+
+    def search(
+        self, queries: np.ndarray, k: int, *, opponents: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The k best rows of each query.
+
+        Args:
+            queries: (n, d) float32, from the index's encoder.
+            opponents: the most negative inner products instead of the highest.
+
+        Returns:
+            Scores (n, k) float32 and rows (n, k) int64, best first, ties by row. Where there are fewer than k rows
+            that can be hits, the rest is row -1.
+        """
+
+
+def open_search(
+    index: TrackstarIndex,
+    kind: str = "exact",
+    *,
+    device: str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> Search:
+    """A search over an opened index; on a CUDA device with GPU FAISS where it is there, else with torch.
+
+    Quantisers are trained once and kept in the index directory as `search-KIND.faiss`.
+
+    Raises:
+        UserError: the kind is unknown.
+    """
+    if kind not in KINDS:
+        raise UserError(f"There is no index kind “{kind}”.", field="index", remedy=f"Use {', '.join(KINDS)}.")
+    if device.startswith("cuda") and not _faiss_gpus():
+        from app.retrieval.torch_search import TorchSearch
+
+        return TorchSearch(index, device)
+    return FaissSearch(index, kind, gpu=device.startswith("cuda"), progress=progress)
+
+
+class FaissSearch:
+    """FAISS over the rows of an index, sharded over the GPUs where asked for."""
+
+    def __init__(
+        self,
+        index: TrackstarIndex,
+        kind: str,
+        *,
+        gpu: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.kind = kind
+        self._rows = index.rows
+        self._starts = np.cumsum([0, *(len(shard) for shard in index.rows)])
+        self._scale = 1.0 / index.manifest.row_scale
+        self._blank = np.asarray(index.manifest.zero_rows, dtype=np.int64)
+        self._faiss = _load_or_build(index, kind, progress)
+        if gpu:
+            options = faiss.GpuMultipleClonerOptions()
+            options.shard = True
+            options.useFloat16 = kind != "float32"
+            self._faiss = faiss.index_cpu_to_all_gpus(self._faiss, options)
+
+    def search(
+        self, queries: np.ndarray, k: int, *, opponents: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `Search.search`."""
+        asked = np.ascontiguousarray(-queries if opponents else queries, dtype=np.float32)
+        wanted = min(k + len(self._blank), int(self._starts[-1]))
+        if self.kind in APPROXIMATE:
+            wanted = min(max(wanted + 10 * k, 100), int(self._starts[-1]))
+        scores, rows = self._faiss.search(asked, max(wanted, 1))
+        if self.kind in APPROXIMATE:
+            scores = np.stack([self._exact(query, found) for query, found in zip(asked, rows, strict=True)])
+        scores = np.where(np.isin(rows, self._blank) | (rows < 0), -np.inf, scores)
+        return ranked(scores, rows, k, self._scale, opponents)
+
+    def _exact(self, query: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Inner products (k,) of one query with some rows, from the memory-mapped shards."""
+        shards = np.searchsorted(self._starts, rows, side="right") - 1
+        found = np.empty((len(rows), len(query)), dtype=np.float32)
+        for place, (shard, row) in enumerate(zip(shards, rows, strict=True)):
+            found[place] = self._rows[shard][row - self._starts[shard]] if row >= 0 else 0.0
+        return found @ query
+
+
+def ranked(
+    scores: np.ndarray, rows: np.ndarray, k: int, scale: float, opponents: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Candidates (n, c) cut to the k best, ties by row, as `Search.search` returns them."""
+    order = np.lexsort((rows, -scores), axis=1)[:, :k]
+    scores = np.take_along_axis(scores, order, 1)
+    rows = np.where(np.isfinite(scores), np.take_along_axis(rows, order, 1), -1)
+    missing = k - rows.shape[1]
+    if missing > 0:
+        scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
+        rows = np.pad(rows, ((0, 0), (0, missing)), constant_values=-1)
+    return (-scores if opponents else scores).astype(np.float32) * np.float32(scale), rows.astype(np.int64)
+
+
+def _load_or_build(index: TrackstarIndex, kind: str, progress: Callable[[int, int], None] | None) -> Any:
+    file = index.path / f"search-{kind}.faiss"
+    total, dimension = index.manifest.passages, index.manifest.dimension
+    if kind in APPROXIMATE and file.is_file():
+        found = faiss.read_index(str(file))
+        if (found.ntotal, found.d) == (total, dimension):
+            return found
+    built = faiss.index_factory(dimension, KINDS[kind].format(pq=dimension // 8), faiss.METRIC_INNER_PRODUCT)
+    if not built.is_trained:
+        built.train(_sample(index))
+    done = 0
+    for shard in index.rows:
+        for start in range(0, len(shard), CHUNK):
+            piece = np.asarray(shard[start : start + CHUNK], dtype=np.float32)
+            built.add(piece)
+            done += len(piece)
+            if progress:
+                progress(done, total)
+    if kind in APPROXIMATE:
+        _write(built, file)
+    return built
+
+
+def _sample(index: TrackstarIndex) -> np.ndarray:
+    """Rows (≤ TRAIN_ROWS, d) drawn at random, the same for the same index."""
+    starts = np.cumsum([0, *(len(shard) for shard in index.rows)])
+    total = int(starts[-1])
+    drawn = np.sort(np.random.default_rng(0).permutation(total)[:TRAIN_ROWS])
+    pieces = [
+        np.asarray(shard[drawn[(drawn >= start) & (drawn < start + len(shard))] - start], dtype=np.float32)
+        for shard, start in zip(index.rows, starts, strict=False)
+    ]
+    return np.concatenate(pieces)
+
+
+def _write(built: Any, file: Path) -> None:
+    partial = file.with_suffix(".partial")
+    faiss.write_index(built, str(partial))
+    partial.rename(file)
+
+
+def _faiss_gpus() -> int:
+    return int(faiss.get_num_gpus()) if hasattr(faiss, "get_num_gpus") else 0

@@ -1,0 +1,36 @@
+"""The exact search in torch, for a GPU without GPU FAISS: chunked half-precision products and a running top-k."""
+
+import numpy as np
+import torch
+
+from app.retrieval.search import CHUNK, ranked
+from app.trackstar.index import TrackstarIndex
+
+
+class TorchSearch:
+    """Holds the rows on a device in float16; products are accumulated in float32."""
+
+    kind = "exact"
+
+    def __init__(self, index: TrackstarIndex, device: str) -> None:
+        self._rows = torch.cat([torch.from_numpy(np.array(shard)) for shard in index.rows]).to(device)
+        self._blank = torch.tensor(index.manifest.zero_rows, dtype=torch.long, device=device)
+        self._scale = 1.0 / index.manifest.row_scale
+
+    def search(
+        self, queries: np.ndarray, k: int, *, opponents: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `app.retrieval.search.Search.search`."""
+        asked = torch.from_numpy(-queries if opponents else queries).to(self._rows.device, torch.float32)
+        best = torch.empty(len(asked), 0, device=asked.device)
+        rows = torch.empty(len(asked), 0, dtype=torch.long, device=asked.device)
+        for start in range(0, len(self._rows), CHUNK):
+            piece = self._rows[start : start + CHUNK]
+            scores = asked @ piece.float().T  # (n, chunk); rows are float16, sums float32
+            blank = self._blank[(self._blank >= start) & (self._blank < start + len(piece))] - start
+            scores[:, blank] = -torch.inf
+            top, places = scores.topk(min(k, len(piece)), dim=1)
+            best, rows = torch.cat([best, top], 1), torch.cat([rows, places + start], 1)
+            best, kept = best.topk(min(k, best.shape[1]), dim=1)
+            rows = rows.gather(1, kept)
+        return ranked(best.cpu().numpy(), rows.cpu().numpy(), k, self._scale, opponents)

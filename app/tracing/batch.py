@@ -1,0 +1,170 @@
+"""Runs: one method over a whole prompt set, into the store.
+
+A run appears when it is whole: everything is written in one transaction.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import numpy as np
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from app.errors import UserError
+from app.store.tables import Corpus, Model, Passage, Prompt, PromptSet, Result, Retrieved, Run, Statement, now
+
+PROPONENTS, OPPONENTS = 10, 5
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """One prompt's rows of the corpus on one side, best first, with their scores."""
+
+    rows: Sequence[int]
+    scores: Sequence[float | None]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a method found for one prompt."""
+
+    proponents: Ranking
+    opponents: Ranking = field(default_factory=lambda: Ranking((), ()))
+
+
+def save_run(
+    session: Session,
+    *,
+    slug: str,
+    name: str,
+    method: str,
+    model: Model,
+    corpus: Corpus,
+    prompt_set: PromptSet,
+    prompts: Sequence[Prompt],
+    found: Sequence[Found],
+    configuration: dict[str, Any],
+    index_name: str | None = None,
+) -> Run:
+    """Write a finished run: results, retrieved passages, and which of them state the prompt's fact.
+
+    Raises:
+        UserError: a run of this name exists.
+    """
+    if session.scalar(select(Run.id).where(Run.slug == slug)) is not None:
+        raise UserError(
+            f"There is a run “{slug}” already.",
+            field="run",
+            remedy="Choose another --run, or remove it first.",
+        )
+    run = Run(
+        slug=slug,
+        name=name,
+        method=method,
+        model_id=model.id,
+        corpus_id=corpus.id,
+        prompt_set_id=prompt_set.id,
+        index_name=index_name,
+        configuration=configuration,
+        prompt_count=len(prompts),
+        finished_at=now(),
+    )
+    session.add(run)
+    session.flush()
+    ids = passage_ids(session, corpus)
+    stated = stated_passages(session, prompt_set)
+    results, rows = [], []
+    for prompt, each in zip(prompts, found, strict=True):
+        good = stated.get(prompt.id, set())
+        first = next((r for r, row in enumerate(each.proponents.rows, 1) if int(ids[row]) in good), None)
+        top = each.proponents.scores[0] if len(each.proponents.scores) else None
+        results.append(
+            {
+                "run_id": run.id,
+                "prompt_id": prompt.id,
+                "position": prompt.position,
+                "top_score": None if top is None else float(top),
+                "first_correct_rank": first,
+                "extra": {},
+            }
+        )
+    result_ids = session.scalars(
+        insert(Result).returning(Result.id, sort_by_parameter_order=True), results
+    ).all()
+    for result_id, prompt, each in zip(result_ids, prompts, found, strict=True):
+        good = stated.get(prompt.id, set())
+        for side, ranking in (("proponent", each.proponents), ("opponent", each.opponents)):
+            for rank, (row, score) in enumerate(zip(ranking.rows, ranking.scores, strict=True), 1):
+                passage = int(ids[row])
+                rows.append(
+                    {
+                        "result_id": result_id,
+                        "side": side,
+                        "rank": rank,
+                        "passage_id": passage,
+                        "score": None if score is None else float(score),
+                        "correct": passage in good if prompt.id in stated or good else None,
+                    }
+                )
+    if rows:
+        session.execute(insert(Retrieved), rows)
+    return run
+
+
+def found_in(
+    proponents: tuple[np.ndarray, np.ndarray], opponents: tuple[np.ndarray, np.ndarray] | None = None
+) -> list[Found]:
+    """Search results (scores (n, k), rows (n, k)) as one `Found` per query; missing hits are left out."""
+    sides = [_rankings(*proponents)]
+    if opponents is not None:
+        sides.append(_rankings(*opponents))
+    return [Found(*each) for each in zip(*sides, strict=True)]
+
+
+def random_passages(prompts: Sequence[Prompt], corpus: Corpus, k: int, seed: int = 0) -> list[Found]:
+    """Control: passages drawn at random for each prompt, the same for the same seed."""
+    rng = Random(seed)
+    count = min(k, corpus.passage_count)
+    return [Found(Ranking(rng.sample(range(corpus.passage_count), count), [None] * count)) for _ in prompts]
+
+
+def ground_truth(
+    session: Session, prompts: Sequence[Prompt], prompt_set: PromptSet, corpus: Corpus, k: int
+) -> list[Found]:
+    """Control: the passages that state the prompt's fact, in corpus order."""
+    rows = {int(id_): row for row, id_ in enumerate(passage_ids(session, corpus))}
+    stated = stated_passages(session, prompt_set)
+    found = []
+    for prompt in prompts:
+        own = sorted(rows[id_] for id_ in stated.get(prompt.id, ()))[:k]
+        found.append(Found(Ranking(own, [None] * len(own))))
+    return found
+
+
+def passage_ids(session: Session, corpus: Corpus) -> np.ndarray:
+    """(n,) int64: the passage of each row of the corpus."""
+    query = select(Passage.id).where(Passage.corpus_id == corpus.id).order_by(Passage.position)
+    return np.fromiter(session.scalars(query), dtype=np.int64)
+
+
+def stated_passages(session: Session, prompt_set: PromptSet) -> dict[int, set[int]]:
+    """The passages that state each prompt's fact, by prompt."""
+    query = (
+        select(Statement.prompt_id, Statement.passage_id)
+        .join(Prompt, Prompt.id == Statement.prompt_id)
+        .where(Prompt.prompt_set_id == prompt_set.id)
+    )
+    stated: dict[int, set[int]] = {}
+    for prompt_id, passage_id in session.execute(query):
+        stated.setdefault(prompt_id, set()).add(passage_id)
+    return stated
+
+
+def _rankings(scores: np.ndarray, rows: np.ndarray) -> list[Ranking]:
+    return [
+        Ranking(row[row >= 0].tolist(), score[row >= 0].tolist())
+        for score, row in zip(scores, rows, strict=True)
+    ]
