@@ -162,14 +162,12 @@ def _names(
         )
         sizes = [len(group["params"]) for group in groups]
         fits = sizes == [len(part) for part in ordered if part]
-        wrong = next((n for n, name in names.items() if not _fits(state.get(n, {}), parameters[name])), None)
+        wrong = next((n for n, name in names.items() if _misfits(state.get(n, {}), parameters[name])), None)
         if fits and wrong is None:
             return names
         if wrong is not None:
-            shape = next(
-                tuple(t.shape) for t in state[wrong].values() if isinstance(t, torch.Tensor) and t.dim()
-            )
             at = names[wrong]
+            shape = _misfits(state[wrong], parameters[at])[0]
             problems.append((at, f"has shape {shape}, the parameter {at} {tuple(parameters[at].shape)}"))
         else:
             at = list(parameters)[-1]
@@ -182,7 +180,8 @@ def _names(
     )
 
 
-def _fits(state: Mapping[str, Any], parameter: torch.Tensor) -> bool:
+def _misfits(state: Mapping[str, Any], parameter: torch.Tensor) -> list[tuple[int, ...]]:
+    """Shapes of the state's tensors that cannot be the parameter's."""
     shape = tuple(parameter.shape)
     expected = {
         "exp_avg_sq": [shape],
@@ -191,11 +190,10 @@ def _fits(state: Mapping[str, Any], parameter: torch.Tensor) -> bool:
         "row_var": [(*shape[:-1], 1), shape[:-1]],
         "col_var": [(*shape[:-2], 1, *shape[-1:]), shape[:-2] + shape[-1:]],
     }
-    return all(
-        tuple(value.shape) in expected[RENAMED.get(key, key)]
-        for key, value in state.items()
-        if RENAMED.get(key, key) in expected and isinstance(value, torch.Tensor)
-    )
+    named = [
+        (RENAMED.get(key, key), value) for key, value in state.items() if isinstance(value, torch.Tensor)
+    ]
+    return [tuple(v.shape) for key, v in named if key in expected and tuple(v.shape) not in expected[key]]
 
 
 def _any(entries: Mapping[str, Mapping[str, torch.Tensor]], key: str) -> bool:

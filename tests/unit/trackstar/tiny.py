@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch.optim import Adafactor, AdamW
 from transformers import (
     AutoModelForCausalLM,
+    Gemma2Config,
     GPT2Config,
     GPTNeoXConfig,
     LlamaConfig,
@@ -27,7 +28,10 @@ TEXTS = [
     "Berlin is a city in Germany where many people speak German.",
     "When the sun came out the snow on the roof began to melt, drop by drop by drop.",
 ]
-CONTEXT = 48
+MANY = TEXTS + [
+    text.replace("the", "one").replace("is", "was") + f" ({n})" for n, text in enumerate(TEXTS * 4)
+]
+CONTEXT = 96
 
 
 @cache
@@ -61,6 +65,9 @@ def configuration(kind: str):
         "num_attention_heads": 4,
         "max_position_embeddings": CONTEXT,
     }
+    if kind == "gemma":
+        caps = {"final_logit_softcapping": 2.0, "attn_logit_softcapping": 5.0, "head_dim": 8}
+        return Gemma2Config(num_key_value_heads=2, **caps, **sizes, **common)
     if kind == "neox":
         return GPTNeoXConfig(**sizes, **common)
     if kind == "olmo":
@@ -69,14 +76,14 @@ def configuration(kind: str):
 
 
 def save_model(
-    path: Path, kind: str = "llama", *, optimizer: str | None = "adafactor", seed: int = 0, steps: int = 3
+    path: Path, kind: str = "llama", *, optimizer: str | None = "adafactor", seed: int = 0, steps: int = 24
 ) -> Path:
     """A checkpoint directory trained for a few steps, so that weights and moments are no longer round."""
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(configuration(kind), dtype=torch.float32)
     for parameter in model.parameters():
         if parameter.dim() > 1:
-            torch.nn.init.normal_(parameter, std=0.15)
+            torch.nn.init.normal_(parameter, std=0.1)
     used = make_optimizer(model, optimizer or "adafactor")
     train(model, used, TEXTS, steps)
     model.save_pretrained(path)
@@ -91,16 +98,16 @@ def save_model(
 def make_optimizer(model: torch.nn.Module, kind: str) -> torch.optim.Optimizer:
     """AdamW has a group with and one without decay, as Trainer makes them."""
     if kind == "adafactor":
-        return Adafactor(model.parameters(), lr=1e-3, eps=(1e-16, 1e-3))
+        return Adafactor(model.parameters(), lr=1e-2, eps=(1e-16, 1e-3))
     named = list(model.named_parameters())
     decayed = [p for name, p in named if p.dim() > 1]
     others = [p for name, p in named if p.dim() == 1]
-    return AdamW([{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}], lr=1e-3)
+    return AdamW([{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}], lr=1e-2)
 
 
 def train(model: torch.nn.Module, optimizer: torch.optim.Optimizer, texts: Sequence[str], steps: int) -> None:
-    """One step per text."""
-    for text in list(texts)[:steps]:
+    """One step per text, over and over."""
+    for text in (list(texts) * 4)[:steps]:
         ids = torch.tensor([[0, *tokenizer().encode(text, add_special_tokens=False), 1]])
         optimizer.zero_grad()
         logits = model(input_ids=ids).logits
@@ -120,7 +127,7 @@ def save_adafactor(model: torch.nn.Module, optimizer: torch.optim.Optimizer, fil
     meta = {
         "optimizer": "adafactor",
         "step": str(int(max(state["step"].item() for state in optimizer.state.values()))),
-        "learning_rate": "0.001",
+        "learning_rate": "0.01",
         "beta2_decay": "-0.8",
         "eps1": "1e-16",
         "eps2": "0.001",
