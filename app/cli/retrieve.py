@@ -1,0 +1,83 @@
+"""`startrail retrieve`: a method over a whole prompt set, as a run in the store."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.settings import get_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from app.store.tables import Run
+
+
+def register(app: typer.Typer) -> None:
+    """Add `retrieve`."""
+    app.command(name="retrieve", help=retrieve.__doc__)(retrieve)
+
+
+def retrieve(
+    index: Annotated[str, typer.Argument(help="An index in HOME/indexes; it names its model and corpus.")],
+    prompts: Annotated[str, typer.Option(help="The prompt set to ask.")],
+    method: Annotated[
+        str, typer.Option(help="trackstar (the index's own method), bm25, random or ground-truth.")
+    ] = "trackstar",
+    run: Annotated[str, typer.Option(help="The run's name in URLs; default INDEX-METHOD.")] = "",
+    k: Annotated[int, typer.Option("-k", min=1, help="Proponents kept for each prompt.")] = 10,
+    opponents: Annotated[int, typer.Option(min=0, help="Opponents kept for each prompt.")] = 5,
+    search: Annotated[
+        str, typer.Option("--index", help="exact, float32, int8, int4 or pq (small ones re-ranked).")
+    ] = "exact",
+) -> None:
+    """Ask a method about every prompt of a set and save the run; the model's answers are saved with it."""
+    from app.cli.progress import bar
+    from app.store.engine import open_store
+    from app.store.names import slugify
+    from app.tracing.retrieve import ensure_answers, open_task
+    from app.tracing.retrieve import retrieve as make_run
+
+    settings = get_settings()
+    store = open_store(settings.url, migrate=True)
+    with store.session() as session:
+        task = open_task(session, settings, index, prompts)
+        with bar("Answering prompts") as step:
+            ensure_answers(session, task, step)
+    with store.session() as session:
+        with bar(f"Retrieving by {method}") as step:
+            made = make_run(
+                session,
+                task,
+                method,
+                slug=slugify(run or f"{index}-{method}"),
+                k=k,
+                opponents=opponents,
+                kind=search,
+                progress=step,
+            )
+        report(session, [made])
+
+
+def report(session: "Session", runs: "list[Run]") -> None:
+    """Print how well runs do on the prompts whose fact some passage is known to state."""
+    from rich.table import Table
+    from sqlalchemy import exists, select
+
+    from app.cli.progress import console
+    from app.store.tables import Result, Statement
+
+    table = Table(title="Passages that state the fact", title_justify="left")
+    for heading in ("run", "prompts", "MRR", "recall@10"):
+        table.add_column(heading, justify="left" if heading == "run" else "right")
+    for run in runs:
+        stated = exists().where(Statement.prompt_id == Result.prompt_id)
+        ranks = session.scalars(
+            select(Result.first_correct_rank).where(Result.run_id == run.id, stated)
+        ).all()
+        if ranks:
+            mrr = sum(1 / rank for rank in ranks if rank) / len(ranks)
+            recall = sum(1 for rank in ranks if rank and rank <= 10) / len(ranks)
+            table.add_row(run.name, f"{len(ranks):,}", f"{mrr:.3f}", f"{recall:.3f}")
+        else:
+            table.add_row(run.name, "0", "–", "–")
+    console.print(table)
