@@ -69,7 +69,7 @@ def postgresql() -> Iterator[PostgreSQL]:
         os.chown(directory, identity["user"], identity["group"])
     data, log = directory / "data", directory / "log"
     made = subprocess.run(
-        [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"],
+        [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"],
         capture_output=True, text=True, cwd=directory, **identity,
     )  # fmt: skip
     if made.returncode:

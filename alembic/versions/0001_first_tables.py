@@ -7,7 +7,7 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
-SEARCHED = {"passages": ("text",), "prompts": ("text", "target")}
+SEARCHED = {"passages": ("text",), "prompts": ("text", "target"), "outputs": ("answer",)}
 
 
 def upgrade() -> None:
@@ -115,6 +115,7 @@ def upgrade() -> None:
         sa.Column("fact_id", sa.Text(), nullable=True),
         sa.Column("frequency", sa.Integer(), nullable=True),
         sa.Column("frequency_bucket", sa.Integer(), nullable=True),
+        sa.Column("stated", sa.Boolean(), nullable=True),
         sa.Column("extra", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["prompt_set_id"], ["prompt_sets.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
@@ -140,6 +141,7 @@ def upgrade() -> None:
         sa.Column("metrics", sa.JSON(), nullable=False),
         sa.Column("status", sa.String(length=20), nullable=False),
         sa.Column("prompt_count", sa.Integer(), nullable=False),
+        sa.Column("counted", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
@@ -184,13 +186,29 @@ def upgrade() -> None:
         sa.Column("best_ais", sa.Double(), nullable=True),
         sa.Column("tail_patch", sa.Double(), nullable=True),
         sa.Column("extra", sa.JSON(), nullable=False),
+        sa.Column("fields", sa.JSON(), nullable=True),
+        sa.Column("cell_id", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(["prompt_id"], ["prompts.id"], ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("run_id", "prompt_id"),
     )
     op.create_index("ix_results_prompt_id", "results", ["prompt_id"], unique=False)
+    op.create_index("ix_results_cell_position", "results", ["cell_id", "position"], unique=False)
     op.create_index("ix_results_run_position", "results", ["run_id", "position"], unique=False)
+    op.create_table(
+        "facet_cells",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        *(
+            sa.Column(facet, sa.Text(), nullable=True)
+            for facet in ("task", "relation", "frequency", "right", "confidence", "stated", "ais")
+        ),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_facet_cells_run_id", "facet_cells", ["run_id"], unique=False)
     op.create_table(
         "statements",
         sa.Column("prompt_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -226,10 +244,15 @@ def upgrade() -> None:
             _sqlite_search(table, columns)
         else:
             _postgresql_search(table, columns)
+    _watch_counts()
 
 
 def _sqlite_search(table: str, columns: tuple[str, ...]) -> None:
-    """An FTS5 index beside the table, kept equal to it by triggers."""
+    """An FTS5 index beside the table, kept equal to it by triggers.
+
+    New passages are left to `app.store.search.catch_up`, which takes them in after the transaction that brought
+    them: finding their words takes longer than all else, and SQLite has one writer at a time.
+    """
     fts, names = f"{table}_fts", ", ".join(columns)
     new, old = (", ".join(f"{row}.{column}" for column in columns) for row in ("new", "old"))
     op.execute(
@@ -238,27 +261,72 @@ def _sqlite_search(table: str, columns: tuple[str, ...]) -> None:
     )
     add = f"INSERT INTO {fts}(rowid, {names}) VALUES (new.id, {new});"
     remove = f"INSERT INTO {fts}({fts}, rowid, {names}) VALUES ('delete', old.id, {old});"
-    op.execute(f"CREATE TRIGGER {fts}_insert AFTER INSERT ON {table} BEGIN {add} END")
-    op.execute(f"CREATE TRIGGER {fts}_delete AFTER DELETE ON {table} BEGIN {remove} END")
-    op.execute(f"CREATE TRIGGER {fts}_update AFTER UPDATE OF {names} ON {table} BEGIN {remove} {add} END")
+    known = f"WHEN EXISTS (SELECT 1 FROM {fts}_docsize WHERE id = old.id)"
+    if table != "passages":
+        op.execute(f"CREATE TRIGGER {fts}_insert AFTER INSERT ON {table} BEGIN {add} END")
+    op.execute(f"CREATE TRIGGER {fts}_delete AFTER DELETE ON {table} {known} BEGIN {remove} END")
+    op.execute(
+        f"CREATE TRIGGER {fts}_update AFTER UPDATE OF {names} ON {table} {known} BEGIN {remove} {add} END"
+    )
 
 
 def _postgresql_search(table: str, columns: tuple[str, ...]) -> None:
-    """An index over the words; 'simple' because passages come in every language. The text is cut at 500,000
-    characters: a tsvector holds one megabyte."""
-    op.execute(f"CREATE INDEX {table}_fts ON {table} USING gin ({_vector(columns)})")
+    """An index over the words as SQLite's tokenizer sees them: letters and digits, without accents.
+
+    'simple' because passages come in every language; cut at 500,000 characters because a tsvector holds one
+    megabyte.
+    """
+    if table == "passages":  # the first of them
+        op.execute(
+            "CREATE FUNCTION startrail_words(text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$"
+            " SELECT to_tsvector('simple', translate(regexp_replace(normalize(left($1, 500000), NFD),"
+            " U&'[\\0300-\\036F]', '', 'g'), '!\"#$%&''()*+,-./:;<=>?@[\\]^_`{|}~',"
+            " repeat(' ', 32))) $$"
+        )
+    joined = " || ' ' || ".join(f"coalesce({column}, '')" for column in columns)
+    op.execute(f"CREATE INDEX {table}_fts ON {table} USING gin (startrail_words({joined}))")
 
 
-def _vector(columns: tuple[str, ...]) -> str:
-    joined = " || ' ' || ".join(columns)
-    return f"to_tsvector('simple', left({joined}, 500000))"
+ANY = ("INSERT", "UPDATE", "DELETE")
+# What a facet is counted from: (table, events, columns, the runs a row belongs to).
+COUNTED = (
+    ("results", ANY, "first_correct_rank, best_ais, prompt_id", "id = {row}.run_id"),
+    ("outputs", ANY, "correct, confidence", "model_id = {row}.model_id"),
+    ("prompts", ("UPDATE",), "task, relation, frequency_bucket", "prompt_set_id = {row}.prompt_set_id"),
+)
+
+
+def _watch_counts() -> None:
+    """Triggers that call a run's counts out of date when a row they were counted from changes."""
+    sqlite = op.get_bind().dialect.name == "sqlite"
+    for table, events, columns, runs in COUNTED:
+        for event in events:
+            name = f"{table}_counts_{event.lower()}"
+            of = f"{event} OF {columns}" if event == "UPDATE" else event
+            row = "old" if event == "DELETE" else "new"
+            mark = f"UPDATE runs SET counted = false WHERE counted AND {runs.format(row=row)};"
+            if sqlite:
+                op.execute(f"CREATE TRIGGER {name} AFTER {of} ON {table} BEGIN {mark} END")
+                continue
+            op.execute(
+                f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$"
+                f" BEGIN {mark} RETURN NULL; END $$"
+            )
+            op.execute(f"CREATE TRIGGER {name} AFTER {of} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()")
 
 
 def downgrade() -> None:
+    """Back to an empty database."""
+    bind = op.get_bind()
     for table in (
-        *("retrieved", "statements", "results", "outputs", "runs", "prompts", "prompt_sets"),
+        *("retrieved", "statements", "facet_cells", "results", "outputs", "runs", "prompts", "prompt_sets"),
         *("passages", "workers", "traces", "tombstones", "models", "corpora"),
     ):
-        if table in SEARCHED and op.get_bind().dialect.name == "sqlite":
+        if table in SEARCHED and bind.dialect.name == "sqlite":
             op.execute(f"DROP TABLE {table}_fts")
         op.drop_table(table)
+    if bind.dialect.name != "sqlite":
+        op.execute("DROP FUNCTION startrail_words(text)")
+        for table, events, _, _ in COUNTED:
+            for event in events:
+                op.execute(f"DROP FUNCTION {table}_counts_{event.lower()}()")

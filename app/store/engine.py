@@ -1,7 +1,7 @@
-"""Opens the store and brings up to date: SQLite tuned for many readers beside one writer; or PostgreSQL."""
+"""Opens the store and brings it up to date: SQLite tuned for many readers beside one writer, or PostgreSQL."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from alembic import command
 from app.errors import UserError
 from app.paths import ALEMBIC
+from app.store.search import NEW_PASSAGES, catch_up
 
 SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -25,6 +26,10 @@ SQLITE_PRAGMAS = (
     "PRAGMA cache_size=-65536",
     "PRAGMA mmap_size=1073741824",
     "PRAGMA temp_store=MEMORY",
+)
+# What a URL may begin with -> the driver that is used.
+DRIVERS = {"sqlite": "sqlite"} | dict.fromkeys(
+    ("postgres", "postgresql", "postgresql+psycopg"), "postgresql+psycopg"
 )
 
 
@@ -36,10 +41,15 @@ class Store:
         self._sessions = sessionmaker(engine, expire_on_commit=False)
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
-        """A session that commits when the block ends well and rolls back when it does not."""
+    def session(self, *, indexing: Callable[[int, int], None] | None = None) -> Iterator[Session]:
+        """A session that commits when the block ends well and rolls back when it does not.
+
+        Passages that it brought are then indexed for search; `indexing` is told how many of how many.
+        """
         with self._sessions.begin() as session:
             yield session
+        if session.info.pop(NEW_PASSAGES, False):
+            catch_up(self.engine, indexing)
 
 
 def open_store(url: str, *, migrate: bool = False) -> Store:
@@ -51,7 +61,9 @@ def open_store(url: str, *, migrate: bool = False) -> Store:
     if migrate:
         _upgrade(url)
     store = Store(make_engine(url))
-    if not migrate:
+    if migrate:
+        catch_up(store.engine)  # in case the process that brought the last passages died before it did
+    else:
         check_version(store.engine)
     return store
 
@@ -65,14 +77,16 @@ def make_engine(url: str) -> Engine:
     """An engine for the URL, with the settings that the store relies on."""
     try:
         parsed = make_url(url)
+        known = parsed.drivername in DRIVERS
     except ArgumentError:
+        known = False
+    if not known:
         raise UserError(
-            f"{url!r} is not a database URL.",
+            f"“{url}” is not the URL of a database that Startrail knows.",
             field="STARTRAIL_DATABASE_URL",
-            remedy="Use sqlite:///path/to/file.db or postgresql://user:password@host/database.",
-        ) from None
-    if parsed.drivername in {"postgres", "postgresql"}:
-        parsed = parsed.set(drivername="postgresql+psycopg")
+            remedy="Use sqlite:////path/to/file.db or postgresql://user:password@host/database.",
+        )
+    parsed = parsed.set(drivername=DRIVERS[parsed.drivername])
     if parsed.drivername == "sqlite" and parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, json_serializer=_dump, pool_pre_ping=parsed.drivername != "sqlite")
@@ -127,4 +141,4 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
 
 def _dump(value: Any) -> str:
     # Everything outside ASCII escaped: lone surrogates and U+0000 then pass through any database.
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))

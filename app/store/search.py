@@ -1,24 +1,38 @@
-"""Full-text search over prompts and passages: every word must occur; FTS5 on SQLite, tsvector on PostgreSQL."""
+"""Full-text search over prompts, answers and passages: every word must occur, whatever its case or accents.
+
+FTS5 on SQLite, `tsvector` on PostgreSQL, with one meaning (see the first migration). On SQLite new passages
+join the index after the transaction that brought them (`catch_up`, called by `Store.session`).
+"""
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
 
-from sqlalchemy import ColumnElement, Select, func, literal_column, select, text
+from sqlalchemy import ColumnElement, Engine, Select, func, literal_column, select, text
 from sqlalchemy.orm import Session
 
-from app.store.tables import Passage, Prompt
+from app.store.tables import Output, Passage, Prompt
 
 MAX_WORDS = 20
+NEW_PASSAGES = "new passages"  # set in `Session.info` by whoever inserts passages
+BATCH = 1_000  # passages indexed per transaction: other writers wait for no more than a moment
 
 
 def matching_prompts(session: Session, question: str) -> Select[tuple[int]]:
     """A query for the ids of prompts whose text or target contains every word."""
-    return _matching(session, question, "prompts", "text || ' ' || target", Prompt.id)
+    return _matching(
+        session, question, "prompts", "coalesce(text, '') || ' ' || coalesce(target, '')", Prompt.id
+    )
+
+
+def matching_outputs(session: Session, question: str) -> Select[tuple[int]]:
+    """A query for the ids of outputs whose answer contains every word."""
+    return _matching(session, question, "outputs", "coalesce(answer, '')", Output.id)
 
 
 def matching_passages(session: Session, question: str) -> Select[tuple[int]]:
     """A query for the ids of passages that contain every word."""
-    return _matching(session, question, "passages", "text", Passage.id)
+    return _matching(session, question, "passages", "coalesce(text, '')", Passage.id)
 
 
 def search_passages(session: Session, question: str, limit: int = 5) -> Sequence[Passage]:
@@ -30,8 +44,36 @@ def search_passages(session: Session, question: str, limit: int = 5) -> Sequence
 
 
 def words(question: str) -> list[str]:
-    """The words of a search, without signs that mean something to a database."""
-    return re.findall(r"\w+", question)[:MAX_WORDS]
+    """The words of a search, without accents and without signs that mean something to a database."""
+    plain = _ACCENTS.sub("", unicodedata.normalize("NFD", question))
+    return [word for word in _BETWEEN.split(plain) if any(map(str.isalnum, word))][:MAX_WORDS]
+
+
+def catch_up(engine: Engine, progress: Callable[[int, int], None] | None = None) -> None:
+    """Index the passages that came since the last call (SQLite; PostgreSQL did it while they came).
+
+    In short transactions of their own; a process that dies between two leaves the rest to the next call.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    with engine.connect() as connection:
+        seen = connection.execute(text("SELECT coalesce(max(id), 0) FROM passages_fts_docsize")).scalar_one()
+        new = text("SELECT count(*) FROM passages WHERE id > :seen")
+        total = connection.execute(new, {"seen": seen}).scalar_one()
+    done = 0
+    while done < total:
+        with engine.begin() as connection:
+            done += connection.execute(_INDEX_NEW, {"batch": BATCH}).rowcount
+        if progress:
+            progress(done, total)
+
+
+_ACCENTS = re.compile("[\u0300-\u036f]")
+_BETWEEN = re.compile(r"[\s!-/:-@\[-`{-~\x00\ud800-\udfff]+")
+_INDEX_NEW = text(
+    "INSERT INTO passages_fts(rowid, text) SELECT id, text FROM passages"
+    " WHERE id > (SELECT coalesce(max(id), 0) FROM passages_fts_docsize) ORDER BY id LIMIT :batch"
+)
 
 
 def _matching(
@@ -44,5 +86,6 @@ def _matching(
         found = rows.bindparams(match=match or '""').columns(id=id_.type).subquery()
         return select(found.c.id)
     # The same expression as the index's, so that PostgreSQL uses it.
-    vector = literal_column(f"to_tsvector('simple', left({columns}, 500000))")
-    return select(id_).where(vector.op("@@")(func.plainto_tsquery("simple", " ".join(wanted))))
+    vector = literal_column(f"startrail_words({columns})")
+    asked = func.plainto_tsquery("simple", " ".join(wanted))
+    return select(id_).where(vector.op("@@")(asked)).correlate(None)

@@ -1,0 +1,81 @@
+"""The migrations make what the code expects, nothing more and nothing less, on both databases."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from alembic import command
+from app.errors import UserError
+from app.paths import ALEMBIC
+from app.store.engine import Store, make_engine, migrate, open_store
+from app.store.tables import Base
+
+NOT_OURS = ("_fts", "alembic_version")
+
+
+def test_migrations_make_the_tables_of_the_code(store: Store) -> None:
+    """A column added to tables.py without a migration would only fail on someone's real database."""
+
+    def ours(name: str | None, kind: str, _parents: object) -> bool:
+        return not (name and kind in ("table", "index") and any(part in name for part in NOT_OURS))
+
+    with store.engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"include_name": ours, "compare_type": True, "render_as_batch": True}
+        )
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_migrating_twice_changes_nothing(empty_url: str) -> None:
+    migrate(empty_url)
+    migrate(empty_url)
+    open_store(empty_url).engine.dispose()
+
+
+def test_back_and_forth_leaves_an_empty_database(empty_url: str) -> None:
+    migrate(empty_url)
+    engine = make_engine(empty_url)
+    config = Config()
+    config.set_main_option("script_location", str(ALEMBIC))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    with engine.connect() as connection:
+        left = [t for t in inspect(connection).get_table_names() if t != "alembic_version"]
+        assert [t for t in left if not t.startswith("sqlite_")] == []
+    engine.dispose()
+    migrate(empty_url)
+
+
+def test_a_database_of_no_version_is_refused_with_what_to_do(empty_url: str) -> None:
+    with pytest.raises(UserError, match="startrail migrate"):
+        open_store(empty_url)
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path) -> None:
+    path = tmp_path / "notes.db"
+    path.write_text("These are my notes, not a database." * 100)
+    with pytest.raises(UserError, match=r"notes\.db"):
+        open_store(f"sqlite:///{path}", migrate=True)
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "postgresql://nobody@127.0.0.1:1/none", "mysql://x/y", "oracle+x://"]
+)
+def test_an_unusable_url_is_one_sentence(url: str) -> None:
+    with pytest.raises(UserError) as error:
+        open_store(url, migrate=True)
+    assert error.value.field == "STARTRAIL_DATABASE_URL"
+    assert error.value.remedy
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_sqlite_is_tuned_for_readers_beside_one_writer(store: Store) -> None:
+    with store.engine.connect() as connection:
+        values = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
+        }
+    assert values == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 1, "busy_timeout": 15000}
