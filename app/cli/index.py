@@ -81,7 +81,7 @@ def index(
     from app.trackstar.config import Method
 
     settings = get_settings()
-    changes = {
+    changes: dict[str, Any] = {
         "groups": groups,
         "projection_dim": projection_dim,
         "damping": damping,

@@ -58,22 +58,22 @@ def retrieve(
         report(session, [made])
 
 
-def report(session: "Session", runs: "list[Run]") -> None:
-    """Print how well runs do on the prompts whose fact some passage is known to state."""
+def report(session: "Session", runs: "list[Run]", *, task: str = "") -> None:
+    """Print how well runs do on the prompts (of a task) whose fact some passage is known to state."""
     from rich.table import Table
     from sqlalchemy import exists, select
 
     from app.cli.progress import console
-    from app.store.tables import Result, Statement
+    from app.store.tables import Prompt, Result, Statement
 
     table = Table(title="Passages that state the fact", title_justify="left")
     for heading in ("run", "prompts", "MRR", "recall@10"):
         table.add_column(heading, justify="left" if heading == "run" else "right")
     for run in runs:
         stated = exists().where(Statement.prompt_id == Result.prompt_id)
-        ranks = session.scalars(
-            select(Result.first_correct_rank).where(Result.run_id == run.id, stated)
-        ).all()
+        query = select(Result.first_correct_rank).join(Prompt, Prompt.id == Result.prompt_id)
+        query = query.where(Result.run_id == run.id, stated, *([Prompt.task == task] if task else []))
+        ranks = session.scalars(query).all()
         if ranks:
             mrr = sum(1 / rank for rank in ranks if rank) / len(ranks)
             recall = sum(1 for rank in ranks if rank and rank <= 10) / len(ranks)

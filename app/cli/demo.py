@@ -1,0 +1,232 @@
+"""`startrail demo`: the embedded world, built by the commands that real data goes through, then served."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.serve import HOST_HELP, run_site
+from app.errors import UserError
+from app.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from app.store.engine import Store
+
+NAME = "demo"
+METHODS = ("trackstar", "bm25")
+
+
+def register(app: typer.Typer) -> None:
+    """Add `demo`."""
+    app.command(name="demo", help=demo.__doc__)(demo)
+
+
+@dataclass(frozen=True)
+class World:
+    """What the demo is built from: a model directory, passages and prompts as JSON Lines."""
+
+    model: Path
+    corpus: Path
+    prompts: Path
+
+
+def demo(
+    build_only: Annotated[
+        bool, typer.Option("--build-only", help="Build, print the figures, do not serve.")
+    ] = False,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Pretrain the model again first (10 to 25 minutes on 2 cores).")
+    ] = False,
+    host: Annotated[str, typer.Option(help=HOST_HELP)] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+) -> None:
+    """Build the demo world in STARTRAIL_HOME and serve it.
+
+    A small language model pretrained on 18,000 passages of facts, causes, arithmetic and stories; the model's
+    answers to 1,000 prompts; TrackStar's and BM25's passages for each. What is there already is not built again.
+    """
+    settings = get_settings()
+    build(settings, _retrained(settings) if retrain else _shipped())
+    if not build_only:
+        run_site(host, port, worker=True)
+
+
+def build(settings: Settings, world: World) -> None:
+    """Everything between a model with its corpus and a site to browse; each step only where it is missing."""
+    from app.store.engine import open_store
+
+    settings.home.mkdir(parents=True, exist_ok=True)
+    store = open_store(settings.url, migrate=True)
+    started = time.monotonic()
+    if not _complete(settings, store):
+        _place_model(settings, world.model)
+        _add_texts(store, world)
+        _index(settings, store)
+        _retrieve(settings, store)
+    with store.session() as session:
+        _figures(session, time.monotonic() - started)
+
+
+def _shipped() -> World:
+    from app.demo.files import corpus_path, model_path, prompts_path
+
+    return World(model_path(), corpus_path(), prompts_path())
+
+
+def _retrained(settings: Settings) -> World:
+    """The same corpus, generated and trained on again, in HOME/demo-retrained."""
+    from app.cli.pretrain import train
+    from app.demo.files import write_world
+    from app.demo.pretrain import PretrainConfig
+    from app.demo.world import generate
+
+    if (settings.models / NAME).exists():
+        raise UserError(
+            f"{settings.models / NAME} exists already.",
+            remedy="Give another STARTRAIL_HOME, or remove that one first.",
+        )
+    world = generate()
+    folder = settings.home / "demo-retrained"
+    corpus, prompts = write_world(world, folder)
+    out = folder / "model"
+    if not out.exists():
+        train([passage["text"] for passage in world.passages], out, PretrainConfig(), half=True)
+    return World(out, corpus, prompts)
+
+
+def _complete(settings: Settings, store: "Store") -> bool:
+    """Whether both runs are there, with the model and the index they came from."""
+    from sqlalchemy import select
+
+    from app.store.tables import Run
+
+    with store.session() as session:
+        runs = set(session.scalars(select(Run.slug).where(Run.slug.in_(METHODS))))
+    return (
+        runs == set(METHODS)
+        and (settings.models / NAME / "config.json").is_file()
+        and (settings.indexes / NAME / "manifest.json").is_file()
+    )
+
+
+def _place_model(settings: Settings, model: Path) -> None:
+    import shutil
+
+    out = settings.models / NAME
+    if out.exists():
+        return
+    if not (model / "model.safetensors").is_file():
+        raise UserError(
+            "The demo model is not part of this installation.",
+            file=model,
+            remedy="Train it with `startrail demo --retrain`.",
+        )
+    partial = out.with_name(f".{NAME}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(model, partial)
+    partial.rename(out)
+
+
+def _add_texts(store: "Store", world: World) -> None:
+    from sqlalchemy import select
+
+    from app.cli.progress import bar
+    from app.interchange.plain import read_passages, read_prompts
+    from app.store.corpora import add_corpus
+    from app.store.prompts import add_prompts
+    from app.store.tables import Corpus
+
+    with store.session() as session:
+        if session.scalar(select(Corpus.id).where(Corpus.name == NAME)) is not None:
+            return
+        about = "Generated facts, causes, sums and stories; the corpus knows which passage states which fact."
+        with bar("Adding passages") as step:
+            corpus = add_corpus(session, NAME, read_passages(world.corpus), description=about, progress=step)
+        with bar("Adding prompts") as step:
+            add_prompts(session, NAME, read_prompts(world.prompts), corpus=corpus, progress=step)
+
+
+def _index(settings: Settings, store: "Store") -> None:
+    from app.cli.progress import bar
+    from app.store.corpora import get_corpus, stream_passages
+    from app.trackstar.config import Method
+    from app.trackstar.index import build_index
+
+    out = settings.indexes / NAME
+    if out.exists():
+        return
+    with store.session() as session:
+        corpus = get_corpus(session, NAME)
+        passages = [(external, text) for _, external, text in stream_passages(session, corpus.id)]
+    with bar("Encoding passages") as step:
+        build_index(
+            settings.models / NAME,
+            passages,
+            out,
+            method=Method.preset("+V+R_train"),
+            corpus_name=NAME,
+            model_name=NAME,
+            progress=step,
+        )
+
+
+def _retrieve(settings: Settings, store: "Store") -> None:
+    from app.cli.progress import bar
+    from app.tracing.retrieve import NAMES, ensure_answers, open_task, retrieve
+
+    with store.session() as session:
+        task = open_task(session, settings, NAME, NAME)
+        with bar("Asking the model") as step:
+            ensure_answers(session, task, step)
+    for method in METHODS:
+        with store.session() as session:
+            if not _has_run(session, method):
+                with bar(f"Tracing by {NAMES[method]}") as step:
+                    retrieve(session, task, method, slug=method, progress=step)
+
+
+def _has_run(session: "Session", slug: str) -> bool:
+    from sqlalchemy import select
+
+    from app.store.tables import Run
+
+    return session.scalar(select(Run.id).where(Run.slug == slug)) is not None
+
+
+def _figures(session: "Session", seconds: float) -> None:
+    """What the model answers right, and where the passages that state a fact come."""
+    from rich.table import Table
+    from sqlalchemy import select
+
+    from app.cli.progress import console
+    from app.cli.retrieve import report
+    from app.store.models import get_model
+    from app.store.runs import list_runs
+    from app.store.tables import Output, Prompt
+
+    model = get_model(session, NAME)
+    query = select(Prompt.task, Prompt.frequency, Output.correct).join(Output, Output.prompt_id == Prompt.id)
+    answers = session.execute(query.where(Output.model_id == model.id)).all()
+    slices: dict[str, Callable[[Any], bool]] = {
+        "facts stated four times or more": lambda row: row.task == "fact" and row.frequency >= 4,
+        "facts stated twice or three times": lambda row: row.task == "fact" and 2 <= row.frequency <= 3,
+        "facts stated once": lambda row: row.task == "fact" and row.frequency == 1,
+        "arithmetic": lambda row: row.task == "arithmetic",
+        "cause and effect": lambda row: row.task == "commonsense",
+        "how stories go on": lambda row: row.task == "open_ended",
+    }
+    table = Table(title="What the demo model answers right", title_justify="left")
+    for heading in ("prompts", "right", "of"):
+        table.add_column(heading, justify="left" if heading == "prompts" else "right")
+    for name, belongs in slices.items():
+        own = [row.correct for row in answers if belongs(row)]
+        if own:
+            table.add_row(name, f"{sum(map(bool, own)) / len(own):.3f}", f"{len(own):,}")
+    console.print(table)
+    report(session, [run for run in list_runs(session) if run.slug in METHODS], task="fact")
+    console.print(f"[green]✓[/] The demo world is ready ({seconds:.0f} s).")
