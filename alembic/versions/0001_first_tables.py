@@ -141,7 +141,6 @@ def upgrade() -> None:
         sa.Column("metrics", sa.JSON(), nullable=False),
         sa.Column("status", sa.String(length=20), nullable=False),
         sa.Column("prompt_count", sa.Integer(), nullable=False),
-        sa.Column("counted", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
@@ -187,28 +186,13 @@ def upgrade() -> None:
         sa.Column("tail_patch", sa.Double(), nullable=True),
         sa.Column("extra", sa.JSON(), nullable=False),
         sa.Column("fields", sa.JSON(), nullable=True),
-        sa.Column("cell_id", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(["prompt_id"], ["prompts.id"], ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("run_id", "prompt_id"),
     )
     op.create_index("ix_results_prompt_id", "results", ["prompt_id"], unique=False)
-    op.create_index("ix_results_cell_position", "results", ["cell_id", "position"], unique=False)
     op.create_index("ix_results_run_position", "results", ["run_id", "position"], unique=False)
-    op.create_table(
-        "facet_cells",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("run_id", sa.Integer(), nullable=False),
-        *(
-            sa.Column(facet, sa.Text(), nullable=True)
-            for facet in ("task", "relation", "frequency", "right", "confidence", "stated", "ais")
-        ),
-        sa.Column("count", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_index("ix_facet_cells_run_id", "facet_cells", ["run_id"], unique=False)
     op.create_table(
         "statements",
         sa.Column("prompt_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -244,7 +228,6 @@ def upgrade() -> None:
             _sqlite_search(table, columns)
         else:
             _postgresql_search(table, columns)
-    _watch_counts()
 
 
 def _sqlite_search(table: str, columns: tuple[str, ...]) -> None:
@@ -287,39 +270,11 @@ def _postgresql_search(table: str, columns: tuple[str, ...]) -> None:
     op.execute(f"CREATE INDEX {table}_fts ON {table} USING gin (startrail_words({joined}))")
 
 
-ANY = ("INSERT", "UPDATE", "DELETE")
-# What a facet is counted from: (table, events, columns, the runs a row belongs to).
-COUNTED = (
-    ("results", ANY, "first_correct_rank, best_ais, prompt_id", "id = {row}.run_id"),
-    ("outputs", ANY, "correct, confidence", "model_id = {row}.model_id"),
-    ("prompts", ("UPDATE",), "task, relation, frequency_bucket", "prompt_set_id = {row}.prompt_set_id"),
-)
-
-
-def _watch_counts() -> None:
-    """Triggers that call a run's counts out of date when a row they were counted from changes."""
-    sqlite = op.get_bind().dialect.name == "sqlite"
-    for table, events, columns, runs in COUNTED:
-        for event in events:
-            name = f"{table}_counts_{event.lower()}"
-            of = f"{event} OF {columns}" if event == "UPDATE" else event
-            row = "old" if event == "DELETE" else "new"
-            mark = f"UPDATE runs SET counted = false WHERE counted AND {runs.format(row=row)};"
-            if sqlite:
-                op.execute(f"CREATE TRIGGER {name} AFTER {of} ON {table} BEGIN {mark} END")
-                continue
-            op.execute(
-                f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$"
-                f" BEGIN {mark} RETURN NULL; END $$"
-            )
-            op.execute(f"CREATE TRIGGER {name} AFTER {of} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()")
-
-
 def downgrade() -> None:
     """Back to an empty database."""
     bind = op.get_bind()
     for table in (
-        *("retrieved", "statements", "facet_cells", "results", "outputs", "runs", "prompts", "prompt_sets"),
+        *("retrieved", "statements", "results", "outputs", "runs", "prompts", "prompt_sets"),
         *("passages", "workers", "traces", "tombstones", "models", "corpora"),
     ):
         if table in SEARCHED and bind.dialect.name == "sqlite":
@@ -327,6 +282,3 @@ def downgrade() -> None:
         op.drop_table(table)
     if bind.dialect.name != "sqlite":
         op.execute("DROP FUNCTION startrail_words(text)")
-        for table, events, _, _ in COUNTED:
-            for event in events:
-                op.execute(f"DROP FUNCTION {table}_counts_{event.lower()}()")

@@ -7,9 +7,10 @@ join the index after the transaction that brought them (`catch_up`, called by `S
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, func, literal_column, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnClause, Engine, Select, func, literal_column, select, text
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.store.tables import Output, Passage, Prompt
 
@@ -18,19 +19,19 @@ NEW_PASSAGES = "new passages"  # set in `Session.info` by whoever inserts passag
 BATCH = 1_000  # passages indexed per transaction: other writers wait for no more than a moment
 
 
-def matching_prompts(session: Session, question: str) -> Select[tuple[int]]:
+def matching_prompts(session: Session, question: str) -> Select[Any]:
     """A query for the ids of prompts whose text or target contains every word."""
     return _matching(
         session, question, "prompts", "coalesce(text, '') || ' ' || coalesce(target, '')", Prompt.id
     )
 
 
-def matching_outputs(session: Session, question: str) -> Select[tuple[int]]:
+def matching_outputs(session: Session, question: str) -> Select[Any]:
     """A query for the ids of outputs whose answer contains every word."""
     return _matching(session, question, "outputs", "coalesce(answer, '')", Output.id)
 
 
-def matching_passages(session: Session, question: str) -> Select[tuple[int]]:
+def matching_passages(session: Session, question: str) -> Select[Any]:
     """A query for the ids of passages that contain every word."""
     return _matching(session, question, "passages", "coalesce(text, '')", Passage.id)
 
@@ -77,8 +78,8 @@ _INDEX_NEW = text(
 
 
 def _matching(
-    session: Session, question: str, table: str, columns: str, id_: ColumnElement[int]
-) -> Select[tuple[int]]:
+    session: Session, question: str, table: str, columns: str, id_: InstrumentedAttribute[int]
+) -> Select[Any]:
     wanted = words(question)
     if session.get_bind().dialect.name == "sqlite":
         match = " ".join(f'"{word}"' for word in wanted)
@@ -86,6 +87,6 @@ def _matching(
         found = rows.bindparams(match=match or '""').columns(id=id_.type).subquery()
         return select(found.c.id)
     # The same expression as the index's, so that PostgreSQL uses it.
-    vector = literal_column(f"startrail_words({columns})")
+    vector: ColumnClause[str] = literal_column(f"startrail_words({columns})")
     asked = func.plainto_tsquery("simple", " ".join(wanted))
     return select(id_).where(vector.op("@@")(asked)).correlate(None)

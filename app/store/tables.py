@@ -148,8 +148,6 @@ class Run(Base):
     metrics: Mapped[dict[str, Any]] = mapped_column(default=dict)  # written by app.evaluation
     status: Mapped[str] = mapped_column(String(20), default="done")  # running, done, failed
     prompt_count: Mapped[int] = mapped_column(default=0)
-    # Whether `FacetCell` counts its results as they are. Triggers say no when a result or output changes.
-    counted: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     model: Mapped[Model] = relationship()
@@ -164,7 +162,6 @@ class Result(Base):
     __table_args__ = (
         UniqueConstraint("run_id", "prompt_id"),
         Index("ix_results_run_position", "run_id", "position"),
-        Index("ix_results_cell_position", "cell_id", "position"),
     )
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
@@ -176,25 +173,8 @@ class Result(Base):
     tail_patch: Mapped[float | None]  # mean over the proponents it was measured for, percentage points
     extra: Mapped[dict[str, Any]] = mapped_column(default=dict)  # what the file said beyond our columns
     fields: Mapped[list[str] | None]  # of the file's record, in order, where not those of its first record
-    cell_id: Mapped[int | None]  # its `FacetCell`; no foreign key, so that cells can be counted anew
     run: Mapped[Run] = relationship()
     prompt: Mapped[Prompt] = relationship()
-
-
-class FacetCell(Base):
-    """How many results of a run share all facet values: a few hundred rows answer every count of a million."""
-
-    __tablename__ = "facet_cells"
-    id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
-    task: Mapped[str | None] = mapped_column(AnyText)
-    relation: Mapped[str | None] = mapped_column(AnyText)
-    frequency: Mapped[str | None] = mapped_column(AnyText)
-    right: Mapped[str | None] = mapped_column(AnyText)
-    confidence: Mapped[str | None] = mapped_column(AnyText)
-    stated: Mapped[str | None] = mapped_column(AnyText)
-    ais: Mapped[str | None] = mapped_column(AnyText)
-    count: Mapped[int]
 
 
 class Retrieved(Base):
