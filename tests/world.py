@@ -1,0 +1,50 @@
+"""A small real world for tests: the demo's model, some of its prompts, and the passages that matter to them.
+
+Built once a session by the code that `startrail demo` runs, so that nothing a test sees is made up.
+"""
+
+import gzip
+import json
+from pathlib import Path
+from random import Random
+
+from app.cli.demo import World, build
+from app.demo.files import corpus_path, model_path, prompts_path
+from app.settings import Settings
+
+PROMPTS_PER_TASK = 12
+MORE_PASSAGES = 900  # beyond those that state the prompts' facts
+
+
+def small_world(folder: Path) -> World:
+    """Some prompts of each task, every passage that states their facts, and others drawn at random."""
+    prompts = _read(prompts_path())
+    rng = Random(7)
+    chosen = []
+    for task in ("fact", "commonsense", "arithmetic", "open_ended"):
+        own = [prompt for prompt in prompts if prompt["task"] == task]
+        chosen += rng.sample(own, PROMPTS_PER_TASK * (2 if task == "fact" else 1))
+    passages = _read(corpus_path())
+    wanted = {id_ for prompt in chosen for id_ in prompt["entailing_passage_ids"]}
+    others = [passage["id"] for passage in passages if passage["id"] not in wanted]
+    wanted |= set(rng.sample(others, MORE_PASSAGES))
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "corpus.jsonl", [passage for passage in passages if passage["id"] in wanted])
+    _write(folder / "prompts.jsonl", chosen)
+    return World(model_path(), folder / "corpus.jsonl", folder / "prompts.jsonl")
+
+
+def build_small(home: Path, database_url: str = "") -> Settings:
+    """A home directory with model, index, store and both runs; returns its settings."""
+    settings = Settings(home=home, database_url=database_url)
+    build(settings, small_world(home / "source"))
+    return settings
+
+
+def _read(file: Path) -> list[dict]:
+    with gzip.open(file, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def _write(file: Path, rows: list[dict]) -> None:
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
