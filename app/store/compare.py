@@ -18,7 +18,7 @@ from app.store.tables import Output, Passage, Prompt, PromptSet, Result, Retriev
 
 MAX_RUNS = 4
 DEPTH = 10  # ranks compared when counting what two runs share
-MAX_PROMPTS = 50_000  # the page of differences reads no further than this into a run
+MAX_PROMPTS = 20_000  # the page of differences reads no further than this into a run
 
 
 def runs_named(session: Session, slugs: Sequence[str]) -> list[Run]:
@@ -51,7 +51,7 @@ def prompt_named(session: Session, run: Run, slug: str) -> Prompt:
 
 
 def a_run_with(session: Session, slug: str, name: str | None) -> Run:
-    """The run called `name`, or, if None, the newest that has a prompt called `slug`.
+    """The run called `name`, or, if None, the first (as `list_runs` orders them) that has a prompt called `slug`.
 
     Raises:
         NotFound: there is none.
@@ -61,7 +61,9 @@ def a_run_with(session: Session, slug: str, name: str | None) -> Run:
     query = (
         select(Run.slug).join(Prompt, Prompt.prompt_set_id == Run.prompt_set_id).where(Prompt.slug == slug)
     )
-    found = None if "\0" in slug else session.scalar(query.order_by(Run.id.desc()).limit(1))
+    found = (
+        None if "\0" in slug else session.scalar(query.order_by(Run.method != "trackstar", Run.id).limit(1))
+    )
     if found is None:
         raise NotFound(
             f"No run has a prompt “{slug}”.", remedy="Search for it among the prompts.", field="runs"

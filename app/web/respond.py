@@ -1,12 +1,14 @@
 """One page model in three forms: a whole page, the fragment htmx asks for, or its JSON twin."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
 from starlette.responses import Response
 
 from app.paths import TEMPLATES
@@ -69,7 +71,7 @@ def respond(
         block: the `{% block %}` of the template that htmx swaps; without it htmx too gets the whole page.
     """
     if wants_json(request):
-        body, media = page.model_dump_json(indent=1).encode("utf-8", "backslashreplace"), "application/json"
+        body, media = _json(page), "application/json"
     else:
         body, media = render(request, page, template, block).encode("utf-8", "replace"), "text/html"
     tag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
@@ -82,6 +84,14 @@ def respond(
     if status == 200 and tag in (request.headers.get("if-none-match") or ""):
         return Response(status_code=304, headers=sent)
     return Response(body, status_code=status, media_type=f"{media}; charset=utf-8", headers=sent)
+
+
+def _json(page: BaseModel) -> bytes:
+    """The page as JSON; a lone surrogate, which UTF-8 cannot hold, is written as an escape."""
+    try:
+        return page.model_dump_json(indent=1).encode()
+    except PydanticSerializationError:
+        return json.dumps(page.model_dump(mode="json"), indent=1).encode()
 
 
 def render(request: Request, page: BaseModel, template: str, block: str | None = None) -> str:

@@ -1,0 +1,33 @@
+"""The whole application in process, over stores filled once per run: for tests that only read pages."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fastapi.testclient import TestClient
+from sqlalchemy import event
+
+from app.main import create_app
+from app.settings import Settings
+from app.store.engine import Store
+
+
+def site(url: str, home: Path, **settings: object) -> TestClient:
+    """A client of the site over the database at `url`; errors of the site are answers, not exceptions."""
+    given = Settings(home=home, database_url=url, _env_file=None, **settings)  # type: ignore[call-arg, arg-type]
+    return TestClient(create_app(given), raise_server_exceptions=False)
+
+
+@contextmanager
+def counted(store: Store) -> Iterator[list[str]]:
+    """The SQL statements run while the block lasts."""
+    seen: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        seen.append(statement)
+
+    event.listen(store.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(store.engine, "before_cursor_execute", note)
