@@ -7,7 +7,7 @@ worker that lost its lease cannot write, and what is done never changes.
 
 import math
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -92,14 +92,23 @@ def answered(session: Session, key: str) -> Trace | None:
     )
 
 
-def newest(session: Session, keys: Iterable[str]) -> dict[str, Trace]:
-    """For each key its newest trace that was not cancelled, finished or not. One query."""
-    rows = session.scalars(
-        select(Trace)
-        .where(Trace.request_key.in_(list(keys)), Trace.status != "cancelled")
-        .order_by(Trace.created_at, Trace.id)
+def below(session: Session, prefix: str) -> list[Trace]:
+    """Traces whose key is `prefix` and hexadecimal digits, oldest first, without those cancelled.
+
+    The range is what the index can use, in any collation; the prefix is what decides.
+    """
+    return list(
+        session.scalars(
+            select(Trace)
+            .where(
+                Trace.request_key >= prefix,
+                Trace.request_key < prefix + "g",
+                Trace.request_key.startswith(prefix, autoescape=True),
+                Trace.status != "cancelled",
+            )
+            .order_by(Trace.created_at, Trace.id)
+        )
     )
-    return {trace.request_key: trace for trace in rows}
 
 
 def place(session: Session, trace: Trace) -> int:
@@ -113,22 +122,16 @@ def place(session: Session, trace: Trace) -> int:
     return 1 + session.scalars(select(func.count()).where(Trace.status == "queued", before)).one()
 
 
-def recent(session: Session, kind: str, *, before: Trace | None = None, limit: int = 30) -> list[Trace]:
-    """Traces of one kind of request, newest first, without those cancelled."""
-    query = (
-        select(Trace)
-        .where(Trace.request["kind"].as_string() == kind, Trace.status != "cancelled")
-        .order_by(Trace.created_at.desc(), Trace.id.desc())
-        .limit(limit)
-    )
-    if before is not None:
-        query = query.where(
-            or_(
-                Trace.created_at < before.created_at,
-                and_(Trace.created_at == before.created_at, Trace.id < before.id),
-            )
+def recent(session: Session, *, limit: int) -> list[Trace]:
+    """The questions answered last, newest first."""
+    return list(
+        session.scalars(
+            select(Trace)
+            .where(Trace.status == "done", Trace.request_key.not_like("train:%"))
+            .order_by(Trace.created_at.desc(), Trace.id.desc())
+            .limit(limit)
         )
-    return list(session.scalars(query))
+    )
 
 
 def states(session: Session, ids: Sequence[str]) -> dict[str, tuple[str, str, int]]:

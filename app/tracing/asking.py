@@ -65,22 +65,22 @@ def train(session: Session, settings: Settings, training: Training) -> Asked:
             remedy="Choose from the passages it shows.",
             field="passages",
         )
-    return _put(session, settings, training.model_copy(update={"passages": ids}), trace.request["sha256"])
-
-
-def key_of_training(trace: Trace, training: Training) -> str:
-    """The key under which `train` saves it: pages look up with it what was trained before."""
-    hashes = trace.request["sha256"]
-    return key_of(training, model_sha256=hashes["model"], index_sha256=hashes["index"])
+    training = training.model_copy(update={"passages": ids})
+    where = {"model": trace.request["model"], "index": trace.request["index"]}
+    return _put(session, settings, training, trace.request["sha256"], where)
 
 
 def _put(
-    session: Session, settings: Settings, question: Question | Training, sha256: dict[str, str]
+    session: Session,
+    settings: Settings,
+    asked: Question | Training,
+    sha256: dict[str, str],
+    where: dict[str, str] | None = None,
 ) -> Asked:
-    key = key_of(question, model_sha256=sha256["model"], index_sha256=sha256["index"])
+    key = key_of(asked, model_sha256=sha256["model"], index_sha256=sha256["index"])
     if (found := traces.answered(session, key)) is not None:
         return Asked(found, reused=True)
-    request: dict[str, Any] = question.model_dump(mode="json") | {"sha256": sha256}
+    request: dict[str, Any] = asked.model_dump(mode="json") | (where or {}) | {"sha256": sha256}
     return Asked(traces.add(session, request, key, limit=settings.trace_queue_limit), reused=False)
 
 

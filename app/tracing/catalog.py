@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from app.errors import UserError
 from app.settings import Settings
+from app.trackstar.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Askable:
     model: str
     model_sha256: str
     corpus: str
-    rows: int
+    passages: int
     model_path: Path
     context: int | None  # tokens; None if the model's configuration does not say
 
@@ -88,25 +89,17 @@ def _askable(settings: Settings, name: str) -> Askable:
             field="index",
         )
     manifest, sha256 = _manifest(str(file), file.stat().st_mtime_ns)
-    try:
-        model, corpus = manifest["model"], manifest["corpus"]
-        path, configuration = _model(settings, model["name"], "index")
-        return Askable(
-            index=name,
-            index_sha256=sha256,
-            model=model["name"],
-            model_sha256=model["sha256"],
-            corpus=corpus["name"],
-            rows=int(manifest["rows"]),
-            model_path=path,
-            context=configuration.get("max_position_embeddings") or configuration.get("n_positions"),
-        )
-    except (KeyError, TypeError, ValueError):
-        raise UserError(
-            f"The index “{name}” has a manifest that cannot be read.",
-            remedy="Build it again with `startrail index`.",
-            field="index",
-        ) from None
+    path, configuration = _model(settings, manifest.model.name, "index")
+    return Askable(
+        index=name,
+        index_sha256=sha256,
+        model=manifest.model.name,
+        model_sha256=manifest.model.sha256,
+        corpus=manifest.corpus.name,
+        passages=manifest.passages,
+        model_path=path,
+        context=configuration.get("max_position_embeddings") or configuration.get("n_positions"),
+    )
 
 
 def _model(settings: Settings, name: str, field: str) -> tuple[Path, dict[str, Any]]:
@@ -124,12 +117,8 @@ def _plain(name: str) -> bool:
 
 
 @lru_cache(64)
-def _manifest(file: str, _changed: int) -> tuple[dict[str, Any], str]:
-    content = Path(file).read_bytes()
-    try:
-        return dict(json.loads(content)), hashlib.sha256(content).hexdigest()
-    except (ValueError, TypeError):
-        return {}, ""
+def _manifest(file: str, _changed: int) -> tuple[Manifest, str]:
+    return Manifest.read(Path(file).parent), hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
 @lru_cache(64)

@@ -15,7 +15,7 @@ from app.errors import UserError
 from app.tracing.version import release
 
 MAX_CHARACTERS = 20_000
-MAX_BODY = 256 * 1024  # bytes of a request to ask; anything larger is refused unread
+MAX_BODY = 512 * 1024  # bytes of a request to ask; anything larger is refused unread
 MAX_PASSAGES = 100
 
 # Everything that cannot be seen, other than tab and line breaks; and halves of characters.
@@ -46,17 +46,17 @@ class Question(BaseModel):
     kind: Literal["trace"] = "trace"
     prompt: str = Field(description="What the model reads. Not empty, and within the model's context.")
     completion: str | None = Field(
-        None, description="What it is to be explained by; without it the model completes the prompt greedily."
+        default=None, description="What it is to be explained by; without it the model completes the prompt greedily."
     )
     span: tuple[int, int] | None = Field(
-        None, description="Start and end, in characters of the completion, of the part to explain."
+        default=None, description="Start and end, in characters of the completion, of the part to explain."
     )
-    contrast: str | None = Field(None, description="A second completion: why the first rather than this?")
-    model: str = Field("", description="Name of the model; empty: the site's own.")
-    index: str = Field("", description="Name of the index to search; empty: the site's own.")
-    k: int = Field(10, ge=1, le=MAX_PASSAGES, description="How many passages.")
-    opponents: bool = Field(False, description="Also the passages that speak most against the target.")
-    samples: int = Field(0, ge=0, le=20, description="How many completions to sample beside the greedy one.")
+    contrast: str | None = Field(default=None, description="A second completion: why the first rather than this?")
+    model: str = Field(default="", description="Name of the model; empty: the site's own.")
+    index: str = Field(default="", description="Name of the index to search; empty: the site's own.")
+    k: int = Field(default=10, ge=1, le=MAX_PASSAGES, description="How many passages.")
+    opponents: bool = Field(default=False, description="Also the passages that speak most against the target.")
+    samples: int = Field(default=0, ge=0, le=20, description="How many completions to sample beside the greedy one.")
 
     @model_validator(mode="after")
     def _span_needs_completion(self) -> Self:
@@ -75,7 +75,7 @@ class Training(BaseModel):
     passages: tuple[int, ...] = Field(
         min_length=1, max_length=MAX_PASSAGES, description="Ids of the passages, each trained on alone."
     )
-    control: int = Field(10, ge=0, le=MAX_PASSAGES, description="How many random passages to compare with.")
+    control: int = Field(default=10, ge=0, le=MAX_PASSAGES, description="How many random passages to compare with.")
 
 
 def check_text(text: str, field: str, noun: str) -> str:
@@ -103,7 +103,16 @@ def check_text(text: str, field: str, noun: str) -> str:
 
 
 def key_of(question: Question | Training, *, model_sha256: str, index_sha256: str) -> str:
-    """Equal for equal questions put to an equal model and index by the same version of this program."""
+    """Equal for equal questions put to an equal model and index by the same release of this program.
+
+    A training's key begins with `training_prefix` of its trace, so that a trace's trainings are found by it.
+    """
     asked = question.model_dump(mode="json")
     whole = json.dumps([asked, model_sha256, index_sha256, release()], sort_keys=True)
-    return hashlib.sha256(whole.encode()).hexdigest()
+    digest = hashlib.sha256(whole.encode()).hexdigest()
+    return f"{training_prefix(question.trace)}{digest[:40]}" if isinstance(question, Training) else digest
+
+
+def training_prefix(trace: str) -> str:
+    """What the keys of all trainings of one trace begin with."""
+    return f"train:{trace}:"

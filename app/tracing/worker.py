@@ -64,40 +64,38 @@ class Worker:
     status: str = "loading"
     detail: str = ""
     loaded: dict[str, Any] = field(default_factory=dict)
+    _heart: threading.Thread = field(init=False, repr=False)
 
-    def run(self) -> None:
+    def run(self, ready: Callable[[], None] | None = None) -> None:
         """Load, then answer until `stopping` is set; what is still in hand then waits for another worker.
+
+        Args:
+            ready: called once everything is loaded.
+
+        Raises:
+            UserError: the default model or index cannot be loaded.
+        """
+        try:
+            self.open()
+            if ready:
+                ready()
+            with closing(Changes(self.store.engine)) as changes:
+                while not self.stopping.is_set():
+                    if not self.step():
+                        changes.wait(IDLE)
+        finally:
+            self.close()
+
+    def open(self) -> None:
+        """Take over from workers that died, give signs of life from now on, and load.
 
         Raises:
             UserError: the default model or index cannot be loaded.
         """
         self._recover()
         self._beat()
-        heart = threading.Thread(target=self._live, name="heartbeat", daemon=True)
-        heart.start()
-        try:
-            self._load()
-            with closing(Changes(self.store.engine)) as changes:
-                while not self.stopping.is_set():
-                    if not self.step():
-                        changes.wait(IDLE)
-        finally:
-            self.stopping.set()
-            heart.join(timeout=2)
-            with self.store.session() as session:
-                traces.release(session, self.name)
-                if self.status != "failed":
-                    workers.leave(session, self.name)
-
-    def step(self) -> int:
-        """Take and answer what waits, `BATCH` questions at most; returns how many were taken."""
-        with self.store.session() as session:
-            taken = traces.claim(session, self.name, BATCH)
-        if taken:
-            self._answer([Job(trace.id, trace.request) for trace in taken])
-        return len(taken)
-
-    def _load(self) -> None:
+        self._heart = threading.Thread(target=self._live, name="heartbeat", daemon=True)
+        self._heart.start()
         try:
             self.loaded = self.engine.load()
         except UserError as error:
@@ -106,6 +104,23 @@ class Worker:
             raise
         self.status = "ready"
         self._beat()
+
+    def close(self) -> None:
+        """Give back what is in hand and stop. A worker that failed stays listed, so that the site can say why."""
+        self.stopping.set()
+        self._heart.join(timeout=2)
+        with self.store.session() as session:
+            traces.release(session, self.name)
+            if self.status != "failed":
+                workers.leave(session, self.name)
+
+    def step(self) -> int:
+        """Take and answer what waits, `BATCH` questions at most; returns how many were taken."""
+        with self.store.session() as session:
+            taken = traces.claim(session, self.name, BATCH)
+        if taken:
+            self._answer([Job(trace.id, trace.request) for trace in taken])
+        return len(taken)
 
     def _answer(self, jobs: list[Job]) -> None:
         try:

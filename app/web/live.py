@@ -7,7 +7,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 
 from app.store import traces
@@ -24,14 +24,14 @@ LOOK_AROUND = 1.0  # seconds after which the watching thread looks whether anybo
 class Watch:
     """What one reader waits for."""
 
-    def __init__(self, id_: str) -> None:
-        self.id = id_
+    def __init__(self, ids: Sequence[str]) -> None:
+        self.ids = ids
         self.loop = asyncio.get_running_loop()
         self.changed = asyncio.Event()
-        self.state: State | None = None
+        self.states: list[State | None] = []
 
     async def wait(self, seconds: float) -> bool:
-        """Sleep until the trace changed; False if the time is up first."""
+        """Sleep until one of the traces changed; False if the time is up first."""
         try:
             await asyncio.wait_for(self.changed.wait(), seconds)
         except TimeoutError:
@@ -39,10 +39,11 @@ class Watch:
         self.changed.clear()
         return True
 
-    def show(self, state: State) -> None:
+    def show(self, found: Mapping[str, State]) -> None:
         """Called by the watching thread."""
-        if state != self.state:
-            self.state = state
+        states = [found.get(id_) for id_ in self.ids]
+        if states != self.states:
+            self.states = states
             self.loop.call_soon_threadsafe(self.changed.set)
 
 
@@ -56,9 +57,9 @@ class Live:
         self._thread: threading.Thread | None = None
 
     @asynccontextmanager
-    async def watch(self, id_: str) -> AsyncIterator[Watch]:
-        """Hear of every change of one trace; the first `wait` returns at once or nearly so."""
-        watch = Watch(id_)
+    async def watch(self, *ids: str) -> AsyncIterator[Watch]:
+        """Hear of every change of some traces; the first `wait` returns at once."""
+        watch = Watch(ids)
         with self._lock:
             self._watches.add(watch)
             if self._thread is None:
@@ -91,7 +92,6 @@ class Live:
         with self._lock:
             watches = list(self._watches)
         with self._store.session() as session:
-            now = traces.states(session, sorted({watch.id for watch in watches}))
+            found = traces.states(session, sorted({id_ for watch in watches for id_ in watch.ids}))
         for watch in watches:
-            if watch.id in now:
-                watch.show(now[watch.id])
+            watch.show(found)

@@ -18,6 +18,16 @@ def prompts(**query: object) -> str:
     return with_query("/prompts", query)
 
 
+def random_prompt(run_slug: str, **query: object) -> str:
+    """A prompt drawn from a run's list."""
+    return with_query("/random", {"run": run_slug, **query})
+
+
+def go_to() -> str:
+    """Where the form goes that asks for the n-th prompt of a list."""
+    return "/go"
+
+
 def runs() -> str:
     """All runs."""
     return "/runs"

@@ -1,0 +1,128 @@
+"""`startrail trace`: ask from the terminal."""
+
+import json
+import time
+from typing import Annotated, Any
+
+import typer
+
+from app.errors import UserError
+from app.settings import get_settings
+
+POLL = 0.02
+
+
+def register(app: typer.Typer) -> None:
+    """Add `trace`."""
+    app.command(name="trace", help=trace.__doc__)(trace)
+
+
+def trace(
+    prompt: Annotated[str, typer.Argument(help="What the model reads.")],
+    completion: Annotated[
+        str | None, typer.Argument(help="What is to be explained; without it the model completes the prompt.")
+    ] = None,
+    instead: Annotated[
+        str | None, typer.Option("--instead", help="A second completion: why the first rather than this?")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Model to ask; empty: the default.")] = "",
+    index: Annotated[str, typer.Option(help="Index to search; empty: the default.")] = "",
+    k: Annotated[int, typer.Option("-k", min=1, max=100, help="How many passages.")] = 10,
+    opponents: Annotated[
+        bool, typer.Option("--opponents", help="Also the passages that speak against it.")
+    ] = False,
+    samples: Annotated[int, typer.Option(min=0, max=20, help="Completions to sample.")] = 0,
+    train: Annotated[bool, typer.Option("--train", help="Also train one step on each proponent.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Show which training passages made the model say that.
+
+    A worker that runs already answers (`startrail serve` has one); without one, this command answers by itself.
+    The trace is kept and can be opened in the browser.
+
+    Example: `startrail trace "The currency of Ghana is the" cedi`
+    """
+    from app.cli.trace_table import show
+    from app.store import traces
+    from app.store.engine import open_store
+    from app.tracing import asking
+    from app.tracing.questions import Question, Training
+
+    settings = get_settings()
+    store = open_store(settings.url)
+    question = Question(
+        prompt=prompt,
+        completion=completion,
+        contrast=instead,
+        model=model,
+        index=index,
+        k=k,
+        opponents=opponents,
+        samples=samples,
+    )
+    with store.session() as session:
+        asked = asking.ask(session, settings, question)
+    answer = _wait(store, settings, asked.trace.id)
+    training = None
+    if train:
+        hits = answer.result["rankings"]["trackstar"]["proponents"]
+        with store.session() as session:
+            wanted = Training(trace=answer.id, passages=tuple(hit["passage_id"] for hit in hits))
+            put = asking.train(session, settings, wanted)
+        training = _wait(store, settings, put.trace.id).result
+    with store.session() as session:
+        found = traces.find(session, answer.id)
+        if as_json:
+            document = {
+                "id": found.id,
+                "status": found.status,
+                "reused": asked.reused,
+                "request": found.request,
+            }
+            typer.echo(
+                json.dumps(document | {"result": found.result, "training": training}, ensure_ascii=False)
+            )
+        else:
+            show(session, found, training, reused=asked.reused)
+
+
+def _wait(store: Any, settings: Any, id_: str) -> Any:
+    """The trace once it is over: answered by a worker that runs, else here.
+
+    Raises:
+        UserError: it failed or was cancelled.
+    """
+    from app.store import traces, workers
+
+    own = None
+    try:
+        while True:
+            with store.session() as session:
+                found = traces.find(session, id_)
+                somebody = bool(workers.alive(session))
+            if found.status in traces.OVER:
+                break
+            if somebody and own is None:
+                time.sleep(POLL)
+            else:
+                own = own or _worker(store, settings)
+                own.step()
+    finally:
+        if own is not None:
+            own.close()
+    if found.status != "done":
+        error = found.error or {"message": "The question was cancelled.", "remedy": ""}
+        raise UserError(error["message"], remedy=error["remedy"], field=error.get("field"))
+    return found
+
+
+def _worker(store: Any, settings: Any) -> Any:
+    from app.cli.progress import errors
+    from app.tracing.engine import TraceEngine, use_threads
+    from app.tracing.worker import Worker
+
+    use_threads(0)
+    own = Worker(store, TraceEngine(settings, store, device=settings.device))
+    with errors.status("No worker is running: loading model and index here …"):
+        own.open()
+    return own

@@ -1,0 +1,92 @@
+"""Answers questions with the models and indexes of one device, several questions at once."""
+
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from app.errors import UserError
+from app.settings import Settings
+from app.store.engine import Store
+from app.tracing.batch_of_questions import answer_together
+from app.tracing.loaded import Loaded, open_loaded
+from app.tracing.training import train
+from app.tracing.worker import Cancelled, Job, Outcome, Report
+
+KEPT = 2  # indexes in memory at once
+
+
+def use_threads(count: int = 0) -> None:
+    """How many processor threads to compute with; 0 leaves one core to the site, which runs beside."""
+    torch.set_num_threads(count or max(1, (os.cpu_count() or 2) - 1))
+
+
+class TraceEngine:
+    """What a worker answers with. Not shared between threads."""
+
+    def __init__(self, settings: Settings, store: Store, *, device: str = "auto") -> None:
+        self.settings = settings
+        self.store = store
+        self.device = device
+        self._kept: OrderedDict[str, Loaded] = OrderedDict()
+
+    def load(self) -> dict[str, Any]:
+        """Load the default index and its model, and answer one question to warm up.
+
+        Raises:
+            UserError: one is missing or damaged, or they do not fit each other.
+        """
+        loaded = self._open(self.settings.default_index)
+        self.device = str(loaded.model.device)
+        loaded.warm_up()
+        manifest = loaded.index.manifest
+        return {"index": loaded.name, "model": manifest.model.name, "corpus": manifest.corpus.name}
+
+    def answer(self, jobs: Sequence[Job], report: Report) -> list[Outcome]:
+        """One outcome per job, in order; a job answered in company has the answer it would have alone."""
+        outcomes: dict[str, Outcome] = {}
+        groups: dict[tuple[str, str], list[Job]] = {}
+        for job in jobs:
+            if job.request["kind"] == "train":
+                outcomes[job.id] = self._train(job, report)
+            else:
+                groups.setdefault((job.request["index"], job.request["sha256"]["index"]), []).append(job)
+        for (name, sha256), group in groups.items():
+            try:
+                loaded = self._open(name, sha256)
+            except UserError as error:
+                outcomes |= {job.id: error for job in group}
+            else:
+                outcomes |= answer_together(self.store, loaded, group, report)
+        return [outcomes[job.id] for job in jobs]
+
+    def _train(self, job: Job, report: Report) -> Outcome:
+        if not all(report([job], "training")):
+            return Cancelled()
+        try:
+            loaded = self._open(job.request["index"], job.request["sha256"]["index"])
+            with self.store.session() as session:
+                return train(session, loaded.patch, job.request).model_dump(mode="json")
+        except UserError as error:
+            return error
+
+    def _open(self, name: str, sha256: str = "") -> Loaded:
+        """The index as it was when the question was put, kept for the next.
+
+        Raises:
+            UserError: it cannot be loaded, or is another one by now.
+        """
+        kept = self._kept.get(name)
+        if kept is None or sha256 not in ("", kept.sha256):
+            self._kept.pop(name, None)  # room first: two of a kind may not fit
+            while len(self._kept) >= KEPT:
+                self._kept.popitem(last=False)
+            kept = self._kept[name] = open_loaded(self.settings, self.store, name, device=self.device)
+        self._kept.move_to_end(name)
+        if sha256 not in ("", kept.sha256):
+            raise UserError(
+                f"The index “{name}” was built again while this question waited.", remedy="Ask again."
+            )
+        return kept

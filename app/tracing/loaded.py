@@ -1,0 +1,193 @@
+"""An index in memory with its model and every way of searching its corpus: what a worker holds."""
+
+import logging
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.errors import UserError
+from app.retrieval.bm25 import BM25
+from app.retrieval.search import Search, open_search
+from app.retrieval.verbatim import Stretch, Verbatim
+from app.settings import Settings
+from app.store.chunks import chunks
+from app.store.corpora import get_corpus, stream_passages
+from app.store.engine import Store
+from app.store.tables import Corpus, Passage
+from app.tracing.catalog import choose
+from app.tracing.results import Hit, Ranking
+from app.trackstar.encode import Encoder
+from app.trackstar.index import TrackstarIndex, open_index
+from app.trackstar.model import LoadedModel, load_model
+from app.trackstar.tailpatch import TailPatch
+from app.trackstar.text import Query
+
+log = logging.getLogger(__name__)
+VERBATIM_MOST = (
+    1_000_000  # passages whose words are kept in suffix order; more would not fit beside the model
+)
+
+Rows = Sequence[tuple[int, float]]
+"""Passages by row with their scores, best first."""
+
+
+@dataclass
+class Loaded:
+    """One index ready to answer. Not shared between threads."""
+
+    name: str
+    sha256: str
+    index: TrackstarIndex
+    model: LoadedModel
+    encoder: Encoder
+    search: Search
+    bm25: BM25
+    verbatim: Verbatim | None
+    corpus_id: int
+
+    @cached_property
+    def patch(self) -> TailPatch:
+        """The optimizer's state, read when the first training is asked for.
+
+        Raises:
+            UserError: the model has none.
+        """
+        return TailPatch(self.model)
+
+    def warm_up(self) -> None:
+        """Touch everything once, so that the first question is as fast as the next."""
+        vectors = self.encoder.encode_queries([Query("The", "first")])
+        self.influence([vectors], [(1, False)])
+        self.by_words(["The first"], [1])
+
+    def influence(
+        self, vectors: Sequence[np.ndarray], wanted: Sequence[tuple[int, bool]]
+    ) -> list[list[tuple[Rows, Rows]]]:
+        """Proponents and opponents of encoded queries.
+
+        Args:
+            vectors: (sides, d) float32 for each question.
+            wanted: for each question how many passages, and whether opponents too.
+
+        Returns:
+            for each question and side (proponents, opponents).
+        """
+        together = np.concatenate(list(vectors))
+        most = max(k for k, _ in wanted)
+        proponents = iter(_pairs(*self.search.search(together, most)))
+        opposed = [n for n, own in enumerate(vectors) if wanted[n][1] for _ in own]
+        opponents: Iterator[Rows] = iter(())
+        if opposed:
+            asked = np.concatenate([own for n, own in enumerate(vectors) if wanted[n][1]])
+            opponents = iter(_pairs(*self.search.search(asked, most, opponents=True)))
+        return [
+            [(next(proponents)[:k], next(opponents)[:k] if opposing else ()) for _ in own]
+            for own, (k, opposing) in zip(vectors, wanted, strict=True)
+        ]
+
+    def by_words(self, texts: Sequence[str], counts: Sequence[int]) -> list[Rows]:
+        """BM25's passages for each text."""
+        found = _pairs(*self.bm25.search(texts, max(counts)))
+        return [rows[:k] for rows, k in zip(found, counts, strict=True)]
+
+    def word_for_word(self, text: str) -> list[Stretch]:
+        """The longest rare stretches of the text that stand in passages."""
+        return self.verbatim.find(text) if self.verbatim else []
+
+    def ids(self, session: Session, rows: Iterable[int]) -> dict[int, int]:
+        """Passage ids of rows of the index.
+
+        Raises:
+            UserError: the corpus is gone from the store.
+        """
+        wanted = sorted(set(rows))
+        found: dict[int, int] = {}
+        for part in chunks(wanted, 500):
+            query = select(Passage.position, Passage.id).where(
+                Passage.corpus_id == self.corpus_id, Passage.position.in_(part)
+            )
+            found.update(session.execute(query).tuples().all())
+        if len(found) != len(wanted):
+            raise UserError(
+                f"The corpus of the index “{self.name}” is no longer in the store.",
+                remedy="Build the index again.",
+            )
+        return found
+
+
+def ranking(found: tuple[Rows, Rows], ids: Mapping[int, int]) -> Ranking:
+    """Proponents and opponents with passage ids for rows."""
+    proponents, opponents = (
+        [Hit(rank=n, score=score, passage_id=ids[row]) for n, (row, score) in enumerate(side, start=1)]
+        for side in found
+    )
+    return Ranking(proponents=proponents, opponents=opponents)
+
+
+def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "cpu") -> Loaded:
+    """Load an index, its model and its corpus's words.
+
+    Raises:
+        UserError: one is missing or damaged, or they do not fit each other.
+    """
+    askable = choose(settings, index=name)
+    index = open_index(settings.indexes / name)
+    model = load_model(askable.model_path, device=device)
+    encoder = index.encoder(model)
+    with store.session() as session:
+        corpus = get_corpus(session, askable.corpus)
+        _check_corpus(corpus, index, name)
+        words = _bm25(session, corpus, index.path)
+        verbatim = None
+        if corpus.passage_count <= VERBATIM_MOST:
+            verbatim = Verbatim.build(text for _, _, text in stream_passages(session, corpus.id))
+        return Loaded(
+            name=name,
+            sha256=askable.index_sha256,
+            index=index,
+            model=model,
+            encoder=encoder,
+            search=open_search(index, index.manifest.search.get("kind", "exact"), device=str(model.device)),
+            bm25=words,
+            verbatim=verbatim,
+            corpus_id=corpus.id,
+        )
+
+
+def _check_corpus(corpus: Corpus, index: TrackstarIndex, name: str) -> None:
+    if corpus.sha256 != index.manifest.corpus.sha256:
+        raise UserError(
+            f"The index “{name}” was built from another corpus than the one called “{corpus.name}” now.",
+            remedy="Build the index again.",
+            field="index",
+        )
+
+
+def _bm25(session: Session, corpus: Corpus, directory: Path) -> BM25:
+    """The word index kept beside the encodings; made when it is first needed."""
+    kept = directory / "bm25"
+    if not kept.is_dir():
+        built = BM25.build(text for _, _, text in stream_passages(session, corpus.id))
+        partial = directory / ".bm25.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            built.save(partial)
+            partial.rename(kept)
+        except OSError as error:  # a read-only disk, or another worker was first
+            log.warning("The word index could not be kept in %s: %s", kept, error)
+            return built
+    return BM25.load(kept)
+
+
+def _pairs(scores: np.ndarray, rows: np.ndarray) -> list[Rows]:
+    """(n, k) scores and rows as lists; row -1 is no hit."""
+    return [
+        [(int(row), float(score)) for row, score in zip(some, own, strict=True) if row >= 0]
+        for some, own in zip(rows, scores, strict=True)
+    ]

@@ -1,0 +1,108 @@
+"""What the worker saves and the site shows. Knows no torch.
+
+A result names passages by id and repeats no text: passages do not change, and neither does a result.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+
+class Token(BaseModel):
+    """One token of a completion: its characters there, and its probability given all before it (0..1)."""
+
+    text: str
+    start: int
+    end: int
+    probability: float
+
+
+class Completion(BaseModel):
+    """A completion as the model sees it; `probability` is that of the target: its tokens' joint probability."""
+
+    text: str
+    tokens: list[Token]
+    probability: float
+
+
+class Hit(BaseModel):
+    """A passage at a rank, from 1. Scores of different methods do not compare."""
+
+    rank: int
+    score: float
+    passage_id: int
+
+
+class Ranking(BaseModel):
+    """What one method found."""
+
+    proponents: list[Hit]
+    opponents: list[Hit] = []
+
+
+class Match(BaseModel):
+    """A stretch of prompt and completion that stands word for word in passages: characters of the two joined."""
+
+    start: int
+    end: int
+    passages: int  # how many contain it
+    passage_ids: list[int]  # the first of them
+
+
+class Provenance(BaseModel):
+    """Everything needed to get this answer again, and how long it took (milliseconds)."""
+
+    model: str
+    model_sha256: str
+    index: str
+    index_sha256: str
+    corpus: str
+    corpus_id: int
+    corpus_sha256: str | None
+    passages: int
+    method: dict[str, Any]
+    search: str
+    code: str
+    device: str
+    threads: int
+    answered_together: int
+    timings: dict[str, float]
+
+
+class TraceResult(BaseModel):
+    """The answer to a `Question`.
+
+    Args:
+        joined: prompt and completion as the model reads them; `verbatim` counts characters of it.
+        rankings: by method. With a contrast, `trackstar` is of the difference.
+        contrast: the second completion; `sides` are then the proponents of the first and of the second alone.
+    """
+
+    kind: Literal["trace"] = "trace"
+    completion: Completion
+    generated: bool
+    samples: list[str] = []
+    joined: str
+    rankings: dict[str, Ranking]
+    verbatim: list[Match] = []
+    contrast: Completion | None = None
+    sides: list[Ranking] = []
+    provenance: Provenance
+
+
+class Step(BaseModel):
+    """One training step on one passage alone: the target's probability changed by so many percentage points."""
+
+    passage_id: int
+    change: float
+
+
+class TrainingResult(BaseModel):
+    """The answer to a `Training`."""
+
+    kind: Literal["train"] = "train"
+    steps: list[Step]
+    control: list[Step]
+    probability: float  # of the target before
+    settings: dict[str, Any]
+    timings: dict[str, float]

@@ -1,0 +1,70 @@
+"""Check causes: one training step on each of some passages, and on random ones to compare with."""
+
+import random
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.errors import UserError
+from app.store import traces
+from app.store.tables import Passage
+from app.tracing.probabilities import completions
+from app.tracing.results import Step, TraceResult, TrainingResult
+from app.trackstar.tailpatch import TailPatch
+from app.trackstar.text import Query
+
+
+def train(session: Session, patch: TailPatch, request: dict[str, Any]) -> TrainingResult:
+    """Measure the passages of a `Training`; the model is left as it was.
+
+    The control is drawn with the trace's id as seed, so that asking again measures the same passages.
+
+    Raises:
+        UserError: the trace or a passage is gone.
+    """
+    trace = traces.find(session, request["trace"])
+    result = TraceResult.model_validate(trace.result)
+    span = trace.request["span"]
+    query = Query(trace.request["prompt"], result.completion.text, tuple(span) if span else None)
+    shown = [int(id_) for id_ in request["passages"]]
+    control = _random_passages(session, result, request["control"], avoid=shown, seed=trace.id)
+    texts = _texts(session, [*shown, *control])
+    started = perf_counter()
+    changes = patch.measure(query, [texts[id_] for id_ in (*shown, *control)])
+    steps = [Step(passage_id=i, change=c) for i, c in zip((*shown, *control), changes, strict=True)]
+    return TrainingResult(
+        steps=steps[: len(shown)],
+        control=steps[len(shown) :],
+        probability=completions(patch.model, [query])[0].probability,
+        settings=patch.settings,
+        timings={"total": 1000 * (perf_counter() - started)},
+    )
+
+
+def _random_passages(
+    session: Session, result: TraceResult, count: int, *, avoid: Sequence[int], seed: str
+) -> list[int]:
+    corpus, passages = result.provenance.corpus_id, result.provenance.passages
+    positions = random.Random(seed).sample(range(passages), min(count + len(avoid), passages))
+    found = dict(
+        session.execute(
+            select(Passage.position, Passage.id).where(
+                Passage.corpus_id == corpus, Passage.position.in_(positions)
+            )
+        )
+        .tuples()
+        .all()
+    )
+    ids = [found[position] for position in positions if position in found]
+    return [id_ for id_ in ids if id_ not in set(avoid)][:count]
+
+
+def _texts(session: Session, ids: Sequence[int]) -> dict[int, str]:
+    rows = session.execute(select(Passage.id, Passage.text).where(Passage.id.in_(ids)))
+    texts = dict(rows.tuples().all())
+    if missing := set(ids) - texts.keys():
+        raise UserError(f"Passage {min(missing)} is gone.", remedy="Ask the question again.", status=410)
+    return texts
