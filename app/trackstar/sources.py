@@ -61,7 +61,7 @@ class Corpus:
             passage = self._passage(place, line, record)
             if passage.id in seen:
                 raise self._error(
-                    place, f"The id {passage.id!r} stands twice.", "id", "Give every passage its own."
+                    line, f"The id {passage.id!r} stands twice.", "id", "Give every passage its own."
                 )
             seen.add(passage.id)
             yield passage

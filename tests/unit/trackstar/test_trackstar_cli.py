@@ -1,0 +1,107 @@
+"""`startrail index` and `startrail model`, as typed."""
+
+import json
+
+import pytest
+import tiny
+from typer.testing import CliRunner
+
+from app.cli.main import app
+from app.settings import get_settings
+from app.trackstar.index import open_index
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("STARTRAIL_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("STARTRAIL_DATABASE_URL", raising=False)
+    get_settings.cache_clear()
+    yield tmp_path / "home"
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    file = tmp_path / "tiny.jsonl"
+    file.write_text(
+        "".join(json.dumps({"id": f"p{n}", "text": text}) + "\n" for n, text in enumerate(tiny.MANY))
+    )
+    return file
+
+
+def startrail(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_a_file_becomes_a_corpus_of_the_store_and_an_index(home, corpus, checkpoints):
+    """Row r of the index is the passage at position r, so that pages can show its text."""
+    model = checkpoints("llama")
+    result = startrail("index", model, corpus, "--name", "tiny", "--projection-dim", 3)
+    assert result.exit_code == 0, result.output
+    assert "λ = 0" in result.output
+    index = open_index(home / "indexes" / "tiny")
+    assert index.passage_ids == [f"p{n}" for n in range(len(tiny.MANY))]
+    assert index.manifest.model.name == model.name
+    assert (home / "models" / model.name / "config.json").is_file()
+
+    # By name now: the store has the corpus, HOME has the model; the file again is the same corpus.
+    for source in ("tiny", corpus):
+        again = startrail("index", model.name, source, "--name", "tiny", "--projection-dim", 3, "--overwrite")
+        assert again.exit_code == 0, again.output
+    assert open_index(home / "indexes" / "tiny").manifest == index.manifest
+    assert model.name in startrail("model", "list").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nonesuch", "CORPUS"], "There is no model 'nonesuch'"),
+        (["MODEL", "nowhere.jsonl"], "nowhere.jsonl"),
+        (["MODEL", "CORPUS", "--method", "magic"], "no method called 'magic'"),
+        (["MODEL", "CORPUS", "--method", "trackstar"], "--task-prompts"),
+        (["MODEL", "CORPUS", "--groups", "9"], "2 layers cannot be cut into 9 groups"),
+        (["MODEL", "CORPUS", "--weights", "mlp"], "PATTERN=KIND"),
+        (["MODEL", "CORPUS", "--dtype", "int4"], "no compute type"),
+        (["MODEL", "CORPUS", "--moments", "guessed"], "optimizer or estimated"),
+        (["MODEL", "CORPUS", "--task-prompts", "none"], "none"),
+    ],
+)
+def test_mistakes_are_one_error_line_and_exit_code_2(home, corpus, checkpoints, arguments, message):
+    known = {"MODEL": checkpoints("llama"), "CORPUS": corpus}
+    result = startrail("index", *(known.get(argument, argument) for argument in arguments))
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert not list((home / "indexes").glob("[!.]*"))
+
+
+def test_a_bad_line_of_the_corpus_leaves_no_corpus_behind(home, corpus, checkpoints):
+    with corpus.open("a") as stream:
+        stream.write("{broken\n")
+    result = startrail("index", checkpoints("llama"), corpus)
+    assert result.exit_code == 2
+    assert f"{corpus}:{len(tiny.MANY) + 1}" in result.output.replace("\n", "")
+    assert "There is no corpus" in startrail("index", checkpoints("llama"), "tiny").output
+
+
+def test_another_file_of_the_same_name_is_not_taken_for_the_corpus(home, corpus, checkpoints):
+    startrail("index", checkpoints("llama"), corpus, "--projection-dim", 3)
+    corpus.write_text('{"text": "something else"}\n')
+    result = startrail("index", checkpoints("llama"), corpus, "--name", "two")
+    assert result.exit_code == 2
+    assert "another corpus called 'tiny'" in result.output
+
+
+def test_model_show_tells_weights_groups_and_moments(home, checkpoints):
+    shown = json.loads(startrail("model", "show", checkpoints("gpt2", "adamw"), "--json").output)
+    assert shown["second_moments"].startswith("adamw state in optimizer.pt")
+    assert {(row["kind"], row["group"]) for row in shown["weights"]} == {
+        (k, g) for k in ("attention", "mlp") for g in (0, 1)
+    }
+    assert all(row["transposed"] for row in shown["weights"])
+    text = startrail("model", "show", checkpoints("llama")).output
+    assert "attention" in text
+    assert "14 weights" in text
+    assert "estimated from the corpus" in startrail(
+        "model", "show", checkpoints("llama", None)
+    ).output.replace("\n", " ")
