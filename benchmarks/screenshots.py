@@ -64,7 +64,12 @@ def pages(site: str) -> dict[str, str]:
             return json.load(answer)
 
     runs = [run["slug"] for run in load("/runs.json")["runs"]]
-    found = {"home": "/", "prompts": "/prompts", "search": "/prompts?q=capital", "nothing": "/prompts?q=zyzzyva"}
+    found = {
+        "home": "/",
+        "prompts": "/prompts",
+        "search": "/prompts?q=capital",
+        "nothing": "/prompts?q=zyzzyva",
+    }
     found |= {"runs": "/runs", "run": f"/runs/{runs[0]}", "evaluation": "/evaluation", "compare": "/compare"}
     for task in ("fact", "commonsense", "arithmetic", "open_ended"):
         items = load(f"/prompts.json?run={runs[0]}&task={task}")["listing"]["items"]
@@ -116,12 +121,16 @@ def gallery(out: Path, wanted: dict[str, str]) -> Path:
     )
     style = "body{font:15px system-ui;margin:2em}img{height:420px;border:1px solid #ccc;vertical-align:top}"
     file = out / "index.html"
-    file.write_text(f"<!doctype html><meta charset=utf-8><title>Startrail</title><style>{style}</style>{rows}")
+    file.write_text(
+        f"<!doctype html><meta charset=utf-8><title>Startrail</title><style>{style}</style>{rows}"
+    )
     return file
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--home", type=Path, default=Path(os.environ.get("STARTRAIL_HOME", "startrail-home")))
     parser.add_argument("--out", type=Path, default=Path("screenshots"))
     parser.add_argument("--only", default="", help="names of pages, separated by commas")

@@ -30,8 +30,14 @@ HOSTILE = (
     ("null", "Before\0after: the null byte stood between Ghana and the cedi.\x1b[31m"),
     ("surrogate", "A lone \ud800 surrogate beside Ghana and its cedi \udfff."),
     ("word", "cedi" * 400 + " has no place to break in Ghana"),
-    ("long", "Nothing to see here. " * 4_000 + "In Ghana the cedi is what you pay with. " + "Or here. " * 2_000),
-    ("markdown", "[click](javascript:alert(1)) **bold** # heading {{ 7 * 7 }} {% raw %} &lt;b&gt; Ghana cedi"),
+    (
+        "long",
+        "Nothing to see here. " * 4_000 + "In Ghana the cedi is what you pay with. " + "Or here. " * 2_000,
+    ),
+    (
+        "markdown",
+        "[click](javascript:alert(1)) **bold** # heading {{ 7 * 7 }} {% raw %} &lt;b&gt; Ghana cedi",
+    ),
 )
 
 
@@ -78,7 +84,12 @@ def hostile(session: Session, model: Model, many: int = 0) -> Run:
         session.add(result)
         session.flush()
         rows = [_row(result.id, "proponent", rank, id_, 1.0 / rank) for rank, id_ in enumerate(ids, start=1)]
-        rows[0] |= {"original_rank": 4, "ais_score": 0.91, "ais_window": "Ghana pays in cedi", "correct": True}
+        rows[0] |= {
+            "original_rank": 4,
+            "ais_score": 0.91,
+            "ais_window": "Ghana pays in cedi",
+            "correct": True,
+        }
         if prompt.external_id != "bare":
             session.execute(insert(Retrieved), rows)
     return run
@@ -145,7 +156,9 @@ def _prompt(p: dict[str, Any]) -> PromptRecord:
 
 def _output(prompt: Prompt, random: Random) -> dict[str, Any]:
     known = random.random() < (0.9 if (prompt.frequency or 0) >= 4 else 0.35)
-    samples = [prompt.target if random.random() < (0.8 if known else 0.2) else "something else" for _ in range(10)]
+    samples = [
+        prompt.target if random.random() < (0.8 if known else 0.2) else "something else" for _ in range(10)
+    ]
     return {
         "prompt_id": prompt.id,
         "answer": prompt.target if known else "something else",
@@ -170,12 +183,18 @@ def _retrieve(
         stating = set(asked[prompt.external_id]["entailing_passage_ids"])
         random = Random(f"{run.method}/{prompt.external_id}")
         rows = [
-            _row(0, "proponent", rank, passages[n]["number"], round(scores[n], 5), passages[n]["id"] in stating)
+            _row(
+                0, "proponent", rank, passages[n]["number"], round(scores[n], 5), passages[n]["id"] in stating
+            )
             for rank, n in enumerate(order[:k], start=1)
         ]
         for row in rows[:5]:
             row |= {"tail_patch": round(random.gauss(2.5 if run.method == "trackstar" else 1.5, 1.5), 3)}
-            row |= {"kind": "states" if row["correct"] else random.choice(["relation", "target", "subject", "none"])}
+            row |= {
+                "kind": "states"
+                if row["correct"]
+                else random.choice(["relation", "target", "subject", "none"])
+            }
         first = next((row["rank"] for row in rows if row["correct"]), None)
         patches = [row["tail_patch"] for row in rows if row["tail_patch"] is not None]
         result = Result(
@@ -209,14 +228,18 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.casefold()))
 
 
-def _row(result: int, side: str, rank: int, passage: int, score: float, correct: bool | None = None) -> dict[str, Any]:
+def _row(
+    result: int, side: str, rank: int, passage: int, score: float, correct: bool | None = None
+) -> dict[str, Any]:
     return {
         "result_id": result, "side": side, "rank": rank, "passage_id": passage, "score": score, "correct": correct,
         "original_rank": None, "ais_score": None, "ais_window": None, "kind": None, "tail_patch": None,
     }  # fmt: skip
 
 
-if __name__ == "__main__":  # python tests/seeded.py sqlite:///FILE [prompts]: a store to look at while writing pages
+if (
+    __name__ == "__main__"
+):  # python tests/seeded.py sqlite:///FILE [prompts]: a store to look at while writing pages
     opened = open_store(sys.argv[1], migrate=True)
     with opened.session() as at:
         fill(at, prompts=int(sys.argv[2]) if len(sys.argv) > 2 else 300, passages=8_000, k=20)

@@ -1,22 +1,24 @@
-"""Browsing the prompts of a run: filtered, searched, counted by facet, in keyset pages.
+"""Browsing the prompts of a run: filtered, searched, in keyset pages.
 
-Every query reads only `results`, `prompts` and `outputs`; none depends on how many passages were retrieved.
+Every query reads only `results`, `prompts` and `outputs`; none depends on how many passages were retrieved, and
+counts come from the run's tally.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from random import randrange
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, func, or_, true
 from sqlalchemy.orm import Session
 
 from app.store.filters import Node, Rows, condition
 from app.store.search import matching_prompts, words
 from app.store.tables import Output, Prompt, Result, Run
+from app.store.tally import FACETS, NAMES, Tally, joined, tallies
 
 PAGE_SIZE = 40
-CONFIDENT = 0.5  # the paper's viewer calls an answer confident from here
-ENTAILED = 0.5  # an AIS score from here on says that the passage states the fact
+RARE = 100  # a filter that leaves less than one in so many is followed from its own index
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class Filters:
     q: str = ""
     where: Node | None = None
 
+    def chosen(self) -> dict[str, str]:
+        """The facets' values."""
+        return {name: getattr(self, name) for name in NAMES if getattr(self, name)}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -44,28 +50,13 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Count:
-    """One value of a facet and how many prompts it would leave."""
+class Window:
+    """Rows that stand together in a list, and whether there are more on either side."""
 
-    value: str
-    count: int
+    rows: list[Row]
+    before: bool
+    after: bool
 
-
-def _yes_no(column: ColumnElement[Any]) -> ColumnElement[str]:
-    return case((column.is_(True), "yes"), (column.is_(False), "no"))
-
-
-FACETS: dict[str, Callable[[], ColumnElement[Any]]] = {
-    "task": lambda: Prompt.task,
-    "relation": lambda: Prompt.relation,
-    "frequency": lambda: cast(Prompt.frequency_bucket, String),
-    "right": lambda: _yes_no(Output.correct),
-    "confidence": lambda: case(
-        (Output.confidence >= CONFIDENT, "high"), (Output.confidence < CONFIDENT, "low")
-    ),
-    "stated": lambda: case((Result.first_correct_rank.is_not(None), "yes"), (Prompt.task == "fact", "no")),
-    "ais": lambda: case((Result.best_ais >= ENTAILED, "high"), (Result.best_ais < ENTAILED, "low")),
-}
 
 SORTS: dict[str, tuple[Callable[[], ColumnElement[Any]], bool]] = {
     # name -> (value, descending); prompts without the value come last
@@ -77,43 +68,34 @@ SORTS: dict[str, tuple[Callable[[], ColumnElement[Any]], bool]] = {
 }
 
 
-def filtered(session: Session, run: Run, filters: Filters, *, without: str = "") -> Select[Any]:
-    """`results` of the run joined to prompts and outputs, with every filter but the facet `without`."""
-    joined = (
-        select()
-        .select_from(Result)
-        .join(Prompt, Prompt.id == Result.prompt_id)
-        .outerjoin(Output, and_(Output.prompt_id == Result.prompt_id, Output.model_id == run.model_id))
-        .where(Result.run_id == run.id)
-    )
-    for name, column in FACETS.items():
-        value = getattr(filters, name)
-        if value and name != without:
-            joined = joined.where(column() == value)
+def filtered(session: Session, run: Run, filters: Filters) -> Select[Any]:
+    """`results` of the run joined to prompts and outputs, with every filter."""
+    query = joined().where(Result.run_id == run.id)
+    for name, value in filters.chosen().items():
+        query = query.where(FACETS[name] == value)
+    extra = narrowed(session, filters)
+    return query if extra is None else query.where(extra)
+
+
+def narrowed(session: Session, filters: Filters) -> ColumnElement[bool] | None:
+    """The search and the expression as one condition; None if there is neither."""
+    parts: list[ColumnElement[bool]] = []
     if words(filters.q):
-        answers = Output.answer.ilike(f"%{filters.q.strip()}%", escape="\\")
-        joined = joined.where(or_(Prompt.id.in_(matching_prompts(session, filters.q)), answers))
+        answers = Output.answer.icontains(filters.q.strip(), autoescape=True)
+        parts.append(or_(Prompt.id.in_(matching_prompts(session, filters.q)), answers))
     if filters.where is not None:
-        joined = joined.where(condition(filters.where, Rows(prompt=Prompt, output=Output, result=Result)))
-    return joined
+        parts.append(condition(filters.where, Rows(prompt=Prompt, output=Output, result=Result)))
+    return and_(true(), *parts) if parts else None
+
+
+def tally(session: Session, run: Run, filters: Filters) -> Tally:
+    """The run's tally under the search and the expression; the facets are the tally's to apply."""
+    return tallies(session, [run], narrowed(session, filters))[run.id]
 
 
 def count(session: Session, run: Run, filters: Filters) -> int:
     """How many prompts the filters leave."""
-    return session.scalar(filtered(session, run, filters).add_columns(func.count())) or 0
-
-
-def facet(session: Session, run: Run, filters: Filters, name: str, limit: int = 24) -> list[Count]:
-    """The values of one facet, most frequent first, counted under all other filters."""
-    column = FACETS[name]()
-    query = (
-        filtered(session, run, filters, without=name)
-        .add_columns(column.label("value"), func.count().label("n"))
-        .group_by(column)
-        .order_by(func.count().desc(), column)
-        .limit(limit + 1)
-    )
-    return [Count(str(row.value), row.n) for row in session.execute(query) if row.value is not None]
+    return tally(session, run, filters).count(filters.chosen())
 
 
 def page(
@@ -125,8 +107,13 @@ def page(
     after: int | None = None,
     before: int | None = None,
     size: int = PAGE_SIZE,
+    few: bool = False,
 ) -> list[Row]:
-    """One page of prompts in order, from behind (or up to before) the prompt at a position of the run."""
+    """One page of prompts in order, from behind (or up to before) the prompt at a position of the run.
+
+    Args:
+        few: the filters leave a small part, so find that part first instead of walking the run in order.
+    """
     backwards = before is not None
     edge = before if backwards else after
     columns, descending = _order(sort)
@@ -135,9 +122,35 @@ def page(
         query = query.where(_beyond(session, run, sort, edge, forwards=not backwards))
     if backwards:
         descending = [not each for each in descending]
+    if few:
+        columns = [*columns[:-1], columns[-1] + 0]  # an expression: the index over positions cannot serve it
     order = [c.desc() if down else c.asc() for c, down in zip(columns, descending, strict=True)]
     rows = [Row(*row) for row in session.execute(query.order_by(*order).limit(size))]
     return rows[::-1] if backwards else rows
+
+
+def window(
+    session: Session,
+    run: Run,
+    filters: Filters,
+    total: int,
+    *,
+    sort: str = "",
+    after: int | None = None,
+    before: int | None = None,
+) -> Window:
+    """A page of the list and what lies beyond it; `before` less than 0 is the last page."""
+    if not total:
+        return Window([], False, False)
+    last = before is not None and before < 0
+    edge: dict[str, Any] = {"before": 1 << 62} if last else {"after": after, "before": before}
+    size = (total % PAGE_SIZE or PAGE_SIZE) if last else PAGE_SIZE
+    few = total * RARE < run.prompt_count
+    rows = page(session, run, filters, sort=sort, size=size + 1, few=few, **edge)
+    if before is not None:
+        more, rows = len(rows) > size, rows[-size:]
+        return Window(rows, before=more, after=not last)
+    return Window(rows[:size], before=after is not None, after=len(rows) > size)
 
 
 def neighbours(
@@ -152,9 +165,16 @@ def neighbours(
 
 
 def random_one(session: Session, run: Run, filters: Filters) -> str | None:
-    """Slug of a prompt drawn from the list."""
-    query = filtered(session, run, filters).add_columns(Prompt.slug).order_by(func.random()).limit(1)
-    return session.scalar(query)
+    """Slug of a prompt drawn from the list: the first at or after a random place in the run, so that none is counted.
+
+    After a gap the next prompt is drawn more often; over a whole run every prompt is as likely.
+    """
+    start = randrange(max(1, run.prompt_count)) - 1
+    for edge in (start, None):
+        rows = page(session, run, filters, after=edge, size=1)
+        if rows:
+            return rows[0].prompt.slug
+    return None
 
 
 def nth(session: Session, run: Run, filters: Filters, sort: str, number: int) -> str | None:
@@ -177,9 +197,9 @@ def drop_one(session: Session, run: Run, filters: Filters, names: Sequence[str])
 
 def _order(sort: str) -> tuple[list[ColumnElement[Any]], list[bool]]:
     if sort not in SORTS:
-        return [Result.position], [False]
+        return [Result.position.expression], [False]
     value, descending = SORTS[sort]
-    return [value(), Result.position], [descending, False]
+    return [value(), Result.position.expression], [descending, False]
 
 
 def _beyond(session: Session, run: Run, sort: str, position: int, *, forwards: bool) -> ColumnElement[bool]:

@@ -66,9 +66,7 @@ def make_cards(example: Example, view: str, influences: dict[int, int]) -> list[
     for row in example.retrieved:
         key = _gist(row.passage.text)
         if key in cards:
-            duplicate = Duplicate(
-                passage_id=row.passage_id, rank=row.rank, url=urls.passage(row.passage_id)
-            )
+            duplicate = Duplicate(passage_id=row.passage_id, rank=row.rank, url=urls.passage(row.passage_id))
             cards[key].duplicates.append(duplicate)
         else:
             cards[key] = _card(row, example, view, top, influences.get(row.passage_id, 0))

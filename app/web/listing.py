@@ -1,48 +1,22 @@
 """The list of prompts that the filters in a URL make: facets, an English sentence, pages. Shared by two pages."""
 
-from typing import Annotated, Any, cast
+from collections.abc import Callable, Sequence
+from typing import Annotated
 
 from fastapi import Depends, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.store import browse
 from app.store.browse import Filters
 from app.store.tables import Run
-from app.web import urls, words
-from app.web.filter_words import PRESETS, in_english
+from app.store.tally import Tally, tallies
+from app.web import urls
+from app.web.filter_words import PRESETS
 from app.web.filters import parse
-
-LABELS = {
-    "task": "Task",
-    "relation": "Relation",
-    "frequency": "Stated in the corpus",
-    "right": "Model's answer",
-    "confidence": "Confidence",
-    "stated": "Retrieved passages",
-    "ais": "Best AIS score",
-}
-VALUES = {
-    "right": {"yes": "right", "no": "wrong"},
-    "confidence": {"high": "at least 0.5", "low": "below 0.5"},
-    "stated": {"yes": "one states the fact", "no": "none states the fact"},
-    "ais": {"high": "at least 0.5", "low": "below 0.5"},
-}
-SENTENCES = {
-    "right": {"yes": "that the model answers right", "no": "that the model answers wrong"},
-    "confidence": {"high": "answered with confidence 0.5 or more", "low": "answered with confidence below 0.5"},
-    "stated": {"yes": "with a retrieved passage that states the fact", "no": "where no retrieved passage states it"},
-    "ais": {"high": "with a best AIS score of 0.5 or more", "low": "with a best AIS score below 0.5"},
-}
-SORT_NAMES = {
-    "": "the run's order",
-    "frequency": "most often stated first",
-    "rare": "least often stated first",
-    "score": "highest score first",
-    "probability": "most probable first",
-    "tail-patch": "largest tail-patch first",
-}
+from app.web.listing_words import LABELS, SORTS, VALUES, label, part_name, sentence
+from app.web.respond import wants_json
 
 
 class Choice(BaseModel):
@@ -66,7 +40,6 @@ class Facet(BaseModel):
 class Item(BaseModel):
     """One prompt of the list."""
 
-    number: int | None = None
     slug: str
     url: str
     task: str
@@ -96,29 +69,51 @@ class Preset(BaseModel):
     """A ready-made filter."""
 
     name: str
+    where: str
     url: str
     chosen: bool
 
 
+class Summary(BaseModel):
+    """The list in numbers: see `app.store.tally.Summary`."""
+
+    prompts: int
+    right: float | None
+    mrr: float | None
+    recall_at_10: float | None
+    tail_patch: float | None
+
+
+class WhereError(BaseModel):
+    """Why the expression cannot be read, and what to write instead."""
+
+    message: str
+    remedy: str
+
+
 class Listing(BaseModel):
-    """One page of the list and every way on from it."""
+    """One page of the list and every way on from it. `runs`: how many prompts each run has under these filters."""
 
     run: str
     total: int
     sentence: str
+    summary: Summary | None
     facets: list[Facet]
     presets: list[Preset]
+    runs: dict[str, int]
     items: list[Item]
     sort: str
     sorts: dict[str, str]
     q: str
     where: str
+    error: WhereError | None
     query: dict[str, str]
     first_url: str | None
     back_url: str | None
     next_url: str | None
     last_url: str | None
     random_url: str
+    go_url: str
     clear_url: str | None
     dropped: list[Dropped] = []
 
@@ -136,6 +131,11 @@ class Asked(BaseModel):
     q: str = Query("", max_length=500)
     where: str = Query("", max_length=2000)
     sort: str = ""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _without_null(cls, value: object) -> object:
+        return value.replace("\0", "") if isinstance(value, str) else value  # no database takes it
 
     def query(self) -> dict[str, str]:
         """The parameters that say something."""
@@ -156,44 +156,70 @@ AskedQuery = Annotated[Asked, Depends(Asked)]
 
 
 def make_listing(
-    session: Session, request: Request, run: Run, asked: Asked, *, after: int | None, before: int | None
+    session: Session,
+    request: Request,
+    run: Run,
+    asked: Asked,
+    *,
+    after: int | None,
+    before: int | None,
+    runs: Sequence[Run] = (),
 ) -> Listing:
-    """The list for the URL of this request."""
-    filters = asked.filters()
-    path = request.url.path
-    base: dict[str, object] = {"run": request.query_params.get("run", ""), **asked.query()}
-    total = browse.count(session, run, filters)
-    last = before is not None and before < 0
-    edge = {"before": 1 << 62} if last else {"after": after, "before": before}
-    rows = browse.page(session, run, filters, sort=asked.sort, **cast(dict[str, Any], edge))
-    more_before, more_after = _more(session, run, filters, asked.sort, rows)
-    start, end = (rows[0].result.position, rows[-1].result.position) if rows else (0, 0)
+    """The list for the URL of this request; `runs` are the others whose counts the reader wants beside it.
+
+    An expression that cannot be read gives an empty list with an `error`.
+    """
+    path, query = request.url.path, asked.query()
+    base: dict[str, object] = {"run": request.query_params.get("run", ""), **query}
+    error = None
+    try:
+        filters = asked.filters()
+    except UserError as found:
+        if found.field != "where" or wants_json(request):
+            raise
+        error = WhereError(message=found.message, remedy=found.remedy)
+        filters = asked.model_copy(update={"where": ""}).filters()
+    chosen = filters.chosen()
+    found_tallies = tallies(session, [run, *runs], browse.narrowed(session, filters))
+    tally = found_tallies[run.id]
+    total = 0 if error else tally.count(chosen)
+    window = browse.window(session, run, filters, total, sort=asked.sort, after=after, before=before)
+    start, end = (window.rows[0].result.position, window.rows[-1].result.position) if window.rows else (0, 0)
+
+    def at(**changes: object) -> str:
+        return urls.with_query(path, base | changes)
+
     return Listing(
         run=run.slug,
         total=total,
-        sentence=sentence(asked, total, run),
-        facets=_facets(session, run, filters, path, base),
+        sentence=sentence(total, run.name, query, filters.where),
+        summary=Summary(**vars(tally.summary(chosen))) if total else None,
+        facets=_facets(tally, filters, at),
         presets=[
             Preset(
                 name=p.name,
+                where=p.where,
                 chosen=p.where == asked.where,
-                url=urls.with_query(path, base | {"where": "" if p.where == asked.where else p.where}),
+                url=at(where="" if p.where == asked.where else p.where),
             )
             for p in PRESETS
         ],
-        items=[item(row, run, asked) for row in rows],
+        runs={each.slug: found_tallies[each.id].count(chosen) for each in [run, *runs]},
+        items=[item(row, run, asked) for row in window.rows],
         sort=asked.sort,
-        sorts={name: label for name, label in SORT_NAMES.items()},
+        sorts=SORTS,
         q=asked.q,
         where=asked.where,
+        error=error,
         query={name: str(value) for name, value in base.items() if value},
-        first_url=urls.with_query(path, base) if more_before else None,
-        back_url=urls.with_query(path, base | {"before": start}) if more_before else None,
-        next_url=urls.with_query(path, base | {"after": end}) if more_after else None,
-        last_url=urls.with_query(path, base | {"before": -1}) if more_after else None,
-        random_url=urls.with_query("/random", base | {"run": run.slug}),
-        clear_url=urls.with_query(path, {"run": base["run"]}) if asked.query().keys() - {"sort"} else None,
-        dropped=[] if total else _dropped(session, run, filters, asked, path, base),
+        first_url=at() if window.before else None,
+        back_url=at(before=start) if window.before else None,
+        next_url=at(after=end) if window.after else None,
+        last_url=at(before=-1) if window.after else None,
+        random_url=urls.random_prompt(run.slug, **query),
+        go_url=urls.go_to(),
+        clear_url=urls.with_query(path, {"run": base["run"]}) if query.keys() - {"sort"} else None,
+        dropped=[] if total or error else _dropped(session, run, filters, query, at),
     )
 
 
@@ -219,56 +245,14 @@ def item(row: browse.Row, run: Run, asked: Asked) -> Item:
     )
 
 
-def sentence(asked: Asked, total: int, run: Run) -> str:
-    """What the list shows, in English."""
-    noun = {"fact": "fact", "arithmetic": "arithmetic prompt", "commonsense": "commonsense prompt"}
-    noun["open_ended"] = "open-ended prompt"
-    parts = [words.plural(total, noun.get(asked.task, "prompt"))]
-    if asked.relation:
-        parts.append(f"about {words.relation_name(asked.relation)}")
-    if asked.frequency:
-        parts.append(f"stated {bucket_name(asked.frequency)}")
-    parts += [
-        SENTENCES[name][value] for name in SENTENCES if (value := getattr(asked, name)) in SENTENCES[name]
-    ]
-    if asked.q.strip():
-        parts.append(f"containing “{asked.q.strip()}”")
-    if asked.where.strip() and (node := parse(asked.where)) is not None:
-        parts.append(f"({in_english(node)})")
-    order = f", {SORT_NAMES[asked.sort]}" if asked.sort in SORT_NAMES and asked.sort else ""
-    return f"{' '.join(parts)} in {run.name}{order}."
-
-
-def bucket_name(bucket: str) -> str:
-    """The range of counts behind a frequency bucket (see `app.store.prompts.bucket_of`)."""
-    number = int(bucket) if bucket.lstrip("-").isdigit() else 0
-    if number <= 0:
-        return "never"
-    low, high = 1 << (number - 1), (1 << number) - 1
-    return words.times(low) if low == high else f"{low:,} to {high:,} times"
-
-
-def label(name: str, value: str) -> str:
-    """A facet's value in words."""
-    if name == "task":
-        return words.task_name(value)
-    if name == "relation":
-        return words.relation_name(value)
-    if name == "frequency":
-        return bucket_name(value)
-    return VALUES[name].get(value, value)
-
-
-def _facets(
-    session: Session, run: Run, filters: Filters, path: str, base: dict[str, object]
-) -> list[Facet]:
+def _facets(tally: Tally, filters: Filters, at: Callable[..., str]) -> list[Facet]:
+    counts = tally.facets(filters.chosen())
     found = []
-    for name in browse.FACETS:
-        counts = browse.facet(session, run, filters, name)
+    for name in LABELS:
         chosen = getattr(filters, name)
         if name == "frequency":
-            counts.sort(key=lambda each: int(each.value))
-        if len(counts) < 2 and not chosen:
+            counts[name].sort(key=lambda each: int(each.value))
+        if len(counts[name]) < 2 and not chosen:
             continue  # a facet that parts nothing says nothing
         choices = [
             Choice(
@@ -276,33 +260,19 @@ def _facets(
                 label=label(name, each.value),
                 count=each.count,
                 chosen=each.value == chosen,
-                url=urls.with_query(path, base | {name: "" if each.value == chosen else each.value}),
+                url=at(**{name: "" if each.value == chosen else each.value}),
             )
-            for each in counts
+            for each in counts[name]
         ]
         found.append(Facet(name=name, label=LABELS[name], choices=choices))
     return found
 
 
-def _more(
-    session: Session, run: Run, filters: Filters, sort: str, rows: list[browse.Row]
-) -> tuple[bool, bool]:
-    if not rows:
-        return False, False
-    before, _ = browse.neighbours(session, run, filters, sort, rows[0].result.position)
-    _, after = browse.neighbours(session, run, filters, sort, rows[-1].result.position)
-    return before is not None, after is not None
-
-
 def _dropped(
-    session: Session, run: Run, filters: Filters, asked: Asked, path: str, base: dict[str, object]
+    session: Session, run: Run, filters: Filters, query: dict[str, str], at: Callable[..., str]
 ) -> list[Dropped]:
-    names = [name for name in asked.query() if name != "sort"]
+    names = [name for name in query if name != "sort"]
     return [
-        Dropped(
-            label={"q": "the search", "where": "the expression"}.get(name, LABELS.get(name, name).lower()),
-            count=left,
-            url=urls.with_query(path, base | {name: ""}),
-        )
+        Dropped(label=part_name(name, query[name]), count=left, url=at(**{name: ""}))
         for name, left in browse.drop_one(session, run, filters, names)
     ]

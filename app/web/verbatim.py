@@ -29,6 +29,10 @@ def shared_spans(text: str, question: str) -> list[Span]:
 
 def _run(found: list[tuple[str, int, int]], at: int, asked: list[str], start: int) -> int:
     length = 0
-    while at + length < len(found) and start + length < len(asked) and found[at + length][0] == asked[start + length]:
+    while (
+        at + length < len(found)
+        and start + length < len(asked)
+        and found[at + length][0] == asked[start + length]
+    ):
         length += 1
     return length

@@ -6,10 +6,11 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.store import browse
-from app.store.browse import Filters
 from app.store.examples import find_story
+from app.store.memory import remembered
 from app.store.runs import list_runs
 from app.store.tables import Retrieved, Run
+from app.store.tally import tallies
 from app.web import urls
 from app.web.context import Config, Db
 from app.web.highlight import Span, entities
@@ -91,15 +92,16 @@ def home_page(request: Request, session: Db, settings: Config) -> Response:
         corpus=main.corpus.name if main else None,
         passages=main.corpus.passage_count if main else 0,
         tasks=_tasks(session, main) if main else [],
-        story=_story(session, runs) if main else None,
-        shelves=_shelves(session, main) if main else [],
+        story=remembered(session, "story", runs, lambda: _story(session, runs)),
+        shelves=remembered(session, "shelves", [main], lambda: _shelves(session, main)) if main else [],
         index=settings.default_index,
     )
     return respond(request, page, "home.html")
 
 
 def _tasks(session: Session, run: Run) -> list[TaskCount]:
-    right = {each.value: each.count for each in browse.facet(session, run, Filters(right="yes"), "task")}
+    tally = tallies(session, [run])[run.id]
+    right = {each.value: each.count for each in tally.facets({"right": "yes"})["task"]}
     return [
         TaskCount(
             task=each.value,
@@ -108,7 +110,7 @@ def _tasks(session: Session, run: Run) -> list[TaskCount]:
             right=right.get(each.value, 0),
             url=urls.prompts(run=run.slug, task=each.value),
         )
-        for each in browse.facet(session, run, Filters(), "task")
+        for each in tally.facets({})["task"]
     ]
 
 

@@ -14,6 +14,7 @@ from app.web.listing import AskedQuery, Listing, make_listing
 from app.web.respond import page_route, respond
 
 router = APIRouter()
+MOST_RUNS = 24  # whose prompts are counted beside the chosen run's
 
 
 class RunChoice(BaseModel):
@@ -21,6 +22,7 @@ class RunChoice(BaseModel):
 
     slug: str
     name: str
+    prompts: int
     chosen: bool
     url: str
 
@@ -57,17 +59,22 @@ def prompts_page(
     if not runs:
         return respond(request, PromptsPage(runs=[], listing=None, passages=[]), "prompts.html")
     chosen = get_run(session, run) if run else runs[0]
+    others = [each for each in runs if each.slug != chosen.slug]
+    listing = make_listing(
+        session, request, chosen, asked, after=after, before=before, runs=others[:MOST_RUNS]
+    )
     page = PromptsPage(
         runs=[
             RunChoice(
                 slug=each.slug,
                 name=each.name,
+                prompts=listing.runs.get(each.slug, each.prompt_count),
                 chosen=each.slug == chosen.slug,
                 url=urls.prompts(run=each.slug, **asked.query()),
             )
             for each in runs
         ],
-        listing=make_listing(session, request, chosen, asked, after=after, before=before),
+        listing=listing,
         passages=[
             FoundPassage(
                 id=each.id,
@@ -78,7 +85,7 @@ def prompts_page(
             for each in search.search_passages(session, asked.q)
         ],
     )
-    return respond(request, page, "prompts.html", block="results")
+    return respond(request, page, "prompts.html", block="results", status=422 if listing.error else 200)
 
 
 @router.get("/random", include_in_schema=False)
@@ -99,5 +106,7 @@ def go_to(session: Db, asked: AskedQuery, run: str, n: int) -> Response:
     slug = browse.nth(session, chosen, asked.filters(), asked.sort, n) if n > 0 else None
     if slug is None:
         total = browse.count(session, chosen, asked.filters())
-        raise NotFound(f"There is no prompt number {n} here.", remedy=f"Choose from 1 to {total:,}.", field="n")
+        raise NotFound(
+            f"There is no prompt number {n} here.", remedy=f"Choose from 1 to {total:,}.", field="n"
+        )
     return RedirectResponse(urls.example(chosen.slug, slug, **asked.query()), 303)

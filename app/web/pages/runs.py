@@ -94,15 +94,16 @@ def run_page(
 ) -> Response:
     """One run with its whole configuration, and its prompts."""
     run = get_run(session, slug)
+    listing = make_listing(session, request, run, asked, after=after, before=before)
     page = RunPage(
         title=run.name,
         run=info(run),
         configuration=run.configuration,
-        listing=make_listing(session, request, run, asked, after=after, before=before),
+        listing=listing,
         influential=[
             Influential(id=passage.id, url=urls.passage(passage.id), text=passage.text[:200], prompts=count)
             for passage, count in most_influential(session, run.id)
         ],
         export_url=urls.twin(urls.run(run.slug), "jsonl"),
     )
-    return respond(request, page, "run.html", block="results")
+    return respond(request, page, "run.html", block="results", status=422 if listing.error else 200)
