@@ -40,21 +40,19 @@ class Bump(BaseModel):
     lines: list[Line]
 
 
-def bump(rankings: Sequence[Sequence[tuple[Hashable, bool | None]]], depth: int) -> Bump:
-    """The drawing of the first `depth` of each ranking of (passage, whether it states the fact).
+def bump(cut: Sequence[Sequence[tuple[Hashable, bool | None, bool]]]) -> Bump:
+    """The drawing of rankings of (passage, whether it states the fact, whether no other run has it).
 
-    A passage is joined between neighbouring columns only; one that a neighbour lacks is a dot alone.
+    A passage is joined between neighbouring columns only; one that a neighbour lacks ends there.
     """
-    cut = [list(ranking[:depth]) for ranking in rankings]
     rows = max((len(ranking) for ranking in cut), default=0)
-    everywhere = [{key for key, _ in ranking} for ranking in cut]
     dots, lines = [], []
     for column, ranking in enumerate(cut):
-        others = set().union(*(keys for c, keys in enumerate(everywhere) if c != column))
-        right = {key: rank for rank, (key, _) in enumerate(cut[column + 1])} if column + 1 < len(cut) else {}
-        for rank, (key, stated) in enumerate(ranking):
+        beside = cut[column + 1] if column + 1 < len(cut) else ()
+        right = {key: rank for rank, (key, *_) in enumerate(beside)}
+        for rank, (key, stated, alone) in enumerate(ranking):
             x, y = PAD + column * COLUMN, PAD + rank * ROW
-            dots.append(Dot(x=x, y=y, rank=rank + 1, stated=stated, alone=key not in others))
+            dots.append(Dot(x=x, y=y, rank=rank + 1, stated=stated, alone=alone))
             if key in right:
                 to = PAD + right[key] * ROW
                 a, b, half = x + 11, x + COLUMN - 11, COLUMN / 2

@@ -139,8 +139,8 @@ def load(session: Session, slug: str, names: Sequence[str], depth: int) -> Compa
             for row, key in zip(rows[column.result.id] if column.result else [], rankings[at], strict=False)
         ]
         sides.append(_side(column, at, link, passages, len(rankings[at])))
-    stated = [
-        [(key, p.stated) for key, p in zip(ranking, side.proponents, strict=False)]
+    drawn = [
+        [(key, p.stated, p.only_here) for key, p in zip(ranking, side.proponents, strict=False)]
         for ranking, side in zip(rankings, sides, strict=True)
     ]
     return ComparePage(
@@ -154,7 +154,7 @@ def load(session: Session, slug: str, names: Sequence[str], depth: int) -> Compa
         depths={d: urls.compare(slug, names, d) for d in DEPTHS},
         sides=sides,
         pairs=[_pair(runs, rankings, a, b, depth) for a, b in combinations(range(len(runs)), 2)],
-        drawing=bump(stated, depth),
+        drawing=bump(drawn),
         others=_others(session, prompt, names, depth),
         differences_url=urls.differences(names) if len(names) == 2 else None,
     )

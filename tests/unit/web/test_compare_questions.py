@@ -123,8 +123,8 @@ def test_an_unknown_run_or_prompt_is_named(store: Store) -> None:
 
 
 def test_the_drawing_joins_what_moved_and_marks_what_is_alone() -> None:
-    drawn = bump([[("x", True), ("y", False)], [("z", None), ("x", True)]], 10)
+    drawn = bump([[("x", True, False), ("y", False, True)], [("z", None, True), ("x", True, False)]])
     assert [(line.rank_from, line.rank_to, line.stated) for line in drawn.lines] == [(1, 2, True)]
     assert [dot.alone for dot in drawn.dots] == [False, True, True, False]
     assert all(0 < dot.x < drawn.width and 0 < dot.y < drawn.height for dot in drawn.dots)
-    assert bump([[], []], 10).dots == []
+    assert bump([[], []]).dots == []

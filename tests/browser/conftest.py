@@ -1,0 +1,115 @@
+"""The site in a real browser: Chromium against a server of its own, over a store filled once."""
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from seeded import fill
+
+from app.main import create_app
+from app.settings import Settings
+from app.store.engine import open_store
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+PHONE = {"width": 320, "height": 720}
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[str]:
+    """The site in a thread of its own, at a free port."""
+    config = uvicorn.Config(create_app(settings), port=0, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the whole run."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def filled_file(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Path:
+    """An SQLite file filled once: copied by tests that change it."""
+    path = tmp_path_factory.mktemp("filled") / "startrail.db"
+    shutil.copy(migrated_sqlite, path)
+    store = open_store(f"sqlite:///{path}")
+    with store.session() as session:
+        fill(session)
+    store.engine.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def live(filled_file: Path) -> Iterator[str]:
+    """The address of the filled site; tests only read it."""
+    with serving(Settings(home=filled_file.parent, _env_file=None)) as address:  # type: ignore[call-arg]
+        yield address
+
+
+@pytest.fixture
+def own_live(filled_file: Path, tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """A site of the test's own, to change: call it with settings for its address."""
+    shutil.copy(filled_file, tmp_path / "startrail.db")
+    opened = []
+
+    def start(**settings: object) -> str:
+        site = serving(Settings(home=tmp_path, _env_file=None, **settings))  # type: ignore[call-arg, arg-type]
+        opened.append(site)
+        return site.__enter__()
+
+    yield start
+    for site in opened:
+        site.__exit__(None, None, None)
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A fresh browser profile."""
+    made = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A page that fails the test on any script error or refused resource."""
+    made = context.new_page()
+    troubles: list[str] = []
+    made.on("pageerror", lambda error: troubles.append(str(error)))
+    made.on("console", lambda said: troubles.append(said.text) if said.type == "error" else None)
+    yield made
+    expected = [t for t in troubles if "status of 4" in t]
+    assert troubles == expected
+
+
+@pytest.fixture
+def plain_page(browser: Browser) -> Iterator[Page]:
+    """A page without JavaScript."""
+    made = browser.new_context(java_script_enabled=False)
+    yield made.new_page()
+    made.close()
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[Page]:
+    """A narrow page."""
+    made = browser.new_context(viewport=PHONE)
+    yield made.new_page()
+    made.close()

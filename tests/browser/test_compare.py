@@ -1,0 +1,52 @@
+"""Comparing runs in the browser, with and without scripts, wide and narrow."""
+
+import re
+
+from playwright.sync_api import Page, expect
+
+
+def test_from_a_prompt_to_three_runs_side_by_side(page: Page, live: str) -> None:
+    """A reader opens a prompt, compares, adds a run, follows a passage to its place in another column."""
+    page.goto(f"{live}/prompts?run=trackstar")
+    page.locator(".list-column a[href*='/prompts/']").first.click()
+    page.get_by_role("link", name="Compare", exact=True).last.click()
+    expect(page.locator(".side")).to_have_count(2)
+    page.get_by_text("Compare with another run").click()
+    page.locator(".more-runs a").first.click()
+    expect(page.locator(".side")).to_have_count(3)
+    elsewhere = page.locator(".short .meta a[href^='#']").first
+    target = elsewhere.get_attribute("href") or ""
+    elsewhere.click()
+    expect(page).to_have_url(re.compile(f"{target}$"))
+    expect(page.locator(target)).to_be_in_viewport()
+    page.go_back()
+    page.go_back()
+    expect(page.locator(".side")).to_have_count(2)
+
+
+def test_the_drawing_and_the_lists_say_the_same(page: Page, live: str) -> None:
+    page.goto(f"{live}/compare?runs=trackstar,bm25")
+    page.locator(".differ .prompt a").last.click()
+    dots = page.locator(".bump g")
+    alone = page.locator(".bump g.alone")
+    expect(dots).to_have_count(page.locator(".short li").count())
+    expect(alone).to_have_count(page.locator(".short li.only").count())
+
+
+def test_choosing_two_runs_works_without_scripts(plain_page: Page, live: str) -> None:
+    plain_page.goto(f"{live}/compare")
+    first, second = plain_page.locator("select[name=runs]").all()
+    first.select_option("trackstar")
+    second.select_option("dense")
+    plain_page.get_by_role("button", name="Compare").click()
+    expect(plain_page).to_have_url(f"{live}/compare?runs=trackstar,dense")
+    plain_page.locator(".differ .prompt a").first.click()
+    expect(plain_page.locator(".side")).to_have_count(2)
+
+
+def test_a_phone_shows_all_without_sideways_scroll(phone: Page, live: str) -> None:
+    phone.goto(f"{live}/compare?runs=trackstar,bm25")
+    first = phone.locator(".differ .prompt a").first.get_attribute("href") or ""
+    for address in ("/compare", "/compare?runs=trackstar,bm25", first, f"{first},dense", "/upload"):
+        phone.goto(live + address)
+        assert phone.evaluate("document.documentElement.scrollWidth") <= 320, address
