@@ -85,7 +85,7 @@ def test_the_same_prompt_is_found_in_each_run(store: Store, one_set: bool) -> No
         runs = compare.runs_named(session, ["b", "a"])
         prompt = compare.prompt_named(session, runs[0], "q3")
         sides = compare.columns(session, runs, prompt)
-        assert [side.run.slug for side in sides] == ["a", "b"]
+        assert [side.run.slug for side in sides] == ["b", "a"]
         ids = [side.result.id for side in sides if side.result]
         ranks = compare.ranks(session, ids)
         assert [[key for _, key in ranks[id_]] for id_ in ids] == [lists["b"]["q3"], lists["a"]["q3"]]
