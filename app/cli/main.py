@@ -12,7 +12,7 @@ from app.errors import UserError
 class Group(TyperGroup):
     """Turns a `UserError` from any command into one line on standard error and exit code 2."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run the command; what the user can mend never shows a traceback."""
         try:
             return super().invoke(ctx)

@@ -44,14 +44,13 @@ def pretrain(
     """
     from app.cli.progress import console
     from app.demo.pretrain import PretrainConfig
-    from app.store.corpora import get_corpus
+    from app.store.corpora import get_corpus, stream_passages
     from app.store.engine import open_store
-    from app.store.passages import corpus_passages
 
     settings = get_settings()
     store = open_store(settings.url, migrate=True)
     with store.session() as session:
-        texts = [passage.text for passage in corpus_passages(session, get_corpus(session, corpus))]
+        texts = [text for _, _, text in stream_passages(session, get_corpus(session, corpus).id)]
     config = PretrainConfig(
         vocab_size=vocab_size,
         hidden_size=hidden_size,

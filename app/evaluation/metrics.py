@@ -70,7 +70,7 @@ def paired_difference(a: Sequence[float], b: Sequence[float], *, seed: int = 0) 
     """How much higher the first is on the same prompts: the mean of differences with its interval."""
     if len(a) != len(b):
         raise ValueError(f"{len(a)} and {len(b)} values are not of the same prompts")
-    return estimate(np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64), seed=seed)
+    return estimate([x - y for x, y in zip(a, b, strict=True)], seed=seed)
 
 
 def _resampled(values: np.ndarray, seed: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, true
 from sqlalchemy.orm import Session
 
 from app.store.filters import Node, Rows, condition
-from app.store.search import matching_prompts, words
+from app.store.search import matching_outputs, matching_prompts, words
 from app.store.tables import Output, Prompt, Result, Run
 from app.store.tally import FACETS, NAMES, Tally, joined, tallies
 
@@ -81,8 +81,8 @@ def narrowed(session: Session, filters: Filters) -> ColumnElement[bool] | None:
     """The search and the expression as one condition; None if there is neither."""
     parts: list[ColumnElement[bool]] = []
     if words(filters.q):
-        answers = Output.answer.icontains(filters.q.strip(), autoescape=True)
-        parts.append(or_(Prompt.id.in_(matching_prompts(session, filters.q)), answers))
+        of_answer = Output.id.in_(matching_outputs(session, filters.q))
+        parts.append(or_(Prompt.id.in_(matching_prompts(session, filters.q)), of_answer))
     if filters.where is not None:
         parts.append(condition(filters.where, Rows(prompt=Prompt, output=Output, result=Result)))
     return and_(true(), *parts) if parts else None
@@ -158,8 +158,8 @@ def neighbours(
 ) -> tuple[str | None, str | None]:
     """Slugs of the prompts before and after one, in the list that the filters and sort make."""
     found = []
-    for edge in ({"before": position}, {"after": position}):
-        rows = page(session, run, filters, sort=sort, size=1, **edge)
+    for before, after in ((position, None), (None, position)):
+        rows = page(session, run, filters, sort=sort, size=1, before=before, after=after)
         found.append(rows[0].prompt.slug if rows else None)
     return found[0], found[1]
 
@@ -189,7 +189,8 @@ def drop_one(session: Session, run: Run, filters: Filters, names: Sequence[str])
     """For a list that came out empty: the filters whose removal would show something, and how much."""
     found = []
     for name in names:
-        left = count(session, run, replace(filters, **{name: None if name == "where" else ""}))
+        changes: dict[str, Any] = {name: None if name == "where" else ""}
+        left = count(session, run, replace(filters, **changes))
         if left:
             found.append((name, left))
     return sorted(found, key=lambda item: -item[1])

@@ -76,7 +76,8 @@ def save_run(
     session.flush()
     ids = passage_ids(session, corpus)
     stated = stated_passages(session, prompt_set)
-    results, rows = [], []
+    results: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for prompt, each in zip(prompts, found, strict=True):
         good = stated.get(prompt.id, set())
         first = next((r for r, row in enumerate(each.proponents.rows, 1) if int(ids[row]) in good), None)
