@@ -20,7 +20,7 @@ EVERY = 500  # lines between two signs of progress
 class Line:
     """One record and where it stands."""
 
-    file: Path
+    file: Path | str
     number: int
     record: dict[str, Any]
 
@@ -62,14 +62,18 @@ class Line:
         return value
 
 
-def read_lines(file: Path, progress: Progress | None = None) -> Iterator[Line]:
+def read_lines(file: Path, progress: Progress | None = None, *, name: str | None = None) -> Iterator[Line]:
     """Every non-empty line of the file as a record.
+
+    Args:
+        name: the file's name in messages, where the path is not the one the user knows.
 
     Raises:
         UserError: the file is missing or damaged, or a line is not a JSON object.
     """
     if not file.is_file():
         raise UserError("There is no such file.", file=file, remedy="Check the path.")
+    shown = name or file
     total = file.stat().st_size
     with file.open("rb") as raw:
         zipped = raw.read(2) == GZIP_MAGIC
@@ -79,13 +83,13 @@ def read_lines(file: Path, progress: Progress | None = None) -> Iterator[Line]:
         try:
             for number, content in enumerate(stream, start=1):
                 if content.strip():
-                    yield Line(file, number, _record(file, number, content))
+                    yield Line(shown, number, _record(shown, number, content))
                 if progress and number % EVERY == 0:
                     progress(raw.tell(), total)
         except (OSError, EOFError, zlib.error) as error:
             raise UserError(
                 f"The file breaks off or is damaged ({error}).",
-                file=file,
+                file=shown,
                 line=number + 1,
                 remedy="Fetch or compress it again.",
             ) from None
@@ -93,25 +97,39 @@ def read_lines(file: Path, progress: Progress | None = None) -> Iterator[Line]:
         progress(total, total)
 
 
-def _record(file: Path, number: int, content: bytes) -> dict[str, Any]:
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
+def _record(file: Path | str, number: int, content: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(content)
+        # As json.loads: lone surrogates are let in, and a byte order mark at the start of the file.
+        text = content.decode("utf-8-sig" if number == 1 else "utf-8", "surrogatepass")
+        record = _DECODER.decode(text)
     except UnicodeDecodeError as error:
         raise UserError(
-            f"The line is not UTF-8: {error.reason}.", file=file, line=number, remedy="Save the file as UTF-8."
+            f"The line is not UTF-8: {error.reason}.",
+            file=file,
+            line=number,
+            remedy="Save the file as UTF-8.",
         ) from None
     except ValueError as error:
-        message = getattr(error, "msg", str(error))
-        column = getattr(error, "colno", 0)
+        place = f" at column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         raise UserError(
-            f"The line is not JSON: {message} at column {column}.",
+            f"The line is not JSON: {getattr(error, 'msg', error)}{place}.",
             file=file,
             line=number,
             remedy="Write one JSON object a line.",
         ) from None
     except RecursionError:
         raise UserError(
-            "The line is nested too deep.", file=file, line=number, remedy="Write one flat JSON object a line."
+            "The line is nested too deep.",
+            file=file,
+            line=number,
+            remedy="Write one flat JSON object a line.",
         ) from None
     if not isinstance(record, dict):
         raise UserError(

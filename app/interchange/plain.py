@@ -15,7 +15,17 @@ from app.store.prompts import TASKS, PromptRecord
 PASSAGE_IDS = ("id", "passage_id")
 PROMPT_IDS = ("id", "fact_id", "example_id")
 STATED_BY = "entailing_passage_ids"
-_PROMPT_FIELDS = {"prompt", "target", "task", "ground_truth", "aliases", "subject", "relation", "fact_id", "frequency"}
+_PROMPT_FIELDS = {
+    "prompt",
+    "target",
+    "task",
+    "ground_truth",
+    "aliases",
+    "subject",
+    "relation",
+    "fact_id",
+    "frequency",
+}
 
 
 def read_passages(file: Path, progress: Progress | None = None) -> Iterator[PassageRecord]:

@@ -1,0 +1,250 @@
+"""The paper's results format: which field of a record stands in which column of the store. Pure.
+
+One record is one prompt with what was retrieved for it (https://github.com/PAIR-code/pretraining-tda). Older files
+use other names for the same things; both are read, and written back as they came. Three fields are ours:
+`model_answer`, `target_probability` and, of passages, `_types` and `_tail_patches`.
+
+A record comes back as it was by one rule: a value that a column gives back exactly lives in the column, anything else
+(an unknown field, a null, `1` where the column holds `1.0`) is kept as it is in `Result.extra`, and the order of the
+fields beside it.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from app.interchange.lines import Line
+
+MOST = (1 << 31) - 1  # the largest whole number a column holds
+Kind = Literal["text", "id", "count", "number", "truth", "texts"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a record, under today's name and older ones, and the column it is kept in."""
+
+    names: tuple[str, ...]
+    column: str
+    kind: Kind
+
+
+PROMPT = (
+    Field(("example_id", "trex_id"), "external_id", "id"),
+    Field(("inputs_plaintext",), "text", "text"),
+    Field(("targets_plaintext",), "target", "text"),
+    Field(("task",), "task", "text"),
+    Field(("fact_id",), "fact_id", "id"),
+    Field(("relation",), "relation", "text"),
+    Field(("subject",), "subject", "text"),
+    Field(("aliases",), "aliases", "texts"),
+    Field(("groundtruth", "ground_truth"), "ground_truth", "text"),
+    Field(("c4_frequency", "fact_frequency"), "frequency", "count"),
+    Field(("c4_frequency_bucket", "frequency_bucket"), "frequency_bucket", "count"),
+    Field(("has_trex_sentence",), "stated", "truth"),
+)
+OUTPUT = (
+    Field(("8b_generations", "temperature_samples"), "samples", "texts"),
+    Field(("8b_confidence", "model_confidence"), "confidence", "number"),
+    Field(("is_8b_correct",), "correct", "truth"),
+    Field(("model_answer",), "answer", "text"),
+    Field(("target_probability",), "probability", "number"),
+)
+SIDES = ("proponent", "opponent")
+# Lists as long as `proponents`: what follows "proponent" in the name -> column and kind of the items.
+LISTS: dict[str, tuple[str, Kind]] = {
+    "s": ("text", "text"),
+    "_ids": ("external_id", "id"),
+    "_scores": ("score", "number"),
+    "_correct": ("correct", "truth"),
+    "_ais_scores": ("ais_score", "number"),
+    "_ais_best_windows": ("ais_window", "text"),
+    "_ranks": ("original_rank", "count"),
+    "_types": ("kind", "text"),
+    "_tail_patches": ("tail_patch", "number"),
+}
+COLUMNS: dict[str, tuple[str, str]] = {  # name of a field -> row and column
+    **{name: ("prompt", field.column) for field in PROMPT for name in field.names},
+    **{name: ("output", field.column) for field in OUTPUT for name in field.names},
+    **{side + rest: (side, column) for side in SIDES for rest, (column, _) in LISTS.items()},
+}
+_SHORT = {"kind": 40}  # longest text that the column takes
+_WORDS: dict[Kind, tuple[str, str]] = {
+    "text": ("text", "Put it in quotes."),
+    "id": ("an id", "Give a text or a whole number."),
+    "count": ("a count", f"Give a whole number from 0 to {MOST}."),
+    "number": ("a number", "Write it without quotes, or null where it is not known."),
+    "truth": ("true or false", "Write true, false or null, without quotes."),
+    "texts": ("a list of texts", 'Write it as ["…", "…"].'),
+}
+
+
+@dataclass
+class Parsed:
+    """One record, checked: values for the columns of its prompt, its output, and the passages of each side."""
+
+    line: Line
+    prompt: dict[str, Any]
+    output: dict[str, Any]
+    sides: dict[str, dict[str, Sequence[Any]]]  # side -> column -> one value a passage
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The record as it stands in the file."""
+        return self.line.record
+
+
+def parse(line: Line) -> Parsed:
+    """The record's values by column; None where it says nothing.
+
+    Raises:
+        UserError: a field is missing, of the wrong kind, or a list not as long as the others of its side.
+    """
+    line.text("inputs_plaintext")
+    line.text("targets_plaintext")
+    return Parsed(
+        line,
+        {field.column: _value(line, field) for field in PROMPT},
+        {field.column: _value(line, field) for field in OUTPUT},
+        {side: found for side in SIDES if (found := _side(line, side))},
+    )
+
+
+def _value(line: Line, field: Field) -> Any:
+    for name in field.names:
+        value = line.record.get(name)
+        if value is not None:
+            return _checked(line, name, field.kind, value)
+    return None
+
+
+def _side(line: Line, side: str) -> dict[str, Sequence[Any]]:
+    found: dict[str, Sequence[Any]] = {}
+    length = None
+    for rest, (column, kind) in LISTS.items():
+        name = side + rest
+        values = line.record.get(name)
+        if values is None:
+            continue
+        if not isinstance(values, list):
+            raise line.wrong(name, "The field is not a list.", "Write one value for each passage: [ …, … ].")
+        if length is None:
+            length, first = len(values), name
+        elif len(values) != length:
+            raise line.wrong(
+                name,
+                f"It has {len(values)} values, but “{first}” has {length}.",
+                "Give one value for each passage, null where it is not known.",
+            )
+        found[column] = _checked_all(line, name, kind, column, values)
+    if found and "text" not in found and "external_id" not in found:
+        raise line.wrong(
+            f"{side}s",
+            "The field is missing, though others speak of its passages.",
+            "Give the passages' texts.",
+        )
+    for column in ("text", "external_id"):
+        if None in found.get(column, ()):
+            at = list(found[column]).index(None)
+            name = f"{side}s" if column == "text" else f"{side}_ids"
+            raise line.wrong(name, f"Passage {at + 1} of the list is null.", "Leave it out of every list.")
+    return found
+
+
+def _checked_all(line: Line, name: str, kind: Kind, column: str, values: list[Any]) -> Sequence[Any]:
+    wanted = {"text": str, "id": str, "number": float, "truth": bool, "count": int}[kind]
+    kinds = set(map(type, values))
+    if kinds <= {wanted} and kind not in ("number", "count") and column not in _SHORT:
+        return values  # the usual case costs one pass
+    if kind == "text" and column not in ("text",):  # our own and the paper's annotations may be anything
+        most = _SHORT.get(column, MOST)
+        return [each if isinstance(each, str) and len(each) <= most else None for each in values]
+    return [None if each is None else _checked(line, name, kind, each) for each in values]
+
+
+def _checked(line: Line, name: str, kind: Kind, value: Any) -> Any:
+    if kind == "text" and isinstance(value, str):
+        return value
+    if kind == "id" and isinstance(value, str | int) and not isinstance(value, bool):
+        return str(value)
+    if kind == "count" and isinstance(value, int | float) and not isinstance(value, bool):
+        if 0 <= value <= MOST and value == int(value):
+            return int(value)
+    elif kind == "number" and isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if math.isfinite(number):
+            return number
+    elif (kind == "truth" and isinstance(value, bool)) or (
+        kind == "texts" and isinstance(value, list) and all(isinstance(each, str) for each in value)
+    ):
+        return value
+    words, remedy = _WORDS[kind]
+    raise line.wrong(name, f"{_short(value)} is not {words}.", remedy)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def leftover(record: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The fields of a record that its rows do not give back exactly.
+
+    Args:
+        rows: "prompt", "output" and each side -> column -> the value (for a side: the list) that is stored.
+    """
+    left = {}
+    for name, value in record.items():
+        place = COLUMNS.get(name)
+        if place is None or value is None or not exactly(rows[place[0]].get(place[1]), value):
+            left[name] = value
+    return left
+
+
+def exactly(stored: Any, value: Any) -> bool:
+    """Whether two JSON values are the same to the last detail: `1` is not `1.0`, nor `0.0` `-0.0`, nor `1` true."""
+    if type(stored) is not type(value):
+        return False
+    if stored is value and not isinstance(value, float):
+        return True
+    if isinstance(value, list):
+        return len(stored) == len(value) and all(map(exactly, stored, value))
+    if isinstance(value, float):
+        return stored == value and (value != 0.0 or math.copysign(1.0, value) > 0)
+    return bool(stored == value)
+
+
+def rebuild(
+    names: Iterable[str], extra: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The record with these fields, in this order: kept values first of all, then what the columns say."""
+    record = {}
+    for name in names:
+        if name in extra:
+            record[name] = extra[name]
+        elif name in COLUMNS:
+            row, column = COLUMNS[name]
+            record[name] = rows[row].get(column)
+    return record
+
+
+def usual_names(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """For a result that came from no file: today's name of every field that has a value."""
+    names = [field.names[0] for field in PROMPT if _says(rows["prompt"].get(field.column))]
+    names += [field.names[0] for field in OUTPUT if _says(rows["output"].get(field.column))]
+    for side in SIDES:
+        own = rows[side]
+        if own.get("text"):
+            names += [side + rest for rest, (column, _) in LISTS.items() if _says_any(own.get(column))]
+    return names
+
+
+def _says(value: Any) -> bool:
+    return value is not None and value != []
+
+
+def _says_any(values: Sequence[Any] | None) -> bool:
+    return values is not None and any(value is not None for value in values)

@@ -1,0 +1,222 @@
+"""A results file into the store: streaming, in the caller's transaction, what is known already found again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from app.errors import UserError
+from app.interchange.fields import SIDES, Parsed, leftover, parse
+from app.interchange.lines import Line, Progress, read_lines
+from app.interchange.pair_match import Prompts, put_answers
+from app.interchange.pair_passages import Passages
+from app.store.models import register_model
+from app.store.names import slugify
+from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, now
+from app.store.writing import new_ids, write_alone
+
+AT_ONCE = 200  # records written together
+END = "end_of_export"  # our own exports say in the last record how many there are
+IMPORTED = "imported"
+METHODS = {  # what a file's name says -> method; the first that is found
+    "trackstar": "trackstar", "bm25": "bm25", "gecko": "gecko", "trak": "trak", "grad_dot": "gradient-dot",
+    "grad_cosine": "gradient-cosine", "dense": "dense", "random": "random",
+    **{f"exp{n}": f"exp{n}" for n in range(1, 6)},
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Names:
+    """Where the contents of a file go. Files with the same names share their prompts and passages."""
+
+    prompts: str = IMPORTED
+    corpus: str = IMPORTED
+    model: str = IMPORTED
+    method: str = ""  # empty: what the file's name says
+
+
+def import_results(
+    session: Session,
+    path: Path,
+    *,
+    run: str,
+    name: str | None = None,
+    into: Names | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Take a results file in as a run called `run`.
+
+    Args:
+        name: the file's name in messages; the path where there is no other.
+        into: prompt set, corpus and model; made if they do not exist.
+        progress: told bytes read and in all.
+
+    Raises:
+        UserError: a line or field of the file cannot be used, or the run's name is taken. Roll back then.
+    """
+    write_alone(session)
+    importer = _Importer(session, run, into or Names(), name or str(path))
+    chunk: list[Parsed] = []
+    for line in _whole(read_lines(path, progress, name=name), name or str(path)):
+        chunk.append(parse(line))
+        if len(chunk) == AT_ONCE:
+            importer.add(chunk)
+            chunk = []
+    importer.add(chunk)
+    return importer.finish()
+
+
+def guess_method(file: str) -> str:
+    """The method that a file's name speaks of, or `imported`."""
+    plain = Path(file).name.lower().replace("-", "_")
+    return next((method for word, method in METHODS.items() if word in plain), IMPORTED)
+
+
+def _whole(lines: Iterator[Line], file: str) -> Iterator[Line]:
+    """The lines; where the file says how many there must be, all of them."""
+    count, ended = 0, None
+    for line in lines:
+        if ended is not None:
+            raise line.wrong(END, f"Line {ended} says that it is the last.", "Import the files one by one.")
+        count += 1
+        if END in line.record:
+            said, ended = line.record.pop(END), line.number
+            if said != count:
+                raise line.wrong(
+                    END,
+                    f"{said} records are announced, {count} are here: the file was cut.",
+                    "Export it again.",
+                )
+        yield line
+    if not count:
+        raise UserError(
+            "The file has no record.", file=file, remedy="Give a file with one JSON object a line."
+        )
+
+
+@dataclass
+class _Importer:
+    session: Session
+    name: str
+    into: Names
+    file: str
+    count: int = 0
+    usual: list[str] | None = None  # the first record's fields, in order
+    run: Run = field(init=False)
+
+    def __post_init__(self) -> None:
+        session, into = self.session, self.into
+        if not self.name.strip() or len(self.name) > 200 or "\0" in self.name:
+            raise UserError(
+                "A run needs a name of 1 to 200 characters.", field="run", remedy="Use --run NAME."
+            )
+        slug = slugify(self.name)
+        if session.scalar(select(Run.id).where(Run.slug == slug)) is not None:
+            raise UserError(
+                f"There is a run “{slug}” already.",
+                field="run",
+                remedy=f"Choose another name, or remove it with `startrail runs remove {slug}`.",
+            )
+        corpus = session.scalar(select(Corpus).where(Corpus.name == into.corpus))
+        prompt_set = session.scalar(select(PromptSet).where(PromptSet.name == into.prompts))
+        model = session.scalar(select(Model).where(Model.name == into.model))
+        if corpus is None:
+            corpus = Corpus(name=into.corpus, description="Passages that came with results files.")
+        if prompt_set is None:
+            prompt_set = PromptSet(name=into.prompts)
+        if model is None:
+            model = register_model(session, into.model, description="Outputs that came with results files.")
+        self.run = Run(
+            slug=slug,
+            name=self.name.strip(),
+            method=into.method or guess_method(self.file),
+            model=model,
+            corpus=corpus,
+            prompt_set=prompt_set,
+        )
+        session.add(self.run)
+        session.flush()
+        self.passages = Passages(session, corpus)
+        self.prompts = Prompts(session, prompt_set, self.file)
+
+    def add(self, records: list[Parsed]) -> None:
+        """Write some records: first what they share with others, then themselves."""
+        if not records:
+            return
+        prompts = self.prompts.ids(records)
+        answers = put_answers(self.session, self.run.model_id, records, prompts)
+        passages = self.passages.ids(records)
+        ids = new_ids(self.session, Result, len(records))
+        if self.usual is None:
+            self.usual = list(records[0].record)
+        results, retrieved = [], []
+        for at, (parsed, id_, prompt) in enumerate(zip(records, ids, prompts, strict=True)):
+            stored = {"prompt": prompt, "output": answers[at], **{side: {} for side in SIDES}}
+            summary: dict[str, Any] = dict.fromkeys(
+                ("top_score", "first_correct_rank", "best_ais", "tail_patch")
+            )
+            for side, columns in parsed.sides.items():
+                found = passages[at, side]
+                if found:
+                    stored[side] = columns | {"external_id": [external for _, external in found]}
+                if side == SIDES[0]:
+                    summary = _summary(columns)
+                retrieved += _rows(id_, side, columns, [passage for passage, _ in found])
+            names = list(parsed.record)
+            results.append(
+                {
+                    "id": id_,
+                    "run_id": self.run.id,
+                    "prompt_id": prompt["id"],
+                    "position": self.count + at,
+                    **summary,
+                    "extra": leftover(parsed.record, stored),
+                    "fields": None if names == self.usual else names,
+                }
+            )
+        self.session.execute(insert(Result), results)
+        if retrieved:
+            self.session.execute(insert(Retrieved), retrieved)
+        self.count += len(records)
+
+    def finish(self) -> Run:
+        """The run, complete."""
+        self.passages.finish()
+        self.run.prompt_count = self.count
+        self.run.configuration = {"file": Path(self.file).name, "fields": self.usual}
+        self.run.finished_at = now()
+        self.session.flush()
+        return self.run
+
+
+def _summary(columns: dict[str, Any]) -> dict[str, Any]:
+    """What browsing shows of the proponents."""
+    scores, correct = columns.get("score", ()), columns.get("correct", ())
+    ais = [each for each in columns.get("ais_score", ()) if each is not None]
+    patches = [each for each in columns.get("tail_patch", ()) if each is not None]
+    return {
+        "top_score": scores[0] if scores else None,
+        "first_correct_rank": next((rank for rank, each in enumerate(correct, 1) if each), None),
+        "best_ais": max(ais, default=None),
+        "tail_patch": sum(patches) / len(patches) if patches else None,
+    }
+
+
+_RETRIEVED = ("score", "correct", "original_rank", "ais_score", "ais_window", "kind", "tail_patch")
+
+
+def _rows(result: int, side: str, columns: dict[str, Any], passages: list[int]) -> list[dict[str, Any]]:
+    nothing = [None] * len(passages)
+    values = zip(*(columns.get(name, nothing) for name in _RETRIEVED), strict=True)
+    return [
+        {
+            "result_id": result, "side": side, "rank": rank, "passage_id": passage, "score": score,
+            "correct": correct, "original_rank": original, "ais_score": ais, "ais_window": window, "kind": kind,
+            "tail_patch": patch,
+        }
+        for rank, (passage, (score, correct, original, ais, window, kind, patch))
+        in enumerate(zip(passages, values, strict=True), 1)
+    ]  # fmt: skip

@@ -1,0 +1,32 @@
+"""What every large write needs: to be the only one, and to know the ids of its rows before they are written."""
+
+from sqlalchemy import text
+from sqlalchemy.orm import DeclarativeBase, Session
+
+_LOCK = 0x57A27A11  # any number, the same everywhere
+
+
+def write_alone(session: Session) -> None:
+    """Become the one who writes until the transaction ends; another import waits here.
+
+    On SQLite this begins the transaction as a writing one: what is read from now on stays true.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        session.execute(text("UPDATE runs SET id = id WHERE 0"))
+    else:
+        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
+def new_ids(session: Session, table: type[DeclarativeBase], count: int) -> range | list[int]:
+    """Ids for new rows, ascending, never given out before. SQLite: only after `write_alone`."""
+    name = table.__tablename__
+    if session.get_bind().dialect.name == "sqlite":
+        used = session.execute(
+            text(
+                f"SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = '{name}'), 0),"
+                f" coalesce((SELECT max(id) FROM {name}), 0))"
+            )
+        ).scalar_one()
+        return range(used + 1, used + 1 + count)
+    query = text(f"SELECT nextval(pg_get_serial_sequence('{name}', 'id')) FROM generate_series(1, :count)")
+    return sorted(session.scalars(query, {"count": count}))
