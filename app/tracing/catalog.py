@@ -107,7 +107,12 @@ def _model(settings: Settings, name: str, field: str) -> tuple[Path, dict[str, A
     path = settings.models / name
     file = path / "config.json"
     if not _plain(name) or not file.is_file():
-        raise UserError(f"There is no model “{name}”.", remedy=f"Put its checkpoint at {path}.", field=field)
+        known = sorted(file.parent.name for file in settings.models.glob("*/config.json"))
+        raise UserError(
+            f"There is no model “{name}”.",
+            remedy=f"There are: {', '.join(known)}." if known else "Put a checkpoint in HOME/models.",
+            field=field,
+        )
     return path, _json(str(file), file.stat().st_mtime_ns)
 
 

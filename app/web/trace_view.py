@@ -130,7 +130,9 @@ def stages(trace: Trace) -> list[Stage]:
     ]
 
 
-def answer(session: Session, trace: Trace, view: str, trainings: Sequence[Trace]) -> Answer:
+def answer(
+    session: Session, trace: Trace, view: str, trainings: Sequence[Trace], since: str = ""
+) -> Answer:
     """The finished trace as the view shows it. One query, whatever it shows."""
     result = TraceResult.model_validate(trace.result)
     columns = _columns(result, view)
@@ -172,7 +174,7 @@ def answer(session: Session, trace: Trace, view: str, trainings: Sequence[Trace]
         ],
         contrast=result.contrast,
         joined=result.joined,
-        views=_views(trace, result, view),
+        views=_views(trace, result, view, since),
         columns=drawn,
         stretches=[
             Stretch(
@@ -264,12 +266,12 @@ def _cards(
     ]
 
 
-def _views(trace: Trace, result: TraceResult, view: str) -> list[View]:
+def _views(trace: Trace, result: TraceResult, view: str, since: str) -> list[View]:
     own = [hit.passage_id for hit in result.rankings["trackstar"].proponents]
     titles = METHODS | {"verbatim": "Word for word", "sides": "Side by side", "all": "All methods"}
     made = []
     for number, name in enumerate(views_of(result)):
-        url = urls.trace(trace.id, view=name if number else None)
+        url = urls.trace(trace.id, view=name if number else None, since=since)
         one = View(name=name, title=titles.get(name, name), url=url, current=name == view)
         if name in result.rankings and name != "trackstar":
             other = [hit.passage_id for hit in result.rankings[name].proponents]

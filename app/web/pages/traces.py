@@ -72,7 +72,7 @@ def trace_page(
     if trace.request["kind"] == "train" and not json:
         return RedirectResponse(urls.trace(trace.request["trace"]) + "#causes", status_code=303)
     page = load(request, db, trace, view=view, since=since, again=again)
-    return respond(request, page, "trace.html")
+    return respond(request, page, "trace.html", block="live")
 
 
 @router.get("/traces/{trace_id}/events", include_in_schema=False)
@@ -134,7 +134,7 @@ async def steps(request: Request, trace_id: str) -> Response:
     def put() -> str:
         with request.app.state.store.session() as session:
             asking.train(session, settings, build(Training, values))
-        return urls.trace(trace_id, view=view) + "#causes"
+        return urls.trace(trace_id, view=view, since=dict(fields).get("since")) + "#causes"
 
     return RedirectResponse(await anyio.to_thread.run_sync(put), status_code=303)
 
@@ -210,7 +210,7 @@ def load(
     if done:
         names = trace_view.views_of(TraceResult.model_validate(trace.result))
         page.view = view if view in names else names[0]
-        page.answer = trace_view.answer(session, trace, page.view, trainings)
+        page.answer = trace_view.answer(session, trace, page.view, trainings, since)
         if len(page.answer.columns) == 1:
             page.proponents = page.answer.columns[0].proponents
             page.opponents = page.answer.columns[0].opponents
@@ -242,4 +242,4 @@ async def _form(request: Request) -> tuple[list[tuple[str, str]], Settings]:
 
 def _block(request: Request, page: TracePage) -> str:
     template = templates.get_template("trace.html")
-    return "".join(template.blocks["live"](template.new_context({"page": page})))
+    return "".join(template.blocks["inside"](template.new_context({"page": page})))

@@ -180,23 +180,31 @@ def test_only_a_finished_answer_is_given_again(store: Store) -> None:
         found = traces.answered(session, "key 1")
         assert found is not None
         assert found.id == ids[1]
-        assert {
-            key: trace.id for key, trace in traces.newest(session, ["key 0", "key 1", "none"]).items()
-        } == {
-            "key 0": ids[0],
-            "key 1": ids[1],
-        }
 
 
-def test_recent_traces_are_of_one_kind_newest_first(store: Store) -> None:
-    ids = put(store, 3)
+def test_a_traces_trainings_are_found_by_their_key(store: Store) -> None:
+    """The page of a trace asks for them each time it is shown: that must be one look into an index."""
     with store.session() as session:
-        traces.add(session, {"kind": "train"}, "other", limit=100)
-        traces.cancel(session, ids[1])
+        for key in ("train:abc:1", "train:abc:2", "train:abcd:3", "train:ab:4", "train:abc:5"):
+            id_ = traces.add(session, {"kind": "train"}, key, limit=100).id
+        traces.cancel(session, id_)
     with store.session() as session:
-        found = traces.recent(session, "trace", limit=1)
-        assert [trace.id for trace in found] == [ids[2]]
-        assert [trace.id for trace in traces.recent(session, "trace", before=found[0])] == [ids[0]]
+        found = [trace.request_key for trace in traces.below(session, "train:abc:")]
+        assert found == ["train:abc:1", "train:abc:2"]
+
+
+def test_recent_are_the_questions_that_were_answered_newest_first(store: Store) -> None:
+    """A training is part of its trace, and a question nobody answered is nothing to read."""
+    ids = put(store, 4)
+    with store.session() as session:
+        traces.add(session, {"kind": "train"}, "train:x:1", limit=100)
+    for id_ in take(store, "a/1/x"):
+        with store.session() as session:
+            if id_ != ids[1]:
+                traces.finish(session, id_, "a/1/x", {})
+    with store.session() as session:
+        assert [trace.id for trace in traces.recent(session, limit=2)] == [ids[3], ids[2]]
+        assert [trace.id for trace in traces.recent(session, limit=9)] == [ids[3], ids[2], ids[0]]
 
 
 @pytest.mark.parametrize("id_", ["nosuchtrace1", "", "../x", "a\x00b", "é", "x" * 500])
