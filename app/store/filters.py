@@ -11,7 +11,7 @@ judged right and those judged wrong, without the ones nobody judged. `field is k
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Double, Integer, and_, exists, literal, not_, or_, select
+from sqlalchemy import Boolean, ColumnElement, Double, Integer, and_, exists, func, literal, not_, or_, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
@@ -227,7 +227,8 @@ def _column(field: Field, rows: Rows) -> ColumnElement[Any]:
             field="where",
         )
     if field.name == "stated":
-        return exists(select(literal(1)).where(Statement.prompt_id == row.id).correlate(row))
+        known = exists(select(literal(1)).where(Statement.prompt_id == row.id).correlate(row))
+        return func.coalesce(row.stated, known, type_=Boolean)
     return getattr(row, _COLUMNS.get(field.name, field.name))
 
 

@@ -59,16 +59,21 @@ def csv_rows(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Itera
 
 
 def jsonl_rows(records: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
-    """The records as JSON Lines; the last one also has `end_of_export`."""
-    out = io.StringIO()
+    """The records as JSON Lines, nothing lost; the last one also has `end_of_export`."""
+    out = bytearray()
     for count, record, last in _numbered(records):
-        line = json.dumps(
-            {**record, END: count} if last else record, ensure_ascii=False, separators=(",", ":")
-        )
-        out.write(line + "\n")
-        if out.tell() >= _CHUNK:
-            yield _drained(out)
-    yield _drained(out)
+        out += _json_line({**record, END: count} if last else record)
+        if len(out) >= _CHUNK:
+            yield bytes(out)
+            out.clear()
+    yield bytes(out)
+
+
+def _json_line(record: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    except UnicodeEncodeError:  # a lone surrogate, which only an escape can hold
+        return json.dumps(record, separators=(",", ":")).encode() + b"\n"
 
 
 def _numbered(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, Mapping[str, Any], bool]]:

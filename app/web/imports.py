@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from sqlalchemy import select
 
 from app.errors import NotFound, UserError
+from app.interchange.pair import import_results
 from app.store.engine import Store
 from app.store.names import slugify
 from app.store.tables import Run
@@ -187,12 +188,11 @@ def load_results(
     Raises:
         UserError: a line of the file is broken, or the name is taken.
     """
-    from app.interchange.pair import import_results
-
+    if rename:
+        with store.session() as session:
+            taken = set(session.scalars(select(Run.slug)))
+        run = unused(run, lambda name: slugify(name) in taken)
     with store.session() as session:
-        if rename:
-            taken = {word.casefold() for row in session.execute(select(Run.slug, Run.name)) for word in row}
-            run = unused(run, lambda name: name.casefold() in taken or slugify(name) in taken)
         made = import_results(
             session, path, run=run, name=file, progress=lambda done, total: report("importing", done, total)
         )

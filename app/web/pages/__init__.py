@@ -1,12 +1,13 @@
 """One file per page. `PAGES` lists the modules whose `router` the application includes."""
 
 PAGES = (
+    "exports",  # before the pages whose paths take any suffix
     "home",
     "prompts",
     "runs",
     "example",
     "passage",
-    "about",
+    "evaluation", "about",
     "health",
     "differ",
     "compare",

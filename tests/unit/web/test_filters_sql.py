@@ -154,7 +154,9 @@ def rows(store: Store) -> list[dict[str, Any]]:
             output.prompt_id = result.prompt_id = prompt.id
             session.add_all([output, result])
             stated = dice.random() < 0.5
-            if stated:
+            if i % 3:  # a results file said so, or said the contrary
+                prompt.stated = stated
+            elif stated:
                 session.add(Statement(prompt_id=prompt.id, passage_id=passage.id))
             read = {"prompt": "text", "example_id": "external_id", "bucket": "frequency_bucket"}
             sources = {"prompt": prompt, "output": output, "result": result}
