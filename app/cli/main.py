@@ -33,7 +33,10 @@ app = typer.Typer(
 
 # Each module registers its commands on `app` through `register(app)`. They import torch and FAISS inside
 # the command, so that `startrail --help` answers at once.
-GROUPS: tuple[str, ...] = ("demo", "serve", "index", "model", "pretrain", "retrieve", "evaluate", "trace", "worker")
+GROUPS: tuple[str, ...] = (
+    "demo", "serve", "index", "model", "pretrain", "retrieve", "ablate", "evaluate", "trace", "worker",
+    "results", "corpus", "prompts", "migrate",
+)  # fmt: skip
 
 for _group in GROUPS:
     import_module(f"app.cli.{_group}").register(app)

@@ -1,6 +1,6 @@
 """One look for all long work: what is done, how fast, how long still. Silent where nobody watches."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -57,3 +57,8 @@ def bar(description: str) -> Iterator[Step]:
             progress.update(task, completed=done, total=total or None, description=label)
 
         yield step
+
+
+def kilobytes(step: Step) -> Callable[[int, int], None]:
+    """The step for progress that is told in bytes."""
+    return lambda done, total: step(done >> 10, total >> 10)

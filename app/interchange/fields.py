@@ -10,12 +10,14 @@ fields beside it.
 """
 
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from app.interchange.lines import Line
 
+LARGEST = sys.float_info.max
 MOST = (1 << 31) - 1  # the largest whole number a column holds
 Kind = Literal["text", "id", "count", "number", "truth", "texts"]
 
@@ -69,6 +71,8 @@ COLUMNS: dict[str, tuple[str, str]] = {  # name of a field -> row and column
     **{side + rest: (side, column) for side in SIDES for rest, (column, _) in LISTS.items()},
 }
 _SHORT = {"kind": 40}  # longest text that the column takes
+_USUAL: dict[Kind, type] = {"text": str, "id": str, "number": float, "truth": bool}
+_AS: dict[Kind, type] = {"id": str, "count": int, "number": float}
 _WORDS: dict[Kind, tuple[str, str]] = {
     "text": ("text", "Put it in quotes."),
     "id": ("an id", "Give a text or a whole number."),
@@ -152,9 +156,12 @@ def _side(line: Line, side: str) -> dict[str, Sequence[Any]]:
 
 
 def _checked_all(line: Line, name: str, kind: Kind, column: str, values: list[Any]) -> Sequence[Any]:
-    wanted = {"text": str, "id": str, "number": float, "truth": bool, "count": int}[kind]
     kinds = set(map(type, values))
-    if kinds <= {wanted} and kind not in ("number", "count") and column not in _SHORT:
+    if (
+        kinds == {_USUAL.get(kind)}
+        and column not in _SHORT
+        and (kind != "number" or all(map(math.isfinite, values)))
+    ):
         return values  # the usual case costs one pass
     if kind == "text" and column not in ("text",):  # our own and the paper's annotations may be anything
         most = _SHORT.get(column, MOST)
@@ -163,24 +170,17 @@ def _checked_all(line: Line, name: str, kind: Kind, column: str, values: list[An
 
 
 def _checked(line: Line, name: str, kind: Kind, value: Any) -> Any:
-    if kind == "text" and isinstance(value, str):
-        return value
-    if kind == "id" and isinstance(value, str | int) and not isinstance(value, bool):
-        return str(value)
-    if kind == "count" and isinstance(value, int | float) and not isinstance(value, bool):
-        if 0 <= value <= MOST and value == int(value):
-            return int(value)
-    elif kind == "number" and isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf
-        if math.isfinite(number):
-            return number
-    elif (kind == "truth" and isinstance(value, bool)) or (
-        kind == "texts" and isinstance(value, list) and all(isinstance(each, str) for each in value)
-    ):
-        return value
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    fits = {
+        "text": isinstance(value, str),
+        "id": isinstance(value, str) or (number and isinstance(value, int)),
+        "count": number and 0 <= value <= MOST and value == int(value),
+        "number": number and abs(value) <= LARGEST,
+        "truth": isinstance(value, bool),
+        "texts": isinstance(value, list) and all(isinstance(each, str) for each in value),
+    }
+    if fits[kind]:
+        return _AS[kind](value) if kind in _AS else value
     words, remedy = _WORDS[kind]
     raise line.wrong(name, f"{_short(value)} is not {words}.", remedy)
 
@@ -208,10 +208,11 @@ def exactly(stored: Any, value: Any) -> bool:
     """Whether two JSON values are the same to the last detail: `1` is not `1.0`, nor `0.0` `-0.0`, nor `1` true."""
     if type(stored) is not type(value):
         return False
-    if stored is value and not isinstance(value, float):
-        return True
     if isinstance(value, list):
-        return len(stored) == len(value) and all(map(exactly, stored, value))
+        if len(stored) != len(value):
+            return False
+        # Nearly every list is the one that is stored; only a zero's sign then needs a look.
+        return (stored is value and 0.0 not in value) or all(map(exactly, stored, value))
     if isinstance(value, float):
         return stored == value and (value != 0.0 or math.copysign(1.0, value) > 0)
     return bool(stored == value)

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
@@ -15,8 +16,8 @@ from app.interchange.pair_match import Prompts, put_answers
 from app.interchange.pair_passages import Passages
 from app.store.models import register_model
 from app.store.names import slugify
-from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, now
-from app.store.writing import new_ids, write_alone
+from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, Tombstone, now
+from app.store.writing import insert_rows, new_ids, write_alone
 
 AT_ONCE = 200  # records written together
 END = "end_of_export"  # our own exports say in the last record how many there are
@@ -139,6 +140,7 @@ class _Importer:
         )
         session.add(self.run)
         session.flush()
+        session.execute(delete(Tombstone).where(Tombstone.path == f"/runs/{slug}"))
         self.passages = Passages(session, corpus)
         self.prompts = Prompts(session, prompt_set, self.file)
 
@@ -152,12 +154,11 @@ class _Importer:
         ids = new_ids(self.session, Result, len(records))
         if self.usual is None:
             self.usual = list(records[0].record)
-        results, retrieved = [], []
+        results: list[tuple[Any, ...]] = []
+        retrieved: list[tuple[Any, ...]] = []
         for at, (parsed, id_, prompt) in enumerate(zip(records, ids, prompts, strict=True)):
             stored = {"prompt": prompt, "output": answers[at], **{side: {} for side in SIDES}}
-            summary: dict[str, Any] = dict.fromkeys(
-                ("top_score", "first_correct_rank", "best_ais", "tail_patch")
-            )
+            summary: tuple[float | None, ...] = (None, None, None, None)
             for side, columns in parsed.sides.items():
                 found = passages[at, side]
                 if found:
@@ -166,20 +167,13 @@ class _Importer:
                     summary = _summary(columns)
                 retrieved += _rows(id_, side, columns, [passage for passage, _ in found])
             names = list(parsed.record)
-            results.append(
-                {
-                    "id": id_,
-                    "run_id": self.run.id,
-                    "prompt_id": prompt["id"],
-                    "position": self.count + at,
-                    **summary,
-                    "extra": leftover(parsed.record, stored),
-                    "fields": None if names == self.usual else names,
-                }
-            )
-        self.session.execute(insert(Result), results)
-        if retrieved:
-            self.session.execute(insert(Retrieved), retrieved)
+            place = (id_, self.run.id, prompt["id"], self.count + at)
+            extra = leftover(parsed.record, stored)
+            results.append((*place, *summary, extra, None if names == self.usual else names))
+        insert_rows(self.session, Result, _RESULT, results)
+        insert_rows(
+            self.session, Retrieved, ("result_id", "side", "rank", "passage_id", *_RETRIEVED), retrieved
+        )
         self.count += len(records)
 
     def finish(self) -> Run:
@@ -192,31 +186,25 @@ class _Importer:
         return self.run
 
 
-def _summary(columns: dict[str, Any]) -> dict[str, Any]:
-    """What browsing shows of the proponents."""
-    scores, correct = columns.get("score", ()), columns.get("correct", ())
-    ais = [each for each in columns.get("ais_score", ()) if each is not None]
-    patches = [each for each in columns.get("tail_patch", ()) if each is not None]
-    return {
-        "top_score": scores[0] if scores else None,
-        "first_correct_rank": next((rank for rank, each in enumerate(correct, 1) if each), None),
-        "best_ais": max(ais, default=None),
-        "tail_patch": sum(patches) / len(patches) if patches else None,
-    }
-
-
+_SUMMARY = ("top_score", "first_correct_rank", "best_ais", "tail_patch")
+_RESULT = ("id", "run_id", "prompt_id", "position", *_SUMMARY, "extra", "fields")
 _RETRIEVED = ("score", "correct", "original_rank", "ais_score", "ais_window", "kind", "tail_patch")
 
 
-def _rows(result: int, side: str, columns: dict[str, Any], passages: list[int]) -> list[dict[str, Any]]:
+def _summary(columns: dict[str, Any]) -> tuple[float | None, ...]:
+    """What browsing shows of the proponents, in the order of `_SUMMARY`."""
+    scores, correct = columns.get("score", ()), columns.get("correct", ())
+    ais = [each for each in columns.get("ais_score", ()) if each is not None]
+    patches = [each for each in columns.get("tail_patch", ()) if each is not None]
+    return (
+        scores[0] if scores else None,
+        next((rank for rank, each in enumerate(correct, 1) if each), None),
+        max(ais, default=None),
+        sum(patches) / len(patches) if patches else None,
+    )
+
+
+def _rows(result: int, side: str, columns: dict[str, Any], passages: list[int]) -> Iterator[tuple[Any, ...]]:
     nothing = [None] * len(passages)
-    values = zip(*(columns.get(name, nothing) for name in _RETRIEVED), strict=True)
-    return [
-        {
-            "result_id": result, "side": side, "rank": rank, "passage_id": passage, "score": score,
-            "correct": correct, "original_rank": original, "ais_score": ais, "ais_window": window, "kind": kind,
-            "tail_patch": patch,
-        }
-        for rank, (passage, (score, correct, original, ais, window, kind, patch))
-        in enumerate(zip(passages, values, strict=True), 1)
-    ]  # fmt: skip
+    values = (columns.get(name, nothing) for name in _RETRIEVED)
+    return zip(repeat(result), repeat(side), range(1, len(passages) + 1), passages, *values, strict=False)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.interchange.fields import OUTPUT, PROMPT, Parsed
@@ -16,7 +16,7 @@ from app.interchange.pair_passages import digest
 from app.store.names import slugify
 from app.store.prompts import TASKS
 from app.store.tables import Output, Prompt, PromptSet
-from app.store.writing import new_ids
+from app.store.writing import insert_rows, new_ids
 
 TASK_WORDS = (
     ("commonsense", ("copa", "piqa", "commonsense", "cause")),
@@ -99,11 +99,12 @@ class Prompts:
             if slug in taken:
                 slug = f"{slug}-{digest(row['external_id'])}"
             taken.add(slug)
-            rows.append(
-                row | {"prompt_set_id": self._set.id, "position": self._next, "slug": slug, "extra": {}}
-            )
+            own = (row[column] for column in ("id", *_COLUMNS))
+            rows.append((*own, self._set.id, self._next, slug, {}))
             self._next += 1
-        self._session.execute(insert(Prompt), rows)
+        insert_rows(
+            self._session, Prompt, ("id", *_COLUMNS, "prompt_set_id", "position", "slug", "extra"), rows
+        )
 
 
 def _wanted(parsed: Parsed, file: str) -> Row:
@@ -152,7 +153,7 @@ def put_answers(
         if id_ not in known:
             if any(value not in (None, []) for value in said.values()):
                 known[id_] = said
-                new.append(said | {"model_id": model_id, "prompt_id": id_})
+                new.append((model_id, id_, *(said[column] for column in _ANSWER)))
             continue
         news = {
             column: value
@@ -162,8 +163,7 @@ def put_answers(
         if news:
             known[id_] |= news
             learnt.append(news | {"id": known[id_]["id"]})
-    if new:
-        session.execute(insert(Output), new)
+    insert_rows(session, Output, ("model_id", "prompt_id", *_ANSWER), new)
     if learnt:
         session.execute(update(Output), learnt)
     return [known.get(id_, {}) for id_ in ids]

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
@@ -15,10 +15,11 @@ from app.interchange.fields import Parsed
 from app.store.chunks import chunks
 from app.store.search import NEW_PASSAGES
 from app.store.tables import Corpus, Passage
-from app.store.writing import new_ids
+from app.store.writing import insert_rows, new_ids
 
 ASKED = 500  # ids asked for in one query
 REMEMBERED = 400_000  # passages whose ids are kept in memory
+_COLUMNS = ("id", "corpus_id", "position", "external_id", "text", "meta")
 Key = tuple[str, str | int]  # external id, and the hash of the text or, where only the id is known, ""
 
 
@@ -88,21 +89,14 @@ class Passages:
         if textless is not None or self._corpus.sha256:
             raise self._unknown(textless or next(iter(new)), wanted, records)
         taken = self._named([name for name, _ in new.values()])
-        rows: dict[str, dict[str, Any]] = {}
+        rows: dict[str, tuple[Any, ...]] = {}
         ids = new_ids(self._session, Passage, len(new))
         for id_, (key, (name, text)) in zip(ids, new.items(), strict=True):
             external = f"{name}#{digest(str(text))}" if name in taken or name in rows else name
-            rows[external] = {
-                "id": id_,
-                "corpus_id": self._corpus.id,
-                "position": self._next,
-                "external_id": external,
-                "text": text,
-                "meta": {},
-            }
+            rows[external] = (id_, self._corpus.id, self._next, external, text, {})
             self._known[key] = (id_, external)
             self._next += 1
-        self._session.execute(insert(Passage), list(rows.values()))
+        insert_rows(self._session, Passage, _COLUMNS, rows.values())
         self._session.info[NEW_PASSAGES] = True
 
     def _unknown(

@@ -44,6 +44,11 @@ def list_corpora(session: Session) -> list[Corpus]:
     return list(session.scalars(select(Corpus).order_by(Corpus.name)))
 
 
+def external_ids(session: Session, corpus: Corpus) -> frozenset[str]:
+    """The ids of all passages of a corpus, as its file gave them."""
+    return frozenset(session.scalars(select(Passage.external_id).where(Passage.corpus_id == corpus.id)))
+
+
 def add_corpus(
     session: Session,
     name: str,

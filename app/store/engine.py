@@ -27,6 +27,8 @@ SQLITE_PRAGMAS = (
     "PRAGMA mmap_size=1073741824",
     "PRAGMA temp_store=MEMORY",
 )
+# Everything outside ASCII escaped: lone surrogates and U+0000 then pass through any database.
+DUMP = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 # What a URL may begin with -> the driver that is used.
 DRIVERS = {"sqlite": "sqlite"} | dict.fromkeys(
     ("postgres", "postgresql", "postgresql+psycopg"), "postgresql+psycopg"
@@ -89,7 +91,7 @@ def make_engine(url: str) -> Engine:
     parsed = parsed.set(drivername=DRIVERS[parsed.drivername])
     if parsed.drivername == "sqlite" and parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, json_serializer=_dump, pool_pre_ping=parsed.drivername != "sqlite")
+    engine = create_engine(parsed, json_serializer=DUMP.encode, pool_pre_ping=parsed.drivername != "sqlite")
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune_sqlite)
     return engine
@@ -137,8 +139,3 @@ def _reached(url: str) -> Iterator[None]:
 def _tune_sqlite(connection: Any, _record: Any) -> None:
     for pragma in SQLITE_PRAGMAS:
         connection.execute(pragma)
-
-
-def _dump(value: Any) -> str:
-    # Everything outside ASCII escaped: lone surrogates and U+0000 then pass through any database.
-    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))

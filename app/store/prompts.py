@@ -60,6 +60,14 @@ def list_prompt_sets(session: Session) -> list[tuple[PromptSet, int]]:
     return [(row[0], row[1]) for row in session.execute(query)]
 
 
+def count_prompts(session: Session, prompt_set: PromptSet) -> tuple[int, int]:
+    """How many prompts a set has, and how many links to passages that state their facts."""
+    own = Prompt.prompt_set_id == prompt_set.id
+    prompts = session.scalar(select(func.count()).select_from(Prompt).where(own)) or 0
+    linked = select(func.count()).select_from(Statement).join(Prompt, Prompt.id == Statement.prompt_id)
+    return prompts, session.scalar(linked.where(own)) or 0
+
+
 def list_prompts(session: Session, prompt_set_id: int) -> list[Prompt]:
     """The prompts of a set, in order."""
     query = select(Prompt).where(Prompt.prompt_set_id == prompt_set_id).order_by(Prompt.position)

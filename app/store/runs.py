@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.errors import NotFound
 from app.store.names import suggest
+from app.store.permalinks import bury
 from app.store.tables import Passage, Result, Retrieved, Run
 
 _WHOLE = (joinedload(Run.model), joinedload(Run.corpus), joinedload(Run.prompt_set))
@@ -40,6 +41,19 @@ def sibling_runs(session: Session, prompt_id: int) -> list[Run]:
         .order_by(Run.method != "trackstar", Run.id)
     )
     return list(session.scalars(query))
+
+
+def remove_run(session: Session, slug: str, reason: str) -> Run:
+    """Delete a run and its results; its address tells the reason from now on. Passages and prompts stay: their
+    addresses are permalinks too, and other runs may show them.
+
+    Raises:
+        NotFound: there is none.
+    """
+    run = get_run(session, slug)
+    session.execute(delete(Run).where(Run.id == run.id))
+    bury(session, f"/runs/{run.slug}", reason)
+    return run
 
 
 def most_influential(session: Session, run_id: int, limit: int = 10) -> Sequence[tuple[Passage, int]]:

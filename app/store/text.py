@@ -18,6 +18,13 @@ _ESCAPED = re.compile(f"{ESCAPE}([0-9a-f]{{4}})")
 
 def to_stored(text: str) -> str:
     """The text with every character that a database refuses escaped."""
+    if "\0" not in text and ESCAPE not in text:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            pass  # a lone surrogate
+        else:
+            return text  # nearly always, and many times faster than the expression
     return _UNSTORABLE.sub(lambda found: f"{ESCAPE}{ord(found[0]):04x}", text)
 
 

@@ -1,4 +1,7 @@
-"""What every large write needs: to be the only one, and to know the ids of its rows before they are written."""
+"""What every large write needs: to be the only one, to know the ids of its rows, and to lose no time on each."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -30,3 +33,27 @@ def new_ids(session: Session, table: type[DeclarativeBase], count: int) -> range
         return range(used + 1, used + 1 + count)
     query = text(f"SELECT nextval(pg_get_serial_sequence('{name}', 'id')) FROM generate_series(1, :count)")
     return sorted(session.scalars(query, {"count": count}))
+
+
+def insert_rows(
+    session: Session, table: type[DeclarativeBase], columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
+) -> None:
+    """Insert many rows straight through the driver: several times as fast as through the ORM.
+
+    Every value passes its column's type as usual; defaults of columns that are not named do not apply.
+    """
+    connection = session.connection()
+    dialect = connection.dialect
+    values = list(zip(*rows, strict=True))
+    if not values:
+        return
+    for at, column in enumerate(columns):
+        process = table.__table__.c[column].type.dialect_impl(dialect).bind_processor(dialect)
+        if process:
+            values[at] = tuple(map(process, values[at]))
+    mark = "?" if dialect.name == "sqlite" else "%s"
+    names = ", ".join(f'"{column}"' for column in columns)
+    marks = ", ".join([mark] * len(columns))
+    connection.exec_driver_sql(
+        f"INSERT INTO {table.__tablename__} ({names}) VALUES ({marks})", list(zip(*values, strict=True))
+    )

@@ -1,0 +1,103 @@
+"""`startrail prompts`: what a model is asked."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.errors import UserError
+from app.settings import get_settings
+
+group = typer.Typer(no_args_is_help=True, help="Add and list prompt sets: what a model is asked.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add `prompts add` and `prompts list`."""
+    app.add_typer(group, name="prompts")
+
+
+@group.command()
+def add(
+    file: Annotated[
+        Path, typer.Argument(help="JSON Lines, plain or gzipped: {id, prompt, target, …} a line.")
+    ],
+    name: Annotated[str, typer.Option(help="The set's name; default: the corpus's, or the file's.")] = "",
+    corpus: Annotated[
+        str, typer.Option(help="The corpus whose passages state the facts (entailing_passage_ids).")
+    ] = "",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse the file if it names a passage that the corpus has not.")
+    ] = False,
+) -> None:
+    """Add a prompt set: one transaction, in the order of the file, whole or not at all.
+
+    The id is `id`, `fact_id` or `example_id`. Known are also task (fact, commonsense, arithmetic, open_ended), aliases,
+    subject, relation, fact_id, ground_truth, frequency and entailing_passage_ids; every other field is kept.
+
+    Facts whose passages are not all in the corpus are left out, and counted. T-REx files are read as they stand:
+
+    startrail prompts add queries.jsonl.gz --corpus trex
+    """
+    from app.cli.corpus import stem
+    from app.cli.progress import bar, console, kilobytes
+    from app.interchange.plain import read_prompts
+    from app.interchange.trex import Stated
+    from app.store.corpora import external_ids, get_corpus
+    from app.store.engine import open_store
+    from app.store.prompts import add_prompts, count_prompts
+
+    store = open_store(get_settings().url, migrate=True)
+    with store.session() as session, bar("Adding prompts, KB") as step:
+        known = get_corpus(session, corpus) if corpus else None
+        records = read_prompts(file, kilobytes(step))
+        stated = Stated(external_ids(session, known)) if known and not strict else None
+        try:
+            added = add_prompts(
+                session,
+                name or corpus or stem(file),
+                stated.filter(records) if stated else records,
+                corpus=known,
+            )
+        except UserError as error:
+            if stated and stated.dropped and not stated.kept:
+                raise UserError(
+                    f"None of the {stated.dropped:,} prompts names only passages of the corpus “{corpus}”.",
+                    file=file,
+                    field="entailing_passage_ids",
+                    remedy="Name the corpus that the prompts were made for.",
+                ) from None
+            error.file = error.file or str(file)
+            raise
+        count, linked = count_prompts(session, added)
+    console.print(
+        f"[green]✓[/] prompts {added.name}: {count:,}, linked to the passages that state them {linked:,} times"
+    )
+    if stated and stated.dropped:
+        console.print(
+            f"  {stated.dropped:,} left out: not all their passages are in the corpus (first {stated.first})"
+        )
+
+
+@group.command("list")
+def list_() -> None:
+    """The prompt sets there are."""
+    from rich.table import Table
+
+    from app.cli.progress import console
+    from app.store.corpora import list_corpora
+    from app.store.engine import open_store
+    from app.store.prompts import list_prompt_sets
+
+    store = open_store(get_settings().url, migrate=True)
+    with store.session() as session:
+        sets = list_prompt_sets(session)
+        names = {corpus.id: corpus.name for corpus in list_corpora(session)}
+    if not sets:
+        console.print("No prompts yet. Add some with `startrail prompts add FILE`.")
+        return
+    table = Table("prompt set", "prompts", "corpus", "added", box=None, pad_edge=False)
+    for each, count in sets:
+        table.add_row(
+            each.name, f"{count:,}", names.get(each.corpus_id or 0, "–"), f"{each.created_at:%Y-%m-%d}"
+        )
+    console.print(table)

@@ -1,0 +1,164 @@
+"""`startrail import`, `export` and `runs`: results files in the paper's format, and the runs they become."""
+
+import gzip
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Annotated, cast
+
+import typer
+
+from app.errors import UserError
+from app.settings import get_settings
+
+runs = typer.Typer(no_args_is_help=True, help="List and remove runs: the results of one method.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add `import`, `export`, `runs list` and `runs remove`."""
+    app.command(name="import", help=import_.__doc__)(import_)
+    app.command(name="export", help=export.__doc__)(export)
+    app.add_typer(runs, name="runs")
+
+
+def import_(
+    file: Annotated[
+        Path, typer.Argument(help="A results file in the paper's JSON Lines format, plain or gzipped.")
+    ],
+    run: Annotated[str, typer.Option(help="Name of the run that it becomes.")],
+    method: Annotated[str, typer.Option(help="The method; default: what the file's name says.")] = "",
+    prompts: Annotated[str, typer.Option(help="Prompt set of its prompts.")] = "imported",
+    corpus: Annotated[str, typer.Option(help="Corpus of its passages.")] = "imported",
+    model: Annotated[str, typer.Option(help="Model whose outputs it tells.")] = "imported",
+) -> None:
+    """Import a results file as a run: one transaction, whole or not at all.
+
+    Files about the same prompts (same example_id, prompt and target) share them, so that their runs can be compared.
+    Fields that Startrail does not know are kept; `startrail export` gives back the file, equal field by field.
+
+    Give --prompts and --corpus to tie the results to a prompt set and corpus added before, for instance to those whose
+    statements are known. Give --model where files tell of different models.
+    """
+    from app.cli.progress import bar, console, kilobytes
+    from app.interchange.pair import Names, import_results
+    from app.store.engine import open_store
+
+    store = open_store(get_settings().url, migrate=True)
+    with bar("Importing, KB") as step:
+
+        def indexing(done: int, total: int) -> None:
+            step(done, total, "Indexing words, passages")
+
+        with store.session(indexing=indexing) as session:
+            made = import_results(
+                session, file, run=run, into=Names(prompts, corpus, model, method), progress=kilobytes(step)
+            )
+    console.print(f"[green]✓[/] run {made.slug} ({made.method}): {made.prompt_count:,} prompts")
+
+
+def export(
+    run: Annotated[str, typer.Argument(help="The run's name, as `startrail runs list` shows it.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File to write; .gz is compressed, - is standard output.")
+    ],
+) -> None:
+    """Write a run as a results file in the paper's JSON Lines format.
+
+    What was imported comes back equal, field by field; a run of ours has the fields that have a value. The file appears
+    under its name only when it is whole.
+    """
+    from app.cli.progress import bar, errors
+    from app.interchange.pair import export_results
+    from app.store.engine import open_store
+    from app.store.runs import get_run
+
+    store = open_store(get_settings().url, migrate=True)
+    with store.session() as session:
+        found = get_run(session, run)
+        with _whole_file(output) as out, bar("Exporting, prompts") as step:
+            for number, record in enumerate(export_results(session, found), 1):
+                out.write(as_line(record))
+                step(number, found.prompt_count)
+    errors.print(f"[green]✓[/] {output}: {found.prompt_count:,} records")
+
+
+def as_line(record: dict[str, object]) -> bytes:
+    """One line of JSON in UTF-8; escaped where a lone surrogate has no UTF-8."""
+    try:
+        return (json.dumps(record, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:
+        return (json.dumps(record) + "\n").encode()
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes its name when everything is in it."""
+    if str(path) == "-":
+        yield sys.stdout.buffer
+        return
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as raw:
+            if path.suffix == ".gz":
+                with gzip.GzipFile(path.stem, "wb", fileobj=raw) as out:
+                    yield cast(IO[bytes], out)
+            else:
+                yield raw
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"It cannot be written: {error.strerror}.",
+            file=path,
+            remedy="Name a file in a directory of yours.",
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@runs.command("list")
+def list_() -> None:
+    """The runs there are."""
+    from rich.table import Table
+
+    from app.cli.progress import console
+    from app.store.engine import open_store
+    from app.store.runs import list_runs
+
+    store = open_store(get_settings().url, migrate=True)
+    with store.session() as session:
+        found = list_runs(session)
+    if not found:
+        console.print("No run yet. Make one with `startrail import FILE --run NAME` or `startrail retrieve`.")
+        return
+    table = Table(
+        "run", "method", "prompts", "model", "prompt set", "corpus", "made", box=None, pad_edge=False
+    )
+    for each in found:
+        names = (each.model.name, each.prompt_set.name, each.corpus.name)
+        table.add_row(each.slug, each.method, f"{each.prompt_count:,}", *names, f"{each.created_at:%Y-%m-%d}")
+    console.print(table)
+
+
+@runs.command()
+def remove(
+    run: Annotated[str, typer.Argument(help="The run's name, as `startrail runs list` shows it.")],
+    reason: Annotated[
+        str, typer.Option(help="What its address answers from now on.")
+    ] = "This run was removed by the operator.",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove a run and its results. Its address answers 410 with the reason; passages and prompts stay."""
+    from app.cli.progress import console
+    from app.store.engine import open_store
+    from app.store.runs import get_run, remove_run
+
+    store = open_store(get_settings().url, migrate=True)
+    with store.session() as session:
+        found = get_run(session, run)
+        if not yes:
+            typer.confirm(f"Remove {found.slug} with its {found.prompt_count:,} results?", abort=True)
+        remove_run(session, run, reason)
+    console.print(f"[green]✓[/] run {found.slug} removed")
