@@ -112,6 +112,7 @@ class Imports:
     def start(self, job: Job, work: Work) -> None:
         """Do the work in the import thread, after those that wait before it."""
         with self._lock:
+            self._save(job)
             self._waiting += 1
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(1, thread_name_prefix="import")
