@@ -98,24 +98,21 @@ class Tally:
         """The numbers of the prompts that have all the values chosen."""
         wanted = _wanted(chosen)
         cells = [cell for cell in self.cells if _misses(cell, wanted) == (0, "")]
-        total = (
-            dict(zip(SUMS, map(sum, zip(*(cell.sums for cell in cells), strict=True)), strict=True))
-            if cells
-            else {}
-        )
+        sums = [sum(column) for column in zip(*(cell.sums for cell in cells), strict=True)]
+        total = dict(zip(SUMS, sums or [0.0] * len(SUMS), strict=True))
         stated = NAMES.index("stated")
         known = sum(cell.sums[0] for cell in cells if cell.values[stated] is not None)
 
         def share(part: str, whole: float) -> float | None:
             return total[part] / whole if whole else None
 
-        found = total.get("found", 0)  # without any passage that states a fact nobody may have looked for one
+        found = total["found"]  # without any passage that states a fact nobody may have looked for one
         return Summary(
-            prompts=int(total.get("prompts", 0)),
-            right=share("right", total.get("judged", 0)),
+            prompts=int(total["prompts"]),
+            right=share("right", total["judged"]),
             mrr=share("reciprocal_ranks", known) if found else None,
             recall_at_10=share("within_10", known) if found else None,
-            tail_patch=share("tail_patches", total.get("measured", 0)),
+            tail_patch=share("tail_patches", total["measured"]),
         )
 
 

@@ -1,6 +1,5 @@
 """A retrieved passage as the page shows it: text, spans for the chosen view, type, scores, duplicates folded in."""
 
-import re
 from collections.abc import Sequence
 
 from pydantic import BaseModel
@@ -9,6 +8,7 @@ from app.store.examples import Example
 from app.store.tables import Retrieved
 from app.web import urls
 from app.web.highlight import Span, entities
+from app.web.near import leaders
 from app.web.verbatim import shared_spans
 
 LONG = 1_200  # characters from which a passage opens folded
@@ -61,15 +61,15 @@ class Card(BaseModel):
 
 def make_cards(example: Example, view: str, influences: dict[int, int]) -> list[Card]:
     """The passages of an example in rank order, near-duplicates folded into the first of their kind."""
-    top = max((abs(row.score) for row in example.retrieved if row.score is not None), default=0.0)
-    cards: dict[str, Card] = {}
-    for row in example.retrieved:
-        key = _gist(row.passage.text)
-        if key in cards:
-            duplicate = Duplicate(passage_id=row.passage_id, rank=row.rank, url=urls.passage(row.passage_id))
-            cards[key].duplicates.append(duplicate)
+    rows = example.retrieved
+    top = max((abs(row.score) for row in rows if row.score is not None), default=0.0)
+    cards: dict[int, Card] = {}
+    for at, (row, leader) in enumerate(zip(rows, leaders([row.passage.text for row in rows]), strict=True)):
+        if leader == at:
+            cards[at] = _card(row, example, view, top, influences.get(row.passage_id, 0))
         else:
-            cards[key] = _card(row, example, view, top, influences.get(row.passage_id, 0))
+            duplicate = Duplicate(passage_id=row.passage_id, rank=row.rank, url=urls.passage(row.passage_id))
+            cards[leader].duplicates.append(duplicate)
     return list(cards.values())
 
 
@@ -133,8 +133,3 @@ def _window(text: str, spans: Sequence[Span]) -> tuple[int, int]:
         space = text.find(" ", best, best + 40)
         best = space + 1 if space >= 0 else best
     return best, min(len(text), best + LONG)
-
-
-def _gist(text: str) -> str:
-    """Equal for passages that differ in letter case, digits, spaces or signs only."""
-    return re.sub(r"[\W_]+", " ", text.casefold()).strip() or text

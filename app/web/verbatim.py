@@ -1,6 +1,7 @@
 """Word sequences a passage shares with a prompt and its answer, longest first (as OLMoTrace shows them)."""
 
 import re
+from collections.abc import Iterable, Sequence
 
 from app.web.highlight import Span
 
@@ -25,6 +26,17 @@ def shared_spans(text: str, question: str) -> list[Span]:
             spans.append(Span(start=found[at][1], end=found[at + length - 1][2], kind="verbatim"))
         at += max(length, 1)
     return spans
+
+
+def stretches(marked: Iterable[tuple[str, Sequence[Span]]]) -> list[tuple[str, int]]:
+    """The different verbatim phrases marked in texts, of two words or more, with their words: longest first."""
+    found: dict[str, int] = {}
+    for text, spans in marked:
+        for span in spans:
+            phrase = " ".join(_WORD.findall(text[span.start : span.end])).casefold()
+            if span.kind == "verbatim" and (count := phrase.count(" ") + 1) >= SHORTEST:
+                found[phrase] = count
+    return sorted(found.items(), key=lambda each: -each[1])
 
 
 def _run(found: list[tuple[str, int, int]], at: int, asked: list[str], start: int) -> int:

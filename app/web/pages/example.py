@@ -7,7 +7,9 @@ from starlette.responses import Response
 
 from app.store import browse
 from app.store.examples import Example, get_example, influence_counts, sides
+from app.store.phrases import MOST, phrase_counts
 from app.store.runs import get_run, sibling_runs
+from app.store.tables import Run
 from app.web import urls
 from app.web.cards import Card, make_cards
 from app.web.context import Db
@@ -15,11 +17,14 @@ from app.web.highlight import Span, entities
 from app.web.listing import Asked, AskedQuery, Item, item
 from app.web.respond import page_route, respond
 from app.web.social import og_text, og_title
+from app.web.verbatim import stretches
 from app.web.words import counted
 
 router = APIRouter()
 SHOWN = 20
-MOST = 5_000
+MOST_SHOWN = 5_000
+STRETCHES = 8
+NEARBY = (6, 12)  # prompts of the list shown before and after this one
 
 
 class Link(BaseModel):
@@ -37,8 +42,19 @@ class Sample(BaseModel):
     count: int
 
 
+class Stretch(BaseModel):
+    """Words that passages share verbatim with prompt and answer; `passages` of the corpus have them (None: many)."""
+
+    text: str
+    words: int
+    passages: int | None
+
+
 class ExamplePage(BaseModel):
-    """One output: prompt, answer, retrieved passages, and where to go from here."""
+    """One output: prompt, answer, retrieved passages, and where to go from here.
+
+    `number` is its place in the list of `total` that the query makes, where that is cheap to know.
+    """
 
     title: str
     run: str
@@ -74,6 +90,12 @@ class ExamplePage(BaseModel):
     view: str
     sides: list[Link]
     runs: list[Link]
+    stretches: list[Stretch]
+    number: int | None
+    total: int | None
+    random_url: str
+    cite_url: str
+    csv_url: str
     compare_url: str | None
     trace_url: str
     previous_url: str | None
@@ -104,32 +126,35 @@ def example_page(
     run = get_run(session, slug)
     side = "opponent" if side == "opponent" else "proponent"
     view = view if view in VIEWS else "entities"
-    example = get_example(session, run, prompt, side, limit=max(1, min(show, MOST)))
+    example = get_example(session, run, prompt, side, limit=max(1, min(show, MOST_SHOWN)))
     page = _page(session, example, asked, side, view, show)
     return respond(request, page, "example.html", block="passages")
 
 
 def _page(session: Session, example: Example, asked: Asked, side: str, view: str, show: int) -> ExamplePage:
-    run, prompt, output = example.run, example.prompt, example.output
-    state = {**asked.query(), "side": side if side == "opponent" else "", "view": view if view != "entities" else ""}
+    run, prompt, output, result = example.run, example.prompt, example.output, example.result
+    state: dict[str, object] = {
+        **asked.query(),
+        "side": side if side == "opponent" else "",
+        "view": view if view != "entities" else "",
+    }
     counts = influence_counts(session, run.id, [row.passage_id for row in example.retrieved])
     cards = make_cards(example, view, counts)
-    previous, following = browse.neighbours(
-        session, run, asked.filters(), asked.sort, example.result.position
-    )
+    filters = asked.filters()
+    before = browse.page(session, run, filters, sort=asked.sort, before=result.position, size=NEARBY[0])
+    after = browse.page(session, run, filters, sort=asked.sort, after=result.position, size=NEARBY[1])
     siblings = sibling_runs(session, prompt.id)
     others = [each.slug for each in siblings if each.slug != run.slug]
-    filters = asked.filters()
-    nearby = browse.page(session, run, filters, sort=asked.sort, before=example.result.position, size=6)
-    nearby += [browse.Row(example.result, prompt, output)]
-    nearby += browse.page(session, run, filters, sort=asked.sort, after=example.result.position, size=12)
     left = example.retrieved_count - len(example.retrieved)
+    plain = not asked.query()
 
     def here(**changes: object) -> str:
         return urls.example(run.slug, prompt.slug, **(state | changes))
 
-    targets = [prompt.target, *prompt.aliases]
-    present = sides(session, example.result.id)
+    def on(rows: list[browse.Row], at: int) -> str | None:
+        return urls.example(run.slug, rows[at].prompt.slug, **state) if rows else None
+
+    present = sides(session, result.id)
     return ExamplePage(
         title=f"{prompt.text} {prompt.target}",
         run=run.slug,
@@ -147,7 +172,7 @@ def _page(session: Session, example: Example, asked: Asked, side: str, view: str
         subject=prompt.subject,
         aliases=prompt.aliases,
         ground_truth=prompt.ground_truth,
-        spans=entities(prompt.text, prompt.subject, targets),
+        spans=entities(prompt.text, prompt.subject, [prompt.target, *prompt.aliases]),
         answer=output.answer if output else None,
         correct=output.correct if output else None,
         probability=output.probability if output else None,
@@ -155,31 +180,58 @@ def _page(session: Session, example: Example, asked: Asked, side: str, view: str
         samples=[Sample(text=text, count=n) for text, n in counted(output.samples if output else [])],
         frequency=prompt.frequency,
         frequency_bucket=prompt.frequency_bucket,
-        first_correct_rank=example.result.first_correct_rank,
+        first_correct_rank=result.first_correct_rank,
         side=side,
         proponents=cards if side == "proponent" else [],
         opponents=cards if side == "opponent" else [],
         retrieved=example.retrieved_count,
-        more_url=here(show=min(MOST, show * 10)) if left > 0 else None,
-        views=[Link(label=name, url=here(view=key), chosen=key == view) for key, name in VIEWS.items()],
+        more_url=here(show=min(MOST_SHOWN, max(SHOWN, show) * 10)) if left > 0 else None,
+        views=[Link(label=name, url=here(view=_given(key)), chosen=key == view) for key, name in VIEWS.items()],
         view=view,
         sides=[
-            Link(label=name, url=here(side=key), chosen=key == side)
+            Link(label=name, url=here(side=key if key == "opponent" else ""), chosen=key == side)
             for key, name in (("proponent", "Proponents"), ("opponent", "Opponents"))
             if key in present or key == side
         ],
         runs=[
-            Link(label=each.name, url=urls.example(each.slug, prompt.slug, **state), chosen=each.slug == run.slug)
+            Link(
+                label=each.name, url=urls.example(each.slug, prompt.slug, **state), chosen=each.slug == run.slug
+            )
             for each in siblings
         ],
+        stretches=_stretches(session, run, cards) if view == "verbatim" else [],
+        number=result.position + 1 if plain else None,
+        total=run.prompt_count if plain else None,
+        random_url=urls.random_prompt(run.slug, **asked.query()),
+        cite_url=urls.cite(run.slug, prompt.slug),
+        csv_url=urls.twin(here(), "csv"),
         compare_url=urls.compare(prompt.slug, [run.slug, others[0]]) if others else None,
         trace_url=urls.trace_form(prompt=prompt.text, completion=prompt.target),
-        previous_url=urls.example(run.slug, previous, **state) if previous else None,
-        next_url=urls.example(run.slug, following, **state) if following else None,
+        previous_url=on(before, -1),
+        next_url=on(after, 0),
         list_url=urls.prompts(run=run.slug, **asked.query()),
-        list=[item(row, run, asked) for row in nearby],
-        extra={**prompt.extra, **example.result.extra},
+        list=[
+            item(row, run, asked)
+            for row in [*before, browse.Row(result, prompt, output), *after]
+        ],
+        extra={**prompt.extra, **result.extra},
         og_title=og_title(prompt.text, prompt.target),
         og_text=og_text(run.name, cards[0].text if cards else ""),
-        og_image=f"{urls.example(run.slug, prompt.slug)}/card.png",
+        og_image=urls.card(run.slug, prompt.slug),
     )
+
+
+def _given(view: str) -> str:
+    """How a view stands in the URL: not at all if it is the usual one."""
+    return "" if view == "entities" else view
+
+
+def _stretches(session: Session, run: Run, cards: list[Card]) -> list[Stretch]:
+    """The longest phrases that passages share with prompt and answer; of equally long ones the rarest first."""
+    longest = stretches([(card.text, card.spans) for card in cards])[: STRETCHES * 2]
+    counts = phrase_counts(session, run.corpus_id, [text for text, _ in longest])
+    ordered = sorted(longest, key=lambda each: (-each[1], counts.get(each[0], 0)))[:STRETCHES]
+    return [
+        Stretch(text=text, words=n, passages=count if (count := counts.get(text, 0)) <= MOST else None)
+        for text, n in ordered
+    ]
