@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from app.errors import NotFound, UserError
@@ -147,8 +147,8 @@ def proponents(session: Session, result_ids: Sequence[int], depth: int) -> dict[
 
 @dataclass(frozen=True)
 class Difference:
-    """One prompt in two runs: how many of the first `DEPTH` passages both have, and where each first finds
-    the fact stated."""
+    """One prompt in two runs: how many of the first `DEPTH` passages both have, of how many the longer list has
+    there, and where each first finds the fact stated."""
 
     slug: str
     text: str
@@ -156,6 +156,8 @@ class Difference:
     task: str
     position: int
     shared: int
+    of: int
+    overlap: int  # percent, rounded down
     first_correct_a: int | None
     first_correct_b: int | None
 
@@ -163,32 +165,29 @@ class Difference:
 def differences(
     session: Session, a: Run, b: Run, *, after: tuple[int, int] | None = None, limit: int = 50
 ) -> list[Difference]:
-    """Prompts both runs have, those that share least first, then in the first run's order.
+    """Prompts for which both runs retrieved something, those that share least first, then in the first run's order.
 
     Args:
-        after: (shared, position) of the last row of the page before.
+        after: (overlap, position) of the last row of the page before.
     """
-    pairs = _pairs(a, b).subquery()
-    query = select(pairs).order_by(pairs.c.shared, pairs.c.position).limit(limit)
+    pairs = _pairs(a, b)
+    query = select(pairs).order_by(pairs.c.overlap, pairs.c.position).limit(limit)
     if after is not None:
         query = query.where(
-            or_(pairs.c.shared > after[0], and_(pairs.c.shared == after[0], pairs.c.position > after[1]))
+            or_(pairs.c.overlap > after[0], and_(pairs.c.overlap == after[0], pairs.c.position > after[1]))
         )
     return [Difference(**row) for row in session.execute(query).mappings()]
 
 
-def shared_counts(session: Session, a: Run, b: Run) -> list[int]:
-    """How many prompts share 0, 1, …, `DEPTH` of their first passages: a list of `DEPTH` + 1 counts."""
-    pairs = _pairs(a, b).subquery()
-    rows = session.execute(select(pairs.c.shared, func.count()).group_by(pairs.c.shared))
-    counts = [0] * (DEPTH + 1)
-    for shared, count in rows:
-        counts[shared] = count
-    return counts
+def overlaps(session: Session, a: Run, b: Run) -> dict[int, int]:
+    """How many prompts have each overlap, in percent."""
+    pairs = _pairs(a, b)
+    rows = session.execute(select(pairs.c.overlap, func.count()).group_by(pairs.c.overlap))
+    return dict(sorted(rows.tuples().all()))
 
 
 def _pairs(a: Run, b: Run) -> Any:
-    """A SELECT of the columns of `Difference` over the prompts both runs have."""
+    """The columns of `Difference` over the prompts both runs have, as a subquery."""
     first, second = aliased(Result), aliased(Result)
     own, other = aliased(Prompt), aliased(Prompt)
     query = (
@@ -199,6 +198,8 @@ def _pairs(a: Run, b: Run) -> Any:
             own.task,
             first.position,
             _shared(first, second, same_corpus=a.corpus_id == b.corpus_id).label("shared"),
+            _length(first).label("a"),
+            _length(second).label("b"),
             first.first_correct_rank.label("first_correct_a"),
             second.first_correct_rank.label("first_correct_b"),
         )
@@ -206,11 +207,30 @@ def _pairs(a: Run, b: Run) -> Any:
         .where(first.run_id == a.id, second.run_id == b.id, first.position < MAX_PROMPTS)
     )
     if a.prompt_set_id == b.prompt_set_id:
-        return query.join(second, second.prompt_id == first.prompt_id)
-    twins = and_(
-        other.prompt_set_id == b.prompt_set_id, other.external_id == own.external_id, other.text == own.text
+        query = query.join(second, second.prompt_id == first.prompt_id)
+    else:
+        twins = and_(
+            other.prompt_set_id == b.prompt_set_id,
+            other.external_id == own.external_id,
+            other.text == own.text,
+        )
+        query = query.join(other, twins).join(second, second.prompt_id == other.id)
+    raw = query.subquery()
+    of = case((raw.c.a > raw.c.b, raw.c.a), else_=raw.c.b)
+    counted = [column for column in raw.c if column.name not in ("a", "b")]
+    return (
+        select(*counted, of.label("of"), (raw.c.shared * 100 // of).label("overlap"))
+        .where(raw.c.a > 0, raw.c.b > 0)
+        .subquery()
     )
-    return query.join(other, twins).join(second, second.prompt_id == other.id)
+
+
+def _length(result: Any) -> ColumnElement[int]:
+    """How many of the first `DEPTH` ranks the result fills."""
+    query = select(func.count()).where(
+        Retrieved.result_id == result.id, Retrieved.side == "proponent", Retrieved.rank <= DEPTH
+    )
+    return query.correlate(result).scalar_subquery()
 
 
 def _shared(first: Any, second: Any, *, same_corpus: bool) -> ColumnElement[int]:

@@ -36,6 +36,7 @@ class Row(BaseModel):
     target: str
     task: str
     shared: int
+    of: int
     first_correct_a: int | None
     first_correct_b: int | None
     url: str
@@ -50,8 +51,8 @@ class DifferPage(BaseModel):
     b: Choice | None = None
     depth: int = ask.DEPTH
     total: int = 0
-    mean: float | None = None
-    counts: list[int] = []  # prompts that share 0, 1, … `depth` passages
+    mean: float | None = None  # of the overlaps, in percent
+    counts: list[int] = []  # prompts that share 0 %, 10 % and more, … 100 % of their passages
     cut: bool = False  # only the first MAX_PROMPTS were looked at
     rows: list[Row] = []
     first_url: str | None = None
@@ -70,7 +71,7 @@ def differ(request: Request, db: Db, runs: str = "", after: str = "") -> Respons
 
 
 def load(session: Session, names: list[str], after: str) -> DifferPage:
-    """The page; `after` is where the page before it ended, `shared.position`."""
+    """The page; `after` is where the page before it ended, `overlap.position`."""
     choices = [_choice(run) for run in list_runs(session) if run.status == "done"]
     if not names:
         return DifferPage(title="Compare two runs", choices=choices)
@@ -83,8 +84,8 @@ def load(session: Session, names: list[str], after: str) -> DifferPage:
         )
     a, b = found
     rows = ask.differences(session, a, b, after=_place(after), limit=PAGE + 1)
-    counts = ask.shared_counts(session, a, b)
-    total = sum(counts)
+    overlaps = ask.overlaps(session, a, b)
+    total = sum(overlaps.values())
     shown, more = rows[:PAGE], len(rows) > PAGE
     here = urls.differences(names)
     return DifferPage(
@@ -93,8 +94,8 @@ def load(session: Session, names: list[str], after: str) -> DifferPage:
         a=_choice(a),
         b=_choice(b),
         total=total,
-        mean=sum(n * count for n, count in enumerate(counts)) / total if total else None,
-        counts=counts,
+        mean=sum(percent * count for percent, count in overlaps.items()) / total if total else None,
+        counts=[sum(n for percent, n in overlaps.items() if percent // 10 == tenth) for tenth in range(11)],
         cut=max(a.prompt_count, b.prompt_count) > ask.MAX_PROMPTS,
         rows=[
             Row(
@@ -103,6 +104,7 @@ def load(session: Session, names: list[str], after: str) -> DifferPage:
                 target=row.target,
                 task=row.task,
                 shared=row.shared,
+                of=row.of,
                 first_correct_a=row.first_correct_a,
                 first_correct_b=row.first_correct_b,
                 url=urls.compare(row.slug, names),
@@ -110,19 +112,19 @@ def load(session: Session, names: list[str], after: str) -> DifferPage:
             for row in shown
         ],
         first_url=here if after else None,
-        next_url=urls.replaced(here, after=f"{shown[-1].shared}.{shown[-1].position}") if more else None,
+        next_url=urls.replaced(here, after=f"{shown[-1].overlap}.{shown[-1].position}") if more else None,
     )
 
 
 def _place(after: str) -> tuple[int, int] | None:
     if not after:
         return None
-    shared, _, position = after.partition(".")
-    if not (shared.isdigit() and position.isdigit() and len(after) < 20):
+    overlap, _, position = after.partition(".")
+    if not (overlap.isdigit() and position.isdigit() and len(after) < 20):
         raise UserError(
             f"“{after}” is no place in this list.", remedy="Start from its first page.", field="after"
         )
-    return int(shared), min(int(position), 2**31 - 1)
+    return int(overlap), min(int(position), 2**31 - 1)
 
 
 def _choice(run: Run) -> Choice:
