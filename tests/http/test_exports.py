@@ -48,6 +48,14 @@ def test_the_list_as_csv_and_json_lines_is_the_list(client: TestClient, query: s
     assert records[-1][END] == len(items)
 
 
+def test_a_runs_page_exports_the_run(client: TestClient) -> None:
+    """The link on the run's page, and the same filters as its list."""
+    whole = client.get(client.get("/runs/bm25.json").json()["export_url"])
+    assert whole.content == client.get("/prompts.jsonl?run=bm25").content
+    some = client.get("/runs/bm25.csv?task=fact").text
+    assert some == client.get("/prompts.csv?run=bm25&task=fact").text
+
+
 def test_an_empty_list_is_a_file_with_a_heading(client: TestClient) -> None:
     assert rows_of(client.get("/prompts.csv?run=bm25&q=zzzzzz").text) == []
     assert client.get("/prompts.csv?run=bm25&q=zzzzzz").headers["x-row-count"] == "0"

@@ -67,6 +67,18 @@ def list_jsonl(request: Request, session: Db, asked: AskedQuery, run: str = "") 
     return _list(request, session, asked, run, "jsonl")
 
 
+@router.get("/runs/{slug}.csv")
+def run_csv(request: Request, session: Db, asked: AskedQuery, slug: str) -> Response:
+    """The same for a run's own page."""
+    return _list(request, session, asked, slug, "csv")
+
+
+@router.get("/runs/{slug}.jsonl")
+def run_jsonl(request: Request, session: Db, asked: AskedQuery, slug: str) -> Response:
+    """A run as a results file; with filters, those examples of it."""
+    return _list(request, session, asked, slug, "jsonl")
+
+
 def _list(request: Request, session: Db, asked: Asked, run: str, kind: str) -> Response:
     runs = [each for each in list_runs(session) if each.status == "done"]
     if not runs:
