@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 
 from app.interchange.pair import export_results, import_results
@@ -137,3 +138,12 @@ def test_what_cannot_be_exported_is_an_error_and_no_half_file(
     answer = client.get(url)
     assert answer.status_code == status
     assert "attachment" not in answer.headers.get("content-disposition", "")
+
+
+def test_the_list_offers_itself_as_a_file_with_its_filters(client: TestClient) -> None:
+    page = BeautifulSoup(client.get("/prompts?run=bm25&task=fact&sort=rare").text, "html.parser")
+    for kind in ("csv", "jsonl"):
+        link = page.select_one(f'main a[href*=".{kind}"]')
+        assert link is not None
+        assert link["href"] == f"/prompts.{kind}?run=bm25&task=fact&sort=rare"
+        assert client.get(link["href"]).status_code == 200
