@@ -5,6 +5,7 @@ overlap, each piece gets the kinds of all that cover it.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -22,18 +23,24 @@ class Span(BaseModel):
 
 def mark(text: str, spans: Sequence[Span] = ()) -> Markup:
     """The text as safe HTML with `<mark class=…>` around its spans; any spans on any text give the text back."""
-    clipped = [(max(0, s.start), min(len(text), s.end), s.kind) for s in spans]
-    clipped = [span for span in clipped if span[0] < span[1]]
-    edges = sorted({0, len(text), *(edge for start, end, _ in clipped for edge in (start, end))})
+    edges: dict[int, list[tuple[int, str]]] = {}
+    for span in spans:
+        start, end = max(0, span.start), min(len(text), span.end)
+        if start < end:
+            edges.setdefault(start, []).append((1, span.kind))
+            edges.setdefault(end, []).append((-1, span.kind))
+    covering: Counter[str] = Counter()
     pieces: list[tuple[str, str]] = []
-    for start, end in zip(edges, edges[1:], strict=False):
-        kinds = " ".join(
-            dict.fromkeys(kind for left, right, kind in clipped if left <= start and end <= right)
-        )
+    at = 0
+    for edge in [*sorted(edges), len(text)]:
+        kinds = " ".join(sorted(kind for kind, count in covering.items() if count))
         if pieces and pieces[-1][0] == kinds:
-            pieces[-1] = (kinds, pieces[-1][1] + text[start:end])
-        else:
-            pieces.append((kinds, text[start:end]))
+            pieces[-1] = (kinds, pieces[-1][1] + text[at:edge])
+        elif edge > at:
+            pieces.append((kinds, text[at:edge]))
+        for by, kind in edges.get(edge, ()):
+            covering[kind] += by
+        at = edge
     return Markup("").join(
         Markup('<mark class="{}">{}</mark>').format(kinds, visible(piece)) if kinds else visible(piece)
         for kinds, piece in pieces

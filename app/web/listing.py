@@ -121,16 +121,20 @@ class Listing(BaseModel):
 class Asked(BaseModel):
     """The list's part of a URL's query, as typed."""
 
-    task: str = ""
-    relation: str = ""
-    frequency: str = ""
-    right: str = ""
-    confidence: str = ""
-    stated: str = ""
-    ais: str = ""
-    q: str = Query("", max_length=500)
-    where: str = Query("", max_length=2000)
-    sort: str = ""
+    task: str = Query("", description="fact, commonsense, arithmetic or open_ended")
+    relation: str = Query("", description="what the fact says of its subject, as the corpus calls it")
+    frequency: str = Query(
+        "", description="bucket: 0 never stated, 1 once, 2 two or three times, 3 four to seven, …"
+    )
+    right: str = Query("", description="whether the model answers right: yes or no")
+    confidence: str = Query("", description="high (0.5 or more) or low")
+    stated: str = Query("", description="whether a retrieved passage states the answer: yes or no")
+    ais: str = Query("", description="best AIS score: high (0.5 or more) or low")
+    q: str = Query("", max_length=500, description="words that prompt and target, or the answer, contain")
+    where: str = Query("", max_length=2000, description="an expression over the record's fields, see /about")
+    sort: str = Query(
+        "", description="frequency, rare, score, probability or tail-patch; else the run's order"
+    )
 
     @field_validator("*", mode="before")
     @classmethod
@@ -153,6 +157,13 @@ class Asked(BaseModel):
 
 
 AskedQuery = Annotated[Asked, Depends(Asked)]
+FAR = 1 << 40  # beyond any position; what a database can count stays well above it
+After = Annotated[
+    int | None, Query(ge=-1, le=FAR, description="show what comes after this position of the run")
+]
+Before = Annotated[
+    int | None, Query(ge=-1, le=FAR, description="show what comes before this position; −1 for the last page")
+]
 
 
 def make_listing(

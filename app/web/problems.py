@@ -1,19 +1,31 @@
 """Errors as people and scripts should see them: a page that helps, or an RFC 9457 problem document."""
 
 import logging
+import re
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from app.errors import UserError
 from app.store.permalinks import moved_to, reason_gone
+from app.store.runs import list_runs
+from app.web import urls
 from app.web.respond import render, wants_json
 
 log = logging.getLogger(__name__)
+
+
+class Place(BaseModel):
+    """Somewhere to go on from."""
+
+    name: str
+    url: str
 
 
 class Problem(BaseModel):
@@ -26,6 +38,13 @@ class Problem(BaseModel):
     remedy: str = ""
     field: str | None = None
     instance: str = ""
+
+
+class ProblemPage(Problem):
+    """The problem with ways on: runs there are, and words of the address to search for."""
+
+    words: str = ""
+    runs: list[Place] = []
 
 
 def install(app: FastAPI) -> None:
@@ -83,7 +102,8 @@ def show(
     if wants_json(request):
         body = problem.model_dump(exclude_none=True)
         return JSONResponse(body, status, headers, media_type="application/problem+json")
-    page = render(request, problem, "problem.html").encode("utf-8", "replace")
+    shown = ProblemPage(**problem.model_dump(), **_help(request, status))
+    page = render(request, shown, "problem.html").encode("utf-8", "replace")
     return Response(page, status, headers, media_type="text/html; charset=utf-8")
 
 
@@ -97,3 +117,17 @@ def _elsewhere(request: Request) -> Response | None:
             return RedirectResponse(place + query, status_code=308)
         reason = reason_gone(session, request.url.path)
     return show(request, 410, reason, "It will not come back.") if reason else None
+
+
+def _help(request: Request, status: int) -> dict[str, Any]:
+    """What a reader who found nothing may have looked for."""
+    if status != 404:
+        return {}
+    last = request.url.path.rstrip("/").rpartition("/")[2]
+    words = " ".join(re.findall(r"[^\W_]+", last))[:100]
+    try:
+        with request.app.state.store.session() as session:
+            runs = [Place(name=run.name, url=urls.run(run.slug)) for run in list_runs(session)[:8]]
+    except SQLAlchemyError:  # the page about a problem must not be one
+        runs = []
+    return {"words": words, "runs": runs}

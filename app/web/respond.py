@@ -103,7 +103,7 @@ def render(request: Request, page: BaseModel, template: str, block: str | None =
         "path": request.url.path,
         "here": request.url.path + query,
         "origin": origin(request),
-        "nav": request.url.path.split("/")[1],
+        "nav": "prompts" if "/prompts/" in request.url.path else request.url.path.split("/")[1],
     }
     if block and wants_fragment(request):
         return "".join(found.blocks[block](found.new_context(context)))

@@ -6,9 +6,19 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from app.store.filters import FIELDS
 from app.web.respond import page_route, respond
 
 router = APIRouter()
+
+
+class FieldInfo(BaseModel):
+    """A field of a prompt's record that an expression may name."""
+
+    name: str
+    kind: str
+    meaning: str
+    others: list[str]
 
 
 class AboutPage(BaseModel):
@@ -17,6 +27,7 @@ class AboutPage(BaseModel):
     title: str = "About"
     version: str
     paper: str = "https://arxiv.org/abs/2410.17413"
+    fields: list[FieldInfo]
 
 
 class Parameter(BaseModel):
@@ -54,7 +65,11 @@ class DocsPage(BaseModel):
 @page_route(router, "/about")
 def about_page(request: Request) -> Response:
     """What Startrail does, and how."""
-    return respond(request, AboutPage(version=request.app.version), "about.html")
+    fields = [
+        FieldInfo(name=field.name, kind=field.kind, meaning=field.help, others=list(field.others))
+        for field in FIELDS.values()
+    ]
+    return respond(request, AboutPage(version=request.app.version, fields=fields), "about.html")
 
 
 @page_route(router, "/docs")

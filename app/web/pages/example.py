@@ -1,6 +1,8 @@
 """`/runs/{run}/prompts/{id}`: one output and its proponents. The page that matters most."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.responses import Response
@@ -118,9 +120,9 @@ def example_page(
     slug: str,
     prompt: str,
     asked: AskedQuery,
-    side: str = "proponent",
-    view: str = "entities",
-    show: int = SHOWN,
+    side: Annotated[str, Query(description="proponent or opponent")] = "proponent",
+    view: Annotated[str, Query(description="which spans: entities, verbatim or plain")] = "entities",
+    show: Annotated[int, Query(description="how many passages, at most 5,000")] = SHOWN,
 ) -> Response:
     """One prompt of one run: the model's output and its ranked proponents (or `side=opponent`), with spans."""
     run = get_run(session, slug)
@@ -186,7 +188,9 @@ def _page(session: Session, example: Example, asked: Asked, side: str, view: str
         opponents=cards if side == "opponent" else [],
         retrieved=example.retrieved_count,
         more_url=here(show=min(MOST_SHOWN, max(SHOWN, show) * 10)) if left > 0 else None,
-        views=[Link(label=name, url=here(view=_given(key)), chosen=key == view) for key, name in VIEWS.items()],
+        views=[
+            Link(label=name, url=here(view=_given(key)), chosen=key == view) for key, name in VIEWS.items()
+        ],
         view=view,
         sides=[
             Link(label=name, url=here(side=key if key == "opponent" else ""), chosen=key == side)
@@ -195,7 +199,9 @@ def _page(session: Session, example: Example, asked: Asked, side: str, view: str
         ],
         runs=[
             Link(
-                label=each.name, url=urls.example(each.slug, prompt.slug, **state), chosen=each.slug == run.slug
+                label=each.name,
+                url=urls.example(each.slug, prompt.slug, **state),
+                chosen=each.slug == run.slug,
             )
             for each in siblings
         ],
@@ -210,10 +216,7 @@ def _page(session: Session, example: Example, asked: Asked, side: str, view: str
         previous_url=on(before, -1),
         next_url=on(after, 0),
         list_url=urls.prompts(run=run.slug, **asked.query()),
-        list=[
-            item(row, run, asked)
-            for row in [*before, browse.Row(result, prompt, output), *after]
-        ],
+        list=[item(row, run, asked) for row in [*before, browse.Row(result, prompt, output), *after]],
         extra={**prompt.extra, **result.extra},
         og_title=og_title(prompt.text, prompt.target),
         og_text=og_text(run.name, cards[0].text if cards else ""),

@@ -1,14 +1,18 @@
 """`/passages/{id}`: a passage, the facts it states, and every prompt it influences."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.store.examples import get_passage, influence_by_run, influences, stated_facts
+from app.store.tables import Prompt
 from app.web import urls
 from app.web.context import Db
+from app.web.highlight import Span, find
+from app.web.listing import FAR
 from app.web.respond import page_route, respond
 
 router = APIRouter()
@@ -58,6 +62,7 @@ class PassagePage(BaseModel):
     corpus: str
     position: int
     text: str
+    spans: list[Span]
     meta: dict[str, Any]
     states: list[Stated]
     runs: list[RunCount]
@@ -68,13 +73,21 @@ class PassagePage(BaseModel):
 
 
 @page_route(router, "/passages/{id}")
-def passage_page(request: Request, session: Db, id: int, run: str = "", offset: int = 0) -> Response:
+def passage_page(
+    request: Request,
+    session: Db,
+    id: int,
+    run: Annotated[str, Query(description="only what it influences in this run")] = "",
+    offset: Annotated[
+        int, Query(ge=0, le=FAR, description="how many of the influenced prompts to pass over")
+    ] = 0,
+) -> Response:
     """A passage and the prompts it is a proponent or opponent of, best ranks first."""
     passage = get_passage(session, id)
-    offset = max(0, offset)
     counts = influence_by_run(session, id)
     rows = influences(session, id, run=run, offset=offset, limit=SHOWN)
     total = sum(count for each, count in counts if run in ("", each.slug))
+    stated = stated_facts(session, id)
     places = {prompt.id: urls.example(of_run.slug, prompt.slug) for _, of_run, prompt in rows}
     page = PassagePage(
         title=f"Passage {id}",
@@ -83,11 +96,9 @@ def passage_page(request: Request, session: Db, id: int, run: str = "", offset: 
         corpus=passage.corpus.name,
         position=passage.position,
         text=passage.text,
+        spans=_spans(passage.text, stated),
         meta=passage.meta,
-        states=[
-            Stated(prompt=each.text, target=each.target, url=places.get(each.id))
-            for each in stated_facts(session, id)
-        ],
+        states=[Stated(prompt=each.text, target=each.target, url=places.get(each.id)) for each in stated],
         runs=[
             RunCount(
                 run=each.slug,
@@ -119,3 +130,10 @@ def passage_page(request: Request, session: Db, id: int, run: str = "", offset: 
         trace_url=urls.trace_form(prompt=passage.text[:300]),
     )
     return respond(request, page, "passage.html", block="influences")
+
+
+def _spans(text: str, stated: Sequence[Prompt]) -> list[Span]:
+    """Subjects and targets of the facts that the passage states."""
+    subjects = find(text, [each.subject for each in stated if each.subject], "subject")
+    targets = find(text, [term for each in stated for term in (each.target, *each.aliases)], "target")
+    return sorted(subjects + targets, key=lambda span: (span.start, span.end))

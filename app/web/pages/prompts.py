@@ -1,6 +1,8 @@
 """`/prompts`: browse and search the prompts of a run; all of the page's state is in its URL."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import RedirectResponse, Response
 
@@ -10,11 +12,14 @@ from app.store.runs import get_run, list_runs
 from app.web import urls
 from app.web.context import Db
 from app.web.highlight import Span, find
-from app.web.listing import AskedQuery, Listing, make_listing
+from app.web.listing import FAR, After, AskedQuery, Before, Listing, make_listing
 from app.web.respond import page_route, respond
 
 router = APIRouter()
 MOST_RUNS = 24  # whose prompts are counted beside the chosen run's
+
+
+RunName = Annotated[str, Query(description="slug of a run; the first if none is named")]
 
 
 class RunChoice(BaseModel):
@@ -50,9 +55,9 @@ def prompts_page(
     request: Request,
     session: Db,
     asked: AskedQuery,
-    run: str = "",
-    after: int | None = None,
-    before: int | None = None,
+    run: RunName = "",
+    after: After = None,
+    before: Before = None,
 ) -> Response:
     """Prompts of a run, filtered (`task`, `relation`, `frequency`, `right`, …, `where`), searched (`q`), in pages."""
     runs = [each for each in list_runs(session) if each.status == "done"]
@@ -89,7 +94,7 @@ def prompts_page(
 
 
 @router.get("/random", include_in_schema=False)
-def random_prompt(session: Db, asked: AskedQuery, run: str = "") -> Response:
+def random_prompt(session: Db, asked: AskedQuery, run: RunName = "") -> Response:
     """A prompt drawn from the list that the query makes."""
     chosen = get_run(session, run) if run else next(iter(list_runs(session)), None)
     slug = browse.random_one(session, chosen, asked.filters()) if chosen else None
@@ -100,7 +105,7 @@ def random_prompt(session: Db, asked: AskedQuery, run: str = "") -> Response:
 
 
 @router.get("/go", include_in_schema=False)
-def go_to(session: Db, asked: AskedQuery, run: str, n: int) -> Response:
+def go_to(session: Db, asked: AskedQuery, run: str, n: Annotated[int, Query(le=FAR)]) -> Response:
     """The n-th prompt of the list that the query makes, counted from 1."""
     chosen = get_run(session, run)
     slug = browse.nth(session, chosen, asked.filters(), asked.sort, n) if n > 0 else None

@@ -9,9 +9,10 @@ from starlette.responses import Response
 
 from app.store.runs import get_run, list_runs, most_influential
 from app.store.tables import Run
+from app.store.tally import Tally, tallies
 from app.web import urls
 from app.web.context import Db
-from app.web.listing import AskedQuery, Listing, make_listing
+from app.web.listing import After, AskedQuery, Before, Listing, Summary, make_listing
 from app.web.respond import page_route, respond
 
 router = APIRouter()
@@ -31,6 +32,14 @@ class RunInfo(BaseModel):
     status: str
     created_at: datetime
     metrics: dict[str, Any]
+    summary: Summary
+
+
+class Other(BaseModel):
+    """A run over the same prompts, and where the two are compared."""
+
+    name: str
+    url: str
 
 
 class RunsPage(BaseModel):
@@ -55,12 +64,13 @@ class RunPage(BaseModel):
     title: str
     run: RunInfo
     configuration: dict[str, Any]
+    compare: list[Other]
     listing: Listing
     influential: list[Influential]
     export_url: str
 
 
-def info(run: Run) -> RunInfo:
+def info(run: Run, tally: Tally) -> RunInfo:
     """A run as lists show it."""
     return RunInfo(
         slug=run.slug,
@@ -74,13 +84,16 @@ def info(run: Run) -> RunInfo:
         status=run.status,
         created_at=run.created_at,
         metrics=run.metrics,
+        summary=Summary(**vars(tally.summary({}))),
     )
 
 
 @page_route(router, "/runs")
 def runs_page(request: Request, session: Db) -> Response:
     """Every run, TrackStar's first."""
-    return respond(request, RunsPage(runs=[info(run) for run in list_runs(session)]), "runs.html")
+    runs = list_runs(session)
+    counted = tallies(session, runs)
+    return respond(request, RunsPage(runs=[info(run, counted[run.id]) for run in runs]), "runs.html")
 
 
 @page_route(router, "/runs/{slug}")
@@ -89,16 +102,21 @@ def run_page(
     session: Db,
     slug: str,
     asked: AskedQuery,
-    after: int | None = None,
-    before: int | None = None,
+    after: After = None,
+    before: Before = None,
 ) -> Response:
     """One run with its whole configuration, and its prompts."""
     run = get_run(session, slug)
     listing = make_listing(session, request, run, asked, after=after, before=before)
     page = RunPage(
         title=run.name,
-        run=info(run),
+        run=info(run, tallies(session, [run])[run.id]),
         configuration=run.configuration,
+        compare=[
+            Other(name=each.name, url=urls.differences([run.slug, each.slug]))
+            for each in list_runs(session)
+            if each.id != run.id and each.prompt_set_id == run.prompt_set_id
+        ],
         listing=listing,
         influential=[
             Influential(id=passage.id, url=urls.passage(passage.id), text=passage.text[:200], prompts=count)
