@@ -33,6 +33,18 @@ def test_the_drawing_and_the_lists_say_the_same(page: Page, live: str) -> None:
     expect(alone).to_have_count(page.locator(".short li.only").count())
 
 
+def test_a_click_on_the_target_marks_it_in_every_column(page: Page, live: str) -> None:
+    """As in the paper's viewer, and in all passages of all runs at once."""
+    page.goto(f"{live}/compare?runs=trackstar,bm25")
+    page.locator(".differ .prompt a").last.click()
+    page.locator("#prompt mark.target").click()
+    target = page.locator("#prompt mark.target").inner_text()
+    for side in page.locator(".side").all():
+        assert side.locator("mark.picked").all_inner_texts()[0].lower() == target.lower()
+    page.locator("#prompt").click(position={"x": 5, "y": 5})
+    expect(page.locator("mark.picked")).to_have_count(0)
+
+
 def test_choosing_two_runs_works_without_scripts(plain_page: Page, live: str) -> None:
     plain_page.goto(f"{live}/compare")
     first, second = plain_page.locator("select[name=runs]").all()
