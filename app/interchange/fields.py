@@ -10,6 +10,7 @@ fields beside it.
 """
 
 import math
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ COLUMNS: dict[str, tuple[str, str]] = {  # name of a field -> row and column
     **{name: ("output", field.column) for field in OUTPUT for name in field.names},
     **{side + rest: (side, column) for side in SIDES for rest, (column, _) in LISTS.items()},
 }
-_SHORT = {"kind": 40}  # longest text that the column takes
+_KIND = re.compile(r"[ -~]{1,40}")  # what the column takes: a short plain word
 _USUAL: dict[Kind, type] = {"text": str, "id": str, "number": float, "truth": bool}
 _AS: dict[Kind, type] = {"id": str, "count": int, "number": float}
 _WORDS: dict[Kind, tuple[str, str]] = {
@@ -152,20 +153,19 @@ def _side(line: Line, side: str) -> dict[str, Sequence[Any]]:
             at = list(found[column]).index(None)
             name = f"{side}s" if column == "text" else f"{side}_ids"
             raise line.wrong(name, f"Passage {at + 1} of the list is null.", "Leave it out of every list.")
-    return found
+    return found if length else {}  # lists of nothing stand in no row; they are kept as they are
 
 
 def _checked_all(line: Line, name: str, kind: Kind, column: str, values: list[Any]) -> Sequence[Any]:
     kinds = set(map(type, values))
-    if (
-        kinds == {_USUAL.get(kind)}
-        and column not in _SHORT
-        and (kind != "number" or all(map(math.isfinite, values)))
-    ):
-        return values  # the usual case costs one pass
+    usual = kinds == {_USUAL.get(kind)} and column != "kind"
+    if usual and (kind != "number" or all(map(math.isfinite, values))):
+        return values
     if kind == "text" and column not in ("text",):  # our own and the paper's annotations may be anything
-        most = _SHORT.get(column, MOST)
-        return [each if isinstance(each, str) and len(each) <= most else None for each in values]
+        return [
+            each if isinstance(each, str) and (column != "kind" or _KIND.fullmatch(each)) else None
+            for each in values
+        ]
     return [None if each is None else _checked(line, name, kind, each) for each in values]
 
 
