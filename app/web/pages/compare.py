@@ -237,7 +237,7 @@ def _pair(runs: Sequence[Run], rankings: Sequence[list[int | str]], a: int, b: i
         a=runs[a].name,
         b=runs[b].name,
         shared=shared(first[:depth], second[:depth]),
-        of=min(depth, max(len(first), len(second))),
+        of=min(depth, max(len(first), len(second))) if first and second else 0,
         overlap=rank_biased_overlap(first, second),
     )
 

@@ -58,8 +58,27 @@ def upload(request: Request, settings: Config) -> Response:
     return respond(request, page, "upload.html")
 
 
+_FORM = {
+    "type": "object",
+    "properties": {
+        "token": {"type": "string", "description": "Where the site asks for one; comes before `file`."},
+        "run": {"type": "string", "description": "The run's name; else the file's."},
+        "file": {"type": "string", "format": "binary", "description": "A results file, .jsonl or .jsonl.gz."},
+        "url": {
+            "type": "string",
+            "description": "Instead of `file`: its address at a host the operator listed.",
+        },
+        "preset": {"type": "string", "description": "Instead of `file`: a file the upload page offers."},
+    },
+}
+
+
 @router.post("/upload", include_in_schema=False)
-@router.post("/api/uploads", status_code=202)
+@router.post(
+    "/api/uploads",
+    status_code=202,
+    openapi_extra={"requestBody": {"content": {"multipart/form-data": {"schema": _FORM}}}},
+)
 async def receive(request: Request, settings: Config) -> Response:
     """Take one file in: a form with `file`, or `url`, or `preset`; beside it `run` (its name) and `token`."""
     require_same_origin(request, settings.base_url)
