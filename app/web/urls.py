@@ -93,6 +93,11 @@ def upload() -> str:
     return "/upload"
 
 
+def api_uploads() -> str:
+    """Where scripts send results files."""
+    return "/api/uploads"
+
+
 def import_(id_: str) -> str:
     """How far one results file is on its way in."""
     return f"/upload/{quote(id_)}"

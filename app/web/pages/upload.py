@@ -75,7 +75,7 @@ _FORM = {
 
 @router.post("/upload", include_in_schema=False)
 @router.post(
-    "/api/uploads",
+    urls.api_uploads(),
     status_code=202,
     openapi_extra={"requestBody": {"content": {"multipart/form-data": {"schema": _FORM}}}},
 )
