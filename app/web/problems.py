@@ -76,7 +76,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def unexpected(request: Request, error: Exception) -> Response:
-        log.exception("%s %s", request.method, request.url.path)
+        log.error("%s %s", request.method, request.url.path, exc_info=error)
         return show(
             request, 500, "Something broke on our side.", "Try again; the log of the server says more."
         )

@@ -132,7 +132,7 @@ def with_query(path: str, query: Mapping[str, object]) -> str:
         if isinstance(value, str) or not isinstance(value, Iterable):
             value = [value]
         pairs += [(name.rstrip("_"), str(each)) for each in value if each not in (None, "", False)]
-    return f"{path}?{urlencode(pairs, safe=',')}" if pairs else path
+    return f"{path}?{urlencode(pairs, safe=',', errors='replace')}" if pairs else path
 
 
 def replaced(url: str, **changes: object) -> str:
