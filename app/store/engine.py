@@ -10,7 +10,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from alembic import command
@@ -103,9 +103,7 @@ def check_version(engine: Engine) -> None:
     Raises:
         UserError: it cannot be reached, or `startrail serve` (which migrates) has to be run first.
     """
-    with _reached(engine.url.render_as_string()), engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-    wanted = ScriptDirectory(str(ALEMBIC)).get_current_head()
+    found, wanted = _versions(engine)
     if found != wanted:
         raise UserError(
             f"The database is at version {found or 'none'}, this Startrail at {wanted}.",
@@ -113,27 +111,59 @@ def check_version(engine: Engine) -> None:
         )
 
 
+def _versions(engine: Engine) -> tuple[str | None, str | None]:
+    """The database's version and ours."""
+    with _reached(engine.url.render_as_string()), engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    return found, _scripts().get_current_head()
+
+
 def _upgrade(url: str) -> None:
     engine = make_engine(url)
-    config = Config()
-    config.set_main_option("script_location", str(ALEMBIC))
-    with _reached(engine.url.render_as_string()), engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    engine.dispose()
+    try:
+        found, wanted = _versions(engine)
+        if found == wanted:
+            return
+        if found and found not in {each.revision for each in _scripts().walk_revisions()}:
+            raise UserError(
+                f"The database is at version {found}, which this Startrail does not know.",
+                field="STARTRAIL_DATABASE_URL",
+                remedy="A newer Startrail made it: install that one.",
+            )
+        config = Config()
+        config.set_main_option("script_location", str(ALEMBIC))
+        with _reached(engine.url.render_as_string()), engine.begin() as connection:
+            # Site and worker may start at once: the second waits here, then finds nothing left to do.
+            alone = "BEGIN IMMEDIATE" if connection.dialect.name == "sqlite" else _ALONE
+            connection.exec_driver_sql(alone)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(ALEMBIC))
+
+
+_ALONE = "SELECT pg_advisory_xact_lock(5741)"
 
 
 @contextmanager
 def _reached(url: str) -> Iterator[None]:
     try:
         yield
-    except DatabaseError as error:
+    except DBAPIError as error:
         raise UserError(
-            f"The database {url} cannot be used: {str(error.orig).strip()}.",
+            f"The database {url} cannot be used: {_one_line(error.orig)}.",
             field="STARTRAIL_DATABASE_URL",
             remedy="Check that it is there, running and yours to write to.",
             status=503,
         ) from error
+
+
+def _one_line(error: BaseException | None) -> str:
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:

@@ -1,5 +1,7 @@
 """The migrations make what the code expects, nothing more and nothing less, on both databases."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -79,3 +81,30 @@ def test_sqlite_is_tuned_for_readers_beside_one_writer(store: Store) -> None:
             for name in ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
         }
     assert values == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 1, "busy_timeout": 15000}
+
+
+def test_a_database_of_a_newer_version_is_left_alone(store: Store, database_url: str) -> None:
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(UserError, match="9999"):
+        migrate(database_url)
+
+
+def test_many_processes_may_migrate_at_once(empty_url: str) -> None:
+    """Site and worker start together on a new machine; neither may find the other's half-made tables."""
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(migrate, empty_url) for _ in range(4)]:
+            done.result()
+    open_store(empty_url).engine.dispose()
+
+
+@pytest.mark.parametrize("empty_url", ["sqlite"], indirect=True)
+def test_a_migration_that_breaks_off_leaves_nothing(empty_url: str) -> None:
+    """SQLite would otherwise keep every table made before the failure, and the next attempt would find them."""
+    engine = make_engine(empty_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE retrieved (x)"))  # what the migration makes late
+    with pytest.raises(UserError, match="retrieved"):
+        migrate(empty_url)
+    assert set(inspect(engine).get_table_names()) <= {"retrieved"}
+    engine.dispose()
