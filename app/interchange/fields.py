@@ -214,7 +214,10 @@ def exactly(stored: Any, value: Any) -> bool:
         # Nearly every list is the one that is stored; only a zero's sign then needs a look.
         return (stored is value and 0.0 not in value) or all(map(exactly, stored, value))
     if isinstance(value, float):
-        return stored == value and (value != 0.0 or math.copysign(1.0, value) > 0)
+        # SQLite forgets the sign of a zero.
+        return stored == value and (
+            value != 0.0 or math.copysign(1.0, value) == math.copysign(1.0, stored) == 1.0
+        )
     return bool(stored == value)
 
 

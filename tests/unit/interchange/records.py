@@ -60,7 +60,9 @@ json_values = st.recursive(
     max_leaves=6,
 )
 numbers = st.one_of(
-    st.floats(allow_nan=False, allow_infinity=False), st.integers(-5, 5), st.sampled_from([0.0, -0.0, 1, 1.0, 1e300])
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(-5, 5),
+    st.sampled_from([0.0, -0.0, 1, 1.0, 1e300]),
 )
 counts = st.integers(0, 9) | st.just(2.0)
 _ITEMS = {"text": texts | st.none(), "number": numbers | st.none(), "truth": st.booleans() | st.none()}

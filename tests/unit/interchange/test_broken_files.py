@@ -30,7 +30,9 @@ def contents(store: Store) -> dict[str, int]:
     """Rows of every table, the search index's own included."""
     with store.engine.connect() as connection:
         tables = [name for name in inspect(connection).get_table_names() if "_fts_" not in name]
-        counts = {name: connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one() for name in tables}
+        counts = {
+            name: connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one() for name in tables
+        }
         if connection.dialect.name == "sqlite":
             for table in ("passages", "prompts", "outputs"):
                 query = text(f"SELECT count(*) FROM {table}_fts_docsize")
@@ -54,6 +56,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
     # (why, the third line, field, part of the message)
     ("cut off", '{"example_id": "x", "inputs_pl', "", "not JSON"),
     ("NaN", '{"inputs_plaintext": "a", "targets_plaintext": "b", "x": NaN}', "", "NaN"),
+    ("infinity", '{"inputs_plaintext": "a", "targets_plaintext": "b", "x": [1e999]}', "", "too large"),
     ("a list", "[1, 2]", "", "not a JSON object"),
     ("no prompt", '{"targets_plaintext": "b"}', "inputs_plaintext", "missing"),
     ("prompt is a number", '{"inputs_plaintext": 7, "targets_plaintext": "b"}', "inputs_plaintext", "not text"),
@@ -91,12 +94,18 @@ def test_a_broken_line_is_named_and_nothing_of_the_file_stays(run: Any, store: S
     before = contents(store)
     for why, line, field, said in BROKEN:
         path = tmp_path / f"{why}.jsonl"
-        path.write_text(f"{json.dumps(GOOD)}\n{json.dumps(paper_record(1))}\n{line}\n{json.dumps(paper_record(3))}\n")
-        refused(run("import", path, "--run", "broken"), f"{path}:3", *([f"field {field}"] if field else []), said)
+        path.write_text(
+            f"{json.dumps(GOOD)}\n{json.dumps(paper_record(1))}\n{line}\n{json.dumps(paper_record(3))}\n"
+        )
+        refused(
+            run("import", path, "--run", "broken"), f"{path}:3", *([f"field {field}"] if field else []), said
+        )
         assert contents(store) == before, why
 
 
-def test_a_line_broken_after_many_written_ones_takes_them_back(run: Any, store: Store, tmp_path: Path) -> None:
+def test_a_line_broken_after_many_written_ones_takes_them_back(
+    run: Any, store: Store, tmp_path: Path
+) -> None:
     """450 records have been written when the error comes; passages and their words must go as well."""
     path = write(tmp_path / "results.jsonl", [paper_record(n) for n in range(450)])
     with path.open("a") as file:
@@ -129,7 +138,9 @@ def test_a_file_of_another_kind_is_refused(
     path.write_bytes(content)
     before = contents(store)
     refused(run("import", path, "--run", "x"), name, said)
-    refused(run("corpus", "add", path), name if said != "no record" else "", said if said != "no record" else "")
+    refused(
+        run("corpus", "add", path), name if said != "no record" else "", said if said != "no record" else ""
+    )
     assert contents(store) == before
 
 
@@ -150,7 +161,9 @@ def test_a_name_that_is_taken_is_refused(run: Any, store: Store, tmp_path: Path)
 def test_a_complete_corpus_takes_in_no_strangers(run: Any, store: Store, tmp_path: Path) -> None:
     """Its passages are the rows of its indexes: one more would shift nothing, but be found by no search."""
     corpus = tmp_path / "corpus.jsonl"
-    corpus.write_text('{"id": "c4:0", "text": "He was born in Paris."}\n{"id": "c4:mural", "text": "Another text."}\n')
+    corpus.write_text(
+        '{"id": "c4:0", "text": "He was born in Paris."}\n{"id": "c4:mural", "text": "Another text."}\n'
+    )
     assert run("corpus", "add", corpus, "--name", "world").exit_code == 0
     before = contents(store)
     path = write(tmp_path / "a.jsonl", [GOOD])

@@ -61,9 +61,14 @@ def test_results_can_be_tied_to_a_corpus_and_prompts_added_before(store: Store, 
     }  # fmt: skip
     with store.session() as session:
         corpus = add_corpus(session, "world", [PassageRecord("a", "Accra."), PassageRecord("b", "Ghana.")])
-        add_prompts(session, "questions", [PromptRecord("p1", "The capital of Ghana is", "Accra")], corpus=corpus)
+        add_prompts(
+            session, "questions", [PromptRecord("p1", "The capital of Ghana is", "Accra")], corpus=corpus
+        )
         run = import_results(
-            session, write(tmp_path / "a.jsonl", [record]), run="mine", into=Names("questions", "world", "m", "bm25")
+            session,
+            write(tmp_path / "a.jsonl", [record]),
+            run="mine",
+            into=Names("questions", "world", "m", "bm25"),
         )
         assert (run.corpus_id, run.method, run.model.name) == (corpus.id, "bm25", "m")
         found = session.scalars(select(Passage.external_id).join(Retrieved).order_by(Retrieved.rank)).all()

@@ -73,7 +73,13 @@ def test_gzip_is_known_by_its_first_bytes_not_by_the_name(store: Store, tmp_path
 
 
 def test_text_that_databases_refuse_is_kept_shown_and_given_back(store: Store, tmp_path: Path) -> None:
-    hostile = ["null\0byte", "lone \ud800 surrogate", "<script>alert(1)</script>", "عربى \u202e", "\uf8f0 itself"]
+    hostile = [
+        "null\0byte",
+        "lone \ud800 surrogate",
+        "<script>alert(1)</script>",
+        "عربى \u202e",
+        "\uf8f0 itself",
+    ]
     given_ = paper_record(
         inputs_plaintext="Who\0is\udfff", proponents=hostile, proponent_ids=[f"id\0{n}" for n in range(5)],
         proponent_scores=[0.5] * 5, proponent_correct=[True] * 5, proponent_ais_scores=[0.1] * 5,
@@ -90,16 +96,20 @@ def test_two_files_about_the_same_prompts_share_them_and_equal_passages(store: S
     """Else their runs could not be compared. Both still come out as they came in, though they contradict each other."""
     mine = [paper_record(n) for n in range(3)]
     theirs = [
-        paper_record(n, **{"8b_confidence": 0.1, "relation": "birthplace", "is_8b_correct": None}) for n in (2, 1, 0)
+        paper_record(n, **{"8b_confidence": 0.1, "relation": "birthplace", "is_8b_correct": None})
+        for n in (2, 1, 0)
     ]
     with store.session() as session:
         a = import_results(session, write(tmp_path / "a.jsonl", mine), run="a")
         b = import_results(session, write(tmp_path / "b.jsonl", theirs), run="b")
         prompts = {
-            run.slug: set(session.scalars(select(Result.prompt_id).where(Result.run_id == run.id))) for run in (a, b)
+            run.slug: set(session.scalars(select(Result.prompt_id).where(Result.run_id == run.id)))
+            for run in (a, b)
         }
         assert prompts["a"] == prompts["b"]
-        assert session.scalar(select(func.count()).select_from(Passage)) == 3 + 3  # one own each, three shared
+        assert (
+            session.scalar(select(func.count()).select_from(Passage)) == 3 + 3
+        )  # one own each, three shared
         assert exactly(list(export_results(session, a))) == exactly(mine)
         assert exactly(list(export_results(session, b))) == exactly(theirs)
 
@@ -107,7 +117,9 @@ def test_two_files_about_the_same_prompts_share_them_and_equal_passages(store: S
 def test_one_id_with_two_texts_is_two_prompts_and_two_passages(store: Store, tmp_path: Path) -> None:
     """Short ids recur between files; the second keeps its own text, and finds itself again in a third file."""
     one = paper_record(1)
-    other = paper_record(1, inputs_plaintext="Something else:", proponents=["another", "text", "under these ids"])
+    other = paper_record(
+        1, inputs_plaintext="Something else:", proponents=["another", "text", "under these ids"]
+    )
     for name, record in (("one", one), ("other", other), ("third", other)):
         assert exactly(through(store, write(tmp_path / f"{name}.jsonl", [record]), name)) == exactly([record])
     with store.session() as session:
