@@ -18,6 +18,7 @@ class Settings(BaseSettings):
     default_model: str = Field("demo", description="Model asked by /trace when none is named.")
     default_index: str = Field("demo", description="Index searched by /trace when none is named.")
     device: str = Field("auto", description="Torch device of the worker: auto, cpu, cuda, cuda:1, …")
+    entailment_model: Path | None = Field(None, description="Entailment model for AIS scores (a Hugging Face directory).")
     trace_queue_limit: int = Field(200, ge=1, description="Traces that may wait; beyond it POST answers 503.")
     upload_enabled: bool = Field(True, description="Whether results files can be uploaded in the browser.")
     upload_token: str = Field("", description="If set, uploading asks for this token.")

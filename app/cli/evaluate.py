@@ -1,6 +1,7 @@
 """`startrail evaluate`: do a run's passages state the facts, and do they move the model?"""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from app.store.engine import Store
     from app.store.tables import Run
 
-SHOWN = ("mrr", "recall_at_10", "precision_at_10", "tail_patch_1", "tail_patch_10")
+Tasks = dict[str, dict[str, dict[str, Any]]]  # task -> run's name -> figures
 
 
 def register(app: typer.Typer) -> None:
@@ -23,99 +24,184 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     runs: Annotated[str, typer.Option(help="Runs by name, separated by commas; default all.")] = "",
-    task: Annotated[str, typer.Option(help="The prompts that are evaluated.")] = "fact",
+    prompts: Annotated[str, typer.Option(help="Only runs over this prompt set.")] = "",
     tail_patch: Annotated[
-        int,
-        typer.Option(min=0, help="Measure the tail-patch of the first N proponents; 0 leaves it as it is."),
+        int, typer.Option(min=0, metavar="N", help="Measure the tail-patch of the first N proponents.")
     ] = 0,
-    prompts: Annotated[
-        int | None, typer.Option(min=1, help="Measure it for so many prompts, drawn at random; default all.")
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Measure it for so many prompts, the same random ones for every run; default all."),
     ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Also write every figure as JSON.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Also write the table as Markdown.")] = None,
+    seed: Annotated[int, typer.Option(help="Draws the prompts of --limit.")] = 0,
+    task: Annotated[str, typer.Option(help="Measure it for prompts of this task; empty: all tasks.")] = "fact",
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0, help="Of the tail-patch step; default the one that training ended with.")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Forget tail-patches that were measured before.")] = False,
+    ais: Annotated[bool, typer.Option("--ais", help="Score passages by STARTRAIL_ENTAILMENT_MODEL.")] = False,
+    ais_threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="AIS score from which on a passage states the fact.")
+    ] = 0.5,
+    against: Annotated[str, typer.Option(metavar="RUN", help="Also print how much better each is than this.")] = "",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Also write every figure as JSON.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the tables as Markdown.")
+    ] = None,
 ) -> None:
-    """Evaluate runs: MRR, recall and precision with 95% intervals, types of passages, tail-patch if asked for.
+    """Evaluate runs: MRR, recall, precision and average precision with 95% intervals, types of passages, and
+    tail-patch if asked for.
 
-    What is measured is saved with the runs and shown at /evaluation. Stopped, it goes on where it was.
+    What is found is saved with the runs and shown at /evaluation. Stopped, tail-patch goes on where it was. Runs are
+    compared with each other on the prompts they share.
     """
     from app.cli.progress import bar
     from app.evaluation.classify import classify_run
-    from app.evaluation.report import evaluate_run
+    from app.evaluation.curves import ordered
+    from app.evaluation.report import evaluate_runs
     from app.store.engine import open_store
-    from app.store.runs import get_run, list_runs
+    from app.store.runs import get_run
 
     settings = get_settings()
+    _writable(json_file, markdown)
     store = open_store(settings.url, migrate=True)
-    with store.session() as session:
-        names = [name.strip() for name in runs.split(",") if name.strip()]
-        chosen = [get_run(session, name) for name in names] if names else list_runs(session)
-    if not chosen:
-        raise UserError("There is no run to evaluate.", remedy="Make one with `startrail retrieve`.")
+    chosen = _chosen(store, runs, prompts, against)
+    if ais:
+        _score(settings, store, chosen)
     for run in chosen:
-        with store.session() as session, bar(f"Types of {run.slug}") as step:
-            classify_run(session, run, step)
-        if tail_patch:
-            _patch(settings, store, run, tail_patch, prompts)
-    figures: dict[str, dict[str, Any]] = {}
-    for run in chosen:
-        with store.session() as session:
-            figures[run.slug] = {
+        with store.session() as session, bar(f"Types of passages, {run.slug}"[:34]) as step:
+            classify_run(session, get_run(session, run.slug), step)
+    if tail_patch:
+        _patch(settings, store, chosen, learning_rate, k=tail_patch, task=task, limit=limit, seed=seed, again=again)
+    with store.session() as session, bar("Figures, runs") as step:
+        current = ordered([get_run(session, run.slug) for run in chosen])
+        made = evaluate_runs(session, current, threshold=ais_threshold, progress=step)
+        report = {
+            run.slug: {
                 "name": run.name,
-                **evaluate_run(session, get_run(session, run.slug), task=task),
+                "method": run.method,
+                "model": run.model.name,
+                "corpus": run.corpus.name,
+                "prompt_set": run.prompt_set.name,
+                **run.metrics,
+                "tasks": made[run.slug],
             }
-    _print(figures)
+            for run in current
+        }
+    texts = _tables(report, against)
     if json_file:
-        json_file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        json_file.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if markdown:
-        markdown.write_text(as_markdown(figures), encoding="utf-8")
+        markdown.write_text(texts, encoding="utf-8")
 
 
-def _patch(settings: Settings, store: "Store", run: "Run", k: int, prompts: int | None) -> None:
+def _writable(*files: Path | None) -> None:
+    """Refuse before the work rather than after it."""
+    for file in files:
+        if file is not None and not file.absolute().parent.is_dir():
+            raise UserError("The folder does not exist.", file=file, remedy="Make it first.")
+
+
+def _chosen(store: "Store", names: str, prompt_set: str, against: str) -> "list[Run]":
+    from app.store.prompts import get_prompt_set
+    from app.store.runs import get_run, list_runs
+
+    with store.session() as session:
+        wanted = [name.strip() for name in names.split(",") if name.strip()]
+        chosen = [get_run(session, name) for name in wanted] if wanted else list_runs(session)
+        if prompt_set:
+            id_ = get_prompt_set(session, prompt_set).id
+            chosen = [run for run in chosen if run.prompt_set_id == id_]
+        chosen = [run for run in chosen if run.status == "done"]
+        if against and get_run(session, against).id not in {run.id for run in chosen}:
+            chosen.append(get_run(session, against))
+    if not chosen:
+        raise UserError(
+            "There is no run to evaluate.", remedy="Make one with `startrail retrieve`, or import one."
+        )
+    return chosen
+
+
+def _score(settings: Settings, store: "Store", runs: "Sequence[Run]") -> None:
+    from app.cli.progress import bar
+    from app.evaluation.ais import Entailment, score_run
+
+    if settings.entailment_model is None:
+        raise UserError(
+            "No entailment model is configured.",
+            field="ais",
+            remedy="Set STARTRAIL_ENTAILMENT_MODEL to the directory of one.",
+        )
+    model = Entailment(settings.entailment_model, device=settings.device)
+    for run in runs:
+        with bar(f"AIS scores, {run.slug}"[:34]) as step:
+            score_run(store, run, model, progress=step)
+
+
+def _patch(
+    settings: Settings, store: "Store", runs: "Sequence[Run]", rate: float | None, **options: Any
+) -> None:
     from app.cli.progress import bar, errors
-    from app.evaluation.patching import patch_run
+    from app.evaluation.patching import patch_runs
     from app.trackstar.model import load_model
     from app.trackstar.tailpatch import TailPatch
 
-    if run.model.path is None:
-        errors.print(f"{run.slug}: its model is not here, so no tail-patch is measured.")
-        return
-    patch = TailPatch(load_model(Path(run.model.path), device=settings.device))
-    with bar(f"Tail-patch of {run.slug}") as step:
-        patch_run(store, run, patch, k=k, prompts=prompts, progress=step)
+    by_path: dict[str, list[str]] = {}
+    for run in runs:
+        if run.model.path is None or not Path(run.model.path).is_dir():
+            errors.print(f"{run.slug}: its model is not on this machine, so no tail-patch is measured.")
+        else:
+            by_path.setdefault(run.model.path, []).append(run.slug)
+    for path, slugs in by_path.items():
+        patch = TailPatch(load_model(Path(path), device=settings.device), learning_rate=rate)
+        with bar(f"Tail-patch, {Path(path).name}"[:34]) as step:
+            patch_runs(store, slugs, patch, progress=step, **options)
 
 
-def _print(figures: dict[str, dict[str, Any]]) -> None:
+def _tables(report: Mapping[str, Mapping[str, Any]], against: str) -> str:
+    """Print a table for each prompt set and task; returns the same as Markdown."""
+    from app.cli.progress import console
+    from app.evaluation import tables
+    from app.web.words import task_name
+
+    groups: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
+    for run in report.values():
+        for task, figures in run["tasks"].items():
+            if figures["overall"]:
+                groups.setdefault((run["prompt_set"], task), {})[run["name"]] = figures
+    settings = next((run["tail_patch_settings"] for run in report.values() if "tail_patch_settings" in run), None)
+    note = "Means over prompts with 95% bootstrap intervals."
+    texts = []
+    for (prompt_set, task), figures in groups.items():
+        count = max(each["prompts"] for each in figures.values())
+        for part, title in (
+            ("overall", f"{task_name(task)} of {prompt_set}: {count:,} prompts"),
+            *([(against, f"{task_name(task)} of {prompt_set}: how much higher than {against}")] if against else []),
+        ):
+            names = tables.shown(list(figures.values()))
+            if part != "overall":
+                names = [name for name in names if any(name in each["against"].get(part, {}) for each in figures.values())]
+            body = tables.rows(figures, part, names)
+            patched = settings and any(name.startswith("tail_patch") for name in names)
+            below = f"{note} {tables.settings_said(settings)}" if patched and settings else note
+            if body and names:
+                _print(title, tables.headings(names), body)
+                console.print(below)
+                texts.append(tables.markdown(title, tables.headings(names), body, below))
+    return "\n".join(texts)
+
+
+def _print(title: str, heads: Sequence[str], body: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     from app.cli.progress import console
-    from app.evaluation.report import LABELS
 
-    table = Table(title="Mean [95% interval]", title_justify="left")
+    table = Table(title=Text(title), title_justify="left")
     table.add_column("run")
-    for name in SHOWN:
-        table.add_column(LABELS[name], justify="right")
-    for each in figures.values():
-        table.add_row(each["name"], *(_cell(each["overall"].get(name)) for name in SHOWN))
+    for head in heads:
+        table.add_column(head, justify="right")
+    for row in body:
+        table.add_row(*(Text(cell.replace(" [", "\n[")) for cell in row))
     console.print(table)
-    for each in figures.values():
-        if settings := each.get("tail_patch_settings"):
-            console.print(
-                f"Tail-patch: {settings['steps']} step of {settings['optimizer']} at learning rate"
-                f" {settings['learning_rate']:g}, percentage points of the target's probability."
-            )
-            break
-
-
-def as_markdown(figures: dict[str, dict[str, Any]]) -> str:
-    """The table as Markdown."""
-    from app.evaluation.report import LABELS
-
-    lines = ["| run | " + " | ".join(LABELS[name] for name in SHOWN) + " |", "|---|" + "---:|" * len(SHOWN)]
-    for each in figures.values():
-        cells = (_cell(each["overall"].get(name)) for name in SHOWN)
-        lines.append(f"| {each['name']} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def _cell(value: dict[str, float] | None) -> str:
-    return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]" if value else "–"

@@ -1,57 +1,66 @@
 """Writes the type of every retrieved passage of a run's facts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from app.evaluation.types import FactOf, classify, shared_cue
+from app.evaluation.types import FactOf, classify, is_exact, shared_cue
 from app.store.chunks import chunks
 from app.store.tables import Passage, Prompt, Result, Retrieved, Run
 
 CHUNK = 2_000
 
 
-def classify_run(session: Session, run: Run, progress: Callable[[int, int], None] | None = None) -> int:
-    """Class the retrieved passages of every prompt about a fact; returns how many."""
+def classify_run(session: Session, run: Run, progress: Callable[[int, int], None] | None = None) -> dict[str, int]:
+    """Class the retrieved passages of every prompt about a fact; returns how many by which rules.
+
+    `{"exact": …, "by words": …}` (see `app.evaluation.types`) is saved with the run's metrics too.
+    """
     facts = _facts(session, run)
-    query = (
-        select(Retrieved.result_id, Retrieved.side, Retrieved.rank, Retrieved.correct, Result.prompt_id)
-        .add_columns(Passage.text, Passage.meta)
-        .join(Result, Result.id == Retrieved.result_id)
-        .join(Passage, Passage.id == Retrieved.passage_id)
-        .where(Result.run_id == run.id, Result.prompt_id.in_(select(Prompt.id).where(_of(run))))
-    )
-    rows = session.execute(query).all()
-    values = [
-        {
-            "r": row.result_id,
-            "s": row.side,
-            "k": row.rank,
-            "kind": classify(facts[row.prompt_id], row.text, row.meta, row.correct),
-        }
-        for row in rows
-    ]
+    rules = {"exact": 0, "by words": 0}
     change = update(Retrieved.__table__).where(  # type: ignore[arg-type]
         Retrieved.result_id == bindparam("r"),
         Retrieved.side == bindparam("s"),
         Retrieved.rank == bindparam("k"),
     )
-    done = 0
-    for piece in chunks(values, CHUNK):
-        session.execute(change.values(kind=bindparam("kind")), piece)
-        done += len(piece)
+    results = session.execute(
+        select(Result.id, Result.prompt_id).where(Result.run_id == run.id).order_by(Result.position)
+    )
+    asked = [(result, facts[prompt]) for result, prompt in results.tuples() if prompt in facts]
+    for done, piece in enumerate(chunks(asked, 100), 1):
+        values = list(_classed(session, dict(piece), rules))
+        for part in chunks(values, CHUNK):
+            session.execute(change.values(kind=bindparam("kind")), part)
         if progress:
-            progress(done, len(values))
-    return done
+            progress(min(done * 100, len(asked)), len(asked))
+    run.metrics = {**run.metrics, "types_by": rules}
+    return rules
+
+
+def _classed(session: Session, facts: dict[int, FactOf], rules: dict[str, int]) -> Iterator[dict[str, Any]]:
+    """The changes of rows whose type is another than the one saved."""
+    query = (
+        select(Retrieved.result_id, Retrieved.side, Retrieved.rank, Retrieved.correct, Retrieved.kind)
+        .add_columns(Passage.text, Passage.meta)
+        .join(Passage, Passage.id == Retrieved.passage_id)
+        .where(Retrieved.result_id.in_(facts))
+    )
+    for row in session.execute(query).all():
+        rules["exact" if is_exact(row.meta) else "by words"] += 1
+        kind = classify(facts[row.result_id], row.text, row.meta, row.correct)
+        if kind != row.kind:
+            yield {"r": row.result_id, "s": row.side, "k": row.rank, "kind": kind}
 
 
 def _facts(session: Session, run: Run) -> dict[int, FactOf]:
     prompts = session.scalars(select(Prompt).where(_of(run))).all()
-    by_relation: dict[str | None, list[tuple[str, str | None]]] = {}
+    by_relation: dict[str, list[tuple[str, str | None]]] = {}
     for prompt in prompts:
-        by_relation.setdefault(prompt.relation, []).append((prompt.text, prompt.subject))
-    cues = {relation: shared_cue(own) for relation, own in by_relation.items() if relation}
+        if prompt.relation:
+            by_relation.setdefault(prompt.relation, []).append((prompt.text, prompt.subject))
+    cues = {relation: shared_cue(own) for relation, own in by_relation.items()}
     return {
         prompt.id: FactOf(
             prompt.subject,

@@ -1,6 +1,6 @@
-"""A run as arrays to compute with: for each prompt its ranked judgements, scores, types and slices."""
+"""A run as lists to compute with: for each prompt its ranked judgements, scores, types and slices."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import and_, func, select
@@ -14,89 +14,110 @@ class Judged:
     """One prompt of a run. Lists are in rank order.
 
     Args:
-        judgeable: the store knows which passages state its fact (or the file judged its passages).
-        relevant: how many passages state it.
+        relevant: how many passages are known to state its fact; where none is, how many of those retrieved do.
+        judgeable: the store knows which passages state its fact, or the file judged its passages.
     """
 
     prompt_id: int
     external_id: str
+    slug: str
+    text: str
+    target: str
     task: str
-    relation: str | None
-    bucket: int | None
-    right: bool | None
-    confidence: float | None
-    relevant: int
-    judgeable: bool
+    relation: str | None = None
+    bucket: int | None = None
+    right: bool | None = None
+    confidence: float | None = None
+    relevant: int = 0
+    judgeable: bool = False
     correct: list[bool] = field(default_factory=list)
     ais: list[float | None] = field(default_factory=list)
     kinds: list[str | None] = field(default_factory=list)
     patches: list[float | None] = field(default_factory=list)
 
 
-def judged_prompts(session: Session, run: Run) -> list[Judged]:
-    """Every prompt of the run, in the run's order, in three queries."""
+def judged_prompts(session: Session, run: Run, task: str = "") -> list[Judged]:
+    """Every prompt of the run (of a task), in the run's order, in three queries."""
+    own = [Result.run_id == run.id, *([Prompt.task == task] if task else [])]
     stated = dict(
         session.execute(
             select(Statement.prompt_id, func.count())
-            .join(Result, and_(Result.prompt_id == Statement.prompt_id, Result.run_id == run.id))
+            .join(Prompt, Prompt.id == Statement.prompt_id)
+            .where(Prompt.prompt_set_id == run.prompt_set_id)
             .group_by(Statement.prompt_id)
         )
         .tuples()
         .all()
     )
     heads = session.execute(
-        select(Result.id, Prompt, Output.correct, Output.confidence)
+        select(
+            Result.id, Prompt.id, Prompt.external_id, Prompt.slug, Prompt.text, Prompt.target, Prompt.task,
+            Prompt.relation, Prompt.frequency_bucket, Output.correct, Output.confidence,
+        )
         .join(Prompt, Prompt.id == Result.prompt_id)
         .outerjoin(Output, and_(Output.prompt_id == Prompt.id, Output.model_id == run.model_id))
-        .where(Result.run_id == run.id)
+        .where(*own)
         .order_by(Result.position)
-    ).all()
-    rows: dict[int, list[Retrieved]] = {}
+    ).tuples().all()  # fmt: skip
     query = (
-        select(Retrieved)
+        select(
+            Retrieved.result_id,
+            Retrieved.correct,
+            Retrieved.ais_score,
+            Retrieved.kind,
+            Retrieved.tail_patch,
+        )
         .join(Result, Result.id == Retrieved.result_id)
-        .where(Result.run_id == run.id, Retrieved.side == "proponent")
+        .join(Prompt, Prompt.id == Result.prompt_id)
+        .where(Retrieved.side == "proponent", *own)
         .order_by(Retrieved.result_id, Retrieved.rank)
     )
-    for row in session.scalars(query):
-        rows.setdefault(row.result_id, []).append(row)
+    rows: dict[int, list[tuple[bool | None, float | None, str | None, float | None]]] = {}
+    for result_id, *values in session.execute(query).tuples():
+        rows.setdefault(result_id, []).append(tuple(values))  # type: ignore[arg-type]
     found = []
-    for result_id, prompt, right, confidence in heads:
-        own = rows.get(result_id, [])
-        relevant = stated.get(prompt.id, 0)
+    for result_id, *head in heads:
+        mine = rows.get(result_id, [])
+        relevant = stated.get(head[0], 0)
+        correct = [bool(row[0]) for row in mine]
         found.append(
             Judged(
-                prompt_id=prompt.id,
-                external_id=prompt.external_id,
-                task=prompt.task,
-                relation=prompt.relation,
-                bucket=prompt.frequency_bucket,
-                right=right,
-                confidence=confidence,
-                relevant=relevant or sum(bool(row.correct) for row in own),
-                judgeable=bool(relevant) or any(row.correct is not None for row in own),
-                correct=[bool(row.correct) for row in own],
-                ais=[row.ais_score for row in own],
-                kinds=[row.kind for row in own],
-                patches=[row.tail_patch for row in own],
+                *head,
+                relevant=relevant or sum(correct),
+                judgeable=bool(relevant) or any(row[0] is not None for row in mine),
+                correct=correct,
+                ais=[row[1] for row in mine],
+                kinds=[row[2] for row in mine],
+                patches=[row[3] for row in mine],
             )
         )
     return found
 
 
-SLICES = ("relation", "bucket", "right", "confidence")
-
-
-def sliced(prompts: Sequence[Judged], by: str) -> dict[str, list[Judged]]:
+def parted(prompts: Sequence[Judged], by: str) -> dict[str, list[Judged]]:
     """The prompts parted by `relation`, frequency `bucket`, model answer (`right`) or `confidence`."""
     parts: dict[str, list[Judged]] = {}
     for prompt in prompts:
-        if by == "confidence":
-            value = None if prompt.confidence is None else "high" if prompt.confidence >= 0.5 else "low"
-        elif by == "right":
-            value = {True: "yes", False: "no", None: None}[prompt.right]
-        else:
-            value = getattr(prompt, by)
+        value = slice_of(prompt, by)
         if value is not None:
-            parts.setdefault(str(value), []).append(prompt)
-    return dict(sorted(parts.items()))
+            parts.setdefault(value, []).append(prompt)
+    return dict(sorted(parts.items(), key=lambda item: (len(item[0]) if by == "bucket" else 0, item[0])))
+
+
+def slice_of(prompt: Judged, by: str) -> str | None:
+    """Which part of a slice the prompt belongs to, in the words of the site's filters; None for none."""
+    if by == "confidence":
+        return None if prompt.confidence is None else "high" if prompt.confidence >= 0.5 else "low"
+    if by == "right":
+        return {True: "yes", False: "no", None: None}[prompt.right]
+    if by == "bucket":
+        return None if prompt.bucket is None else str(prompt.bucket)
+    return prompt.relation
+
+
+SLICES = ("relation", "bucket", "right", "confidence")
+
+
+def only(prompts: Iterable[Judged], wanted: Mapping[str, str]) -> list[Judged]:
+    """The prompts in all the slices wanted, as in `{"bucket": "3", "right": "yes"}`."""
+    return [each for each in prompts if all(slice_of(each, by) == value for by, value in wanted.items())]

@@ -4,44 +4,47 @@ A ranking is a sequence of judgements, True where the passage states the fact, b
 could get right (no passage states its fact) counts like any other: with 0.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-Judged = Sequence[bool]
+Ranking = Sequence[bool]
 RESAMPLES = 2_000
 LEVEL = 0.95
+THRESHOLD = 0.5
+_AT_ONCE = 1 << 21  # draws held at a time
 
 
-def reciprocal_rank(judged: Judged) -> float:
+def reciprocal_rank(ranking: Ranking) -> float:
     """1 / rank of the first correct passage, 0 if none is (MRR is its mean; paper §5.1)."""
-    return next((1 / rank for rank, good in enumerate(judged, 1) if good), 0.0)
+    return next((1 / rank for rank, good in enumerate(ranking, 1) if good), 0.0)
 
 
-def recall_at(judged: Judged, k: int) -> float:
+def recall_at(ranking: Ranking, k: int) -> float:
     """1 if any of the first k passages is correct, else 0: the viewer's recall@k."""
-    return float(any(judged[:k]))
+    return float(any(ranking[:k]))
 
 
-def precision_at(judged: Judged, k: int) -> float:
+def precision_at(ranking: Ranking, k: int) -> float:
     """Share of the first k places that hold a correct passage; empty places count as wrong."""
-    return sum(map(bool, judged[:k])) / k
+    return sum(map(bool, ranking[:k])) / k
 
 
-def average_precision(judged: Judged, relevant: int) -> float:
-    """Mean over the `relevant` passages there are of the precision at each one's rank; 0 for those not found."""
-    if not relevant:
-        return 0.0
+def average_precision(ranking: Ranking, relevant: int) -> float:
+    """Mean over the `relevant` passages there are of the precision at each one's rank; 0 for those not found.
+
+    Where more are found than were known, all that were found are the relevant ones.
+    """
     hits, total = 0, 0.0
-    for rank, good in enumerate(judged, 1):
+    for rank, good in enumerate(ranking, 1):
         if good:
             hits += 1
             total += hits / rank
-    return total / max(relevant, hits)
+    return total / max(relevant, hits) if hits else 0.0
 
 
-def entailed(scores: Sequence[float | None], threshold: float = 0.5) -> list[bool]:
+def entailed(scores: Sequence[float | None], threshold: float = THRESHOLD) -> list[bool]:
     """AIS scores as judgements: at or above the threshold states the fact; a missing score does not."""
     return [score is not None and score >= threshold for score in scores]
 
@@ -58,34 +61,48 @@ class Estimate:
 
 def estimate(values: Sequence[float], *, seed: int = 0) -> Estimate | None:
     """The mean of per-prompt values and its percentile bootstrap interval (prompts resampled); None for none."""
-    if not len(values):
-        return None
-    array = np.asarray(values, dtype=np.float64)
-    means = _resampled(array, seed)
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(float(array.mean()), float(low), float(high), len(array))
+    found = estimates({"": values}, seed=seed)
+    return found.get("")
+
+
+def estimates(columns: dict[str, Sequence[float]], *, seed: int = 0) -> dict[str, Estimate]:
+    """`estimate` of several metrics of the same prompts, which are drawn together; empty columns are left out.
+
+    The draws depend on the seed and the number of prompts only: `default_rng(seed).integers(0, n, (2000, n))`.
+    """
+    filled = {name: values for name, values in columns.items() if len(values)}
+    if not filled:
+        return {}
+    table = np.column_stack([np.asarray(values, dtype=np.float64) for values in filled.values()])
+    low, high = np.quantile(_resampled(table, seed), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    means = table.mean(0)
+    return {
+        name: Estimate(float(means[at]), float(low[at]), float(high[at]), len(table))
+        for at, name in enumerate(filled)
+    }
 
 
 def paired_difference(a: Sequence[float], b: Sequence[float], *, seed: int = 0) -> Estimate | None:
-    """How much higher the first is on the same prompts: the mean of differences with its interval."""
+    """How much higher the first is on the same prompts: the mean of differences with its interval.
+
+    Raises:
+        ValueError: the two are not equally long, so they are not of the same prompts.
+    """
     if len(a) != len(b):
         raise ValueError(f"{len(a)} and {len(b)} values are not of the same prompts")
     return estimate([x - y for x, y in zip(a, b, strict=True)], seed=seed)
 
 
-def _resampled(values: np.ndarray, seed: int) -> np.ndarray:
-    """(RESAMPLES,) means of the values drawn again with replacement."""
+def _resampled(table: np.ndarray, seed: int) -> np.ndarray:
+    """(RESAMPLES, m) means of the (n, m) rows drawn again with replacement."""
     rng = np.random.default_rng(seed)
-    return np.concatenate(
-        [values[rng.integers(0, len(values), (100, len(values)))].mean(1) for _ in range(RESAMPLES // 100)]
-    )
-
-
-METRICS: dict[str, Callable[[Judged, int], float]] = {
-    "mrr": lambda judged, relevant: reciprocal_rank(judged),
-    "recall_at_1": lambda judged, relevant: recall_at(judged, 1),
-    "recall_at_10": lambda judged, relevant: recall_at(judged, 10),
-    "precision_at_10": lambda judged, relevant: precision_at(judged, 10),
-    "average_precision": lambda judged, relevant: average_precision(judged, relevant),
-}
-"""What is reported for every run: name -> (judgements, passages that state the fact) -> value of one prompt."""
+    n = len(table)
+    step = max(1, _AT_ONCE // n)
+    parts = []
+    for start in range(0, RESAMPLES, step):
+        rows = min(step, RESAMPLES - start)
+        drawn = rng.integers(0, n, (rows, n))
+        # How often each prompt was drawn: a small matrix product instead of gathering every column.
+        flat = (drawn + np.arange(rows)[:, None] * n).ravel()
+        parts.append(np.bincount(flat, minlength=rows * n).reshape(rows, n) @ table / n)
+    return np.concatenate(parts)

@@ -1,105 +1,164 @@
-"""Tail-patch for the passages of a run: does one more training step on each make its target likelier? (paper §5.2)
+"""Tail-patch for the passages of runs: does one more training step on each make its target likelier? (paper §5.2)
 
-Each distinct passage is trained on once, and every prompt that retrieved it is measured in that state. What was
-measured is saved as it comes, so that a run that was stopped goes on where it was.
+Each distinct passage is trained on once, and every prompt that any of the runs retrieved it for is measured in that
+state. What was measured is saved as it comes, so that work that was stopped goes on where it was.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
+from app.errors import UserError
+from app.store.chunks import chunks
 from app.store.engine import Store
 from app.store.tables import Passage, Prompt, Result, Retrieved, Run
 from app.trackstar.tailpatch import TailPatch
 from app.trackstar.text import Query
 
 CHUNK = 64  # passages between two saves
+Places = dict[int, list[tuple[int, int]]]  # prompt -> (result, rank) where the passage stands for it
 
 
-def patch_run(
+def patch_runs(
     store: Store,
-    run: Run,
+    slugs: Sequence[str],
     patch: TailPatch,
     *,
     k: int = 10,
-    prompts: int | None = None,
+    task: str = "",
+    limit: int | None = None,
     seed: int = 0,
+    again: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Measure the first k proponents of a run's prompts; returns the number of pairs measured now.
+    """Measure the first k proponents of the runs' prompts; returns the number of (prompt, passage) pairs measured now.
 
     Args:
-        prompts: measure so many, drawn at random with `seed`: the same prompts for every run of their set.
+        slugs: runs of the patch's model.
+        task: prompts of this task only.
+        limit: so many prompts (of those with a target), drawn at random with `seed`: the same prompts for every run of their set.
+        again: forget what was measured before.
+
+    Raises:
+        UserError: a run was measured with other settings before, or a prompt cannot be asked.
     """
     with store.session() as session:
-        chosen = _chosen(session, run, prompts, seed)
-        todo = _todo(session, run, k, chosen)
-    total = sum(map(len, todo.values()))
-    done = 0
-    passages = sorted(todo)
-    for start in range(0, len(passages), CHUNK):
-        piece = passages[start : start + CHUNK]
+        runs = session.scalars(select(Run).where(Run.slug.in_(slugs)).order_by(Run.id)).all()
+        for run in runs:
+            _begin(session, run, patch.settings, again)
+        todo: dict[int, Places] = {}
+        known: dict[tuple[int, int], float] = {}
+        for run in runs:
+            _gather(session, run, k, _chosen(session, run, task, limit, seed), todo, known)
+        for run in session.scalars(select(Run).where(Run.model_id.in_({run.model_id for run in runs}))):
+            if run not in runs and run.metrics.get("tail_patch_settings") == patch.settings:
+                _gather(session, run, k, set(), {}, known)
+        _reuse(session, todo, known)
+    total, done = sum(map(len, todo.values())), 0
+    before: dict[int, float] = {}
+    for piece in chunks(sorted(todo), CHUNK):
         with store.session() as session:
-            done += _measure(session, patch, {id_: todo[id_] for id_ in piece})
+            done += _measure(session, patch, {id_: todo[id_] for id_ in piece}, before)
         if progress:
             progress(done, total)
     with store.session() as session:
-        _summarise(session, run, k, patch.settings)
+        _summarise(session, [run.id for run in runs])
     return done
 
 
-def _chosen(session: Session, run: Run, count: int | None, seed: int) -> set[int]:
-    query = select(Prompt.id).where(Prompt.prompt_set_id == run.prompt_set_id).order_by(Prompt.position)
-    ids = list(session.scalars(query))
-    return set(ids if count is None or count >= len(ids) else Random(seed).sample(ids, count))
+def _begin(session: Session, run: Run, settings: dict[str, Any], again: bool) -> None:
+    """Figures of one run must all be of one kind: the settings are part of every figure."""
+    earlier = run.metrics.get("tail_patch_settings")
+    if again:
+        own = select(Result.id).where(Result.run_id == run.id)
+        session.execute(update(Retrieved).where(Retrieved.result_id.in_(own)).values(tail_patch=None))
+    elif earlier is not None and earlier != settings:
+        raise UserError(
+            f"The tail-patches of “{run.slug}” were measured with other settings:"
+            f" {earlier.get('optimizer')} at {earlier.get('learning_rate')}, now"
+            f" {settings['optimizer']} at {settings['learning_rate']}.",
+            field="tail-patch",
+            remedy="Give --again to measure all of them anew.",
+        )
+    run.metrics = {**run.metrics, "tail_patch_settings": settings}
 
 
-def _todo(session: Session, run: Run, k: int, chosen: set[int]) -> dict[int, list[tuple[int, int, int]]]:
-    """By passage: (result, rank, prompt) of each pair that has not been measured."""
+def _chosen(session: Session, run: Run, task: str, limit: int | None, seed: int) -> set[int]:
+    own = [Prompt.prompt_set_id == run.prompt_set_id, Prompt.target != ""]
+    own += [Prompt.task == task] if task else []
+    ids = list(session.scalars(select(Prompt.id).where(*own).order_by(Prompt.position)))
+    return set(ids if limit is None or limit >= len(ids) else Random(seed).sample(ids, limit))
+
+
+def _gather(
+    session: Session,
+    run: Run,
+    k: int,
+    chosen: set[int],
+    todo: dict[int, Places],
+    known: dict[tuple[int, int], float],
+) -> None:
+    """What is to be measured, by passage, and the pairs that are known."""
     query = (
-        select(Retrieved.passage_id, Retrieved.result_id, Retrieved.rank, Result.prompt_id)
+        select(Retrieved.passage_id, Retrieved.result_id, Retrieved.rank, Result.prompt_id, Retrieved.tail_patch)
         .join(Result, Result.id == Retrieved.result_id)
         .where(Result.run_id == run.id, Retrieved.side == "proponent", Retrieved.rank <= k)
-        .where(Retrieved.tail_patch.is_(None))
     )
-    todo: dict[int, list[tuple[int, int, int]]] = {}
-    for passage, result, rank, prompt in session.execute(query):
-        if prompt in chosen:
-            todo.setdefault(passage, []).append((result, rank, prompt))
-    return todo
+    for passage, result, rank, prompt, change in session.execute(query).tuples():
+        if change is not None:
+            known[prompt, passage] = change
+        elif prompt in chosen:
+            todo.setdefault(passage, {}).setdefault(prompt, []).append((result, rank))
 
 
-def _measure(session: Session, patch: TailPatch, todo: dict[int, list[tuple[int, int, int]]]) -> int:
-    texts = {row.id: row.text for row in session.scalars(select(Passage).where(Passage.id.in_(todo)))}
-    wanted = {prompt for pairs in todo.values() for _, _, prompt in pairs}
-    queries = {
-        row.id: Query(row.text, row.target)
-        for row in session.scalars(select(Prompt).where(Prompt.id.in_(wanted)))
-    }
+def _reuse(session: Session, todo: dict[int, Places], known: dict[tuple[int, int], float]) -> None:
+    """Take over what was measured for another run, and drop it from what is to do."""
+    rows = []
+    for passage, places in list(todo.items()):
+        for prompt in [each for each in places if (each, passage) in known]:
+            rows += [{"r": result, "k": rank, "change": known[prompt, passage]} for result, rank in places.pop(prompt)]
+        if not places:
+            del todo[passage]
+    _save(session, rows)
+
+
+def _measure(session: Session, patch: TailPatch, todo: dict[int, Places], before: dict[int, float]) -> int:
+    texts = dict(session.execute(select(Passage.id, Passage.text).where(Passage.id.in_(todo))).tuples().all())
+    wanted = {prompt for places in todo.values() for prompt in places}
+    found = session.execute(select(Prompt.id, Prompt.text, Prompt.target).where(Prompt.id.in_(wanted)))
+    queries = {id_: Query(text, target) for id_, text, target in found.tuples()}
+    new = sorted(wanted - before.keys())
+    before.update(zip(new, patch.probabilities([queries[id_] for id_ in new]), strict=True))
     rows: list[dict[str, Any]] = []
-    for id_, pairs in todo.items():
-        [changes] = patch.measure_all([queries[prompt] for _, _, prompt in pairs], [texts[id_]])
-        for (result, rank, _), change in zip(pairs, changes, strict=True):
-            rows.append({"r": result, "k": rank, "change": change})
+    for passage, places in todo.items():
+        prompts = list(places)
+        [changes] = patch.measure_all(
+            [queries[id_] for id_ in prompts], [texts[passage]], before=[before[id_] for id_ in prompts]
+        )
+        for id_, change in zip(prompts, changes, strict=True):
+            rows += [{"r": result, "k": rank, "change": change} for result, rank in places[id_]]
+    _save(session, rows)
+    return sum(map(len, todo.values()))
+
+
+def _save(session: Session, rows: list[dict[str, Any]]) -> None:
     table = update(Retrieved.__table__).where(  # type: ignore[arg-type]
         Retrieved.result_id == bindparam("r"),
         Retrieved.rank == bindparam("k"),
         Retrieved.side == "proponent",
     )
-    session.execute(table.values(tail_patch=bindparam("change")), rows)
-    return len(rows)
+    for piece in chunks(rows, 2_000):
+        session.execute(table.values(tail_patch=bindparam("change")), piece)
 
 
-def _summarise(session: Session, run: Run, k: int, settings: dict[str, Any]) -> None:
-    """The mean over each prompt's measured proponents, and the settings, which are part of every figure."""
+def _summarise(session: Session, runs: Sequence[int]) -> None:
+    """The mean over each prompt's measured proponents, for lists of prompts."""
     mean = (
         select(func.avg(Retrieved.tail_patch))
-        .where(Retrieved.result_id == Result.id, Retrieved.side == "proponent", Retrieved.rank <= k)
+        .where(Retrieved.result_id == Result.id, Retrieved.side == "proponent")
         .scalar_subquery()
     )
-    session.execute(update(Result).where(Result.run_id == run.id).values(tail_patch=mean))
-    stored = session.get_one(Run, run.id)
-    stored.metrics = {**stored.metrics, "tail_patch_settings": settings}
+    session.execute(update(Result).where(Result.run_id.in_(runs)).values(tail_patch=mean))

@@ -1,108 +1,113 @@
-"""The figures of a run: metrics with intervals, by slice, tail-patch by depth, types by rank. Plain dictionaries."""
+"""The figures of runs: measures with intervals, by slice, types by rank, and runs against each other.
 
-from collections.abc import Sequence
+What is saved of a run and a task (`Evaluation.figures`) is a plain dictionary:
+
+    prompts    how many there are
+    overall    measure -> {mean, low, high, count}
+    slices     slice -> value -> measure -> the same
+    types      for each rank from 1: type -> how many passages
+    against    slug of another run -> measure -> the same of the paired differences, on the prompts both have
+
+`Run.metrics` is the summary: `mrr`, `recall_at_10` and `tail_patch` (means over the facts), `tail_patch_settings`
+(optimizer, learning rate and steps behind every tail-patch figure), `ais_threshold`, `types_by` and `evaluated_at`.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.evaluation.judged import SLICES, Judged, judged_prompts, sliced
-from app.evaluation.metrics import METRICS, entailed, estimate, paired_difference
-from app.evaluation.types import KINDS
-from app.store.tables import Run
+from app.evaluation.judged import SLICES, Judged, judged_prompts, parted
+from app.evaluation.measures import figures, measures, types_by_rank
+from app.evaluation.metrics import THRESHOLD, Estimate, paired_difference
+from app.store.evaluations import save_figures
+from app.store.tables import Run, now
 
-DEPTHS = (1, 3, 5, 10)
-LABELS = {
-    "mrr": "MRR",
-    "recall_at_1": "recall@1",
-    "recall_at_10": "recall@10",
-    "precision_at_10": "precision@10",
-    "average_precision": "average precision",
-    **{f"tail_patch_{k}": f"tail-patch@{k} (pp)" for k in DEPTHS},
-}
+KEPT = ("tail_patch_settings", "types_by", "ais_model")
+COMPARED = ("mrr", "recall_at_10", "average_precision", "tail_patch_1", "tail_patch_10")
+Values = dict[str, dict[str, float]]  # measure -> prompt's own id -> value
 
 
-def evaluate_run(session: Session, run: Run, *, task: str = "fact") -> dict[str, Any]:
-    """Compute a run's figures over the prompts of a task and save them as its metrics.
+def evaluate_runs(
+    session: Session,
+    runs: Sequence[Run],
+    *,
+    threshold: float = THRESHOLD,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Compute the figures of runs, and of each against each, and save them; by slug and task.
 
-    `mrr`, `recall_at_10` and `tail_patch` stand at the top, so that lists of runs can show them.
+    Runs of different prompt sets are compared on the prompts that have the same id.
     """
-    prompts = [each for each in judged_prompts(session, run) if each.task == task]
-    kept = {key: run.metrics[key] for key in ("tail_patch_settings",) if key in run.metrics}
-    overall = measures(prompts)
-    run.metrics = {
-        **kept,
-        "task": task,
+    values: dict[str, dict[str, Values]] = {}
+    made: dict[str, dict[str, dict[str, Any]]] = {}
+    for done, run in enumerate(runs, 1):
+        prompts = judged_prompts(session, run)
+        tasks = {}
+        for task in dict.fromkeys(each.task for each in prompts):
+            own = [each for each in prompts if each.task == task]
+            values.setdefault(task, {})[run.slug] = compared_values(own)
+            tasks[task] = task_figures(own, threshold)
+        made[run.slug] = tasks
+        if progress:
+            progress(done, len(runs))
+    for run in runs:
+        for task, found in made[run.slug].items():
+            others = {slug: theirs for slug, theirs in values[task].items() if slug != run.slug}
+            own_values = values[task][run.slug]
+            found["against"] = {
+                slug: differences for slug, theirs in others.items() if (differences := against(own_values, theirs))
+            }
+        save_figures(session, run, made[run.slug], _summary(run, made[run.slug], threshold))
+    return made
+
+
+def task_figures(prompts: Sequence[Judged], threshold: float = THRESHOLD) -> dict[str, Any]:
+    """The figures of one task's prompts: overall, by slice, types by rank."""
+    return {
         "prompts": len(prompts),
-        "overall": overall,
-        "slices": {by: {name: measures(own) for name, own in sliced(prompts, by).items()} for by in SLICES},
+        "overall": _plain(figures(prompts, threshold)),
+        "slices": {
+            by: {name: _plain(figures(own, threshold)) for name, own in parted(prompts, by).items()} for by in SLICES
+        },
         "types": types_by_rank(prompts),
-        "mrr": (overall.get("mrr") or {}).get("mean"),
-        "recall_at_10": (overall.get("recall_at_10") or {}).get("mean"),
-        "tail_patch": (overall.get("tail_patch_10") or {}).get("mean"),
     }
-    return run.metrics
 
 
-def measures(prompts: Sequence[Judged]) -> dict[str, dict[str, float] | None]:
-    """Every metric of some prompts: `{name: {mean, low, high, count}}`, None where nothing was judged."""
-    out: dict[str, dict[str, float] | None] = {}
-    judged = [each for each in prompts if each.judgeable]
-    for name, metric in METRICS.items():
-        found = estimate([metric(each.correct, each.relevant) for each in judged])
-        out[name] = asdict(found) if found else None
-    scored = [each for each in prompts if any(score is not None for score in each.ais)]
-    if scored:
-        for name, metric in METRICS.items():
-            flags = [entailed(each.ais) for each in scored]
-            found = estimate([metric(flag, sum(flag)) for flag in flags])
-            out[f"ais_{name}"] = asdict(found) if found else None
-    for k in DEPTHS:
-        found = estimate(list(patch_means(prompts, k).values()))
-        out[f"tail_patch_{k}"] = asdict(found) if found else None
-    return out
+def compared_values(prompts: Iterable[Judged]) -> Values:
+    """What `against` needs of a run: the measures that runs are compared by, of each prompt."""
+    chosen = {name: measure for name, measure in measures().items() if name in COMPARED}
+    found: Values = {name: {} for name in chosen}
+    for prompt in prompts:
+        for name, measure in chosen.items():
+            if (value := measure(prompt)) is not None:
+                found[name][prompt.external_id] = value
+    return found
 
 
-def patch_means(prompts: Sequence[Judged], k: int) -> dict[int, float]:
-    """Mean tail-patch of the first k proponents of each prompt for which they were measured, by prompt."""
-    means = {}
-    for each in prompts:
-        values = [value for value in each.patches[:k] if value is not None]
-        if values and len(values) == min(k, len(each.patches)):
-            means[each.prompt_id] = sum(values) / len(values)
-    return means
+def against(ours: Values, theirs: Values) -> dict[str, dict[str, float]]:
+    """How much higher ours are than theirs on the prompts both have: paired differences with intervals."""
+    found = {}
+    for name in COMPARED:
+        shared = [key for key in ours[name] if key in theirs[name]]
+        difference = paired_difference([ours[name][key] for key in shared], [theirs[name][key] for key in shared])
+        if difference:
+            found[name] = asdict(difference)
+    return found
 
 
-def types_by_rank(prompts: Sequence[Judged], depth: int = 10) -> list[dict[str, int]]:
-    """How many passages of each type stand at each rank, from rank 1."""
-    counts = [dict.fromkeys(KINDS, 0) for _ in range(depth)]
-    for each in prompts:
-        for rank, kind in enumerate(each.kinds[:depth]):
-            if kind in KINDS:
-                counts[rank][kind] += 1
-    while counts and not any(counts[-1].values()):
-        counts.pop()
-    return counts
+def _summary(run: Run, tasks: dict[str, Any], threshold: float) -> dict[str, Any]:
+    main = (tasks.get("fact") or next(iter(tasks.values()), {"overall": {}}))["overall"]
+    return {
+        **{key: run.metrics[key] for key in KEPT if key in run.metrics},
+        "mrr": main.get("mrr", {}).get("mean"),
+        "recall_at_10": main.get("recall_at_10", {}).get("mean"),
+        "tail_patch": main.get("tail_patch_10", {}).get("mean"),
+        "ais_threshold": threshold,
+        "evaluated_at": now().isoformat(timespec="seconds"),
+    }
 
 
-def compare_runs(
-    session: Session, a: Run, b: Run, *, task: str = "fact"
-) -> dict[str, dict[str, float] | None]:
-    """How much higher run `a` is than `b` on the prompts both have: paired differences with intervals."""
-    first, second = (
-        {each.external_id: each for each in judged_prompts(session, run) if each.task == task}
-        for run in (a, b)
-    )
-    shared = [key for key in first if key in second]
-    pairs = [(first[key], second[key]) for key in shared if first[key].judgeable and second[key].judgeable]
-    out: dict[str, dict[str, float] | None] = {}
-    for name, metric in METRICS.items():
-        left, right = ([metric(pair[at].correct, pair[at].relevant) for pair in pairs] for at in (0, 1))
-        found = paired_difference(left, right)
-        out[name] = asdict(found) if found else None
-    ours, theirs = (patch_means(list(side.values()), 10) for side in (first, second))
-    ids = [(first[key].prompt_id, second[key].prompt_id) for key in shared]
-    both = [(ours[x], theirs[y]) for x, y in ids if x in ours and y in theirs]
-    found = paired_difference([x for x, _ in both], [y for _, y in both])
-    out["tail_patch_10"] = asdict(found) if found else None
-    return out
+def _plain(found: dict[str, Estimate]) -> dict[str, dict[str, float]]:
+    return {name: asdict(estimate) for name, estimate in found.items()}

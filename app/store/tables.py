@@ -195,6 +195,16 @@ class Retrieved(Base):
     passage: Mapped[Passage] = relationship()
 
 
+class Evaluation(Base):
+    """The figures of one run over the prompts of one task, see app.evaluation.report; the summary is `Run.metrics`."""
+
+    __tablename__ = "evaluations"
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    task: Mapped[str] = mapped_column(String(40), primary_key=True)
+    figures: Mapped[dict[str, Any]]
+    computed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+
+
 class Trace(Base):
     """One on-demand answer. The row is the job while it waits and runs; immutable once `done`."""
 

@@ -60,6 +60,11 @@ class TailPatch:
             "loss": "mean cross-entropy over the passage's tokens",
         }
 
+    def probabilities(self, queries: Sequence[Query]) -> list[float]:
+        """Each query's target probability (0..1) under the saved weights."""
+        own = {name: parameter.detach() for name, parameter in self.model.model.named_parameters()}
+        return self._probabilities(own, [self.model.texts.query(query) for query in queries]).tolist()
+
     def measure(self, query: Query, passages: Sequence[str]) -> list[float]:
         """Change of the query's target probability after a step on each passage, in percentage points."""
         return [changes[0] for changes in self.measure_all([query], passages)]
@@ -69,11 +74,15 @@ class TailPatch:
         queries: Sequence[Query],
         passages: Sequence[str],
         *,
+        before: Sequence[float] | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[list[float]]:
         """The change for every passage (outer) and query (inner), in percentage points.
 
         A blank passage teaches nothing: its changes are 0.
+
+        Args:
+            before: the queries' `probabilities`, if they are known already.
 
         Raises:
             UserError: a query cannot be traced (see `Texts.query`).
@@ -81,12 +90,15 @@ class TailPatch:
         texts = self.model.texts
         asked = [texts.query(query) for query in queries]
         own = {name: parameter.detach() for name, parameter in self.model.model.named_parameters()}
-        before = self._probabilities(own, asked)
+        if before is None:
+            start = self._probabilities(own, asked)
+        else:
+            start = torch.tensor(before, dtype=torch.float64)
         changes = []
         for done, example in enumerate(texts.passages(passages), start=1):
             if example.targets:
                 after = self._probabilities(self._step(own, example), asked)
-                changes.append([100.0 * float(change) for change in after - before])
+                changes.append([100.0 * float(change) for change in after - start])
             else:
                 changes.append([0.0] * len(queries))
             if progress:

@@ -1,0 +1,155 @@
+"""AIS scores: how strongly a passage entails a fact, by an entailment model on disk (Bohnet et al. 2022; paper §5.1).
+
+The model is any Hugging Face sequence classifier with a label for entailment; the premise is the passage, the
+hypothesis the prompt with its target. Of a passage longer than the model reads, the score is that of its best window.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.orm import Session
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from app.errors import UserError
+from app.store.chunks import chunks
+from app.store.engine import Store
+from app.store.tables import Passage, Prompt, Result, Retrieved, Run
+from app.trackstar.text import spaced
+
+BATCH = 16
+LONGEST = 512  # tokens, where the tokenizer does not say
+_SENTENCE = re.compile(r"[^.!?…。！？]*(?:[.!?…。！？]+|$)\s*")
+Pair = tuple[str, str]
+
+
+class Entailment:
+    """Scores (passage, claim) pairs from 0 to 1.
+
+    Raises:
+        UserError: there is no such model, or none of its labels is entailment.
+    """
+
+    def __init__(self, path: Path, *, device: str = "cpu") -> None:
+        if not (path / "config.json").is_file():
+            raise UserError(
+                "There is no entailment model here.",
+                file=path,
+                remedy="Put a Hugging Face sequence classifier there, or set STARTRAIL_ENTAILMENT_MODEL to another.",
+            )
+        self.path = path
+        self.device = torch.device("cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu"))
+        self.tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+        self.model = AutoModelForSequenceClassification.from_pretrained(path, local_files_only=True)
+        self.model.eval().to(self.device)
+        labels = {int(at): str(name).casefold() for at, name in self.model.config.id2label.items()}
+        self.label = next((at for at, name in labels.items() if re.match(r"entail", name)), -1)
+        if self.label < 0:
+            raise UserError(
+                f"None of the model's labels is entailment: {', '.join(labels.values())}.",
+                file=path / "config.json",
+                field="id2label",
+                remedy="Give a model for natural language inference.",
+            )
+        self.longest = min(LONGEST, int(self.tokenizer.model_max_length))
+
+    def scores(self, pairs: Sequence[Pair]) -> list[tuple[float, str]]:
+        """Score and best window of each pair, in the order given."""
+        parts = [(at, window, claim) for at, (text, claim) in enumerate(pairs) for window in self._windows(text, claim)]
+        best: list[tuple[float, str]] = [(-1.0, "")] * len(pairs)
+        order = sorted(range(len(parts)), key=lambda n: len(parts[n][1]))
+        for piece in chunks(order, BATCH):
+            found = self._probabilities([(parts[n][1], parts[n][2]) for n in piece])
+            for n, score in zip(piece, found, strict=True):
+                at, window, _ = parts[n]
+                best[at] = max(best[at], (score, window))
+        return best
+
+    def _windows(self, text: str, claim: str) -> list[str]:
+        """The text in runs of whole sentences that fit beside the claim; a longer sentence is cut by the tokenizer."""
+        room = self.longest - len(self.tokenizer(claim)["input_ids"]) - 2
+        windows, size = [""], 0
+        for sentence in _SENTENCE.findall(text):
+            length = len(self.tokenizer(sentence, add_special_tokens=False)["input_ids"])
+            if windows[-1] and size + length > room:
+                windows.append("")
+                size = 0
+            windows[-1] += sentence
+            size += length
+        return [window.strip() for window in windows if window.strip()] or [text]
+
+    @torch.no_grad()
+    def _probabilities(self, pairs: Sequence[Pair]) -> list[float]:
+        inputs = self.tokenizer(
+            [premise for premise, _ in pairs],
+            [claim for _, claim in pairs],
+            padding=True,
+            truncation="only_first",
+            max_length=self.longest,
+            return_tensors="pt",
+        )
+        logits = self.model(**inputs.to(self.device)).logits.float()
+        return logits.softmax(-1)[:, self.label].tolist()
+
+
+def claim_of(prompt: str, target: str) -> str:
+    """The fact as a sentence."""
+    return f"{prompt}{spaced(prompt, target)}".strip().rstrip(".") + "."
+
+
+def score_run(
+    store: Store, run: Run, model: Entailment, *, progress: Callable[[int, int], None] | None = None
+) -> int:
+    """Give an AIS score to every proponent of the run's facts that has none; returns how many. Resumes."""
+    with store.session() as session:
+        todo = list(
+            session.execute(
+                select(Retrieved.result_id, Retrieved.rank)
+                .join(Result, Result.id == Retrieved.result_id)
+                .join(Prompt, Prompt.id == Result.prompt_id)
+                .where(Result.run_id == run.id, Prompt.task == "fact")
+                .where(Retrieved.side == "proponent", Retrieved.ais_score.is_(None))
+                .order_by(Retrieved.result_id, Retrieved.rank)
+            ).tuples()
+        )
+        session.get_one(Run, run.id).metrics = {**run.metrics, "ais_model": model.path.name}
+    by_result: dict[int, list[int]] = {}
+    for result, rank in todo:
+        by_result.setdefault(result, []).append(rank)
+    done = 0
+    for piece in chunks(by_result.items(), BATCH):
+        with store.session() as session:
+            done += _score(session, dict(piece), model)
+        if progress:
+            progress(done, len(todo))
+    return done
+
+
+def _score(session: Session, ranks: dict[int, list[int]], model: Entailment) -> int:
+    query = (
+        select(Retrieved.result_id, Retrieved.rank, Passage.text, Prompt.text, Prompt.target)
+        .join(Passage, Passage.id == Retrieved.passage_id)
+        .join(Result, Result.id == Retrieved.result_id)
+        .join(Prompt, Prompt.id == Result.prompt_id)
+        .where(Retrieved.result_id.in_(ranks), Retrieved.side == "proponent")
+    )
+    rows = [row for row in session.execute(query).tuples() if row[1] in ranks[row[0]]]
+    scored = model.scores([(text, claim_of(prompt, target)) for _, _, text, prompt, target in rows])
+    values: list[dict[str, Any]] = [
+        {"r": row[0], "k": row[1], "score": score, "window": window}
+        for row, (score, window) in zip(rows, scored, strict=True)
+    ]
+    table = update(Retrieved.__table__).where(  # type: ignore[arg-type]
+        Retrieved.result_id == bindparam("r"), Retrieved.rank == bindparam("k"), Retrieved.side == "proponent"
+    )
+    session.execute(table.values(ais_score=bindparam("score"), ais_window=bindparam("window")), values)
+    best = (
+        select(func.max(Retrieved.ais_score))
+        .where(Retrieved.result_id == Result.id, Retrieved.side == "proponent")
+        .scalar_subquery()
+    )
+    session.execute(update(Result).where(Result.id.in_(ranks)).values(best_ais=best))
+    return len(rows)

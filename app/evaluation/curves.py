@@ -1,0 +1,114 @@
+"""How runs are ordered and joined into curves: by λ, by model size, by training step. Pure.
+
+Conventions:
+
+- λ is what the run's configuration says (`hessian.mixing`), 0 where the Hessian is the corpus's alone.
+- A model named `NAME-step-N` (or `NAME/step-N`, `NAME-checkpoint-N`) is a checkpoint of `NAME` after N steps; the
+  model `NAME` itself is the end of that training. `startrail pretrain --checkpoints` names them so.
+- Models of different names and sizes (`Model.parameters`) form a curve over size.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from app.store.tables import Run
+
+ORDER = (
+    "bm25", "dense", "gradient-dot", "gradient-cosine", "+V", "+R_train", "+V+R_train", "trackstar", "trak",
+    "random", "ground-truth",
+)  # fmt: skip
+CONTROLS = ("random", "ground-truth")
+_STEP = re.compile(r"[-/_@](?:step|checkpoint)[-_]?(\d+)$", re.IGNORECASE)
+_SWEPT = re.compile(r"trackstar-\d")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Runs of one method along an axis: (label, run), in order."""
+
+    name: str
+    points: list[tuple[str, Run]]
+
+
+def ordered(runs: Iterable[Run]) -> list[Run]:
+    """Baselines first, then the method part by part, then controls, as in the paper's table; others after them."""
+
+    def place(run: Run) -> tuple[int, float, int]:
+        at = ORDER.index(run.method) if run.method in ORDER else len(ORDER) - (3 if is_swept(run) else 0)
+        return (at, mixing_of(run) or 0.0, run.id)
+
+    return sorted(runs, key=place)
+
+
+def is_swept(run: Run) -> bool:
+    """Whether the run is a point of the curve over λ rather than a method of its own."""
+    return bool(_SWEPT.match(run.method))
+
+
+def mixing_of(run: Run) -> float | None:
+    """λ of the run, None where its method has no Hessian."""
+    hessian = run.configuration.get("hessian")
+    found = hessian.get("mixing") if isinstance(hessian, dict) else None
+    return float(found) if isinstance(found, int | float) else None
+
+
+def over_mixing(runs: Iterable[Run]) -> Curve | None:
+    """TrackStar's runs by λ, one for each value; None if there are fewer than three."""
+    found: dict[float, Run] = {}
+    for run in runs:
+        method = run.configuration.get("method")
+        whole = isinstance(method, dict) and method.get("second_moments") not in (None, "none")
+        mixing = mixing_of(run)
+        if whole and mixing is not None and method.get("unit_norm"):  # type: ignore[union-attr]
+            found.setdefault(round(mixing, 6), run)
+    if len(found) < 3:
+        return None
+    return Curve("TrackStar", [(f"{value:.4g}", found[value]) for value in sorted(found)])
+
+
+def over_training(runs: Sequence[Run]) -> list[Curve]:
+    """For each method, its runs over the checkpoints of one training, the finished model last."""
+    groups: dict[tuple[str, str], list[tuple[float, str, Run]]] = {}
+    bases = {base for run in runs if (base := checkpoint_of(run.model.name)[0]) != run.model.name}
+    for run in runs:
+        base, step = checkpoint_of(run.model.name)
+        if base in bases:
+            label = "final" if step is None else f"{step:,}"
+            groups.setdefault((run.method, base), []).append((step or float("inf"), label, run))
+    return _curves(groups)
+
+
+def over_size(runs: Sequence[Run]) -> list[Curve]:
+    """For each method, its runs over models of different sizes."""
+    groups: dict[tuple[str, str], list[tuple[float, str, Run]]] = {}
+    for run in runs:
+        size = run.model.parameters
+        if size and checkpoint_of(run.model.name)[1] is None:
+            groups.setdefault((run.method, ""), []).append((size, short_count(size), run))
+    return _curves(groups)
+
+
+def checkpoint_of(name: str) -> tuple[str, int | None]:
+    """`demo-step-1000` -> (`demo`, 1000); a model that is no checkpoint -> (its name, None)."""
+    found = _STEP.search(name)
+    return (name[: found.start()], int(found[1])) if found else (name, None)
+
+
+def short_count(count: int) -> str:
+    """4262144 -> `4.3M`."""
+    for unit, letter in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if count >= unit:
+            return f"{count / unit:.3g}{letter}"
+    return str(count)
+
+
+def _curves(groups: dict[tuple[str, str], list[tuple[float, str, Run]]]) -> list[Curve]:
+    curves = []
+    for (method, _), points in groups.items():
+        at: dict[float, tuple[str, Run]] = {}
+        for place, label, run in points:
+            at.setdefault(place, (label, run))
+        if len(at) > 1:
+            curves.append(Curve(method, [at[place] for place in sorted(at)]))
+    return curves

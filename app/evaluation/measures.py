@@ -1,0 +1,98 @@
+"""Every measure of one prompt under its name: the one place that says what a figure is made of.
+
+A figure is the mean of a measure over those prompts for which it is known. Types are counted, by rank.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from app.evaluation.judged import Judged
+from app.evaluation.metrics import (
+    THRESHOLD,
+    Estimate,
+    average_precision,
+    entailed,
+    estimates,
+    precision_at,
+    recall_at,
+    reciprocal_rank,
+)
+from app.evaluation.types import KINDS
+
+DEPTHS = (1, 3, 5, 10)
+Measure = Callable[[Judged], float | None]
+
+_RANKED: dict[str, tuple[str, Callable[[Sequence[bool], int], float]]] = {
+    "mrr": ("MRR", lambda ranking, relevant: reciprocal_rank(ranking)),
+    "recall_at_1": ("recall@1", lambda ranking, relevant: recall_at(ranking, 1)),
+    "recall_at_10": ("recall@10", lambda ranking, relevant: recall_at(ranking, 10)),
+    "precision_at_10": ("precision@10", lambda ranking, relevant: precision_at(ranking, 10)),
+    "average_precision": ("average precision", lambda ranking, relevant: average_precision(ranking, relevant)),
+}
+ATTRIBUTION = tuple(_RANKED)
+BY_AIS = tuple(f"ais_{name}" for name in _RANKED)
+INFLUENCE = tuple(f"tail_patch_{k}" for k in DEPTHS)
+LABELS = {
+    **{name: label for name, (label, _) in _RANKED.items()},
+    **{f"ais_{name}": f"{label}, by AIS" for name, (label, _) in _RANKED.items()},
+    **{f"tail_patch_{k}": f"tail-patch@{k}" for k in DEPTHS},
+}
+
+
+def measures(threshold: float = THRESHOLD) -> dict[str, Measure]:
+    """All measures by name.
+
+    Args:
+        threshold: AIS scores from here on state the fact.
+    """
+    made: dict[str, Measure] = {}
+    for name, (_, metric) in _RANKED.items():
+        made[name] = partial(_by_truth, metric)
+    for name, (_, metric) in _RANKED.items():
+        made[f"ais_{name}"] = partial(_by_ais, metric, threshold)
+    for k in DEPTHS:
+        made[f"tail_patch_{k}"] = partial(mean_patch, k)
+    return made
+
+
+def _by_truth(metric: Callable[[Sequence[bool], int], float], prompt: Judged) -> float | None:
+    return metric(prompt.correct, prompt.relevant) if prompt.judgeable else None
+
+
+def _by_ais(metric: Callable[[Sequence[bool], int], float], threshold: float, prompt: Judged) -> float | None:
+    if all(score is None for score in prompt.ais):
+        return None
+    flags = entailed(prompt.ais, threshold)
+    return metric(flags, sum(flags))
+
+
+def mean_patch(k: int, prompt: Judged) -> float | None:
+    """Mean tail-patch of the first k proponents, in percentage points; None unless all of them were measured."""
+    values = prompt.patches[:k]
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def figures(prompts: Sequence[Judged], threshold: float = THRESHOLD) -> dict[str, Estimate]:
+    """Every measure that is known for some of the prompts, with its interval."""
+    groups: dict[tuple[int, ...], dict[str, list[float]]] = {}
+    for name, measure in measures(threshold).items():
+        values = [measure(prompt) for prompt in prompts]
+        known = tuple(at for at, value in enumerate(values) if value is not None)
+        groups.setdefault(known, {})[name] = [value for value in values if value is not None]
+    found: dict[str, Estimate] = {}
+    for columns in groups.values():
+        found |= estimates(dict(columns))
+    return {name: found[name] for name in LABELS if name in found}
+
+
+def types_by_rank(prompts: Iterable[Judged], depth: int = 10) -> list[dict[str, int]]:
+    """How many passages of each type stand at each rank, from rank 1."""
+    counts = [dict.fromkeys(KINDS, 0) for _ in range(depth)]
+    for prompt in prompts:
+        for rank, kind in enumerate(prompt.kinds[:depth]):
+            if kind in KINDS:
+                counts[rank][kind] += 1
+    while counts and not any(counts[-1].values()):
+        counts.pop()
+    return counts
