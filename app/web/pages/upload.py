@@ -9,6 +9,7 @@ import hmac
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from app.errors import NotFound, UserError
@@ -101,7 +102,9 @@ async def receive(request: Request, settings: Config) -> Response:
             allow=lambda fields: _authorize(settings, fields.get("token") or bearer),
         )
         _authorize(settings, form.fields.get("token") or bearer)
-        job, work = _work(request, settings, job, form.fields, form.filename if form.path else "")
+        filename = form.filename if form.path else ""
+        # Looking a host's address up may take seconds; the loop serves other readers meanwhile.
+        work = await run_in_threadpool(_work, request, settings, job, form.fields, filename)
     except BaseException:
         imports.drop(job)
         raise
@@ -112,10 +115,8 @@ async def receive(request: Request, settings: Config) -> Response:
     return RedirectResponse(address, 303)
 
 
-def _work(
-    request: Request, settings: Settings, job: Job, fields: dict[str, str], filename: str
-) -> tuple[Job, Work]:
-    """What is to be done, and the job with the file's and the run's name."""
+def _work(request: Request, settings: Settings, job: Job, fields: dict[str, str], filename: str) -> Work:
+    """What is to be done; the job learns the file's and the run's name."""
     imports: Imports = request.app.state.imports
     store = request.app.state.store
     url, preset, own = fields.get("url", "").strip(), fields.get("preset", ""), imports.path(job)
@@ -150,7 +151,7 @@ def _work(
             )
         return load_results(store, source, job.file, job.run, rename=not named, report=report)
 
-    return job, work
+    return work
 
 
 def _open(settings: Settings) -> None:
