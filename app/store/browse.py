@@ -106,16 +106,18 @@ def page(
     sort: str = "",
     after: int | None = None,
     before: int | None = None,
+    last: bool = False,
     size: int = PAGE_SIZE,
     few: bool = False,
 ) -> list[Row]:
     """One page of prompts in order, from behind (or up to before) the prompt at a position of the run.
 
     Args:
+        last: the end of the list, whatever `before` is.
         few: the filters leave a small part, so find that part first instead of walking the run in order.
     """
-    backwards = before is not None
-    edge = before if backwards else after
+    backwards = last or before is not None
+    edge = None if last else before if backwards else after
     columns, descending = _order(sort)
     query = filtered(session, run, filters).add_columns(Result, Prompt, Output)
     if edge is not None:
@@ -143,25 +145,15 @@ def window(
     if not total:
         return Window([], False, False)
     last = before is not None and before < 0
-    edge: dict[str, Any] = {"before": 1 << 62} if last else {"after": after, "before": before}
     size = (total % PAGE_SIZE or PAGE_SIZE) if last else PAGE_SIZE
     few = total * RARE < run.prompt_count
-    rows = page(session, run, filters, sort=sort, size=size + 1, few=few, **edge)
+    rows = page(
+        session, run, filters, sort=sort, after=after, before=before, last=last, size=size + 1, few=few
+    )
     if before is not None:
         more, rows = len(rows) > size, rows[-size:]
         return Window(rows, before=more, after=not last)
     return Window(rows[:size], before=after is not None, after=len(rows) > size)
-
-
-def neighbours(
-    session: Session, run: Run, filters: Filters, sort: str, position: int
-) -> tuple[str | None, str | None]:
-    """Slugs of the prompts before and after one, in the list that the filters and sort make."""
-    found = []
-    for before, after in ((position, None), (None, position)):
-        rows = page(session, run, filters, sort=sort, size=1, before=before, after=after)
-        found.append(rows[0].prompt.slug if rows else None)
-    return found[0], found[1]
 
 
 def random_one(session: Session, run: Run, filters: Filters) -> str | None:

@@ -180,7 +180,7 @@ def make_listing(
 
     An expression that cannot be read gives an empty list with an `error`.
     """
-    path, query = request.url.path, asked.query()
+    path, query = request.url.path.removesuffix(".json"), asked.query()
     base: dict[str, object] = {"run": request.query_params.get("run", ""), **query}
     error = None
     try:

@@ -131,7 +131,11 @@ def with_query(path: str, query: Mapping[str, object]) -> str:
     for name, value in query.items():
         if isinstance(value, str) or not isinstance(value, Iterable):
             value = [value]
-        pairs += [(name.rstrip("_"), str(each)) for each in value if each not in (None, "", False)]
+        pairs += [
+            (name.rstrip("_"), str(each))
+            for each in value
+            if not (each is None or each is False or each == "")
+        ]
     return f"{path}?{urlencode(pairs, safe=',', errors='replace')}" if pairs else path
 
 
