@@ -37,9 +37,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{path}"
     else:
         server: PostgreSQL = request.getfixturevalue("postgresql_server")
-        name = server.new()
-        yield server.url(name)
-        server.drop(name)
+        with server.migrated() as url:
+            yield url
 
 
 @pytest.fixture(params=DATABASES)
@@ -49,9 +48,8 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield f"sqlite:///{tmp_path / 'empty.db'}"
     else:
         server: PostgreSQL = request.getfixturevalue("postgresql_server")
-        name = server.new(empty=True)
-        yield server.url(name)
-        server.drop(name)
+        with server.empty() as url:
+            yield url
 
 
 @pytest.fixture

@@ -89,7 +89,8 @@ def records(draw: st.DrawFn) -> dict[str, Any]:
     record = {"inputs_plaintext": draw(texts), "targets_plaintext": draw(texts)}
     fields: dict[str, st.SearchStrategy[Any]] = {
         **dict.fromkeys(("example_id", "trex_id", "fact_id"), texts | st.integers(0, 3) | st.none()),
-        **dict.fromkeys(("task", "relation", "subject", "groundtruth", "ground_truth", "model_answer"), texts | st.none()),
+        **dict.fromkeys(("task", "relation", "subject", "model_answer"), texts | st.none()),
+        **dict.fromkeys(("groundtruth", "ground_truth"), texts | st.none()),
         **dict.fromkeys(("8b_generations", "temperature_samples", "aliases"), st.lists(texts, max_size=3) | st.none()),
         **dict.fromkeys(("8b_confidence", "model_confidence", "target_probability"), numbers | st.none()),
         **dict.fromkeys(("c4_frequency", "fact_frequency", "frequency_bucket"), counts | st.none()),

@@ -90,9 +90,11 @@ def test_prompts_are_linked_to_the_passages_that_state_them(store: Store) -> Non
 
 
 def test_a_statement_of_an_unknown_passage_is_refused(store: Store) -> None:
-    with pytest.raises(UserError, match="p9"), store.session() as session:
+    with store.session() as session:
         corpus = add_corpus(session, "world", PASSAGES)
-        add_prompts(session, "questions", [PromptRecord("q", "a", "b", stated_by=["p9"])], corpus=corpus)
+    record = PromptRecord("q", "a", "b", stated_by=["p9"])
+    with pytest.raises(UserError, match="p9"), store.session() as session:
+        add_prompts(session, "questions", [record], corpus=corpus)
     with store.session() as session:
         assert session.scalar(select(func.count()).select_from(Prompt)) == 0
 
@@ -103,7 +105,8 @@ def test_a_name_almost_right_gets_a_suggestion(store: Store) -> None:
         add_prompts(session, "questions", [PromptRecord("q", "a", "b")])
         register_model(session, "demo")
         for find, name, near in (
-            (get_corpus, "wikipdia", "wikipedia"), (get_prompt_set, "question", "questions"), (get_model, "deno", "demo"),
+            (get_corpus, "wikipdia", "wikipedia"), (get_prompt_set, "question", "questions"),
+            (get_model, "deno", "demo"),
         ):  # fmt: skip
             with pytest.raises(NotFound) as error:
                 find(session, name)

@@ -83,11 +83,14 @@ def test_sqlite_is_tuned_for_readers_beside_one_writer(store: Store) -> None:
     assert values == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 1, "busy_timeout": 15000}
 
 
-def test_a_database_of_a_newer_version_is_left_alone(store: Store, database_url: str) -> None:
-    with store.engine.begin() as connection:
+def test_a_database_of_a_newer_version_is_left_alone(empty_url: str) -> None:
+    migrate(empty_url)
+    engine = make_engine(empty_url)
+    with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
     with pytest.raises(UserError, match="9999"):
-        migrate(database_url)
+        migrate(empty_url)
 
 
 def test_many_processes_may_migrate_at_once(empty_url: str) -> None:
