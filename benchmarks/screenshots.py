@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, FloatRect, sync_playwright
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 WIDE, PHONE = (1280, 860), (360, 740)
@@ -102,7 +102,7 @@ def shoot(browser: Browser, site: str, wanted: dict[str, str], out: Path) -> lis
             tab.goto(site + path)
             tall = tab.evaluate("document.documentElement.scrollHeight")
             file = out / f"{name}-{look}.png"
-            clip = {"x": 0, "y": 0, "width": width, "height": min(tall, TALLEST)}
+            clip: FloatRect = {"x": 0, "y": 0, "width": width, "height": min(tall, TALLEST)}
             tab.screenshot(path=file, full_page=True, clip=clip)
             made.append(file)
         context.close()

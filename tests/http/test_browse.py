@@ -111,7 +111,8 @@ def test_the_order_is_the_one_asked_for(client: TestClient, sort: str, field: st
 def test_the_sentence_says_in_english_what_is_shown(client: TestClient) -> None:
     said = listing(client, "/prompts?task=fact&relation=capital&right=yes&q=capital&sort=score")["sentence"]
     assert re.fullmatch(
-        r"\d+ facts? about capital that the model answers right containing “capital” in TrackStar, highest score first\.",
+        r"\d+ facts? about capital that the model answers right containing “capital”"
+        r" in TrackStar, highest score first\.",
         said,
     )
     expression = listing(client, "/prompts?where=not+correct")["sentence"]

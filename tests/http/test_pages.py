@@ -1,4 +1,4 @@
-"""What holds for every page: a JSON twin that says the same, links that lead somewhere, headers that keep text harmless."""
+"""What holds for every page: a twin that says the same, links that lead somewhere, headers that keep text harmless."""
 
 import re
 from urllib.parse import urljoin, urlsplit

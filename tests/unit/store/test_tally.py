@@ -14,13 +14,25 @@ from app.store.runs import list_runs
 from app.store.tables import Passage
 from app.store.tally import NAMES, tallies
 
-CHOICES = ({}, {"task": "fact"}, {"right": "yes"}, {"task": "fact", "right": "no"}, {"relation": "capital", "ais": "high"})
+CHOICES = (
+    {},
+    {"task": "fact"},
+    {"right": "yes"},
+    {"task": "fact", "right": "no"},
+    {"relation": "capital", "ais": "high"},
+)
 
 
 def values(row: Row) -> dict[str, str | None]:
     """A row's facet values as the documentation of the facets says them."""
     output, result, prompt = row.output, row.result, row.prompt
-    stated = "yes" if result.first_correct_rank else "no" if prompt.task == "fact" or (prompt.frequency or 0) > 0 else None
+    stated = (
+        "yes"
+        if result.first_correct_rank
+        else "no"
+        if prompt.task == "fact" or (prompt.frequency or 0) > 0
+        else None
+    )
     return {
         "task": prompt.task,
         "relation": prompt.relation,
@@ -63,7 +75,11 @@ def test_a_value_that_is_chosen_is_shown_even_if_nothing_has_it(filled: Store) -
     with filled.session() as session:
         tally = tallies(session, list_runs(session)[:1])
         (only,) = tally.values()
-        assert [each.count for each in only.facets({"relation": "nonsense"})["relation"] if each.value == "nonsense"] == [0]
+        assert [
+            each.count
+            for each in only.facets({"relation": "nonsense"})["relation"]
+            if each.value == "nonsense"
+        ] == [0]
 
 
 def test_a_search_narrows_all_facets(filled: Store) -> None:

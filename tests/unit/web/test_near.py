@@ -1,0 +1,48 @@
+"""Near-duplicates: what repeats is folded, what only looks alike is not."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.web.near import leaders
+
+LONG = " ".join(f"word{n}" for n in range(60))
+
+
+def test_a_text_folds_into_the_first_it_repeats() -> None:
+    assert leaders(["a b c d e f", "Something else is here.", "A, b; c d E f!"]) == [0, 1, 0]
+    assert leaders([LONG, f"{LONG} and a tail", f"Well: {LONG}"]) == [0, 0, 0]
+
+
+def test_templates_with_other_names_stay_apart() -> None:
+    """The demo's corpus says many facts in the same words; each is a passage of its own."""
+    texts = [
+        f"Everyone in class knows that the capital of {name} is far." for name in ("China", "Chile", "Chad")
+    ]
+    assert leaders(texts) == [0, 1, 2]
+    assert leaders(["3 plus 4 is 7", "3 plus 5 is 8"]) == [0, 1]
+
+
+def test_no_chain_folds_strangers() -> None:
+    """Each fold is into the leader itself: a third text that is like the second but not the first stands alone."""
+    words = LONG.split()
+    second = " ".join([*words[:55], *["a", "b", "c", "d", "e"]])
+    third = " ".join([*words[:48], *["k", "l", "m", "n", "o", "p", "q"], *["a", "b", "c", "d", "e"]])
+    found = leaders([LONG, second, third])
+    assert found[1] == 0
+    assert found[2] == 2
+
+
+@given(st.lists(st.text(max_size=30), max_size=12))
+def test_any_texts_have_leaders_that_lead_themselves(texts: list[str]) -> None:
+    found = leaders(texts)
+    assert len(found) == len(texts)
+    for at, leader in enumerate(found):
+        assert leader <= at
+        assert found[leader] == leader
+
+
+def test_thousands_take_no_time() -> None:
+    """A prompt with 2,000 proponents, all told apart, compares each with few others."""
+    assert leaders([f"passage {n} says {n * 7} and {n * 13} of {n}" for n in range(2_000)]) == list(
+        range(2_000)
+    )
