@@ -1,0 +1,64 @@
+"""Queries per page do not grow with what the page shows."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from seeded import fill
+from sites import counted, site
+
+from app.store.engine import open_store
+
+SMALL, LARGE = {"prompts": 8, "passages": 100, "k": 3}, {"prompts": 60, "passages": 400, "k": 60}
+PAGES = {
+    "/": 14,
+    "/prompts": 6,
+    "/prompts?task=fact&right=yes&sort=score": 7,
+    "/prompts?q=capital": 7,
+    "/runs": 4,
+    "/runs/trackstar": 8,
+    "/runs/trackstar/prompts/capital-china": 9,
+    "/runs/trackstar/prompts/capital-china?view=verbatim&sort=score&task=fact": 12,
+    "/passages/1": 7,
+    "/compare?runs=trackstar,bm25": 12,
+}
+
+
+@pytest.fixture(scope="module")
+def sites_by_size(
+    tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path
+) -> Iterator[list[TestClient]]:
+    clients = []
+    for size in (SMALL, LARGE):
+        home = tmp_path_factory.mktemp("home")
+        shutil.copy(migrated_sqlite, home / "startrail.db")
+        url = f"sqlite:///{home / 'startrail.db'}"
+        store = open_store(url)
+        with store.session() as session:
+            fill(session, **size)
+        clients.append(site(url, home))
+    yield clients
+    for client in clients:
+        client.app.state.store.engine.dispose()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_asks_as_often_of_much_as_of_little(sites_by_size: list[TestClient], path: str) -> None:
+    asked = []
+    for client in sites_by_size:
+        with counted(client.app.state.store) as statements:  # type: ignore[attr-defined]
+            assert client.get(path + ("&" if "?" in path else "?") + "show=200").status_code == 200
+        asked.append([each for each in statements if not each.startswith("PRAGMA")])
+    assert len(asked[0]) == len(asked[1]), asked
+    assert len(asked[1]) <= PAGES[path], asked[1]
+
+
+@pytest.mark.parametrize("path", ["/prompts", "/", "/runs"])
+def test_what_was_counted_once_is_not_counted_again(sites_by_size: list[TestClient], path: str) -> None:
+    client = sites_by_size[1]
+    client.get(path)
+    with counted(client.app.state.store) as statements:  # type: ignore[attr-defined]
+        client.get(path)
+    assert not [each for each in statements if "GROUP BY results.run_id" in each]
