@@ -2,28 +2,16 @@
 
 import gzip
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from records import paper_record, write
 from sqlalchemy import inspect, text
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from app.cli.main import app
 from app.settings import get_settings
 from app.store.engine import Store
-
-
-@pytest.fixture
-def run(store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
-    """`startrail …` on the store of the test."""
-    monkeypatch.setenv("STARTRAIL_DATABASE_URL", database_url)
-    monkeypatch.setenv("STARTRAIL_HOME", str(tmp_path / "home"))
-    get_settings.cache_clear()
-    yield lambda *words: CliRunner().invoke(app, [str(word) for word in words])
-    get_settings.cache_clear()
 
 
 def contents(store: Store) -> dict[str, int]:
