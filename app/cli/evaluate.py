@@ -30,19 +30,28 @@ def evaluate(
     ] = 0,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help="Measure it for so many prompts, the same random ones for every run; default all."),
+        typer.Option(
+            min=1, help="Measure it for so many prompts, the same random ones for every run; default all."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Draws the prompts of --limit.")] = 0,
-    task: Annotated[str, typer.Option(help="Measure it for prompts of this task; empty: all tasks.")] = "fact",
+    task: Annotated[
+        str, typer.Option(help="Measure it for prompts of this task; empty: all tasks.")
+    ] = "fact",
     learning_rate: Annotated[
-        float | None, typer.Option(min=0, help="Of the tail-patch step; default the one that training ended with.")
+        float | None,
+        typer.Option(min=0, help="Of the tail-patch step; default the one that training ended with."),
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Forget tail-patches that were measured before.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Forget tail-patches that were measured before.")
+    ] = False,
     ais: Annotated[bool, typer.Option("--ais", help="Score passages by STARTRAIL_ENTAILMENT_MODEL.")] = False,
     ais_threshold: Annotated[
         float, typer.Option(min=0, max=1, help="AIS score from which on a passage states the fact.")
     ] = 0.5,
-    against: Annotated[str, typer.Option(metavar="RUN", help="Also print how much better each is than this.")] = "",
+    against: Annotated[
+        str, typer.Option(metavar="RUN", help="Also print how much better each is than this.")
+    ] = "",
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write every figure as JSON.")
     ] = None,
@@ -73,7 +82,17 @@ def evaluate(
         with store.session() as session, bar(f"Types of passages, {run.slug}"[:34]) as step:
             classify_run(session, get_run(session, run.slug), step)
     if tail_patch:
-        _patch(settings, store, chosen, learning_rate, k=tail_patch, task=task, limit=limit, seed=seed, again=again)
+        _patch(
+            settings,
+            store,
+            chosen,
+            learning_rate,
+            k=tail_patch,
+            task=task,
+            limit=limit,
+            seed=seed,
+            again=again,
+        )
     with store.session() as session, bar("Figures, runs") as step:
         current = ordered([get_run(session, run.slug) for run in chosen])
         made = evaluate_runs(session, current, threshold=ais_threshold, progress=step)
@@ -170,23 +189,34 @@ def _tables(report: Mapping[str, Mapping[str, Any]], against: str) -> str:
         for task, figures in run["tasks"].items():
             if figures["overall"]:
                 groups.setdefault((run["prompt_set"], task), {})[run["name"]] = figures
-    settings = next((run["tail_patch_settings"] for run in report.values() if "tail_patch_settings" in run), None)
+    settings = next(
+        (run["tail_patch_settings"] for run in report.values() if "tail_patch_settings" in run), None
+    )
     note = "Means over prompts with 95% bootstrap intervals."
     texts = []
     for (prompt_set, task), figures in groups.items():
         count = max(each["prompts"] for each in figures.values())
         for part, title in (
             ("overall", f"{task_name(task)} of {prompt_set}: {count:,} prompts"),
-            *([(against, f"{task_name(task)} of {prompt_set}: how much higher than {against}")] if against else []),
+            *(
+                [(against, f"{task_name(task)} of {prompt_set}: how much higher than {against}")]
+                if against
+                else []
+            ),
         ):
             names = tables.shown(list(figures.values()))
             if part != "overall":
-                names = [name for name in names if any(name in each["against"].get(part, {}) for each in figures.values())]
+                names = [
+                    name
+                    for name in names
+                    if any(name in each["against"].get(part, {}) for each in figures.values())
+                ]
             body = tables.rows(figures, part, names)
             patched = settings and any(name.startswith("tail_patch") for name in names)
             below = f"{note} {tables.settings_said(settings)}" if patched and settings else note
             if body and names:
-                _print(title, tables.headings(names), body)
+                narrow = [name for name in names if name not in tables.WIDE]
+                _print(title, tables.headings(narrow), tables.rows(figures, part, narrow))
                 console.print(below)
                 texts.append(tables.markdown(title, tables.headings(names), body, below))
     return "\n".join(texts)
@@ -201,7 +231,7 @@ def _print(title: str, heads: Sequence[str], body: Sequence[Sequence[str]]) -> N
     table = Table(title=Text(title), title_justify="left")
     table.add_column("run")
     for head in heads:
-        table.add_column(head, justify="right")
+        table.add_column(head, justify="right", no_wrap=True)
     for row in body:
-        table.add_row(*(Text(cell.replace(" [", "\n[")) for cell in row))
+        table.add_row(*(Text(cell.replace(" [", "\n").replace(", ", " … ").rstrip("]")) for cell in row))
     console.print(table)

@@ -41,7 +41,9 @@ class Entailment:
                 remedy="Put a Hugging Face sequence classifier there, or set STARTRAIL_ENTAILMENT_MODEL to another.",
             )
         self.path = path
-        self.device = torch.device("cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu"))
+        self.device = torch.device(
+            "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
+        )
         self.tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
         self.model = AutoModelForSequenceClassification.from_pretrained(path, local_files_only=True)
         self.model.eval().to(self.device)
@@ -58,7 +60,11 @@ class Entailment:
 
     def scores(self, pairs: Sequence[Pair]) -> list[tuple[float, str]]:
         """Score and best window of each pair, in the order given."""
-        parts = [(at, window, claim) for at, (text, claim) in enumerate(pairs) for window in self._windows(text, claim)]
+        parts = [
+            (at, window, claim)
+            for at, (text, claim) in enumerate(pairs)
+            for window in self._windows(text, claim)
+        ]
         best: list[tuple[float, str]] = [(-1.0, "")] * len(pairs)
         order = sorted(range(len(parts)), key=lambda n: len(parts[n][1]))
         for piece in chunks(order, BATCH):

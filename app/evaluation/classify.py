@@ -13,7 +13,9 @@ from app.store.tables import Passage, Prompt, Result, Retrieved, Run
 CHUNK = 2_000
 
 
-def classify_run(session: Session, run: Run, progress: Callable[[int, int], None] | None = None) -> dict[str, int]:
+def classify_run(
+    session: Session, run: Run, progress: Callable[[int, int], None] | None = None
+) -> dict[str, int]:
     """Class the retrieved passages of every prompt about a fact; returns how many by which rules.
 
     `{"exact": …, "by words": …}` (see `app.evaluation.types`) is saved with the run's metrics too.

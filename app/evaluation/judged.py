@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
@@ -36,6 +37,13 @@ class Judged:
     patches: list[float | None] = field(default_factory=list)
 
 
+_OF_PROMPT = {
+    "prompt_id": "id",
+    **{name: name for name in ("external_id", "slug", "text", "target", "task", "relation")},
+    "bucket": "frequency_bucket",
+}
+
+
 def judged_prompts(session: Session, run: Run, task: str = "") -> list[Judged]:
     """Every prompt of the run (of a task), in the run's order, in three queries."""
     own = [Result.run_id == run.id, *([Prompt.task == task] if task else [])]
@@ -51,14 +59,16 @@ def judged_prompts(session: Session, run: Run, task: str = "") -> list[Judged]:
     )
     heads = session.execute(
         select(
-            Result.id, Prompt.id, Prompt.external_id, Prompt.slug, Prompt.text, Prompt.target, Prompt.task,
-            Prompt.relation, Prompt.frequency_bucket, Output.correct, Output.confidence,
+            Result.id,
+            Output.correct,
+            Output.confidence,
+            *(getattr(Prompt, name) for name in _OF_PROMPT.values()),
         )
         .join(Prompt, Prompt.id == Result.prompt_id)
         .outerjoin(Output, and_(Output.prompt_id == Prompt.id, Output.model_id == run.model_id))
         .where(*own)
         .order_by(Result.position)
-    ).tuples().all()  # fmt: skip
+    ).all()
     query = (
         select(
             Retrieved.result_id,
@@ -76,13 +86,16 @@ def judged_prompts(session: Session, run: Run, task: str = "") -> list[Judged]:
     for result_id, *values in session.execute(query).tuples():
         rows.setdefault(result_id, []).append(tuple(values))  # type: ignore[arg-type]
     found = []
-    for result_id, *head in heads:
+    for result_id, right, confidence, *of_prompt in heads:
+        known: dict[str, Any] = dict(zip(_OF_PROMPT, of_prompt, strict=True))
         mine = rows.get(result_id, [])
-        relevant = stated.get(head[0], 0)
+        relevant = stated.get(known["prompt_id"], 0)
         correct = [bool(row[0]) for row in mine]
         found.append(
             Judged(
-                *head,
+                **known,
+                right=right,
+                confidence=confidence,
                 relevant=relevant or sum(correct),
                 judgeable=bool(relevant) or any(row[0] is not None for row in mine),
                 correct=correct,

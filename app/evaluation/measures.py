@@ -27,7 +27,10 @@ _RANKED: dict[str, tuple[str, Callable[[Sequence[bool], int], float]]] = {
     "recall_at_1": ("recall@1", lambda ranking, relevant: recall_at(ranking, 1)),
     "recall_at_10": ("recall@10", lambda ranking, relevant: recall_at(ranking, 10)),
     "precision_at_10": ("precision@10", lambda ranking, relevant: precision_at(ranking, 10)),
-    "average_precision": ("average precision", lambda ranking, relevant: average_precision(ranking, relevant)),
+    "average_precision": (
+        "average precision",
+        lambda ranking, relevant: average_precision(ranking, relevant),
+    ),
 }
 ATTRIBUTION = tuple(_RANKED)
 BY_AIS = tuple(f"ais_{name}" for name in _RANKED)

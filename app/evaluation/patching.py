@@ -39,7 +39,8 @@ def patch_runs(
     Args:
         slugs: runs of the patch's model.
         task: prompts of this task only.
-        limit: so many prompts (of those with a target), drawn at random with `seed`: the same prompts for every run of their set.
+        limit: so many prompts (of those with a target), drawn at random with `seed`, the same for
+            every run of their set.
         again: forget what was measured before.
 
     Raises:
@@ -103,7 +104,9 @@ def _gather(
 ) -> None:
     """What is to be measured, by passage, and the pairs that are known."""
     query = (
-        select(Retrieved.passage_id, Retrieved.result_id, Retrieved.rank, Result.prompt_id, Retrieved.tail_patch)
+        select(
+            Retrieved.passage_id, Retrieved.result_id, Retrieved.rank, Result.prompt_id, Retrieved.tail_patch
+        )
         .join(Result, Result.id == Retrieved.result_id)
         .where(Result.run_id == run.id, Retrieved.side == "proponent", Retrieved.rank <= k)
     )
@@ -119,7 +122,10 @@ def _reuse(session: Session, todo: dict[int, Places], known: dict[tuple[int, int
     rows = []
     for passage, places in list(todo.items()):
         for prompt in [each for each in places if (each, passage) in known]:
-            rows += [{"r": result, "k": rank, "change": known[prompt, passage]} for result, rank in places.pop(prompt)]
+            rows += [
+                {"r": result, "k": rank, "change": known[prompt, passage]}
+                for result, rank in places.pop(prompt)
+            ]
         if not places:
             del todo[passage]
     _save(session, rows)

@@ -57,7 +57,9 @@ def evaluate_runs(
             others = {slug: theirs for slug, theirs in values[task].items() if slug != run.slug}
             own_values = values[task][run.slug]
             found["against"] = {
-                slug: differences for slug, theirs in others.items() if (differences := against(own_values, theirs))
+                slug: differences
+                for slug, theirs in others.items()
+                if (differences := against(own_values, theirs))
             }
         save_figures(session, run, made[run.slug], _summary(run, made[run.slug], threshold))
     return made
@@ -69,7 +71,8 @@ def task_figures(prompts: Sequence[Judged], threshold: float = THRESHOLD) -> dic
         "prompts": len(prompts),
         "overall": _plain(figures(prompts, threshold)),
         "slices": {
-            by: {name: _plain(figures(own, threshold)) for name, own in parted(prompts, by).items()} for by in SLICES
+            by: {name: _plain(figures(own, threshold)) for name, own in parted(prompts, by).items()}
+            for by in SLICES
         },
         "types": types_by_rank(prompts),
     }
@@ -91,14 +94,17 @@ def against(ours: Values, theirs: Values) -> dict[str, dict[str, float]]:
     found = {}
     for name in COMPARED:
         shared = [key for key in ours[name] if key in theirs[name]]
-        difference = paired_difference([ours[name][key] for key in shared], [theirs[name][key] for key in shared])
+        difference = paired_difference(
+            [ours[name][key] for key in shared], [theirs[name][key] for key in shared]
+        )
         if difference:
             found[name] = asdict(difference)
     return found
 
 
 def _summary(run: Run, tasks: dict[str, Any], threshold: float) -> dict[str, Any]:
-    main = (tasks.get("fact") or next(iter(tasks.values()), {"overall": {}}))["overall"]
+    first: dict[str, Any] = tasks.get("fact") or next(iter(tasks.values()), {"overall": {}})
+    main = first["overall"]
     return {
         **{key: run.metrics[key] for key in KEPT if key in run.metrics},
         "mrr": main.get("mrr", {}).get("mean"),

@@ -5,7 +5,16 @@ from typing import Any
 
 from app.evaluation.measures import LABELS
 
-SHOWN = ("mrr", "recall_at_1", "recall_at_10", "precision_at_10", "average_precision", "tail_patch_1", "tail_patch_10")
+SHOWN = (
+    "mrr",
+    "recall_at_1",
+    "recall_at_10",
+    "precision_at_10",
+    "average_precision",
+    "tail_patch_1",
+    "tail_patch_10",
+)
+WIDE = ("recall_at_1", "precision_at_10")  # left out where there is little room
 SHOWN_BY_AIS = ("ais_mrr", "ais_recall_at_10")
 Figures = Mapping[str, Any]
 
@@ -53,5 +62,7 @@ def rows(figures: Mapping[str, Figures], part: str, names: Sequence[str]) -> lis
 def markdown(title: str, heads: Sequence[str], body: Sequence[Sequence[str]], note: str = "") -> str:
     """A titled Markdown table; `|` in names is escaped."""
     lines = [f"### {title}", "", f"| run | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in body]
+    lines += [
+        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in body
+    ]
     return "\n".join([*lines, *(["", note] if note else []), ""])

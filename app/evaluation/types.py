@@ -30,7 +30,9 @@ KINDS = ("states", "both", "relation", "target", "subject", "name", "none")
 SHORT = 3  # letters: a word no longer than this is no part of a name by itself
 _WORD = re.compile(r"\w+")
 # Thai, Lao, Myanmar, Khmer, kana, Chinese characters, and Korean, whose particles join the word before.
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ class FactOf:
     def parts(self) -> tuple[str, ...]:
         """The words of its names that are long enough to tell something, where a name has several."""
         names = [_WORD.findall(fold(name)) for name in (self.subject or "", *self.targets)]
-        return tuple(dict.fromkeys(word for words in names if len(words) > 1 for word in words if len(word) > SHORT))
+        return tuple(
+            dict.fromkeys(word for words in names if len(words) > 1 for word in words if len(word) > SHORT)
+        )
 
 
 def classify(fact: FactOf, text: str, meta: dict[str, Any], stated: bool | None) -> str:
@@ -90,7 +94,9 @@ def has_phrase(folded: str, phrase: str) -> bool:
     start = folded.find(wanted) if wanted else -1
     while start >= 0:
         end = start + len(wanted)
-        if not _joined(folded[start - 1 : start], wanted[0]) and not _joined(wanted[-1], folded[end : end + 1]):
+        if not _joined(folded[start - 1 : start], wanted[0]) and not _joined(
+            wanted[-1], folded[end : end + 1]
+        ):
             return True
         start = folded.find(wanted, start + 1)
     return False

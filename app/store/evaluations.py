@@ -9,7 +9,9 @@ from app.store.runs import list_runs
 from app.store.tables import Evaluation, Run
 
 
-def save_figures(session: Session, run: Run, tasks: dict[str, dict[str, Any]], summary: dict[str, Any]) -> None:
+def save_figures(
+    session: Session, run: Run, tasks: dict[str, dict[str, Any]], summary: dict[str, Any]
+) -> None:
     """Replace a run's figures (by task) and the summary that lists of runs show."""
     session.execute(delete(Evaluation).where(Evaluation.run_id == run.id))
     session.flush()
@@ -20,7 +22,7 @@ def save_figures(session: Session, run: Run, tasks: dict[str, dict[str, Any]], s
 def evaluated(session: Session, task: str) -> list[tuple[Run, dict[str, Any]]]:
     """The runs that were evaluated on a task, in the order of lists, with their figures."""
     query = select(Evaluation.run_id, Evaluation.figures).where(Evaluation.task == task)
-    figures = dict(session.execute(query).tuples().all())
+    figures: dict[int, dict[str, Any]] = dict(session.execute(query).tuples().all())
     return [(run, figures[run.id]) for run in list_runs(session) if run.id in figures]
 
 

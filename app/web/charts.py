@@ -1,201 +1,200 @@
 """Charts as SVG, drawn on the server: pure functions from numbers to markup, coloured by CSS classes only.
 
-Series differ in shape, dash or pattern as well as in hue, so that they can be told apart without colour. Every
-chart has a title for screen readers; the page shows the numbers beside it as a table.
+Series differ in shape and dash, parts in hatching, points by a letter, as well as in hue, so that they can be told
+apart without colour. Names stand in a key beside the chart, where they have room on a phone too. Every chart has a
+title and a description; the page shows its numbers as a table.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-WIDTH, HEIGHT = 520, 300
-LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 44
-SHAPES = ("circle", "square", "diamond", "triangle")
+from app.web.charts_parts import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Scale,
+    across_axis,
+    badge,
+    figure,
+    hatching,
+    line,
+    marker,
+    text,
+    up_axis,
+)
+
+Interval = tuple[float, float]
+Series = Mapping[str, Sequence[tuple[str, float, Interval | None]]]  # name -> (category, value, interval)
 
 
 @dataclass(frozen=True)
 class Point:
-    """A labelled point with the half-open intervals of its two values."""
+    """A point with the intervals of its two values."""
 
     label: str
     x: float
     y: float
-    x_range: tuple[float, float] | None = None
-    y_range: tuple[float, float] | None = None
+    x_range: Interval
+    y_range: Interval
 
 
-def scatter(points: Sequence[Point], x_label: str, y_label: str, title: str) -> Markup:
-    """Methods as points with their intervals as crosses."""
-    xs = [value for p in points for value in (p.x, *(p.x_range or ()))]
-    ys = [value for p in points for value in (p.y, *(p.y_range or ()))]
+def scatter(points: Sequence[Point], *, x_label: str, y_label: str, name: str, title: str) -> Markup:
+    """Points with their intervals as crosses, each with the letter that the key gives its label."""
+    xs = [value for p in points for value in (p.x, *p.x_range)]
+    ys = [value for p in points for value in (p.y, *p.y_range)]
     across, up = Scale.over(xs, LEFT, WIDTH - RIGHT), Scale.over(ys, HEIGHT - BOTTOM, TOP)
-    parts = [_axes(across, up, x_label, y_label)]
-    taken: list[tuple[float, float]] = []
-    for number, p in enumerate(points):
-        x, y = across(p.x), up(p.y)
-        if p.x_range:
-            parts.append(_line(across(p.x_range[0]), y, across(p.x_range[1]), y, "whisker"))
-        if p.y_range:
-            parts.append(_line(x, up(p.y_range[0]), x, up(p.y_range[1]), "whisker"))
-        parts.append(_marker(x, y, number))
-        end = x > WIDTH * 0.66
-        label_y = _free(taken, x, y - 8)
-        parts.append(_text(x + (-8 if end else 8), label_y, p.label, "end" if end else "start"))
-    return _figure(parts, title)
+    parts = [up_axis(up, y_label), across_axis(across, x_label)]
+    spots = [(across(p.x), up(p.y)) for p in points]
+    for p, (x, y) in zip(points, spots, strict=True):
+        parts.append(line(across(p.x_range[0]), y, across(p.x_range[1]), y, "whisker"))
+        parts.append(line(x, up(p.y_range[0]), x, up(p.y_range[1]), "whisker"))
+    parts += [Markup('<circle class="point" cx="{:.1f}" cy="{:.1f}" r="3"/>').format(x, y) for x, y in spots]
+    for number, (spot, place) in enumerate(zip(spots, _beside(spots), strict=True)):
+        parts += [line(*spot, *place, "leader"), badge(*place, letter(number))]
+    said = "; ".join(f"{letter(n)}, {p.label}: {p.x:.3f} and {p.y:.3f}" for n, p in enumerate(points))
+    return figure(parts, name, title, f"{x_label} across, {y_label} up. {said}.")
 
 
 def lines(
-    series: Mapping[str, Sequence[tuple[str, float, tuple[float, float] | None]]], y_label: str, title: str
+    series: Series, *, x_label: str, y_label: str, name: str, title: str, order: Sequence[str] = ()
 ) -> Markup:
-    """One line a series over shared, ordered categories: (category, value, interval)."""
-    names = list(dict.fromkeys(name for values in series.values() for name, _, _ in values))
+    """One line a series over shared categories, in the `order` given or that of their coming."""
+    found = _categories(series)
+    names = [each for each in order if each in found] or found
     ys = [v for values in series.values() for _, y, r in values for v in (y, *(r or ()))]
     up = Scale.over([0.0, *ys], HEIGHT - BOTTOM, TOP)
     step = (WIDTH - LEFT - RIGHT) / max(1, len(names))
-    places = {name: LEFT + step * (at + 0.5) for at, name in enumerate(names)}
-    parts = [_axes(None, up, "", y_label)]
-    parts += [_text(x, HEIGHT - BOTTOM + 18, name, "middle", "tick") for name, x in places.items()]
-    for number, (name, values) in enumerate(series.items()):
-        shift = (number - (len(series) - 1) / 2) * 5
+    places = {each: LEFT + step * (at + 0.5) for at, each in enumerate(names)}
+    parts = [up_axis(up, y_label), text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 7, x_label, "middle", "name")]
+    every = math.ceil(len(names) / 8)
+    parts += [text(places[each], HEIGHT - BOTTOM + 15, _short(each), "middle", "tick") for each in names[::every]]
+    for number, values in enumerate(series.values()):
+        shift = (number - (len(series) - 1) / 2) * min(4.0, step / (len(series) + 1))
         spots = [(places[at] + shift, up(y)) for at, y, _ in values]
+        for (x, _), (_, _, interval) in zip(spots, values, strict=True):
+            if interval:
+                parts.append(line(x, up(interval[0]), x, up(interval[1]), f"whisker hue-{number % 6 + 1}"))
         path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in spots)
         parts.append(Markup('<path class="line hue-{}" d="{}"/>').format(number % 6 + 1, path))
-        for (x, y), (_, _, interval) in zip(spots, values, strict=True):
-            if interval:
-                parts.append(_line(x, up(interval[0]), x, up(interval[1]), f"whisker hue-{number % 6 + 1}"))
-            parts.append(_marker(x, y, number))
-        parts.append(_legend(number, name))
-    return _figure(parts, title, HEIGHT + 20 * math.ceil(len(series) / 3))
+        parts += [marker(x, y, number) for x, y in spots]
+    return figure(parts, name, title, _said(series))
 
 
-def stacked_bars(bars: Sequence[tuple[str, Mapping[str, float]]], kinds: Sequence[str], title: str) -> Markup:
-    """Bars of shares, one part a kind; each kind has a shade and a pattern of its own."""
+def dots(series: Series, *, x_label: str, name: str, title: str) -> Markup:
+    """One row a category, one marker with its interval a series: for categories without an order."""
+    names = _categories(series)
+    values = [v for own in series.values() for _, y, r in own for v in (y, *(r or ()))]
+    row = 20 + 8 * len(series)
+    bottom = TOP + row * max(1, len(names))
+    across = Scale.over([0.0, *values], 14, WIDTH - RIGHT)
+    parts = [across_axis(across, x_label, TOP, bottom)]
+    for at, category in enumerate(names):
+        parts += [
+            line(14, TOP + row * at, WIDTH - RIGHT, TOP + row * at, "grid"),
+            text(14, TOP + row * at + 12, category[:40], "start"),
+        ]
+        for number, own in enumerate(series.values()):
+            for _, value, interval in (each for each in own if each[0] == category):
+                y = TOP + row * at + 21 + 8 * number
+                if interval:
+                    ends = across(interval[0]), across(interval[1])
+                    parts.append(line(ends[0], y, ends[1], y, f"whisker hue-{number % 6 + 1}"))
+                parts.append(marker(across(value), y, number))
+    return figure(parts, name, title, _said(series), bottom + BOTTOM)
+
+
+def stacked_bars(bars: Sequence[tuple[str, Mapping[str, float]]], *, x_label: str, name: str, title: str) -> Markup:
+    """Bars of shares, one part a kind in the kinds' own order; each kind has a shade and a hatching of its own."""
+    kinds = list(dict.fromkeys(kind for _, shares in bars for kind in shares))
     step = (WIDTH - LEFT - RIGHT) / max(1, len(bars))
     up = Scale((0.0, 1.0), HEIGHT - BOTTOM, TOP)
-    parts = [_patterns(len(kinds)), _axes(None, up, "rank", "share of prompts")]
-    for at, (name, shares) in enumerate(bars):
+    parts = [
+        hatching(f"{name}-part", len(kinds)),
+        up_axis(up, "share"),
+        text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 7, x_label, "middle", "name"),
+    ]
+    said = []
+    for at, (label, shares) in enumerate(bars):
         total, below = sum(shares.values()) or 1.0, 0.0
-        for number, kind in enumerate(kinds):
+        for number, kind in enumerate(kinds, 1):
             share = shares.get(kind, 0) / total
             if share:
                 top, bottom = up(below + share), up(below)
                 parts.append(
                     Markup(
-                        '<rect class="part part-{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}">'
-                        "<title>{}: {:.0%}</title></rect>"
-                    ).format(number + 1, LEFT + step * at + 3, top, step - 6, bottom - top, kind, share)
+                        '<rect class="part" fill="url(#{}-part-{})" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}">'
+                        "<title>{} {}, {}: {:.0%}</title></rect>"
+                    ).format(name, number, LEFT + step * at + 2, top, step - 4, bottom - top, x_label, label, kind, share)
                 )
                 below += share
-        parts.append(_text(LEFT + step * (at + 0.5), HEIGHT - BOTTOM + 16, name, "middle", "tick"))
-    return _figure(parts, title)
+        parts.append(text(LEFT + step * (at + 0.5), HEIGHT - BOTTOM + 15, label, "middle", "tick"))
+        said.append(f"{x_label} {label}: " + ", ".join(f"{kind} {n / total:.0%}" for kind, n in shares.items() if n))
+    return figure(parts, name, title, "; ".join(said) + ".")
 
 
-class Scale:
-    """Numbers to pixels, linearly."""
-
-    def __init__(self, domain: tuple[float, float], start: float, end: float) -> None:
-        self.domain, self.start, self.end = domain, start, end
-
-    @classmethod
-    def over(cls, values: Sequence[float], start: float, end: float) -> "Scale":
-        """A scale with some room around the values."""
-        low, high = min(values, default=0.0), max(values, default=1.0)
-        room = (high - low) * 0.08 or abs(high) * 0.1 or 0.5
-        floor = low if low == 0 else low - room
-        return cls((floor, high + room), start, end)
-
-    def __call__(self, value: float) -> float:
-        """The pixel of a value."""
-        low, high = self.domain
-        return self.start + (value - low) / (high - low) * (self.end - self.start)
-
-    def ticks(self) -> list[float]:
-        """Round numbers inside the domain, about five."""
-        low, high = self.domain
-        raw = (high - low) / 5
-        power = 10.0 ** math.floor(math.log10(raw))
-        step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw)
-        first = math.ceil(low / step)
-        return [round(n * step, 10) for n in range(first, math.floor(high / step) + 1)]
+def letter(number: int) -> str:
+    """A, B, … Z, AA, AB, …"""
+    return (letter(number // 26 - 1) if number >= 26 else "") + chr(65 + number % 26)
 
 
-def _axes(across: Scale | None, up: Scale, x_label: str, y_label: str) -> Markup:
-    parts = []
-    for tick in up.ticks():
-        y = up(tick)
-        parts += [
-            _line(LEFT, y, WIDTH - RIGHT, y, "grid"),
-            _text(LEFT - 7, y + 4, f"{tick:g}", "end", "tick"),
+def letter_swatch(number: int) -> Markup:
+    """A point's letter, for the key."""
+    return Markup('<svg class="swatch" viewBox="0 0 18 18" width="18" height="18" aria-hidden="true">{}</svg>').format(
+        badge(9, 9, letter(number))
+    )
+
+
+def line_swatch(number: int) -> Markup:
+    """A series' dash and marker, for the key."""
+    return Markup(
+        '<svg class="swatch chart-key" viewBox="0 0 30 14" width="30" height="14" aria-hidden="true">'
+        '<path class="line hue-{}" d="M1 7L29 7"/>{}</svg>'
+    ).format(number % 6 + 1, marker(15, 7, number))
+
+
+def part_swatch(number: int, name: str) -> Markup:
+    """A part's shade and hatching, for the key; `name` is the chart's."""
+    return Markup(
+        '<svg class="swatch" viewBox="0 0 16 14" width="16" height="14" aria-hidden="true">'
+        '<rect class="part" fill="url(#{}-part-{})" width="16" height="14"/></svg>'
+    ).format(name, number + 1)
+
+
+def _beside(spots: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """A place for each letter, near its point and clear of the other letters and points."""
+    placed: list[tuple[float, float]] = []
+    for spot in spots:
+        candidates = [
+            (spot[0] + radius * math.cos(turn), spot[1] + radius * math.sin(turn))
+            for radius in (15, 24, 34, 46)
+            for turn in (-0.8, -2.35, 0.8, 2.35, 0.0, math.pi, -math.pi / 2, math.pi / 2)
         ]
-    if across:
-        for tick in across.ticks():
-            x = across(tick)
-            parts += [
-                _line(x, TOP, x, HEIGHT - BOTTOM, "grid"),
-                _text(x, HEIGHT - BOTTOM + 16, f"{tick:g}", "middle", "tick"),
-            ]
-    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, x_label, "middle", "name"))
-    parts.append(
-        Markup(
-            '<text class="name" text-anchor="middle" transform="translate(13 {}) rotate(-90)">{}</text>'
-        ).format((TOP + HEIGHT - BOTTOM) / 2, y_label)
-    )
-    return Markup("").join(parts)
+        inside = [
+            (x, y) for x, y in candidates if LEFT + 9 < x < WIDTH - RIGHT - 2 and TOP - 2 < y < HEIGHT - BOTTOM - 9
+        ] or candidates
+        others = [*placed, *(each for each in spots if each != spot)]
+
+        def crowding(place: tuple[float, float], others: list[tuple[float, float]] = others) -> float:
+            return sum(max(0.0, 18 - math.dist(place, other)) for other in others)
+
+        placed.append(min(inside, key=crowding))
+    return placed
 
 
-def _marker(x: float, y: float, number: int) -> Markup:
-    hue, shape = f"dot hue-{number % 6 + 1}", SHAPES[number % 4]
-    if shape == "circle":
-        return Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="4.5"/>').format(hue, x, y)
-    corners = {
-        "square": ((-4, -4), (4, -4), (4, 4), (-4, 4)),
-        "diamond": ((0, -5.5), (5.5, 0), (0, 5.5), (-5.5, 0)),
-        "triangle": ((0, -5.5), (5, 4), (-5, 4)),
-    }[shape]
-    points = " ".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in corners)
-    return Markup('<polygon class="{}" points="{}"/>').format(hue, points)
+def _categories(series: Series) -> list[str]:
+    return list(dict.fromkeys(category for values in series.values() for category, _, _ in values))
 
 
-def _legend(number: int, name: str) -> Markup:
-    x, y = LEFT + (number % 3) * 156, HEIGHT + 8 + 20 * (number // 3)
-    return _marker(x, y, number) + _text(x + 10, y + 4, name[:22], "start")
+def _short(words: str) -> str:
+    return words if len(words) <= 10 else words[:9] + "…"
 
 
-def _patterns(count: int) -> Markup:
-    """Hatching at a different angle for every second kind."""
-    made = [
-        Markup(
-            '<pattern id="hatch-{0}" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate({1})">'
-            '<rect width="6" height="6" class="fill-{0}"/><line y2="6" class="hatch"/></pattern>'
-        ).format(number + 1, 45 * number)
-        for number in range(count)
-    ]
-    return Markup("<defs>{}</defs>").format(Markup("").join(made))
-
-
-def _free(taken: list[tuple[float, float]], x: float, y: float) -> float:
-    """A height for a label that no label nearby has."""
-    while any(abs(x - other) < 120 and abs(y - height) < 13 for other, height in taken):
-        y += 13
-    taken.append((x, y))
-    return y
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
-    return Markup('<line class="{}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(
-        kind, x1, y1, x2, y2
-    )
-
-
-def _text(x: float, y: float, text: str, anchor: str, kind: str = "label") -> Markup:
-    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(
-        kind, x, y, anchor, text
-    )
-
-
-def _figure(parts: Sequence[Markup], title: str, height: int = HEIGHT) -> Markup:
-    return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        WIDTH, height, escape(title), Markup("").join(parts)
-    )
+def _said(series: Series) -> str:
+    parts = (f"{name}: " + ", ".join(f"{at} {y:.3f}" for at, y, _ in values) for name, values in series.items())
+    return "; ".join(parts) + "."

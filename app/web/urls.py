@@ -63,6 +63,11 @@ def evaluation(**query: object) -> str:
     return with_query("/evaluation", query)
 
 
+def evaluation_prompts(**query: object) -> str:
+    """The prompts behind a figure of `/evaluation`."""
+    return with_query("/evaluation/prompts", query)
+
+
 def about() -> str:
     """The method in plain words."""
     return "/about"

@@ -8,6 +8,7 @@ PAGES = (
     "example",
     "passage",
     "evaluation",
+    "evaluation_prompts",
     "about",
     "health",
     "differ",

@@ -1,257 +1,224 @@
 """`/evaluation`: methods against each other. Do their passages state the facts, and do they move the model?"""
 
-import csv
-import io
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
-from markupsafe import Markup
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
+from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app.evaluation.report import LABELS
-from app.evaluation.types import KINDS
+from app.errors import NotFound
+from app.evaluation.curves import CONTROLS, is_swept, ordered
+from app.evaluation.measures import LABELS
+from app.evaluation.report import COMPARED
+from app.evaluation.tables import SHOWN, SHOWN_BY_AIS
+from app.store.evaluations import evaluated, evaluated_tasks
 from app.store.runs import list_runs
 from app.store.tables import Run
-from app.web import charts, urls
-from app.web.cards import KINDS as KIND_NAMES
+from app.web import urls
 from app.web.context import Db
-from app.web.listing_words import bucket_name
+from app.web.evaluation_figures import SLICES, Evaluated, of_runs
+from app.web.exports import csv_rows, download
+from app.web.figures import Asked, Cell, Figure, behind, cell
 from app.web.respond import page_route, respond
+from app.web.words import TASKS, task_name
 
 router = APIRouter()
-COLUMNS = (
-    "mrr",
-    "recall_at_1",
-    "recall_at_10",
-    "precision_at_10",
-    "average_precision",
-    "tail_patch_1",
-    "tail_patch_10",
-)
-CURVES = ("mrr", "tail_patch_10")
+DRAWN = 6  # runs that a chart with one series a run shows, if nobody chooses
+FIRST = ("bm25", "dense", "gradient-cosine", "trackstar", "gradient-dot", "+V+R_train", *CONTROLS)
 
 
-class Cell(BaseModel):
-    """A mean with its 95% interval over `count` prompts, and the prompts behind it."""
+class Choice(BaseModel):
+    """One way to see the page."""
 
-    mean: float
-    low: float
-    high: float
-    count: int
+    value: str
+    label: str
     url: str
+    chosen: bool
 
 
 class Row(BaseModel):
-    """One run."""
+    """One run; `cells` by measure."""
 
     run: str
     name: str
     method: str
     model: str
-    mixing: float | None
     url: str
+    drawn: bool
     cells: dict[str, Cell | None]
-
-
-class Table(BaseModel):
-    """Numbers behind a chart: a heading, columns, rows."""
-
-    id: str
-    title: str
-    note: str
-    columns: list[str]
-    rows: list[list[str | float | None]]
-    csv_url: str
 
 
 class EvaluationPage(BaseModel):
     """The page; `rows` is empty until `startrail evaluate` has run."""
 
     title: str = "Evaluation"
-    prompt_set: str | None
-    sets: dict[str, str]
+    asked: Asked
+    sets: list[Choice]
+    tasks: list[Choice]
+    slices: list[Choice]
+    models: int
     columns: dict[str, str]
     rows: list[Row]
-    tables: list[Table]
+    against: str | None
+    difference_columns: dict[str, str]
+    differences: list[Row]
+    figures: list[Figure]
     settings: dict[str, Any] | None
+    ais_threshold: float | None
+    unevaluated: list[str]
     csv_url: str
 
 
-class Drawn(EvaluationPage):
-    """The page with its charts, which the JSON twin does without."""
-
-    charts: dict[str, Markup] = {}
-    model_config = {"arbitrary_types_allowed": True}
-
-
-@page_route(router, "/evaluation")
-def evaluation_page(request: Request, session: Db, set: str = "") -> Response:
-    """Every evaluated run of a prompt set (`set`), with intervals, by frequency, by type of passage."""
-    runs = [run for run in list_runs(session) if "overall" in run.metrics]
-    page = _page(runs, set)
-    if request.url.path.endswith(".json"):
-        return respond(request, page, "evaluation.html")
-    drawn = Drawn(**page.model_dump(), charts=_charts(page))
-    return respond(request, drawn, "evaluation.html")
-
-
-@router.get("/evaluation.csv", include_in_schema=False)
-def evaluation_csv(session: Db, set: str = "", table: str = "") -> Response:
-    """The main table, or the numbers behind a chart, as CSV."""
-    page = _page([run for run in list_runs(session) if "overall" in run.metrics], set)
-    out = io.StringIO()
-    writer = csv.writer(out)
-    chosen = next((each for each in page.tables if each.id == table), None)
-    if chosen:
-        writer.writerow(chosen.columns)
-        writer.writerows(chosen.rows)
-    else:
-        writer.writerow(
-            ["run", *(f"{name}_{part}" for name in page.columns for part in ("mean", "low", "high", "count"))]
-        )
-        for row in page.rows:
-            parts = [(c.mean, c.low, c.high, c.count) if c else ("",) * 4 for c in row.cells.values()]
-            writer.writerow([row.run, *(value for part in parts for value in part)])
-    name = f"evaluation-{chosen.id}" if chosen else "evaluation"
-    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return Response(out.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _page(runs: list[Run], chosen: str) -> EvaluationPage:
-    sets = list(dict.fromkeys(run.prompt_set.name for run in runs))
-    chosen = chosen if chosen in sets else sets[0] if sets else ""
-    own = [run for run in runs if run.prompt_set.name == chosen]
-    columns = {name: LABELS[name] for name in COLUMNS if any(run.metrics["overall"].get(name) for run in own)}
-    settings = next((found for run in own if (found := run.metrics.get("tail_patch_settings"))), None)
-    tables = [*_by_bucket(own, chosen), *_types(own, chosen), *_trade_off(own, chosen)]
-    return EvaluationPage(
-        prompt_set=chosen or None,
-        sets={name: urls.evaluation(set=name) for name in sets},
-        columns=columns,
-        rows=[_row(run, columns) for run in own],
-        tables=tables,
-        settings=settings,
-        csv_url=urls.with_query("/evaluation.csv", {"set": chosen}),
+def _asked(
+    set: str = "",
+    task: str = "fact",
+    run: Annotated[list[str] | None, Query()] = None,
+    against: str = "",
+    by: str = "bucket",
+) -> Asked:
+    return Asked(
+        set=set,
+        task=task,
+        run=tuple(dict.fromkeys(run or ())),
+        against=against,
+        by=by if by in SLICES else "bucket",
     )
 
 
-def _row(run: Run, columns: dict[str, str]) -> Row:
-    overall, task = run.metrics["overall"], run.metrics.get("task", "fact")
-    prompts = urls.run(run.slug, task=task)
+AskedQuery = Annotated[Asked, Depends(_asked)]
+
+
+@page_route(router, "/evaluation")
+def evaluation_page(request: Request, session: Db, asked: AskedQuery) -> Response:
+    """Every evaluated run of a prompt set (`set`) on a `task`: measures with intervals, differences from one run
+    (`against`), and charts of the runs chosen (`run`) by a slice (`by`)."""
+    return respond(request, _page(session, asked), "evaluation.html")
+
+
+@router.get("/evaluation.csv", include_in_schema=False)
+def evaluation_csv(request: Request, session: Db, asked: AskedQuery, table: str = "") -> Response:
+    """The main table, the differences, or the numbers behind a chart, as CSV."""
+    page = _page(session, asked)
+    if table in ("", "differences"):
+        names = page.difference_columns if table else page.columns
+        rows = [_flat(row, names) for row in (page.differences if table else page.rows)]
+        columns = ["run", "method", "model", *(f"{name}_{part}" for name in names for part in PARTS)]
+    else:
+        figure = next((each for each in page.figures if each.id == table), None)
+        if figure is None:
+            ids = ", ".join(each.id for each in page.figures) or "none"
+            raise NotFound(f"There is no table “{table}” here.", remedy=f"There are: {ids}.")
+        columns = _distinct(figure.columns)
+        rows = [dict(zip(columns, row, strict=True)) for row in figure.rows]
+    name = f"evaluation-{table}" if table else "evaluation"
+    return download(request, name, "csv", csv_rows(columns, rows), rows=len(rows))
+
+
+PARTS = ("mean", "low", "high", "count")
+
+
+def _page(session: Session, asked: Asked) -> EvaluationPage:
+    found = [(run, figures) for run, figures in evaluated(session, asked.task) if figures["overall"]]
+    sets = list(dict.fromkeys(run.prompt_set.name for run, _ in found))
+    asked = asked.model_copy(update={"set": asked.set if asked.set in sets else sets[0] if sets else ""})
+    figures_of = {run.id: figures for run, figures in found if run.prompt_set.name == asked.set}
+    runs = ordered(run for run, _ in found if run.id in figures_of)
+    own = [(run, figures_of[run.id]) for run in runs]
+    drawn = _drawn(own, asked)
+    main = [each for each in own if not is_swept(each[0])]
+    reference = _reference(own, asked.against)
+    names = [name for name in (*SHOWN, *SHOWN_BY_AIS) if any(name in each["overall"] for _, each in main)]
+    figures = of_runs(own, drawn, asked)
+    for each in figures:
+        each.csv_url = urls.twin(asked.url(table=each.id), "csv")
+    everything, known = list_runs(session), evaluated_tasks(session)
+    tasks = {task for tasks in known.values() for task in tasks}
+    return EvaluationPage(
+        asked=asked,
+        sets=_choices(sets, asked.set, lambda name: asked.url(set=name, run=(), against="")),
+        tasks=[
+            Choice(value=task, label=task_name(task), url=asked.url(task=task), chosen=task == asked.task)
+            for task in sorted(tasks, key=lambda task: (list(TASKS).index(task) if task in TASKS else 9, task))
+        ],
+        slices=[
+            Choice(value=by, label=name, url=asked.url(by=by) + "#slices", chosen=by == asked.by)
+            for by, name in SLICES.items()
+            if any(each["slices"].get(by) for _, each in own)
+        ],
+        models=len({run.model_id for run in runs}),
+        columns={name: LABELS[name] for name in names},
+        rows=[_row(run, each, names, asked, drawn) for run, each in main],
+        against=reference.name if reference else None,
+        difference_columns={name: LABELS[name] for name in COMPARED if name in names} if reference else {},
+        differences=_differences(main, reference, asked) if reference else [],
+        figures=figures,
+        settings=next((s for run, _ in own if (s := run.metrics.get("tail_patch_settings"))), None),
+        ais_threshold=next((t for run, _ in own if (t := run.metrics.get("ais_threshold")) is not None), None),
+        unevaluated=[run.slug for run in everything if run.id not in known and run.status == "done"],
+        csv_url=urls.twin(asked.url(), "csv"),
+    )
+
+
+def _choices(names: Iterable[str], chosen: str, url: Any) -> list[Choice]:
+    return [Choice(value=name, label=name, url=url(name), chosen=name == chosen) for name in names]
+
+
+def _drawn(runs: Sequence[Evaluated], asked: Asked) -> list[Evaluated]:
+    """The runs that charts show: those asked for, else a few that tell most."""
+    if wanted := [each for each in runs if each[0].slug in asked.run]:
+        return wanted
+    first = [next((e for e in runs if e[0].method == method), None) for method in FIRST]
+    rest = [each for each in runs if not is_swept(each[0])]
+    few = [each for each in dict.fromkeys(run.id for run, _ in filter(None, [*first, *rest]))][:DRAWN]
+    return [each for each in runs if each[0].id in few]
+
+
+def _reference(runs: Sequence[Evaluated], slug: str) -> Run | None:
+    """The run all others are compared with: the one asked for, else the first baseline."""
+    asked = next((run for run, _ in runs if run.slug == slug), None)
+    return asked or (runs[0][0] if len(runs) > 1 else None)
+
+
+def _row(run: Run, figures: dict[str, Any], names: Sequence[str], asked: Asked, drawn: Sequence[Evaluated]) -> Row:
+    cells = {name: cell(figures["overall"].get(name), behind(run, asked.task, name)) for name in names}
+    return _of(run, cells, any(run.id == each.id for each, _ in drawn))
+
+
+def _differences(runs: Sequence[Evaluated], reference: Run, asked: Asked) -> list[Row]:
+    rows = []
+    for run, figures in runs:
+        if (found := figures["against"].get(reference.slug)) and run.id != reference.id:
+            links = {name: behind(run, asked.task, name, against=reference.slug) for name in found}
+            rows.append(_of(run, {name: cell(found[name], links[name]) for name in COMPARED if name in found}, False))
+    return rows
+
+
+def _of(run: Run, cells: dict[str, Cell | None], drawn: bool) -> Row:
     return Row(
         run=run.slug,
         name=run.name,
         method=run.method,
         model=run.model.name,
-        mixing=_mixing(run),
         url=urls.run(run.slug),
-        cells={name: Cell(**overall[name], url=prompts) if overall.get(name) else None for name in columns},
+        drawn=drawn,
+        cells=cells,
     )
 
 
-def _mixing(run: Run) -> float | None:
-    hessian = run.configuration.get("hessian")
-    return hessian.get("mixing") if isinstance(hessian, dict) else None
+def _flat(row: Row, names: Iterable[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {"run": row.run, "method": row.method, "model": row.model}
+    for name in names:
+        if own := row.cells.get(name):
+            found |= {f"{name}_{part}": getattr(own, part) for part in PARTS}
+    return found
 
 
-def _by_bucket(runs: list[Run], chosen: str) -> list[Table]:
-    tables = []
-    for metric in CURVES:
-        rows: list[list[str | float | None]] = []
-        for run in runs:
-            for bucket, measured in run.metrics["slices"].get("bucket", {}).items():
-                if found := measured.get(metric):
-                    rows.append(
-                        [
-                            run.name,
-                            bucket_name(bucket),
-                            found["mean"],
-                            found["low"],
-                            found["high"],
-                            found["count"],
-                        ]
-                    )
-        if rows:
-            id_ = f"{metric}-by-frequency"
-            note = "How often the corpus states the fact."
-            heads = ["run", "stated", LABELS[metric], "low", "high", "prompts"]
-            tables.append(_table(id_, f"{LABELS[metric]} by frequency", note, heads, rows, chosen))
-    return tables
-
-
-def _types(runs: list[Run], chosen: str) -> list[Table]:
-    tables = []
-    for run in runs:
-        ranks = run.metrics.get("types") or []
-        if ranks:
-            rows: list[list[str | float | None]] = [
-                [str(rank), *(counts.get(kind, 0) for kind in KINDS)] for rank, counts in enumerate(ranks, 1)
-            ]
-            heads = ["rank", *(KIND_NAMES[kind] for kind in KINDS)]
-            note = "What the passages at each rank have to do with the fact."
-            tables.append(
-                _table(f"types-{run.slug}", f"Types of passages: {run.name}", note, heads, rows, chosen)
-            )
-    return tables
-
-
-def _trade_off(runs: list[Run], chosen: str) -> list[Table]:
-    """MRR and tail-patch over λ, where runs differ in it."""
-    points = {
-        _mixing(run): run for run in runs if _mixing(run) is not None and run.method.startswith("trackstar")
-    }
-    if len(points) < 3:
-        return []
-    rows: list[list[str | float | None]] = []
-    for mixing, run in sorted(points.items(), key=lambda item: item[0] or 0.0):
-        values = [run.metrics["overall"].get(name) for name in CURVES]
-        rows.append([f"{mixing:g}", *(value["mean"] if value else None for value in values)])
-    note = "λ weighs the task's Hessian against the corpus's: 0 is the corpus alone."
-    heads = ["λ", *(LABELS[name] for name in CURVES)]
-    return [_table("trade-off", "The trade-off over λ", note, heads, rows, chosen)]
-
-
-def _table(
-    id_: str, title: str, note: str, columns: list[str], rows: list[list[str | float | None]], chosen: str
-) -> Table:
-    link = urls.with_query("/evaluation.csv", {"set": chosen, "table": id_})
-    return Table(id=id_, title=title, note=note, columns=columns, rows=rows, csv_url=link)
-
-
-def _charts(page: EvaluationPage) -> dict[str, Markup]:
-    drawn: dict[str, Markup] = {}
-    points = [
-        charts.Point(row.name, x.mean, y.mean, (x.low, x.high), (y.low, y.high))
-        for row in page.rows
-        if (x := row.cells.get("mrr")) and (y := row.cells.get("tail_patch_10"))
-    ]
-    if points:
-        drawn["scatter"] = charts.scatter(
-            points,
-            "MRR: its passages state the fact",
-            "tail-patch@10: they move the model (pp)",
-            "Attribution against influence, one point for every run",
-        )
-    for table in page.tables:
-        if table.id.endswith("-by-frequency"):
-            series: dict[str, list[tuple[str, float, tuple[float, float] | None]]] = {}
-            for run, bucket, mean, low, high, _ in table.rows:
-                point = (str(bucket), _number(mean), (_number(low), _number(high)))
-                series.setdefault(str(run), []).append(point)
-            drawn[table.id] = charts.lines(series, table.columns[2], table.title)
-        elif table.id.startswith("types-"):
-            bars = [
-                (str(row[0]), {name: _number(v) for name, v in zip(table.columns[1:], row[1:], strict=True)})
-                for row in table.rows
-            ]
-            drawn[table.id] = charts.stacked_bars(bars, table.columns[1:], table.title)
-        elif table.id == "trade-off":
-            for at, name in enumerate(table.columns[1:], 1):
-                values = [(str(row[0]), _number(row[at]), None) for row in table.rows if row[at] is not None]
-                drawn[f"trade-off-{at}"] = charts.lines({name: values}, name, f"{name} over λ")
-    return drawn
-
-
-def _number(value: str | float | None) -> float:
-    return float(value or 0.0)
+def _distinct(columns: Sequence[str]) -> list[str]:
+    """Column names with the name of the mean before those of its interval, where a table has two intervals."""
+    names: list[str] = []
+    for column in columns:
+        before = next((each for each in reversed(names) if each not in ("low", "high")), "")
+        names.append(f"{before} {column}" if column in names else column or "letter")
+    return names
