@@ -246,8 +246,8 @@ def upgrade() -> None:
 def _sqlite_search(table: str, columns: tuple[str, ...]) -> None:
     """An FTS5 index beside the table, kept equal to it by triggers.
 
-    New passages are left to `app.store.search.catch_up`, which takes them in after the transaction that brought
-    them: finding their words takes longer than all else, and SQLite has one writer at a time.
+    New rows are left to `app.store.search.catch_up`, which takes them in after the transaction that brought them:
+    finding their words takes longer than all else, and SQLite has one writer at a time.
     """
     fts, names = f"{table}_fts", ", ".join(columns)
     new, old = (", ".join(f"{row}.{column}" for column in columns) for row in ("new", "old"))
@@ -258,8 +258,6 @@ def _sqlite_search(table: str, columns: tuple[str, ...]) -> None:
     add = f"INSERT INTO {fts}(rowid, {names}) VALUES (new.id, {new});"
     remove = f"INSERT INTO {fts}({fts}, rowid, {names}) VALUES ('delete', old.id, {old});"
     known = f"WHEN EXISTS (SELECT 1 FROM {fts}_docsize WHERE id = old.id)"
-    if table != "passages":
-        op.execute(f"CREATE TRIGGER {fts}_insert AFTER INSERT ON {table} BEGIN {add} END")
     op.execute(f"CREATE TRIGGER {fts}_delete AFTER DELETE ON {table} {known} BEGIN {remove} END")
     op.execute(
         f"CREATE TRIGGER {fts}_update AFTER UPDATE OF {names} ON {table} {known} BEGIN {remove} {add} END"

@@ -63,7 +63,7 @@ def add(
     with bar("Adding passages, KB") as step:
 
         def indexing(done: int, total: int) -> None:
-            step(done, total, "Indexing words, passages")
+            step(done, total, "Indexing words, texts")
 
         with store.session(indexing=indexing) as session:
             passages = read_passages(file, kilobytes(step))

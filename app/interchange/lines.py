@@ -83,7 +83,7 @@ def read_lines(file: Path, progress: Progress | None = None, *, name: str | None
         number = 0
         try:
             for number, content in enumerate(stream, start=1):
-                if content.strip():
+                if not content.isspace():
                     yield Line(shown, number, _record(shown, number, content))
                 if progress and number % EVERY == 0:
                     progress(raw.tell(), total)

@@ -19,7 +19,7 @@ from app.store.names import slugify
 from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, Tombstone, now
 from app.store.writing import insert_rows, new_ids, write_alone
 
-AT_ONCE = 200  # records written together
+AT_ONCE = 500  # records written together
 END = "end_of_export"  # our own exports say in the last record how many there are
 IMPORTED = "imported"
 METHODS = {  # what a file's name says -> method; the first that is found

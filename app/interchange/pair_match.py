@@ -15,6 +15,7 @@ from app.interchange.fields import OUTPUT, PROMPT, Parsed
 from app.interchange.pair_passages import digest
 from app.store.names import slugify
 from app.store.prompts import TASKS
+from app.store.search import NEW_TEXTS
 from app.store.tables import Output, Prompt, PromptSet
 from app.store.writing import insert_rows, new_ids
 
@@ -163,7 +164,9 @@ def put_answers(
         if news:
             known[id_] |= news
             learnt.append(news | {"id": known[id_]["id"]})
-    insert_rows(session, Output, ("model_id", "prompt_id", *_ANSWER), new)
+    if new:
+        insert_rows(session, Output, ("model_id", "prompt_id", *_ANSWER), new)
+        session.info[NEW_TEXTS] = True
     if learnt:
         session.execute(update(Output), learnt)
     return [known.get(id_, {}) for id_ in ids]

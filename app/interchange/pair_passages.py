@@ -4,7 +4,8 @@ Where two texts come under one id, the second gets the id with a hash of its tex
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select
@@ -13,19 +14,28 @@ from sqlalchemy.orm import Session
 from app.errors import UserError
 from app.interchange.fields import Parsed
 from app.store.chunks import chunks
-from app.store.search import NEW_PASSAGES
+from app.store.search import NEW_TEXTS
 from app.store.tables import Corpus, Passage
 from app.store.writing import insert_rows, new_ids
 
 ASKED = 500  # ids asked for in one query
 REMEMBERED = 400_000  # passages whose ids are kept in memory
 _COLUMNS = ("id", "corpus_id", "position", "external_id", "text", "meta")
-Key = tuple[str, str | int]  # external id, and the hash of the text or, where only the id is known, ""
+Key = tuple[str, int | None]  # id in the file, and hash of the text; None where the file gives no text
 
 
 def digest(*parts: str) -> str:
-    """Ten hexadecimal digits that tell contents apart."""
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:10]
+    """Sixteen hexadecimal digits that tell contents apart."""
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The passages of one side of one record, in rank order."""
+
+    keys: list[Key]
+    names: Sequence[str]
+    texts: Sequence[str | None]
 
 
 class Passages:
@@ -33,31 +43,40 @@ class Passages:
 
     def __init__(self, session: Session, corpus: Corpus) -> None:
         self._session, self._corpus = session, corpus
-        self._known: dict[Key, tuple[int, str]] = {}  # (external id, text's hash) -> row
-        last = select(func.max(Passage.position)).where(Passage.corpus_id == corpus.id)
-        found = session.scalar(last)
-        self._next = 0 if found is None else found + 1
+        self._known: dict[Key, tuple[int, str]] = {}  # -> id, external id
+        self._names: set[str] = set()  # external ids of all in `_known`
+        last = session.scalar(select(func.max(Passage.position)).where(Passage.corpus_id == corpus.id))
+        self._next = 0 if last is None else last + 1
+        self._all_known = last is None  # nothing is in the store that is not in memory
 
     def ids(self, records: Sequence[Parsed]) -> dict[tuple[int, str], list[tuple[int, str]]]:
         """(place of the record, side) -> id and external id of each passage, in rank order."""
         if len(self._known) > REMEMBERED:
             self._known.clear()
-        wanted: dict[tuple[int, str], list[tuple[str, str | None]]] = {}
-        for at, parsed in enumerate(records):
-            for side, columns in parsed.sides.items():
-                texts = columns.get("text") or [None] * len(columns["external_id"])
-                names = columns.get("external_id") or [f"text:{digest(text)}" for text in texts]
-                wanted[at, side] = list(zip(names, texts, strict=True))
-        missing = {
-            _key(*each): each for found in wanted.values() for each in found if _key(*each) not in self._known
+            self._names.clear()
+            self._all_known = False
+        wanted = {
+            (at, side): _want(columns)
+            for at, parsed in enumerate(records)
+            for side, columns in parsed.sides.items()
         }
-        if missing:
+        missing = {
+            key: (name, text)
+            for each in wanted.values()
+            for key, name, text in zip(each.keys, each.names, each.texts, strict=True)
+            if key not in self._known
+        }
+        if missing and not self._all_known:
             self._find(missing)
-            left = {key: each for key, each in missing.items() if key not in self._known}
-            self._add(left, wanted, records)
-        return {place: [self._known[_key(*each)] for each in found] for place, found in wanted.items()}
+            missing = {key: each for key, each in missing.items() if key not in self._known}
+        if missing:
+            unknown = next((key for key, (_, text) in missing.items() if text is None), None)
+            if unknown or self._corpus.sha256:
+                raise self._unknown(unknown or next(iter(missing)), wanted, records)
+            self._add(missing)
+        return {place: list(map(self._known.__getitem__, each.keys)) for place, each in wanted.items()}
 
-    def _find(self, missing: dict[Key, tuple[str, str | None]]) -> None:
+    def _find(self, missing: Mapping[Key, tuple[str, str | None]]) -> None:
         """What the store has, under the id itself or the one with the hash behind it."""
         for piece in chunks(missing.items(), ASKED):
             rows = self._named([name for _, (name, _) in piece])
@@ -65,8 +84,9 @@ class Passages:
                 f"{name}#{digest(text)}" for _, (name, text) in piece if text is not None and name in rows
             ]
             rows |= self._named(again) if again else {}
+            self._names |= rows.keys()
             for key, (name, text) in piece:
-                for external in (name, f"{name}#{digest(text)}" if text is not None and name in rows else ""):
+                for external in (name, *([f"{name}#{digest(text)}"] if text is not None and again else [])):
                     if external in rows and text in (None, rows[external][1]):
                         self._known[key] = (rows[external][0], external)
                         break
@@ -77,40 +97,29 @@ class Passages:
         )
         return {external: (id_, text) for external, id_, text in self._session.execute(query)}
 
-    def _add(
-        self,
-        new: dict[Key, tuple[str, str | None]],
-        wanted: dict[tuple[int, str], list[tuple[str, str | None]]],
-        records: Sequence[Parsed],
-    ) -> None:
-        if not new:
-            return
-        textless = next((key for key, (_, text) in new.items() if text is None), None)
-        if textless is not None or self._corpus.sha256:
-            raise self._unknown(textless or next(iter(new)), wanted, records)
-        taken = self._named([name for name, _ in new.values()])
-        rows: dict[str, tuple[Any, ...]] = {}
-        ids = new_ids(self._session, Passage, len(new))
-        for id_, (key, (name, text)) in zip(ids, new.items(), strict=True):
-            external = f"{name}#{digest(str(text))}" if name in taken or name in rows else name
-            rows[external] = (id_, self._corpus.id, self._next, external, text, {})
+    def _add(self, new: Mapping[Key, tuple[str, str | None]]) -> None:
+        rows: list[tuple[Any, ...]] = []
+        meta: dict[str, Any] = {}
+        for id_, (key, (name, text)) in zip(
+            new_ids(self._session, Passage, len(new)), new.items(), strict=True
+        ):
+            external = f"{name}#{digest(str(text))}" if name in self._names else name
+            self._names.add(external)
+            rows.append((id_, self._corpus.id, self._next, external, text, meta))
             self._known[key] = (id_, external)
             self._next += 1
-        insert_rows(self._session, Passage, _COLUMNS, rows.values())
-        self._session.info[NEW_PASSAGES] = True
+        insert_rows(self._session, Passage, _COLUMNS, rows)
+        self._session.info[NEW_TEXTS] = True
 
     def _unknown(
-        self,
-        key: Key,
-        wanted: dict[tuple[int, str], list[tuple[str, str | None]]],
-        records: Sequence[Parsed],
+        self, key: Key, wanted: Mapping[tuple[int, str], _Wanted], records: Sequence[Parsed]
     ) -> UserError:
-        at, side = next(place for place, found in wanted.items() if key in {_key(*each) for each in found})
-        name, text = next(each for each in wanted[at, side] if _key(*each) == key)
-        what = "is not in" if text is None else "is not, or not with this text, in"
+        (at, side), each = next((place, each) for place, each in wanted.items() if key in each.keys)
+        textless = each.texts[each.keys.index(key)] is None
         return records[at].line.wrong(
-            f"{side}_ids" if text is None else f"{side}s",
-            f"The passage “{name}” {what} the corpus “{self._corpus.name}”.",
+            f"{side}_ids" if textless else f"{side}s",
+            f"The passage “{key[0]}” is not{'' if textless else ', or not with this text,'} in the corpus"
+            f" “{self._corpus.name}”.",
             "Name the corpus it comes from with --corpus, or leave --corpus out and give every passage's text.",
         )
 
@@ -119,5 +128,12 @@ class Passages:
         self._corpus.passage_count = self._next
 
 
-def _key(name: str, text: str | None) -> Key:
-    return name, "" if text is None else hash(text)
+def _want(columns: Mapping[str, Sequence[Any]]) -> _Wanted:
+    texts = columns.get("text")
+    names = columns.get("external_id")
+    if texts is None:
+        assert names is not None  # `parse` asks for one of them
+        return _Wanted([(name, None) for name in names], names, [None] * len(names))
+    if names is None:
+        names = [f"text:{digest(text)}" for text in texts]
+    return _Wanted(list(zip(names, map(hash, texts), strict=True)), names, texts)

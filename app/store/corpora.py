@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.errors import NotFound, UserError
 from app.store.chunks import chunks
 from app.store.names import suggest
-from app.store.search import NEW_PASSAGES
+from app.store.search import NEW_TEXTS
 from app.store.tables import Corpus, Passage
 
 CHUNK = 2_000  # rows per INSERT: enough to be fast, small enough to show progress
@@ -86,7 +86,7 @@ def add_corpus(
         count += len(rows)
         if progress:
             progress(count, 0)
-    session.info[NEW_PASSAGES] = True
+    session.info[NEW_TEXTS] = True
     if not count:
         raise UserError("There is no passage to add.", field="text", remedy="Give a file with at least one.")
     corpus.passage_count = count

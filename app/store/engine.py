@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from alembic import command
 from app.errors import UserError
 from app.paths import ALEMBIC
-from app.store.search import NEW_PASSAGES, catch_up
+from app.store.search import NEW_TEXTS, catch_up
 
 SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -46,11 +46,11 @@ class Store:
     def session(self, *, indexing: Callable[[int, int], None] | None = None) -> Iterator[Session]:
         """A session that commits when the block ends well and rolls back when it does not.
 
-        Passages that it brought are then indexed for search; `indexing` is told how many of how many.
+        Texts that it brought are then indexed for search; `indexing` is told how many of how many.
         """
         with self._sessions.begin() as session:
             yield session
-        if session.info.pop(NEW_PASSAGES, False):
+        if session.info.pop(NEW_TEXTS, False):
             catch_up(self.engine, indexing)
 
 
@@ -64,7 +64,7 @@ def open_store(url: str, *, migrate: bool = False) -> Store:
         _upgrade(url)
     store = Store(make_engine(url))
     if migrate:
-        catch_up(store.engine)  # in case the process that brought the last passages died before it did
+        catch_up(store.engine)  # in case the process that brought the last texts died before it did
     else:
         check_version(store.engine)
     return store

@@ -10,6 +10,7 @@ from app.errors import NotFound
 from app.store.chunks import chunks
 from app.store.corpora import CHUNK
 from app.store.names import suggest
+from app.store.search import NEW_TEXTS
 from app.store.tables import Model, Output
 
 
@@ -51,6 +52,7 @@ def put_outputs(session: Session, model_id: int, outputs: Iterable[dict[str, Any
     An earlier output of the same model and prompt gives way.
     """
     count = 0
+    session.info[NEW_TEXTS] = True
     for piece in chunks(outputs, CHUNK):
         for ids in chunks((output["prompt_id"] for output in piece), 500):
             session.execute(delete(Output).where(Output.model_id == model_id, Output.prompt_id.in_(ids)))

@@ -11,6 +11,7 @@ from app.errors import NotFound, UserError
 from app.store.chunks import chunks
 from app.store.corpora import CHUNK
 from app.store.names import suggest, unique_slug
+from app.store.search import NEW_TEXTS
 from app.store.tables import Corpus, Passage, Prompt, PromptSet, Statement
 
 TASKS = ("fact", "commonsense", "arithmetic", "open_ended")
@@ -110,6 +111,7 @@ def add_prompts(
         count += len(rows)
         if progress:
             progress(count, 0)
+    session.info[NEW_TEXTS] = True
     if not count:
         raise UserError("There is no prompt to add.", field="prompt", remedy="Give a file with at least one.")
     return prompt_set

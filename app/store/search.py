@@ -1,7 +1,7 @@
 """Full-text search over prompts, answers and passages: every word must occur, whatever its case or accents.
 
-FTS5 on SQLite, `tsvector` on PostgreSQL, with one meaning (see the first migration). On SQLite new passages
-join the index after the transaction that brought them (`catch_up`, called by `Store.session`).
+FTS5 on SQLite, `tsvector` on PostgreSQL, with one meaning (see the first migration). On SQLite new texts join the
+index after the transaction that brought them (`catch_up`, called by `Store.session`).
 """
 
 import re
@@ -15,8 +15,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from app.store.tables import Output, Passage, Prompt
 
 MAX_WORDS = 20
-NEW_PASSAGES = "new passages"  # set in `Session.info` by whoever inserts passages
-BATCH = 1_000  # passages indexed per transaction: other writers wait for no more than a moment
+NEW_TEXTS = "new texts"  # set in `Session.info` by whoever inserts passages, prompts or outputs
+SEARCHED = {"passages": "text", "prompts": "text, target", "outputs": "answer"}  # table -> columns
+BATCH = 1_000  # rows indexed per transaction: other writers wait for no more than a moment
 
 
 def matching_prompts(session: Session, question: str) -> Select[Any]:
@@ -51,30 +52,34 @@ def words(question: str) -> list[str]:
 
 
 def catch_up(engine: Engine, progress: Callable[[int, int], None] | None = None) -> None:
-    """Index the passages that came since the last call (SQLite; PostgreSQL did it while they came).
+    """Index the texts that came since the last call (SQLite; PostgreSQL did it while they came).
 
     In short transactions of their own; a process that dies between two leaves the rest to the next call.
     """
     if engine.dialect.name != "sqlite":
         return
     with engine.connect() as connection:
-        seen = connection.execute(text("SELECT coalesce(max(id), 0) FROM passages_fts_docsize")).scalar_one()
-        new = text("SELECT count(*) FROM passages WHERE id > :seen")
-        total = connection.execute(new, {"seen": seen}).scalar_one()
-    done = 0
-    while done < total:
-        with engine.begin() as connection:
-            done += connection.execute(_INDEX_NEW, {"batch": BATCH}).rowcount
-        if progress:
-            progress(done, total)
+        new = {
+            table: connection.scalar(text(f"SELECT count(*) FROM {_new(table)}")) or 0 for table in SEARCHED
+        }
+    done, total = 0, sum(new.values())
+    for table, columns in SEARCHED.items():
+        rows = f"SELECT id, {columns} FROM {_new(table)} ORDER BY id LIMIT {BATCH}"
+        insert = text(f"INSERT INTO {table}_fts(rowid, {columns}) {rows}")
+        for _ in range(0, new[table], BATCH):
+            with engine.begin() as connection:
+                done += connection.execute(insert).rowcount
+            if progress:
+                progress(done, total)
+
+
+def _new(table: str) -> str:
+    """The rows that are not indexed yet: ids grow, and rows are indexed in their order."""
+    return f"{table} WHERE id > (SELECT coalesce(max(id), 0) FROM {table}_fts_docsize)"
 
 
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _BETWEEN = re.compile(r"[\s!-/:-@\[-`{-~\x00\ud800-\udfff]+")
-_INDEX_NEW = text(
-    "INSERT INTO passages_fts(rowid, text) SELECT id, text FROM passages"
-    " WHERE id > (SELECT coalesce(max(id), 0) FROM passages_fts_docsize) ORDER BY id LIMIT :batch"
-)
 
 
 def _matching(

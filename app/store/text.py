@@ -6,6 +6,7 @@ they were: what came in goes out.
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Dialect, Text
@@ -18,7 +19,10 @@ _ESCAPED = re.compile(f"{ESCAPE}([0-9a-f]{{4}})")
 
 def to_stored(text: str) -> str:
     """The text with every character that a database refuses escaped."""
-    if "\0" not in text and ESCAPE not in text:
+    if text.isascii():
+        if "\0" not in text:
+            return text
+    elif "\0" not in text and ESCAPE not in text:
         try:
             text.encode()
         except UnicodeEncodeError:
@@ -41,10 +45,18 @@ class AnyText(TypeDecorator[str]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
         """Escape on the way in."""
-        return to_stored(value) if isinstance(value, str) else value
+        return _write
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
         """Unescape on the way out."""
-        return from_stored(value) if isinstance(value, str) else value
+        return _read
+
+
+def _write(value: Any) -> Any:
+    return to_stored(value) if isinstance(value, str) else value
+
+
+def _read(value: Any) -> Any:
+    return from_stored(value) if isinstance(value, str) else value

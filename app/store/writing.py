@@ -50,7 +50,11 @@ def insert_rows(
     for at, column in enumerate(columns):
         process = table.__table__.c[column].type.dialect_impl(dialect).bind_processor(dialect)
         if process:
-            values[at] = tuple(map(process, values[at]))
+            first = values[at][0]
+            if all(value is first for value in values[at]):  # the same empty dictionary in every row, say
+                values[at] = (process(first),) * len(values[at])
+            else:
+                values[at] = tuple(map(process, values[at]))
     mark = "?" if dialect.name == "sqlite" else "%s"
     names = ", ".join(f'"{column}"' for column in columns)
     marks = ", ".join([mark] * len(columns))

@@ -83,15 +83,17 @@ def test_prompts_are_found_by_text_target_and_answer(store: Store) -> None:
         session.add(run)
         session.flush()
         session.add_all(Result(run_id=run.id, prompt_id=each.id, position=n) for n, each in enumerate(asked))
-        session.flush()
-        hits = {
-            q: count(session, run, Filters(q=q)) for q in ("ghana", "accra", "two", "lagos", "five", "tokyo")
-        }
-        assert hits == {"ghana": 1, "accra": 1, "two": 1, "lagos": 1, "five": 1, "tokyo": 0}
+
+    def hits(*questions: str) -> dict[str, int]:
+        with store.session() as session:
+            return {q: count(session, run, Filters(q=q)) for q in questions}
+
+    found = hits("ghana", "accra", "two", "lagos", "five", "tokyo")
+    assert found == {"ghana": 1, "accra": 1, "two": 1, "lagos": 1, "five": 1, "tokyo": 0}
+    with store.session() as session:
         session.execute(update(Prompt).where(Prompt.id == asked[0].id).values(target="Kumasi"))
         put_outputs(session, model.id, [_answer(asked[0], "Tokyo")])
-        hits = {q: count(session, run, Filters(q=q)) for q in ("accra", "kumasi", "lagos", "tokyo")}
-        assert hits == {"accra": 0, "kumasi": 1, "lagos": 0, "tokyo": 1}
+    assert hits("accra", "kumasi", "lagos", "tokyo") == {"accra": 0, "kumasi": 1, "lagos": 0, "tokyo": 1}
 
 
 def _answer(prompt: Prompt, answer: str) -> dict[str, object]:
