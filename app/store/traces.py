@@ -166,16 +166,18 @@ def claim(session: Session, worker: str, limit: int) -> list[Trace]:
 
 
 def _take(session: Session, worker: str, which: ColumnElement[bool], limit: int) -> list[Trace]:
+    # As a CTE it is run once; PostgreSQL may run a subquery once per row, and then takes more than the limit.
     chosen = (
         select(Trace.id)
         .where(Trace.status == "queued", which)
         .order_by(Trace.created_at, Trace.id)
         .limit(limit)
         .with_for_update(skip_locked=True)  # PostgreSQL only; SQLite has one writer at a time
+        .cte("chosen")
     )
     taken = session.scalars(
         update(Trace)
-        .where(Trace.id.in_(chosen), Trace.status == "queued")
+        .where(Trace.id.in_(select(chosen.c.id)), Trace.status == "queued")
         .values(
             status="running",
             worker=worker,

@@ -1,0 +1,76 @@
+"""What a model says: the same alone and in company, up to the end of its sentence, judged at a word's end."""
+
+import pytest
+from asking import made_home
+
+from app.errors import UserError
+from app.tracing.answers import clause, is_right
+from app.tracing.generate import complete, sentence_end
+from app.trackstar.model import LoadedModel, load_model
+
+PROMPTS = ["The capital of France is", "One and one", "The capital of Mali is", "Once"]
+
+
+@pytest.fixture(scope="module")
+def model() -> LoadedModel:
+    return load_model(made_home() / "models" / "demo")
+
+
+def test_company_changes_nothing(model: LoadedModel) -> None:
+    """Greedy answers and samples of a prompt do not depend on the prompts it was batched with."""
+    together = complete(model, PROMPTS, samples=3, seed=5)
+    alone = [complete(model, [prompt], samples=3, seed=5)[0] for prompt in PROMPTS]
+    assert [(each.text, each.samples) for each in together] == [(each.text, each.samples) for each in alone]
+
+
+def test_another_seed_draws_other_samples(model: LoadedModel) -> None:
+    drawn = [complete(model, PROMPTS[:1], samples=8, seed=seed)[0] for seed in (1, 2)]
+    assert drawn[0].samples != drawn[1].samples
+    assert drawn[0].text == drawn[1].text, "the greedy answer has no seed"
+
+
+def test_greedy_tokens_are_the_most_probable(model: LoadedModel) -> None:
+    """A step-by-step pass without any cache chooses the same tokens."""
+    import torch
+
+    said = complete(model, PROMPTS[:1], max_new_tokens=5)[0]
+    ids = list(model.texts.prompt(PROMPTS[0]))
+    for probability in said.probabilities:
+        with torch.no_grad():
+            odds = model.model(input_ids=torch.tensor([ids])).logits[0, -1].softmax(-1)
+        assert float(odds.max()) == pytest.approx(probability, rel=1e-4)
+        ids.append(int(odds.argmax()))
+
+
+def test_a_prompt_without_room_is_refused(model: LoadedModel) -> None:
+    with pytest.raises(UserError) as error:
+        complete(model, ["word " * 200])
+    assert error.value.field == "prompt"
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [(" Paris. It", 6), (" 3.5 metres", 11), ("\nParis", 6), (" Rome!", 5), (".", 1), ("", 0)],
+)
+def test_a_sentence_ends_at_its_sign_not_inside_a_number(text: str, end: int) -> None:
+    assert sentence_end(text) == end
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [
+        (" Paris", True),
+        ("paris, as ever", True),
+        ("Parisian", False),
+        ("The Paris", False),
+        ("City of Light", True),
+    ],
+)
+def test_right_is_judged_at_a_words_end(answer: str, right: bool) -> None:
+    """A longer word that begins like the target is another word; an alias is as good as the target."""
+    assert is_right(answer, ["Paris", "city of light"]) is right
+
+
+def test_how_a_story_goes_on_is_kept_whole() -> None:
+    assert clause(" to sail, and to sing", "open_ended") == "to sail, and to sing"
+    assert clause(" Paris, said Lin", "fact") == "Paris"

@@ -1,0 +1,184 @@
+"""What may be asked: everything else is refused at its field, before anything is saved."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from asking import CONTEXT, made_home, settings_of
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, models
+
+from app.errors import UserError
+from app.settings import Settings
+from app.tracing.asking import checked
+from app.tracing.catalog import askables, choose
+from app.tracing.questions import MAX_CHARACTERS, Question, Training, check_text, key_of, training_prefix
+
+
+@pytest.fixture(scope="module")
+def settings() -> Settings:
+    return settings_of(made_home())
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Settings:
+    """A copy of the home without weights and encodings, to damage."""
+    shutil.copytree(
+        made_home(), tmp_path / "home", ignore=shutil.ignore_patterns("*.safetensors", "*.npy", "*.db*")
+    )
+    return settings_of(tmp_path / "home")
+
+
+def refusal(settings: Settings, **asked: object) -> UserError:
+    question = Question(**{"prompt": "The currency of Ghana is the"} | asked)  # type: ignore[arg-type]
+    with pytest.raises(UserError) as refused:
+        checked(question, choose(settings, model=question.model, index=question.index))
+    return refused.value
+
+
+@pytest.mark.parametrize("prompt", ["", "   ", "\n\t"])
+def test_an_empty_prompt_is_refused_at_the_prompt(settings: Settings, prompt: str) -> None:
+    assert refusal(settings, prompt=prompt).field == "prompt"
+
+
+@pytest.mark.parametrize("character", ["\0", "\x07", "\x1b", "\x7f", "\x85", "\ud800"])
+@pytest.mark.parametrize("field", ["prompt", "completion", "contrast"])
+def test_what_cannot_be_seen_is_refused_where_it_stands(
+    settings: Settings, field: str, character: str
+) -> None:
+    """A reader of the permalink could not see what was asked; PostgreSQL could not even keep it."""
+    asked = {"completion": "cedi"} | {field: f"ab{character}cd"}
+    error = refusal(settings, **asked)
+    assert error.field == field
+    assert f"U+{ord(character):04X}" in error.message
+    assert "position 3" in error.message
+
+
+def test_tabs_and_line_breaks_are_text(settings: Settings) -> None:
+    assert check_text("a\tb\r\nc\rd", "prompt", "prompt") == "a\tb\nc\nd"
+
+
+def test_a_prompt_longer_than_the_context_says_how_long_it_may_be(settings: Settings) -> None:
+    """The encoder would cut its beginning off and answer another question."""
+    error = refusal(settings, prompt="word " * 200)
+    assert error.field == "prompt"
+    assert str(CONTEXT) in error.message
+
+
+def test_the_longest_prompt_that_fits_is_taken(settings: Settings) -> None:
+    askable = choose(settings)
+    prompt = "a"
+    while (askable.count(prompt + " a") or 0) <= CONTEXT - 2:  # the start token, and one token of an answer
+        prompt += " a"
+    assert checked(Question(prompt=prompt), askable).prompt == prompt
+    assert refusal(settings, prompt=prompt + " a").field == "prompt"
+    assert checked(Question(prompt=prompt, completion="b"), askable).completion == "b"
+    assert refusal(settings, prompt=prompt, completion="b b b").field == "completion"
+
+
+def test_megabytes_are_refused_before_anybody_tokenizes_them(settings: Settings) -> None:
+    error = refusal(settings, prompt="a" * (MAX_CHARACTERS + 1))
+    assert error.field == "prompt"
+    assert "20,001 characters" in error.message
+
+
+def test_a_completion_of_no_tokens_is_refused(own: Settings) -> None:
+    """A tokenizer without bytes to fall back on drops what it does not know: there would be nothing to explain."""
+    narrow = Tokenizer(models.BPE({"t": 0, "h": 1, "e": 2}, []))
+    narrow.save(str(own.models / "demo" / "tokenizer.json"))
+    error = refusal(own, prompt="the", completion="???")
+    assert error.field == "completion"
+    assert "makes nothing" in error.message
+
+
+def test_an_empty_completion_is_not_a_missing_one(settings: Settings) -> None:
+    assert refusal(settings, completion="").field == "completion"
+    assert checked(Question(prompt="The"), choose(settings)).completion is None
+
+
+@pytest.mark.parametrize("span", [(0, 0), (3, 2), (-1, 2), (0, 5), (4, 9)])
+def test_a_span_must_lie_in_the_completion(settings: Settings, span: tuple[int, int]) -> None:
+    assert refusal(settings, completion="cedi", span=span).field == "span"
+
+
+def test_a_span_or_a_contrast_needs_a_completion(settings: Settings) -> None:
+    assert refusal(settings, span=(0, 2)).field == "span"
+    assert refusal(settings, contrast="dollar").field == "contrast"
+
+
+def test_a_contrast_with_itself_explains_nothing(settings: Settings) -> None:
+    assert refusal(settings, completion="cedi", contrast=" cedi").field == "contrast"
+
+
+def test_unknown_names_are_refused_with_the_known_ones(settings: Settings) -> None:
+    for field, name in (("model", "nosuch"), ("index", "nosuch"), ("index", "../demo"), ("index", "a\0b")):
+        error = refusal(settings, **{field: name})
+        assert error.field == field
+        assert "demo" in error.remedy
+
+
+def test_an_index_of_another_model_is_refused(own: Settings) -> None:
+    shutil.copytree(own.models / "demo", own.models / "other")
+    error = refusal(own, model="other", index="demo")
+    assert error.field == "index"
+    assert "built for the model “demo”" in error.message
+    assert refusal(own, model="other").field == "model"  # nothing was built for it
+
+
+def test_a_damaged_manifest_is_named_and_left_out_of_the_choice(own: Settings) -> None:
+    shutil.copytree(own.indexes / "demo", own.indexes / "broken")
+    (own.indexes / "broken" / "manifest.json").write_text("{")
+    assert "manifest" in str(refusal(own, index="broken"))
+    assert [each.index for each in askables(own)] == ["demo"]
+
+
+def test_an_index_built_again_is_another_index(own: Settings) -> None:
+    """An answer from the store must be one of this index, not of one that bore its name."""
+    before = choose(own).index_sha256
+    file = own.indexes / "demo" / "manifest.json"
+    manifest = json.loads(file.read_text())
+    file.write_text(json.dumps(manifest | {"row_scale": 2.0}))
+    assert choose(own).index_sha256 != before
+
+
+def test_one_space_before_the_completion_is_understood(settings: Settings) -> None:
+    """`cedi` and ` cedi` are the same question to the model, so they have the same answer."""
+    askable = choose(settings)
+    plain = checked(Question(prompt="The", completion="cedi here", span=(0, 4)), askable)
+    spaced = checked(Question(prompt="The", completion=" cedi here", span=(1, 5)), askable)
+    assert plain == spaced
+
+
+def test_a_span_of_everything_is_no_span(settings: Settings) -> None:
+    askable = choose(settings)
+    assert checked(Question(prompt="The", completion="cedi", span=(0, 4)), askable).span is None
+
+
+def test_keys_are_equal_for_equal_questions_only() -> None:
+    hashes = {"model_sha256": "m", "index_sha256": "i"}
+    keys = [
+        key_of(Question(prompt="a"), **hashes),
+        key_of(Question(prompt="a", completion="b"), **hashes),
+        key_of(Question(prompt="a", k=5), **hashes),
+        key_of(Question(prompt="a"), model_sha256="m", index_sha256="other"),
+        key_of(Question(prompt="a"), model_sha256="other", index_sha256="i"),
+        key_of(Training(trace="t", passages=(1, 2)), **hashes),
+        key_of(Training(trace="t", passages=(2, 1)), **hashes),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert all(len(key) <= 64 for key in keys)  # the width of its column
+    assert keys[-1].startswith(training_prefix("t"))
+    assert key_of(Question(prompt="a"), **hashes) == keys[0]
+
+
+@given(text=st.text(max_size=60))
+def test_any_text_is_taken_as_it_is_or_refused(text: str) -> None:
+    """Never changed in silence, but for line breaks."""
+    try:
+        taken = check_text(text, "prompt", "prompt")
+    except UserError as error:
+        assert error.field == "prompt"
+    else:
+        assert taken == text.replace("\r\n", "\n").replace("\r", "\n")
