@@ -57,7 +57,10 @@ class BM25:
         scores = np.full((len(texts), k), -np.inf, dtype=np.float32)
         rows = np.full((len(texts), k), -1, dtype=np.int64)
         for at, text in enumerate(texts):
-            every = np.asarray(self._model.get_scores(words(text)[:WORDS_MOST] or [""]))
+            known = [word for word in words(text)[:WORDS_MOST] if word in self._model.vocab_dict]
+            if not known:
+                continue
+            every = np.asarray(self._model.get_scores(known))
             hits = np.flatnonzero(every > 0)
             if len(hits) > k:
                 least = np.partition(every[hits], -k)[-k]
