@@ -31,12 +31,18 @@ LOOKS = [
 TALLEST = 4_000  # pixels of a page that are kept
 
 
+def free_port() -> int:
+    """A port that nothing listens at now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
 @contextmanager
 def served(home: Path) -> Iterator[str]:
     """The site over a home, in a process of its own, at a free port."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app"]
     server = subprocess.Popen(
