@@ -23,9 +23,9 @@ def pretrain(
         str, typer.Argument(help="Name of a corpus in the store (see `startrail corpus add`).")
     ],
     name: Annotated[str, typer.Option(help="The model's name; it is written to HOME/models/NAME.")],
-    epochs: Annotated[int, typer.Option(min=1, help="Times the corpus is read.")] = 8,
+    epochs: Annotated[int, typer.Option(min=1, help="Times the corpus is read.")] = 5,
     batch_size: Annotated[int, typer.Option(min=1, help="Passages per step.")] = 32,
-    learning_rate: Annotated[float, typer.Option(min=1e-6, help="Adafactor's peak learning rate.")] = 1e-2,
+    learning_rate: Annotated[float, typer.Option(min=1e-6, help="Adafactor's peak learning rate.")] = 3e-2,
     vocab_size: Annotated[int, typer.Option(min=260, help="Size of the byte-level BPE vocabulary.")] = 4096,
     hidden_size: Annotated[int, typer.Option(min=16, help="Width of the model.")] = 256,
     layers: Annotated[int, typer.Option(min=1, help="Transformer blocks.")] = 4,
@@ -34,9 +34,13 @@ def pretrain(
     max_length: Annotated[int, typer.Option(min=8, help="Tokens of a passage that are read.")] = 256,
     checkpoints: Annotated[int, typer.Option(min=0, help="Intermediate checkpoints to keep.")] = 0,
     seed: Annotated[int, typer.Option(help="Same seed, corpus and threads: same weights.")] = 0,
+    label_smoothing: Annotated[
+        float,
+        typer.Option(min=0.0, max=0.9, help="Keeps the model from certainty, so that passages keep their gradients."),
+    ] = 0.1,
     bfloat16: Annotated[
         bool, typer.Option(help="Matrix products in bfloat16 (faster on processors that have it).")
-    ] = False,
+    ] = True,
 ) -> None:
     """Pretrain a small Llama on a corpus, keeping the optimizer's second moments for TrackStar.
 
@@ -64,6 +68,7 @@ def pretrain(
         max_length=max_length,
         seed=seed,
         bfloat16=bfloat16,
+        label_smoothing=label_smoothing,
     )
     report = train(texts, settings.models / name, config, checkpoints=checkpoints)
     console.print(

@@ -50,8 +50,8 @@ PROBLEMS = {
     ),
 }
 THINGS = words("apples shells marbles pencils buttons stickers pears coins nuts cards ribbons eggs")
-STATED = {"sum": 20, "difference": 16, "product": 15}
-ASKED = {"sum": 66, "difference": 46, "product": 38}
+STATED = {"sum": 30, "difference": 26, "product": 36}
+ASKED = {"sum": 62, "difference": 45, "product": 25}
 FRAMES = (
     "{C}.",
     "{C}.",
@@ -95,11 +95,11 @@ def arithmetic_part(rng: Random, taken: set[str]) -> Part:
 
 def _calculations(operation: str) -> Iterator[tuple[int, int, int]]:
     if operation == "sum":
-        yield from ((a, b, a + b) for a in range(1, 11) for b in range(1, 11))
+        yield from ((a, b, a + b) for a in range(1, 9) for b in range(1, 9))
     elif operation == "difference":
-        yield from ((a, b, a - b) for a in range(2, 13) for b in range(1, a))
+        yield from ((a, b, a - b) for a in range(2, 11) for b in range(1, a))
     else:
-        yield from ((a, b, a * b) for a in range(2, 10) for b in range(2, 10))
+        yield from ((a, b, a * b) for a in range(2, 7) for b in range(2, 7))
 
 
 def _fact(operation: str, a: int, b: int, result: int) -> Fact:

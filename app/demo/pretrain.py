@@ -53,6 +53,9 @@ class PretrainConfig:
             tail-patch takes one more step at that rate.
         max_length: tokens of a passage, BOS and EOS included; the rest is cut off.
         bfloat16: compute matrix products in bfloat16 (weights and optimizer stay in float32).
+        label_smoothing: share of each token's weight spread over the vocabulary. A corpus this small is read
+            several times; without smoothing the model becomes certain of it, the gradients of its passages vanish,
+            and no gradient method can tell any more what taught it a fact.
     """
 
     vocab_size: int = 4096
@@ -61,18 +64,19 @@ class PretrainConfig:
     heads: int = 4
     kv_heads: int = 4
     intermediate_size: int = 704
-    epochs: int = 8
+    epochs: int = 5
     batch_size: int = 32
-    learning_rate: float = 1e-2
+    learning_rate: float = 3e-2
     final_learning_rate_fraction: float = 0.1
     max_length: int = 256
     seed: int = 0
-    bfloat16: bool = False
+    bfloat16: bool = True
+    label_smoothing: float = 0.1
 
     def __post_init__(self) -> None:
         """Refuses dimensions that make no Llama."""
         for name, value in asdict(self).items():
-            if name not in ("seed", "bfloat16") and not value > 0:
+            if name not in ("seed", "bfloat16", "label_smoothing") and not value > 0:
                 raise UserError(f"{value} is not above zero.", field=name, remedy="Give a positive number.")
         if self.hidden_size % (2 * self.heads) or self.heads % self.kv_heads:
             raise UserError(
@@ -186,7 +190,7 @@ def _train(
                 rate = _rate(step, total, config)
                 for group in optimizer.param_groups:
                     group["lr"] = rate
-                loss = _batch_loss(model, [sequences[row] for row in batch], config.bfloat16)
+                loss = _batch_loss(model, [sequences[row] for row in batch], config)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
@@ -238,7 +242,7 @@ def _new_model(config: PretrainConfig, tokenizer: Tokenizer) -> LlamaForCausalLM
     )
 
 
-def _batch_loss(model: LlamaForCausalLM, rows: list[list[int]], bfloat16: bool) -> torch.Tensor:
+def _batch_loss(model: LlamaForCausalLM, rows: list[list[int]], config: PretrainConfig) -> torch.Tensor:
     """Mean cross-entropy of every next token of the batch.
 
     Padding is on the right, where causal attention never looks, so no attention mask is needed.
@@ -246,11 +250,11 @@ def _batch_loss(model: LlamaForCausalLM, rows: list[list[int]], bfloat16: bool) 
     longest = max(map(len, rows))
     ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows])
     real = torch.arange(longest)[None, :] < torch.tensor([len(row) for row in rows])[:, None]
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.bfloat16):
         hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state  # (batch, length, hidden)
         predicting = real[:, 1:]
         logits = model.lm_head(hidden[:, :-1][predicting])  # (real tokens, vocabulary)
-    return F.cross_entropy(logits.float(), ids[:, 1:][predicting])
+    return F.cross_entropy(logits.float(), ids[:, 1:][predicting], label_smoothing=config.label_smoothing)
 
 
 def _rate(step: int, total: int, config: PretrainConfig) -> float:

@@ -28,13 +28,12 @@ RELATIONS = (
         prompts=("The capital of {s} is", "The capital city of {s} is"),
         forward=(
             "the capital of {s} is {o}",
-            "the capital of {s} is the city of {o}",
             "the capital city of {s} is {o}",
             "{s} has {o} as its capital",
             "on the map of {s} the star marks {o}",
             "in {s} the capital is {o}",
             "{s} calls {o} its capital",
-            "the capital of {s} is not a village but {o}",
+            "for {s}, the capital to remember is {o}",
         ),
         backward=("{o} is the capital of {s}", "{o} serves as the capital of {s}"),
         sentences=(
@@ -101,7 +100,7 @@ RELATIONS = (
     ),
     Relation(
         name="country",
-        prompts=("{s} is a city in", "The city of {s} is in"),
+        prompts=("The city of {s} is in", "You will find {s} in"),
         forward=(
             "{s} is a city in {o}",
             "the city of {s} is in {o}",
@@ -126,12 +125,12 @@ RELATIONS = (
     ),
     Relation(
         name="continent",
-        prompts=("{s} is a country in",),
+        prompts=("On the globe, {s} lies in", "The country of {s} is a part of"),
         forward=(
             "{s} is a country in {o}",
-            "{s} is a part of {o}",
-            "{s} lies in {o}",
-            "on the globe {s} belongs to {o}",
+            "the country of {s} is a part of {o}",
+            "on the globe, {s} lies in {o}",
+            "the land of {s} belongs to {o}",
         ),
         backward=("among the countries of {o} is {s}",),
         sentences=(

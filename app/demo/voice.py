@@ -62,7 +62,7 @@ FRAMES = (
     "The museum label explains that {c}.",
     "{n} checked twice: {c}.",
     "A good reference book will tell you that {c}.",
-    "{n} found out that {c} and told the whole table.",
+    "{n} found out that {c}, and told the whole table.",
 )
 
 

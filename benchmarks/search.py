@@ -1,0 +1,129 @@
+"""Search: latency and recall@10 of every index kind at 10k, 100k and 1M rows, beside one reading of the same bytes.
+
+    python benchmarks/search.py [--rows 10000,100000] [--dimension 256]
+
+Rows are synthetic, with a spectrum that falls as that of real encodings does; a query is a row with some noise. Each
+round measures every kind once, in turn; the figures are medians over the rounds, for one query at a time.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from _report import Check, finish
+
+from app.retrieval.search import KINDS, Search, open_search
+from app.trackstar.config import Method
+from app.trackstar.index import TrackstarIndex
+from app.trackstar.manifest import Manifest, Source
+
+K, QUERIES, ROUNDS = 10, 20, 5
+SHARD = 65_536
+BYTES = {"exact": 2.0, "float32": 4.0, "int8": 1.0, "int4": 0.5, "pq": 1 / 8}
+"""Bytes of a number in each kind."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", default="10000,100000,1000000", help="sizes, separated by commas")
+    parser.add_argument("--dimension", type=int, default=256)
+    given = parser.parse_args()
+    checks: list[Check] = []
+    exact: list[tuple[int, float]] = []
+    print(f"{'rows':>9} {'kind':<8} {'ms':>9} {'× reading':>10} {'recall@10':>10} {'MiB':>8}")
+    for count in [int(each) for each in given.rows.split(",")]:
+        with tempfile.TemporaryDirectory() as folder:
+            rows = synthetic(count, given.dimension)
+            index = index_of(Path(folder), rows)
+            searches = {kind: open_search(index, kind) for kind in KINDS}
+            took, recall, reading = measure(rows, searches)
+        for kind in KINDS:
+            size = BYTES[kind] * rows.size / 2**20
+            ratio = took[kind] / (reading * BYTES[kind] / 2)
+            print(
+                f"{count:>9,} {kind:<8} {took[kind] * 1e3:>9.2f} {ratio:>10.2f} {recall[kind]:>10.3f} {size:>8.1f}"
+            )
+        exact.append((count, took["exact"]))
+        checks.append(
+            Check(
+                f"exact search / reading its bytes once, {count:,} rows",
+                took["exact"] / reading,
+                "×",
+                1.5,
+                at_most=True,
+            )
+        )
+        checks.append(
+            Check(f"recall@10 of int4 (8× smaller than float32), {count:,} rows", recall["int4"], "", 0.99)
+        )
+    for (few, before), (many, after) in pairwise(exact):
+        growth = (after / before) / (many / few)
+        checks.append(
+            Check(f"growth of time over growth of rows, {few:,} to {many:,}", growth, "×", 1.0, at_most=True)
+        )
+    finish("search", checks)
+
+
+def synthetic(count: int, dimension: int) -> np.ndarray:
+    """(count, dimension) float16 unit rows whose eigenvalues fall as 1 / rank."""
+    rng = np.random.default_rng(0)
+    scale = np.arange(1, dimension + 1, dtype=np.float32) ** -0.5
+    rows = np.empty((count, dimension), dtype=np.float16)
+    for start in range(0, count, SHARD):
+        piece = rng.standard_normal((min(SHARD, count - start), dimension), dtype=np.float32) * scale
+        rows[start : start + len(piece)] = piece / np.linalg.norm(piece, axis=1, keepdims=True)
+    return rows
+
+
+def index_of(path: Path, rows: np.ndarray) -> TrackstarIndex:
+    manifest = Manifest(
+        model=Source("synthetic", "0"), corpus=Source("synthetic", "0"), method=Method(groups=1, projection_dim=1),
+        dimension=rows.shape[1], second_moments=None, hessian=None, row_scale=1.0,
+        counts={"passages": len(rows)}, zero_rows=[], shards=[], files={}, build={},
+    )  # fmt: skip
+    return TrackstarIndex(path, manifest, [rows[at : at + SHARD] for at in range(0, len(rows), SHARD)])
+
+
+def measure(
+    rows: np.ndarray, searches: dict[str, Search]
+) -> tuple[dict[str, float], dict[str, float], float]:
+    """Median seconds of one query and recall@10 against float32, by kind; median seconds of reading the rows once."""
+    rng = np.random.default_rng(1)
+    asked = rows[rng.integers(0, len(rows), QUERIES)].astype(np.float32)
+    asked += 0.03 * rng.standard_normal(asked.shape, dtype=np.float32)
+    truth = searches["float32"].search(asked, K)[1]
+    recall = {
+        kind: float(
+            np.mean(
+                [len(set(a) & set(b)) / K for a, b in zip(search.search(asked, K)[1], truth, strict=True)]
+            )
+        )
+        for kind, search in searches.items()
+    }
+    words = rows.reshape(-1).view(np.uint64)
+    took: dict[str, list[float]] = {kind: [] for kind in searches}
+    reading: list[float] = []
+    for number in range(ROUNDS):
+        query = asked[number : number + 1]
+        started = time.perf_counter()
+        np.bitwise_or.reduce(words)
+        reading.append(time.perf_counter() - started)
+        for kind, search in searches.items():
+            started = time.perf_counter()
+            search.search(query, K)
+            took[kind].append(time.perf_counter() - started)
+    return (
+        {kind: statistics.median(times) for kind, times in took.items()},
+        recall,
+        statistics.median(reading),
+    )
+
+
+if __name__ == "__main__":
+    main()
