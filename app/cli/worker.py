@@ -1,10 +1,13 @@
 """`startrail worker`: the process that answers what is asked on the site."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.settings import get_settings
+
+if TYPE_CHECKING:
+    from app.store.engine import Store
 
 
 def register(app: typer.Typer) -> None:
@@ -19,6 +22,10 @@ def worker(
     threads: Annotated[
         int, typer.Option(min=0, help="Processor threads; 0 leaves one core to the site.")
     ] = 0,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Only say whether a worker of this machine lives (exit code 0 or 1)."),
+    ] = False,
 ) -> None:
     """Answer questions asked at /trace, over the API and with `startrail trace`.
 
@@ -31,12 +38,15 @@ def worker(
 
     from app.cli.progress import errors
     from app.store.engine import open_store
+
+    settings = get_settings()
+    store = open_store(settings.url)
+    if check:
+        raise typer.Exit(0 if _lives(store) else 1)
     from app.tracing.engine import TraceEngine, use_threads
     from app.tracing.worker import Worker
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    settings = get_settings()
-    store = open_store(settings.url)
     use_threads(threads)
     running = Worker(store, TraceEngine(settings, store, device=device or settings.device))
 
@@ -47,3 +57,13 @@ def worker(
         signal.signal(number, stop)
     errors.print(f"Tracing worker {running.name} is loading on {running.engine.device} …")
     running.run(ready=lambda: errors.print("Tracing worker is ready."))
+
+
+def _lives(store: "Store") -> bool:
+    import socket
+
+    from app.store.workers import alive
+
+    with store.session() as session:
+        here = f"{socket.gethostname()[:50]}/"
+        return any(each.id.startswith(here) and each.status != "failed" for each in alive(session))

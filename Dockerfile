@@ -1,0 +1,33 @@
+# One image for the site and its tracing worker; docker-compose.yml says how they are run.
+# The model runs on the processor. For a GPU, build with --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130.
+
+FROM python:3.12-slim AS build
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+RUN python -m venv /opt/startrail
+ENV PATH=/opt/startrail/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# torch first: it is large, and changes less often than we do.
+RUN pip install --index-url ${TORCH_INDEX} torch==2.13.0
+WORKDIR /src
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY app app
+COPY templates templates
+COPY static static
+COPY alembic alembic
+RUN pip install --constraint constraints.txt .
+
+FROM python:3.12-slim
+# libgomp: OpenMP, for torch and FAISS.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 10001 --create-home startrail \
+    && install --directory --owner startrail --group startrail /data
+COPY --from=build /opt/startrail /opt/startrail
+ENV PATH=/opt/startrail/bin:$PATH PYTHONUNBUFFERED=1 STARTRAIL_HOME=/data
+USER startrail
+WORKDIR /data
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --start-period=60s --interval=15s --timeout=5s \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+CMD ["startrail", "serve", "--host", "0.0.0.0", "--port", "8000"]
