@@ -14,16 +14,22 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("startrail-home"), description="Where the database, models and indexes are kept.")
     database_url: str = Field("", description="SQLAlchemy URL; empty means SQLite at HOME/startrail.db.")
-    base_url: str = Field("", description="Public address, for permalinks outside a request; empty: the request's own.")
+    base_url: str = Field(
+        "", description="Public address, for permalinks outside a request; empty: the request's own."
+    )
     default_model: str = Field("demo", description="Model asked by /trace when none is named.")
     default_index: str = Field("demo", description="Index searched by /trace when none is named.")
     device: str = Field("auto", description="Torch device of the worker: auto, cpu, cuda, cuda:1, …")
-    entailment_model: Path | None = Field(None, description="Entailment model for AIS scores (a Hugging Face directory).")
+    entailment_model: Path | None = Field(
+        None, description="Entailment model for AIS scores (a Hugging Face directory)."
+    )
     trace_queue_limit: int = Field(200, ge=1, description="Traces that may wait; beyond it POST answers 503.")
     upload_enabled: bool = Field(True, description="Whether results files can be uploaded in the browser.")
     upload_token: str = Field("", description="If set, uploading asks for this token.")
     upload_limit_mb: int = Field(200, ge=1, description="Largest results file that can be uploaded, in MB.")
-    fetch_hosts: tuple[str, ...] = Field((), description="Hosts from which results files may be loaded by address.")
+    fetch_hosts: tuple[str, ...] = Field(
+        (), description="Hosts from which results files may be loaded by address."
+    )
 
     @property
     def url(self) -> str:

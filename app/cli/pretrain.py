@@ -36,7 +36,9 @@ def pretrain(
     seed: Annotated[int, typer.Option(help="Same seed, corpus and threads: same weights.")] = 0,
     label_smoothing: Annotated[
         float,
-        typer.Option(min=0.0, max=0.9, help="Keeps the model from certainty, so that passages keep their gradients."),
+        typer.Option(
+            min=0.0, max=0.9, help="Keeps the model from certainty, so that passages keep their gradients."
+        ),
     ] = 0.1,
     bfloat16: Annotated[
         bool, typer.Option(help="Matrix products in bfloat16 (faster on processors that have it).")

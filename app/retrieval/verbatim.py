@@ -32,7 +32,9 @@ class Stretch:
 class Verbatim:
     """The words of a corpus in suffix order. Row r is passage r."""
 
-    def __init__(self, words: np.ndarray, suffixes: np.ndarray, rows: np.ndarray, ids: dict[str, int]) -> None:
+    def __init__(
+        self, words: np.ndarray, suffixes: np.ndarray, rows: np.ndarray, ids: dict[str, int]
+    ) -> None:
         self._words = words  # (n,) int32 word ids; 0 stands after each passage
         self._suffixes = suffixes  # (n,) int32 positions, in the order of what follows them
         self._rows = rows  # (n,) int32 passage of each position

@@ -46,17 +46,24 @@ class Question(BaseModel):
     kind: Literal["trace"] = "trace"
     prompt: str = Field(description="What the model reads. Not empty, and within the model's context.")
     completion: str | None = Field(
-        default=None, description="What it is to be explained by; without it the model completes the prompt greedily."
+        default=None,
+        description="What it is to be explained by; without it the model completes the prompt greedily.",
     )
     span: tuple[int, int] | None = Field(
         default=None, description="Start and end, in characters of the completion, of the part to explain."
     )
-    contrast: str | None = Field(default=None, description="A second completion: why the first rather than this?")
+    contrast: str | None = Field(
+        default=None, description="A second completion: why the first rather than this?"
+    )
     model: str = Field(default="", description="Name of the model; empty: the site's own.")
     index: str = Field(default="", description="Name of the index to search; empty: the site's own.")
     k: int = Field(default=10, ge=1, le=MAX_PASSAGES, description="How many passages.")
-    opponents: bool = Field(default=False, description="Also the passages that speak most against the target.")
-    samples: int = Field(default=0, ge=0, le=20, description="How many completions to sample beside the greedy one.")
+    opponents: bool = Field(
+        default=False, description="Also the passages that speak most against the target."
+    )
+    samples: int = Field(
+        default=0, ge=0, le=20, description="How many completions to sample beside the greedy one."
+    )
 
     @model_validator(mode="after")
     def _span_needs_completion(self) -> Self:
@@ -75,7 +82,9 @@ class Training(BaseModel):
     passages: tuple[int, ...] = Field(
         min_length=1, max_length=MAX_PASSAGES, description="Ids of the passages, each trained on alone."
     )
-    control: int = Field(default=10, ge=0, le=MAX_PASSAGES, description="How many random passages to compare with.")
+    control: int = Field(
+        default=10, ge=0, le=MAX_PASSAGES, description="How many random passages to compare with."
+    )
 
 
 def check_text(text: str, field: str, noun: str) -> str:

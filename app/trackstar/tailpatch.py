@@ -90,10 +90,9 @@ class TailPatch:
         texts = self.model.texts
         asked = [texts.query(query) for query in queries]
         own = {name: parameter.detach() for name, parameter in self.model.model.named_parameters()}
-        if before is None:
-            start = self._probabilities(own, asked)
-        else:
-            start = torch.tensor(before, dtype=torch.float64)
+        start = (
+            self._probabilities(own, asked) if before is None else torch.tensor(before, dtype=torch.float64)
+        )
         changes = []
         for done, example in enumerate(texts.passages(passages), start=1):
             if example.targets:

@@ -73,7 +73,9 @@ def lines(
     places = {each: LEFT + step * (at + 0.5) for at, each in enumerate(names)}
     parts = [up_axis(up, y_label), text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 7, x_label, "middle", "name")]
     every = math.ceil(len(names) / 8)
-    parts += [text(places[each], HEIGHT - BOTTOM + 15, _short(each), "middle", "tick") for each in names[::every]]
+    parts += [
+        text(places[each], HEIGHT - BOTTOM + 15, _short(each), "middle", "tick") for each in names[::every]
+    ]
     for number, values in enumerate(series.values()):
         shift = (number - (len(series) - 1) / 2) * min(4.0, step / (len(series) + 1))
         spots = [(places[at] + shift, up(y)) for at, y, _ in values]
@@ -109,7 +111,9 @@ def dots(series: Series, *, x_label: str, name: str, title: str) -> Markup:
     return figure(parts, name, title, _said(series), bottom + BOTTOM)
 
 
-def stacked_bars(bars: Sequence[tuple[str, Mapping[str, float]]], *, x_label: str, name: str, title: str) -> Markup:
+def stacked_bars(
+    bars: Sequence[tuple[str, Mapping[str, float]]], *, x_label: str, name: str, title: str
+) -> Markup:
     """Bars of shares, one part a kind in the kinds' own order; each kind has a shade and a hatching of its own."""
     kinds = list(dict.fromkeys(kind for _, shares in bars for kind in shares))
     step = (WIDTH - LEFT - RIGHT) / max(1, len(bars))
@@ -130,11 +134,24 @@ def stacked_bars(bars: Sequence[tuple[str, Mapping[str, float]]], *, x_label: st
                     Markup(
                         '<rect class="part" fill="url(#{}-part-{})" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}">'
                         "<title>{} {}, {}: {:.0%}</title></rect>"
-                    ).format(name, number, LEFT + step * at + 2, top, step - 4, bottom - top, x_label, label, kind, share)
+                    ).format(
+                        name,
+                        number,
+                        LEFT + step * at + 2,
+                        top,
+                        step - 4,
+                        bottom - top,
+                        x_label,
+                        label,
+                        kind,
+                        share,
+                    )
                 )
                 below += share
         parts.append(text(LEFT + step * (at + 0.5), HEIGHT - BOTTOM + 15, label, "middle", "tick"))
-        said.append(f"{x_label} {label}: " + ", ".join(f"{kind} {n / total:.0%}" for kind, n in shares.items() if n))
+        said.append(
+            f"{x_label} {label}: " + ", ".join(f"{kind} {n / total:.0%}" for kind, n in shares.items() if n)
+        )
     return figure(parts, name, title, "; ".join(said) + ".")
 
 
@@ -145,9 +162,9 @@ def letter(number: int) -> str:
 
 def letter_swatch(number: int) -> Markup:
     """A point's letter, for the key."""
-    return Markup('<svg class="swatch" viewBox="0 0 18 18" width="18" height="18" aria-hidden="true">{}</svg>').format(
-        badge(9, 9, letter(number))
-    )
+    return Markup(
+        '<svg class="swatch" viewBox="0 0 18 18" width="18" height="18" aria-hidden="true">{}</svg>'
+    ).format(badge(9, 9, letter(number)))
 
 
 def line_swatch(number: int) -> Markup:
@@ -176,7 +193,9 @@ def _beside(spots: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
             for turn in (-0.8, -2.35, 0.8, 2.35, 0.0, math.pi, -math.pi / 2, math.pi / 2)
         ]
         inside = [
-            (x, y) for x, y in candidates if LEFT + 9 < x < WIDTH - RIGHT - 2 and TOP - 2 < y < HEIGHT - BOTTOM - 9
+            (x, y)
+            for x, y in candidates
+            if LEFT + 9 < x < WIDTH - RIGHT - 2 and TOP - 2 < y < HEIGHT - BOTTOM - 9
         ] or candidates
         others = [*placed, *(each for each in spots if each != spot)]
 
@@ -196,5 +215,7 @@ def _short(words: str) -> str:
 
 
 def _said(series: Series) -> str:
-    parts = (f"{name}: " + ", ".join(f"{at} {y:.3f}" for at, y, _ in values) for name, values in series.items())
+    parts = (
+        f"{name}: " + ", ".join(f"{at} {y:.3f}" for at, y, _ in values) for name, values in series.items()
+    )
     return "; ".join(parts) + "."

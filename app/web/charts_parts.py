@@ -56,7 +56,9 @@ def up_axis(up: Scale, label: str, right: float = WIDTH - RIGHT) -> Markup:
             text(LEFT - 6, y + 3.5, shown(tick), "end", "tick"),
         ]
     middle = (up.start + up.end) / 2
-    turned = Markup('<text class="name" text-anchor="middle" transform="translate(10 {:.1f}) rotate(-90)">{}</text>')
+    turned = Markup(
+        '<text class="name" text-anchor="middle" transform="translate(10 {:.1f}) rotate(-90)">{}</text>'
+    )
     return Markup("").join([*parts, turned.format(middle, label)])
 
 
@@ -66,7 +68,10 @@ def across_axis(across: Scale, label: str, top: float = TOP, bottom: float = HEI
     for tick in across.ticks():
         x = across(tick)
         strong = " zero" if tick == 0 and across.domain[0] < 0 else ""
-        parts += [line(x, top, x, bottom, f"grid{strong}"), text(x, bottom + 15, shown(tick), "middle", "tick")]
+        parts += [
+            line(x, top, x, bottom, f"grid{strong}"),
+            text(x, bottom + 15, shown(tick), "middle", "tick"),
+        ]
     parts.append(text((across.start + across.end) / 2, bottom + 33, label, "middle", "name"))
     return Markup("").join(parts)
 
@@ -106,7 +111,9 @@ def hatching(name: str, count: int) -> Markup:
 
 def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
     """A straight line."""
-    return Markup('<line class="{}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(kind, x1, y1, x2, y2)
+    return Markup('<line class="{}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(
+        kind, x1, y1, x2, y2
+    )
 
 
 def text(x: float, y: float, words: str, anchor: str, kind: str = "label") -> Markup:

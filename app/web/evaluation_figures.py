@@ -15,7 +15,7 @@ from app.web.listing_words import bucket_name, label
 Evaluated = tuple[Run, dict[str, Any]]
 CURVES = ("mrr", "tail_patch_10")
 SLICES = {
-    "bucket": "how often the corpus states it",
+    "bucket": "frequency in the corpus",
     "relation": "relation",
     "right": "the model’s answer",
     "confidence": "the model’s confidence",
@@ -57,7 +57,9 @@ def trade(runs: Sequence[Evaluated], asked: Asked) -> Figure | None:
     shown = [
         (run, x, y)
         for run, figures in runs
-        if not is_swept(run) and (x := figures["overall"].get("mrr")) and (y := figures["overall"].get("tail_patch_10"))
+        if not is_swept(run)
+        and (x := figures["overall"].get("mrr"))
+        and (y := figures["overall"].get("tail_patch_10"))
     ]
     if not shown:
         return None
@@ -103,8 +105,11 @@ def by_slice(runs: Sequence[Evaluated], asked: Asked, measure: str) -> Figure | 
         for value, measured in figures["slices"].get(asked.by, {}).items():
             if found := measured.get(measure):
                 name = bucket_name(value) if asked.by == "bucket" else label(asked.by, value)
-                order[name] = int(value) if asked.by == "bucket" and value.lstrip("-").isdigit() else 0
-                series.setdefault(names[run.id], []).append((name, found["mean"], (found["low"], found["high"])))
+                place = _count(value) if asked.by == "bucket" else name
+                series.setdefault(names[run.id], []).append(
+                    (place, found["mean"], (found["low"], found["high"]))
+                )
+                order[place] = int(value) if asked.by == "bucket" and value.lstrip("-").isdigit() else 0
                 row, link = estimate_row(
                     [names[run.id], name], found, behind(run, asked.task, measure, **{asked.by: value})
                 )
@@ -118,7 +123,7 @@ def by_slice(runs: Sequence[Evaluated], asked: Asked, measure: str) -> Figure | 
     if asked.by == "bucket":
         svg = charts.lines(
             series,
-            x_label="stated in the corpus",
+            x_label="passages that state it",
             y_label=y_label,
             name=id_,
             title=title,
@@ -163,7 +168,9 @@ def types(evaluated: Evaluated, task: str) -> Figure | None:
             ["", *(_of_kind(run, task, kind, rank) if counts.get(kind) else "" for kind in KINDS)]
             for rank, counts in enumerate(ranks, 1)
         ],
-        keys=[Key(label=KIND_NAMES[kind], swatch=charts.part_swatch(at, id_)) for at, kind in enumerate(KINDS)],
+        keys=[
+            Key(label=KIND_NAMES[kind], swatch=charts.part_swatch(at, id_)) for at, kind in enumerate(KINDS)
+        ],
         svg=charts.stacked_bars(bars, x_label="rank", name=id_, title=title),
     )
 
@@ -177,7 +184,9 @@ def along(
     for curve in curves:
         for place, run in curve.points:
             if found := figures[run.id]["overall"].get(measure):
-                series.setdefault(curve.name, []).append((place, found["mean"], (found["low"], found["high"])))
+                series.setdefault(curve.name, []).append(
+                    (place, found["mean"], (found["low"], found["high"]))
+                )
                 row, link = estimate_row([curve.name, place], found, behind(run, task, measure))
                 rows.append(row)
                 links.append(link)
@@ -205,13 +214,22 @@ _NOTES = {
 }
 
 
+def _count(bucket: str) -> str:
+    """A frequency bucket as an axis has room for: `0`, `1`, `2–3`, `4–7`."""
+    number = int(bucket) if bucket.lstrip("-").isdigit() else 0
+    low, high = (1 << number) >> 1, (1 << number) - 1 if number > 0 else 0
+    return f"{low:,}" if low >= high else f"{low:,}–{high:,}"
+
+
 def _rules_said(run: Run) -> str:
     rules = run.metrics.get("types_by") or {}
     exact, words = rules.get("exact", 0), rules.get("by words", 0)
     if exact and not words:
         return "By exact rules: the corpus knows what each of its passages states."
     if exact:
-        return f"{exact:,} passages by exact rules (the corpus knows what they state), {words:,} by their words."
+        return (
+            f"{exact:,} passages by exact rules (the corpus knows what they state), {words:,} by their words."
+        )
     return "By the words of passages; that one states the fact is taken from ground truth or the file."
 
 

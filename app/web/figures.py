@@ -78,7 +78,9 @@ def cell(estimate: Mapping[str, Any] | None, url: str) -> Cell | None:
     return Cell(**estimate, url=url) if estimate else None
 
 
-def estimate_row(head: Sequence[Value], estimate: Mapping[str, Any], url: str) -> tuple[list[Value], list[str]]:
+def estimate_row(
+    head: Sequence[Value], estimate: Mapping[str, Any], url: str
+) -> tuple[list[Value], list[str]]:
     """A row of a figure's table and its links: what it is of, then mean, low, high and count."""
     values = [*head, estimate["mean"], estimate["low"], estimate["high"], estimate["count"]]
     return values, [*([""] * len(head)), url, "", "", ""]

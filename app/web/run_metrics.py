@@ -35,7 +35,9 @@ class RunMetrics(BaseModel):
 def run_metrics(session: Session, run: Run) -> RunMetrics | None:
     """The run's figures; None until it was evaluated."""
     found = figures_of(session, run)
-    names = [name for name in (*SHOWN, *SHOWN_BY_AIS) if any(name in each["overall"] for each in found.values())]
+    names = [
+        name for name in (*SHOWN, *SHOWN_BY_AIS) if any(name in each["overall"] for each in found.values())
+    ]
     if not names:
         return None
     main = "fact" if "fact" in found else next(iter(found))

@@ -130,9 +130,7 @@ def stages(trace: Trace) -> list[Stage]:
     ]
 
 
-def answer(
-    session: Session, trace: Trace, view: str, trainings: Sequence[Trace], since: str = ""
-) -> Answer:
+def answer(session: Session, trace: Trace, view: str, trainings: Sequence[Trace], since: str = "") -> Answer:
     """The finished trace as the view shows it. One query, whatever it shows."""
     result = TraceResult.model_validate(trace.result)
     columns = _columns(result, view)

@@ -140,7 +140,9 @@ def _page(session: Session, asked: Asked) -> EvaluationPage:
         sets=_choices(sets, asked.set, lambda name: asked.url(set=name, run=(), against="")),
         tasks=[
             Choice(value=task, label=task_name(task), url=asked.url(task=task), chosen=task == asked.task)
-            for task in sorted(tasks, key=lambda task: (list(TASKS).index(task) if task in TASKS else 9, task))
+            for task in sorted(
+                tasks, key=lambda task: (list(TASKS).index(task) if task in TASKS else 9, task)
+            )
         ],
         slices=[
             Choice(value=by, label=name, url=asked.url(by=by) + "#slices", chosen=by == asked.by)
@@ -155,7 +157,9 @@ def _page(session: Session, asked: Asked) -> EvaluationPage:
         differences=_differences(main, reference, asked) if reference else [],
         figures=figures,
         settings=next((s for run, _ in own if (s := run.metrics.get("tail_patch_settings"))), None),
-        ais_threshold=next((t for run, _ in own if (t := run.metrics.get("ais_threshold")) is not None), None),
+        ais_threshold=next(
+            (t for run, _ in own if (t := run.metrics.get("ais_threshold")) is not None), None
+        ),
         unevaluated=[run.slug for run in everything if run.id not in known and run.status == "done"],
         csv_url=urls.twin(asked.url(), "csv"),
     )
@@ -171,7 +175,7 @@ def _drawn(runs: Sequence[Evaluated], asked: Asked) -> list[Evaluated]:
         return wanted
     first = [next((e for e in runs if e[0].method == method), None) for method in FIRST]
     rest = [each for each in runs if not is_swept(each[0])]
-    few = [each for each in dict.fromkeys(run.id for run, _ in filter(None, [*first, *rest]))][:DRAWN]
+    few = list(dict.fromkeys(run.id for run, _ in filter(None, [*first, *rest])))[:DRAWN]
     return [each for each in runs if each[0].id in few]
 
 
@@ -181,7 +185,9 @@ def _reference(runs: Sequence[Evaluated], slug: str) -> Run | None:
     return asked or (runs[0][0] if len(runs) > 1 else None)
 
 
-def _row(run: Run, figures: dict[str, Any], names: Sequence[str], asked: Asked, drawn: Sequence[Evaluated]) -> Row:
+def _row(
+    run: Run, figures: dict[str, Any], names: Sequence[str], asked: Asked, drawn: Sequence[Evaluated]
+) -> Row:
     cells = {name: cell(figures["overall"].get(name), behind(run, asked.task, name)) for name in names}
     return _of(run, cells, any(run.id == each.id for each, _ in drawn))
 
@@ -191,7 +197,9 @@ def _differences(runs: Sequence[Evaluated], reference: Run, asked: Asked) -> lis
     for run, figures in runs:
         if (found := figures["against"].get(reference.slug)) and run.id != reference.id:
             links = {name: behind(run, asked.task, name, against=reference.slug) for name in found}
-            rows.append(_of(run, {name: cell(found[name], links[name]) for name in COMPARED if name in found}, False))
+            rows.append(
+                _of(run, {name: cell(found[name], links[name]) for name in COMPARED if name in found}, False)
+            )
     return rows
 
 

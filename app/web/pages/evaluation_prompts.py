@@ -53,7 +53,9 @@ class Asked(BaseModel):
     def url(self, **changes: object) -> str:
         """The page with some of it changed."""
         usual: dict[str, object] = {"rank": 1 if not self.kind else None, "page": 1}
-        query = {name: value for name, value in (self.model_dump() | changes).items() if value != usual.get(name)}
+        query = {
+            name: value for name, value in (self.model_dump() | changes).items() if value != usual.get(name)
+        }
         return urls.evaluation_prompts(**query)
 
 
@@ -104,7 +106,9 @@ def _read(session: Db, asked: AskedQuery) -> tuple[Run, Run | None, Asked]:
             remedy=f"Use one of {', '.join(LABELS)}; or kind= one of {', '.join(KINDS)}.",
         )
     if asked.rank < 1 or asked.page < 1:
-        raise UserError("Ranks and pages begin at 1.", field="rank" if asked.rank < 1 else "page", remedy="Give 1.")
+        raise UserError(
+            "Ranks and pages begin at 1.", field="rank" if asked.rank < 1 else "page", remedy="Give 1."
+        )
     return get_run(session, asked.run), get_run(session, asked.against) if asked.against else None, asked
 
 
@@ -149,13 +153,19 @@ def prompts_csv(request: Request, session: Db, read: Read) -> Response:
     items = _items(session, run, other, asked)
     columns = ["prompt", "target", "value", *(["ours", "theirs"] if other else []), "url"]
     name = f"{run.slug}-{asked.measure or asked.kind}"
-    return download(request, name, "csv", csv_rows(columns, (item.model_dump() for item in items)), rows=len(items))
+    return download(
+        request, name, "csv", csv_rows(columns, (item.model_dump() for item in items)), rows=len(items)
+    )
 
 
 def _items(session: Session, run: Run, other: Run | None, asked: Asked) -> list[Item]:
     prompts = only(judged_prompts(session, run, asked.task), asked.slices)
     if not asked.measure:
-        return [_item(run, each, 1.0) for each in prompts if each.kinds[asked.rank - 1 : asked.rank] == [asked.kind]]
+        return [
+            _item(run, each, 1.0)
+            for each in prompts
+            if each.kinds[asked.rank - 1 : asked.rank] == [asked.kind]
+        ]
     ours = _known(prompts, measures(run.metrics.get("ais_threshold", THRESHOLD))[asked.measure])
     by_id = {prompt.external_id: prompt for prompt in prompts}
     if other is None:
@@ -169,11 +179,15 @@ def _known(prompts: Sequence[Judged], measure: Measure) -> dict[str, float]:
     return {each.external_id: value for each in prompts if (value := measure(each)) is not None}
 
 
-def _item(run: Run, prompt: Judged, ours: float, theirs: float | None = None, other: Run | None = None) -> Item:
+def _item(
+    run: Run, prompt: Judged, ours: float, theirs: float | None = None, other: Run | None = None
+) -> Item:
     return Item(
         prompt=prompt.text,
         target=prompt.target,
-        url=urls.compare(prompt.slug, [run.slug, other.slug]) if other else urls.example(run.slug, prompt.slug),
+        url=urls.compare(prompt.slug, [run.slug, other.slug])
+        if other
+        else urls.example(run.slug, prompt.slug),
         value=ours if theirs is None else ours - theirs,
         ours=ours,
         theirs=theirs,

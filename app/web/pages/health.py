@@ -68,7 +68,11 @@ def _models(request: Request) -> list[Check]:
         models = session.scalars(select(Model).where(Model.path.is_not(None)).order_by(Model.name)).all()
     for model in models:
         found = _model_file(model.path or "")
-        detail = f"{model.path}" if found else f"No weights at {model.path}; put the checkpoint back or build it again."
+        detail = (
+            f"{model.path}"
+            if found
+            else f"No weights at {model.path}; put the checkpoint back or build it again."
+        )
         checks.append(Check(name=f"model {model.name}", ok=found, detail=detail))
     return checks
 
@@ -105,7 +109,9 @@ def _worker(request: Request) -> Check:
     with request.app.state.store.session() as session:
         workers = alive(session)
     if not workers:
-        return Check(name="worker", ok=False, detail="No tracing worker runs; start one with `startrail worker`.")
+        return Check(
+            name="worker", ok=False, detail="No tracing worker runs; start one with `startrail worker`."
+        )
     first = workers[0]
     if first.status == "ready":
         return Check(name="worker", ok=True, detail=f"{first.id} on {first.device}")

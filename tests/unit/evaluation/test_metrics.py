@@ -1,0 +1,190 @@
+"""Metrics against cases worked by hand, against an independent library, and by their properties."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ranx import Qrels, evaluate
+from ranx import Run as RanxRun
+
+from app.evaluation.metrics import (
+    average_precision,
+    entailed,
+    estimate,
+    estimates,
+    paired_difference,
+    precision_at,
+    recall_at,
+    reciprocal_rank,
+)
+
+RANKINGS = st.lists(st.booleans(), max_size=30)
+NO, YES = False, True
+
+
+@pytest.mark.parametrize(
+    ("ranking", "relevant", "rr", "r1", "r3", "p3", "ap"),
+    [
+        ([], 0, 0, 0, 0, 0, 0),
+        ([], 3, 0, 0, 0, 0, 0),
+        ([NO, NO], 1, 0, 0, 0, 0, 0),
+        ([YES], 1, 1, 1, 1, 1 / 3, 1),
+        ([NO, YES, NO, YES], 2, 1 / 2, 0, 1, 1 / 3, (1 / 2 + 2 / 4) / 2),
+        ([NO, NO, NO, YES], 1, 1 / 4, 0, 0, 0, 1 / 4),
+        ([YES, YES, YES], 3, 1, 1, 1, 1, 1),
+        # Two of four are found: what was not found counts as 0.
+        ([YES, NO, YES], 4, 1, 1, 1, 2 / 3, (1 + 2 / 3) / 4),
+        # A file that judged more passages than it says there are: all found are relevant.
+        ([YES, YES], 0, 1, 1, 1, 2 / 3, 1),
+    ],
+)
+def test_metrics_as_worked_by_hand(
+    ranking: list[bool], relevant: int, rr: float, r1: float, r3: float, p3: float, ap: float
+) -> None:
+    found = (
+        reciprocal_rank(ranking),
+        recall_at(ranking, 1),
+        recall_at(ranking, 3),
+        precision_at(ranking, 3),
+        average_precision(ranking, relevant),
+    )
+    assert found == pytest.approx((rr, r1, r3, p3, ap))
+
+
+def test_metrics_agree_with_ranx() -> None:
+    """An independent library on a hundred random rankings of twelve, some without any correct passage."""
+    rng = np.random.default_rng(0)
+    rankings = [list(rng.random(12) < rate) for rate in np.linspace(0, 0.7, 100)]
+    missed = [int(rng.integers(0, 4)) for _ in rankings]  # relevant passages that were not retrieved
+    qrels, run = {}, {}
+    for n, ranking in enumerate(rankings):
+        places = {f"p{rank}": int(good) for rank, good in enumerate(ranking)}
+        truth = {place: 1 for place, good in places.items() if good} | {f"m{k}": 1 for k in range(missed[n])}
+        qrels[f"q{n}"] = truth or {"nowhere": 1}
+        run[f"q{n}"] = {place: 1.0 / (rank + 1) for rank, place in enumerate(places)}
+    theirs = evaluate(Qrels(qrels), RanxRun(run), ["mrr", "hit_rate@1", "hit_rate@10", "precision@10", "map"])
+    ours = {
+        "mrr": [reciprocal_rank(each) for each in rankings],
+        "hit_rate@1": [recall_at(each, 1) for each in rankings],
+        "hit_rate@10": [recall_at(each, 10) for each in rankings],
+        "precision@10": [precision_at(each, 10) for each in rankings],
+        "map": [
+            average_precision(each, sum(each) + more) for each, more in zip(rankings, missed, strict=True)
+        ],
+    }
+    for name, values in ours.items():
+        assert np.mean(values) == pytest.approx(theirs[name], abs=1e-9), name
+
+
+@given(RANKINGS, st.integers(1, 40), st.integers(0, 40))
+def test_metrics_stay_between_0_and_1_and_agree_with_each_other(
+    ranking: list[bool], k: int, more: int
+) -> None:
+    ap = average_precision(ranking, sum(ranking) + more)
+    for value in (reciprocal_rank(ranking), recall_at(ranking, k), precision_at(ranking, k), ap):
+        assert 0 <= value <= 1
+    assert recall_at(ranking, k) == (reciprocal_rank(ranking) >= 1 / k if any(ranking) else 0)
+    assert recall_at(ranking, k) == (precision_at(ranking, k) > 0)
+    assert recall_at(ranking, k) <= recall_at(ranking, k + 1)
+
+
+@given(RANKINGS, st.randoms())
+def test_the_order_of_passages_that_are_judged_alike_changes_nothing(
+    ranking: list[bool], random: object
+) -> None:
+    """Metrics see judgements, not passages; and recall and precision do not see the order inside the first k."""
+    shuffled = list(ranking)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    k = max(1, len(ranking))
+    assert recall_at(shuffled, k) == recall_at(ranking, k)
+    assert precision_at(shuffled, k) == precision_at(ranking, k)
+
+
+@given(RANKINGS.filter(bool), st.integers(0, 29))
+def test_a_better_ranking_never_scores_lower(ranking: list[bool], at: int) -> None:
+    """Swapping a correct passage one place up."""
+    at = at % len(ranking)
+    better = list(ranking)
+    if at and better[at] and not better[at - 1]:
+        better[at - 1], better[at] = True, False
+    relevant = sum(ranking)
+    assert reciprocal_rank(better) >= reciprocal_rank(ranking)
+    assert average_precision(better, relevant) >= average_precision(ranking, relevant)
+
+
+def test_entailment_scores_are_judged_at_the_threshold() -> None:
+    assert entailed([0.5, 0.49, None, 1.0]) == [True, False, False, True]
+    assert entailed([0.5, 0.95], 0.9) == [False, True]
+
+
+def test_an_interval_holds_its_mean_narrows_with_prompts_and_depends_on_the_seed_alone() -> None:
+    rng = np.random.default_rng(1)
+    few, many = rng.random(30), rng.random(3_000)
+    a, b = estimate(few), estimate(many)
+    assert a is not None
+    assert b is not None
+    assert a.low < a.mean < a.high
+    assert b.high - b.low < (a.high - a.low) / 5
+    assert estimate(few) == a
+    assert estimate(few, seed=1) != a
+    assert estimate([]) is None
+    assert estimate([0.25] * 9) == estimate([0.25] * 9, seed=5)  # nothing varies
+
+
+def test_the_interval_is_as_wide_as_theory_says() -> None:
+    """Of 400 coin throws, about 1.96 standard errors on each side."""
+    values = [1.0, 0.0] * 200
+    found = estimate(values)
+    assert found is not None
+    error = 0.5 / math.sqrt(400)
+    assert found.high - found.mean == pytest.approx(1.96 * error, rel=0.1)
+    assert found.mean - found.low == pytest.approx(1.96 * error, rel=0.1)
+
+
+def test_the_interval_is_that_of_the_recipe_in_the_documentation() -> None:
+    """docs/recompute.py draws by `default_rng(0).integers(0, n, (2000, n))`: the figures must come out the same."""
+    values = np.random.default_rng(3).random(57)
+    means = values[np.random.default_rng(0).integers(0, 57, (2000, 57))].mean(1)
+    found = estimate(list(values))
+    assert found is not None
+    assert [found.low, found.high] == pytest.approx(list(np.quantile(means, [0.025, 0.975])))
+
+
+def test_a_large_set_is_drawn_in_pieces_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = list(np.random.default_rng(3).random(500))
+    whole = estimate(values)
+    monkeypatch.setattr("app.evaluation.metrics._AT_ONCE", 10_000)
+    pieces = estimate(values)
+    assert whole is not None
+    assert pieces is not None
+    assert [pieces.mean, pieces.low, pieces.high] == pytest.approx([whole.mean, whole.low, whole.high])
+
+
+def test_columns_drawn_together_equal_columns_drawn_alone() -> None:
+    rng = np.random.default_rng(2)
+    columns = {"a": list(rng.random(40)), "b": list(rng.random(40))}
+    together = estimates({**columns, "empty": []})
+    assert set(together) == {"a", "b"}
+    for name, values in columns.items():
+        alone = estimate(values)
+        assert alone is not None
+        assert [together[name].low, together[name].high] == pytest.approx([alone.low, alone.high])
+
+
+def test_paired_differences_see_what_separate_intervals_hide() -> None:
+    """Prompts differ much from each other, the runs by a little on each: only pairing shows it."""
+    rng = np.random.default_rng(4)
+    base = rng.normal(0, 10, 200)
+    better = base + rng.normal(0.5, 0.2, 200)
+    found = paired_difference(list(better), list(base))
+    assert found is not None
+    assert 0.4 < found.low < found.high < 0.6
+    a, b = estimate(list(better)), estimate(list(base))
+    assert a is not None
+    assert b is not None
+    assert a.low < b.mean < a.high
+    assert paired_difference([], []) is None
+    with pytest.raises(ValueError, match="same prompts"):
+        paired_difference([1.0], [])
