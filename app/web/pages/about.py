@@ -103,7 +103,7 @@ def _operation(document: dict[str, Any], method: str, path: str, operation: dict
         ],
         body_examples=_examples(document, operation),
         responses={code: each.get("description", "") for code, each in operation["responses"].items()},
-        try_url=path if method == "get" and "{" not in path else None,
+        try_url=path if method == "get" and "{" not in path and not _asks(operation) else None,
     )
 
 
@@ -122,3 +122,8 @@ def _examples(document: dict[str, Any], operation: dict[str, Any]) -> list[Any]:
         schema = document.get("components", {}).get("schemas", {}).get(name, schema)
         found += schema.get("examples", [])
     return found
+
+
+def _asks(operation: dict[str, Any]) -> bool:
+    """Whether a parameter has to be given, so that the bare address answers nothing."""
+    return any(each.get("required") for each in operation.get("parameters", []))
