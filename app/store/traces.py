@@ -127,7 +127,11 @@ def recent(session: Session, *, limit: int) -> list[Trace]:
     return list(
         session.scalars(
             select(Trace)
-            .where(Trace.status == "done", Trace.request_key.not_like("train:%"))
+            .where(
+                Trace.status == "done",
+                Trace.request_key.not_like("train:%"),
+                Trace.request_key.not_like("shade:%"),
+            )
             .order_by(Trace.created_at.desc(), Trace.id.desc())
             .limit(limit)
         )

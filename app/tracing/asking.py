@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from app.errors import UserError
 from app.settings import Settings
 from app.store import traces
-from app.store.tables import Passage, Trace
+from app.store.tables import Corpus, Passage, Trace
 from app.tracing.catalog import Askable, choose
-from app.tracing.questions import Question, Training, check_text, key_of
+from app.tracing.questions import Question, Shading, Training, check_text, key_of
 
 ROOM_TO_COMPLETE = 1  # tokens that must be left after a prompt that the model completes
 
@@ -70,10 +70,44 @@ def train(session: Session, settings: Settings, training: Training) -> Asked:
     return _put(session, settings, training, trace.request["sha256"], where)
 
 
+def shade(session: Session, settings: Settings, shading: Shading) -> Asked:
+    """Save for the worker that it is to split the passages' influence over their tokens.
+
+    Raises:
+        UserError: there is no such index, or a passage is not of its corpus.
+        app.store.traces.QueueFull: too many questions wait.
+    """
+    askable = choose(settings, index=shading.index)
+    of_corpus = (
+        select(Passage.id)
+        .join(Corpus, Corpus.id == Passage.corpus_id)
+        .where(Passage.id.in_(shading.passages), Corpus.name == askable.corpus)
+    )
+    if missing := set(shading.passages) - set(session.scalars(of_corpus)):
+        raise UserError(
+            f"Passage {min(missing)} is not in the corpus of the index “{askable.index}”.", field="passages"
+        )
+    sha256 = {"model": askable.model_sha256, "index": askable.index_sha256}
+    if (waiting := shaded(session, settings, shading)) is not None and waiting.status not in traces.OVER:
+        return Asked(waiting, reused=True)
+    return _put(session, settings, shading, sha256)
+
+
+def shaded(session: Session, settings: Settings, shading: Shading) -> Trace | None:
+    """The newest trace of an equal shading, whatever its state; None if nobody asked for it yet.
+
+    Raises:
+        UserError: there is no such index.
+    """
+    askable = choose(settings, index=shading.index)
+    key = key_of(shading, model_sha256=askable.model_sha256, index_sha256=askable.index_sha256)
+    return next(reversed(traces.below(session, key)), None)
+
+
 def _put(
     session: Session,
     settings: Settings,
-    asked: Question | Training,
+    asked: Question | Training | Shading,
     sha256: dict[str, str],
     where: dict[str, str] | None = None,
 ) -> Asked:

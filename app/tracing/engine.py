@@ -12,6 +12,7 @@ from app.settings import Settings
 from app.store.engine import Store
 from app.tracing.batch_of_questions import answer_together
 from app.tracing.loaded import Loaded, open_loaded
+from app.tracing.shading import shade
 from app.tracing.training import train
 from app.tracing.worker import Cancelled, Job, Outcome, Report
 
@@ -49,8 +50,8 @@ class TraceEngine:
         outcomes: dict[str, Outcome] = {}
         groups: dict[tuple[str, str], list[Job]] = {}
         for job in jobs:
-            if job.request["kind"] == "train":
-                outcomes[job.id] = self._train(job, report)
+            if job.request["kind"] in ("train", "shade"):
+                outcomes[job.id] = self._alone(job, report)
             else:
                 groups.setdefault((job.request["index"], job.request["sha256"]["index"]), []).append(job)
         for (name, sha256), group in groups.items():
@@ -62,13 +63,17 @@ class TraceEngine:
                 outcomes |= answer_together(self.store, loaded, group, report)
         return [outcomes[job.id] for job in jobs]
 
-    def _train(self, job: Job, report: Report) -> Outcome:
-        if not all(report([job], "training")):
+    def _alone(self, job: Job, report: Report) -> Outcome:
+        """A training or a shading: nothing is gained by answering several together."""
+        training = job.request["kind"] == "train"
+        if not all(report([job], "training" if training else "shading")):
             return Cancelled()
         try:
             loaded = self._open(job.request["index"], job.request["sha256"]["index"])
             with self.store.session() as session:
-                return train(session, loaded.patch, job.request).model_dump(mode="json")
+                if training:
+                    return train(session, loaded.patch, job.request).model_dump(mode="json")
+                return shade(session, loaded.encoder, job.request).model_dump(mode="json")
         except UserError as error:
             return error
 

@@ -87,6 +87,20 @@ class Training(BaseModel):
     )
 
 
+class Shading(BaseModel):
+    """How much of their influence on `completion` does each token of these passages carry?"""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["shade"] = "shade"
+    prompt: str
+    completion: str
+    index: str = Field(description="Name of the index whose method is meant.")
+    passages: tuple[int, ...] = Field(
+        min_length=1, max_length=MAX_PASSAGES, description="Ids of passages of the index's corpus."
+    )
+
+
 def check_text(text: str, field: str, noun: str) -> str:
     """The text with plain line breaks, if it is one that a model can be asked.
 
@@ -111,15 +125,18 @@ def check_text(text: str, field: str, noun: str) -> str:
     return text
 
 
-def key_of(question: Question | Training, *, model_sha256: str, index_sha256: str) -> str:
+def key_of(question: Question | Training | Shading, *, model_sha256: str, index_sha256: str) -> str:
     """Equal for equal questions put to an equal model and index by the same release of this program.
 
-    A training's key begins with `training_prefix` of its trace, so that a trace's trainings are found by it.
+    A training's key begins with `training_prefix` of its trace, so that a trace's trainings are found by it; a
+    shading's begins with `shade:`, so that it is not taken for a trace.
     """
     asked = question.model_dump(mode="json")
     whole = json.dumps([asked, model_sha256, index_sha256, release()], sort_keys=True)
     digest = hashlib.sha256(whole.encode()).hexdigest()
-    return f"{training_prefix(question.trace)}{digest[:40]}" if isinstance(question, Training) else digest
+    if isinstance(question, Training):
+        return f"{training_prefix(question.trace)}{digest[:40]}"
+    return f"shade:{digest[:40]}" if isinstance(question, Shading) else digest
 
 
 def training_prefix(trace: str) -> str:

@@ -106,3 +106,19 @@ class TrainingResult(BaseModel):
     probability: float  # of the target before
     settings: dict[str, Any]
     timings: dict[str, float]
+
+
+class Shaded(BaseModel):
+    """One passage's influence split over its tokens: `(start, end, value)` by characters, adding up to `score`."""
+
+    passage_id: int
+    tokens: list[tuple[int, int, float]]
+    score: float
+
+
+class ShadingResult(BaseModel):
+    """The answer to a `Shading`; the split is by the token whose loss it is."""
+
+    kind: Literal["shade"] = "shade"
+    passages: list[Shaded]
+    timings: dict[str, float]

@@ -31,7 +31,7 @@ def train(session: Session, patch: TailPatch, request: dict[str, Any]) -> Traini
     query = Query(trace.request["prompt"], result.completion.text, tuple(span) if span else None)
     shown = [int(id_) for id_ in request["passages"]]
     control = _random_passages(session, result, request["control"], avoid=shown, seed=trace.id)
-    texts = _texts(session, [*shown, *control])
+    texts = texts_of(session, [*shown, *control])
     started = perf_counter()
     changes = patch.measure(query, [texts[id_] for id_ in (*shown, *control)])
     steps = [Step(passage_id=i, change=c) for i, c in zip((*shown, *control), changes, strict=True)]
@@ -62,7 +62,12 @@ def _random_passages(
     return [id_ for id_ in ids if id_ not in set(avoid)][:count]
 
 
-def _texts(session: Session, ids: Sequence[int]) -> dict[int, str]:
+def texts_of(session: Session, ids: Sequence[int]) -> dict[int, str]:
+    """The texts of passages by id.
+
+    Raises:
+        UserError: one is gone.
+    """
     rows = session.execute(select(Passage.id, Passage.text).where(Passage.id.in_(ids)))
     texts = dict(rows.tuples().all())
     if missing := set(ids) - texts.keys():

@@ -1,6 +1,7 @@
 """A retrieved passage as the page shows it: text, spans for the chosen view, type, scores, duplicates folded in."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
@@ -9,6 +10,7 @@ from app.store.tables import Retrieved
 from app.web import urls
 from app.web.highlight import Span, entities
 from app.web.near import leaders
+from app.web.shading import Token, shades
 from app.web.verbatim import shared_spans
 
 LONG = 1_200  # characters from which a passage opens folded
@@ -56,26 +58,44 @@ class Card(BaseModel):
     ais_window: str | None
     tail_patch: float | None
     influences: int
+    tokens: list[Token]
     duplicates: list[Duplicate]
 
 
-def make_cards(example: Example, view: str, influences: dict[int, int]) -> list[Card]:
+@dataclass(frozen=True)
+class Shown:
+    """What the cards of an example show beside their texts.
+
+    Args:
+        view: which spans are marked.
+        influences: for each passage, how many prompts of the run it is a proponent of.
+        tokens: for the view `tokens`, what each token of a passage carries.
+        most: the value of the darkest shade.
+    """
+
+    view: str
+    influences: Mapping[int, int]
+    tokens: Mapping[int, list[Token]] = field(default_factory=dict)
+    most: float = 0.0
+
+
+def make_cards(example: Example, shown: Shown) -> list[Card]:
     """The passages of an example in rank order, near-duplicates folded into the first of their kind."""
     rows = example.retrieved
     top = max((abs(row.score) for row in rows if row.score is not None), default=0.0)
     cards: dict[int, Card] = {}
     for at, (row, leader) in enumerate(zip(rows, leaders([row.passage.text for row in rows]), strict=True)):
         if leader == at:
-            cards[at] = _card(row, example, view, top, influences.get(row.passage_id, 0))
+            cards[at] = _card(row, example, shown, top)
         else:
             duplicate = Duplicate(passage_id=row.passage_id, rank=row.rank, url=urls.passage(row.passage_id))
             cards[leader].duplicates.append(duplicate)
     return list(cards.values())
 
 
-def _card(row: Retrieved, example: Example, view: str, top: float, influences: int) -> Card:
+def _card(row: Retrieved, example: Example, shown: Shown, top: float) -> Card:
     text = row.passage.text
-    spans = _spans(text, example, view, row)
+    spans = _spans(text, example, shown, row)
     start, end = _window(text, spans)
     folded = (start, end) != (0, len(text))
     return Card(
@@ -102,16 +122,19 @@ def _card(row: Retrieved, example: Example, view: str, top: float, influences: i
         ais_score=row.ais_score,
         ais_window=row.ais_window,
         tail_patch=row.tail_patch,
-        influences=influences,
+        influences=shown.influences.get(row.passage_id, 0),
+        tokens=shown.tokens.get(row.passage_id, []),
         duplicates=[],
     )
 
 
-def _spans(text: str, example: Example, view: str, row: Retrieved) -> list[Span]:
+def _spans(text: str, example: Example, shown: Shown, row: Retrieved) -> list[Span]:
     prompt = example.prompt
-    if view == "plain":
+    if shown.view == "plain":
         return []
-    if view == "verbatim":
+    if shown.view == "tokens":
+        return shades(shown.tokens.get(row.passage_id, []), shown.most)
+    if shown.view == "verbatim":
         return shared_spans(text, f"{prompt.text} {prompt.target}")
     found = entities(text, prompt.subject, [prompt.target, *prompt.aliases])
     if row.ais_window and (at := text.find(row.ais_window)) >= 0:

@@ -43,6 +43,11 @@ def example(run_slug: str, prompt_slug: str, **query: object) -> str:
     return with_query(f"/runs/{quote(run_slug)}/prompts/{quote(prompt_slug)}", query)
 
 
+def token_influence(run_slug: str, prompt_slug: str, **query: object) -> str:
+    """Where to ask for the token influence of an example's passages."""
+    return with_query(f"{example(run_slug, prompt_slug)}/tokens", query)
+
+
 def passage(id_: int, **query: object) -> str:
     """One passage and what it influences."""
     return with_query(f"/passages/{id_}", query)

@@ -5,19 +5,25 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
+from app.errors import UserError
+from app.settings import Settings
 from app.store import browse
 from app.store.examples import Example, get_example, influence_counts, sides
 from app.store.phrases import MOST, phrase_counts
 from app.store.runs import get_run, sibling_runs
 from app.store.tables import Run
+from app.tracing.asking import shade
 from app.web import urls
-from app.web.cards import Card, make_cards
-from app.web.context import Db
+from app.web.cards import Card, Shown, make_cards
+from app.web.context import Config, Db
 from app.web.highlight import Span, entities
 from app.web.listing import Asked, AskedQuery, Item, item
 from app.web.respond import page_route, respond
+from app.web.same_origin import require_same_origin
+from app.web.shading import SHOWN as SHADED
+from app.web.shading import TokenInfluence, can_shade, shading_of, token_influence
 from app.web.social import og_text, og_title
 from app.web.verbatim import stretches
 from app.web.words import counted
@@ -90,6 +96,7 @@ class ExamplePage(BaseModel):
     more_url: str | None
     views: list[Link]
     view: str
+    shading: TokenInfluence | None
     sides: list[Link]
     runs: list[Link]
     stretches: list[Stretch]
@@ -110,30 +117,56 @@ class ExamplePage(BaseModel):
     og_image: str
 
 
-VIEWS = {"entities": "Entities", "verbatim": "Verbatim", "plain": "Plain"}
+VIEWS = {"entities": "Entities", "verbatim": "Verbatim", "tokens": "Token influence", "plain": "Plain"}
 
 
 @page_route(router, "/runs/{slug}/prompts/{prompt}")
 def example_page(
     request: Request,
     session: Db,
+    settings: Config,
     slug: str,
     prompt: str,
     asked: AskedQuery,
     side: Annotated[str, Query(description="proponent or opponent")] = "proponent",
-    view: Annotated[str, Query(description="which spans: entities, verbatim or plain")] = "entities",
+    view: Annotated[str, Query(description="which spans: entities, verbatim, tokens or plain")] = "entities",
     show: Annotated[int, Query(description="how many passages, at most 5,000")] = SHOWN,
 ) -> Response:
     """One prompt of one run: the model's output and its ranked proponents (or `side=opponent`), with spans."""
     run = get_run(session, slug)
     side = "opponent" if side == "opponent" else "proponent"
-    view = view if view in VIEWS else "entities"
     example = get_example(session, run, prompt, side, limit=max(1, min(show, MOST_SHOWN)))
-    page = _page(session, example, asked, side, view, show)
+    page = _page(session, settings, example, asked, side, view, show)
     return respond(request, page, "example.html", block="passages")
 
 
-def _page(session: Session, example: Example, asked: Asked, side: str, view: str, show: int) -> ExamplePage:
+@router.post("/runs/{slug}/prompts/{prompt}/tokens", include_in_schema=False)
+def ask_tokens(
+    request: Request, settings: Config, slug: str, prompt: str, side: str = "proponent"
+) -> Response:
+    """Have the worker split the passages' influence over their tokens, and back to the page that waits for it."""
+    require_same_origin(request, settings.base_url)
+    side = "opponent" if side == "opponent" else "proponent"
+    with request.app.state.store.session() as session:  # committed before the browser comes back for the page
+        example = get_example(session, get_run(session, slug), prompt, side, limit=SHADED)
+        if not can_shade(settings, example) or not example.retrieved:
+            raise UserError("The index that this run was made with is not here.", status=409)
+        shade(session, settings, shading_of(example))
+    given = side if side == "opponent" else ""
+    return RedirectResponse(urls.example(slug, prompt, side=given, view="tokens"), status_code=303)
+
+
+def _page(
+    session: Session,
+    settings: Settings,
+    example: Example,
+    asked: Asked,
+    side: str,
+    view: str,
+    show: int,
+) -> ExamplePage:
+    views = {key: name for key, name in VIEWS.items() if key != "tokens" or can_shade(settings, example)}
+    view = view if view in views else "entities"
     run, prompt, output, result = example.run, example.prompt, example.output, example.result
     state: dict[str, object] = {
         **asked.query(),
@@ -141,7 +174,9 @@ def _page(session: Session, example: Example, asked: Asked, side: str, view: str
         "view": view if view != "entities" else "",
     }
     counts = influence_counts(session, run.id, [row.passage_id for row in example.retrieved])
-    cards = make_cards(example, view, counts)
+    ask_url = urls.token_influence(run.slug, prompt.slug, side=state["side"])
+    shading, tokens = token_influence(session, settings, example, ask_url) if view == "tokens" else (None, {})
+    cards = make_cards(example, Shown(view, counts, tokens, shading.most if shading else 0.0))
     filters = asked.filters()
     before = browse.page(session, run, filters, sort=asked.sort, before=result.position, size=NEARBY[0])
     after = browse.page(session, run, filters, sort=asked.sort, after=result.position, size=NEARBY[1])
@@ -189,9 +224,10 @@ def _page(session: Session, example: Example, asked: Asked, side: str, view: str
         retrieved=example.retrieved_count,
         more_url=here(show=min(MOST_SHOWN, max(SHOWN, show) * 10)) if left > 0 else None,
         views=[
-            Link(label=name, url=here(view=_given(key)), chosen=key == view) for key, name in VIEWS.items()
+            Link(label=name, url=here(view=_given(key)), chosen=key == view) for key, name in views.items()
         ],
         view=view,
+        shading=shading,
         sides=[
             Link(label=name, url=here(side=key if key == "opponent" else ""), chosen=key == side)
             for key, name in (("proponent", "Proponents"), ("opponent", "Opponents"))

@@ -66,11 +66,13 @@ class TracePage(BaseModel):
 def trace_page(
     request: Request, db: Db, trace_id: str, view: str = "", since: str = "", again: bool = False
 ) -> Response:
-    """The trace. A training is shown on the page of the trace it belongs to."""
+    """The trace. A training is shown on the page of the trace it belongs to, a shading on its example's."""
     trace = traces.find(db, trace_id)
     json = request.url.path.endswith(".json") or request.url.path.startswith("/api/")
     if trace.request["kind"] == "train" and not json:
         return RedirectResponse(urls.trace(trace.request["trace"]) + "#causes", status_code=303)
+    if trace.request["kind"] == "shade" and not json:
+        return RedirectResponse(urls.twin(urls.trace(trace_id)), status_code=303)
     page = load(request, db, trace, view=view, since=since, again=again)
     return respond(request, page, "trace.html", block="live")
 
@@ -179,7 +181,7 @@ def follow_up(trace: Trace, tokens: list[int], contrast: str) -> Question:
 def load(
     request: Request, session: Session, trace: Trace, *, view: str = "", since: str = "", again: bool = False
 ) -> TracePage:
-    """The page of a trace, or the JSON of a training."""
+    """The page of a trace, or the JSON of a training or a shading."""
     asked = {name: value for name, value in trace.request.items() if name != "sha256"}
     done = trace.status == "done"
     trainings = _trainings(session, trace)
@@ -204,7 +206,7 @@ def load(
         events_url=urls.trace(trace.id, "events", view=view, since=since),
         permalink=origin(request) + urls.trace(trace.id),
     )
-    if asked["kind"] == "train":
+    if asked["kind"] != "trace":
         page.result = trace.result
         return page
     if done:

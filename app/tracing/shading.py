@@ -1,0 +1,32 @@
+"""Split the influence of some passages over their tokens, exactly."""
+
+from time import perf_counter
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.tracing.results import Shaded, ShadingResult
+from app.tracing.training import texts_of
+from app.trackstar.encode import Encoder
+from app.trackstar.text import Query
+from app.trackstar.tokens import token_influences
+
+
+def shade(session: Session, encoder: Encoder, request: dict[str, Any]) -> ShadingResult:
+    """The passages of a `Shading`, in its order.
+
+    Raises:
+        UserError: a passage is gone, or the query cannot be traced.
+    """
+    ids = [int(id_) for id_ in request["passages"]]
+    texts = texts_of(session, ids)
+    started = perf_counter()
+    query = Query(request["prompt"], request["completion"])
+    found = token_influences(encoder, query, [texts[id_] for id_ in ids])
+    passages = [
+        Shaded(
+            passage_id=id_, tokens=[token for token in each.passage if token[0] < token[1]], score=each.score
+        )
+        for id_, each in zip(ids, found, strict=True)
+    ]
+    return ShadingResult(passages=passages, timings={"total": 1000 * (perf_counter() - started)})

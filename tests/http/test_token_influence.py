@@ -1,0 +1,137 @@
+"""Token influence on an example's page: asked once, computed by the worker, shaded by the words themselves."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from asking import made_home, settings_of, worker_of
+from bs4 import BeautifulSoup
+from fastapi.testclient import TestClient
+from seeded import add_run
+from sqlalchemy import insert, select
+
+from app.main import create_app
+from app.store.corpora import get_corpus
+from app.store.engine import Store, open_store
+from app.store.models import register_model
+from app.store.prompts import PromptRecord, add_prompts, list_prompts
+from app.store.tables import Passage, Result, Retrieved
+from app.trackstar.index import open_index
+from app.trackstar.model import load_model
+from app.trackstar.text import Query
+from app.trackstar.tokens import token_influences
+
+EXAMPLE = "/runs/traced/prompts/one"
+K = 4
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with a tiny model and index, and one prompt with four passages in two runs: with an index and without."""
+    shutil.copytree(made_home(), tmp_path / "home")
+    store = open_store(settings_of(tmp_path / "home").url)
+    with store.session() as session:
+        corpus = get_corpus(session, "demo")
+        prompts = add_prompts(
+            session, "own", [PromptRecord("one", "The capital of France is", "Paris")], corpus=corpus
+        )
+        model = register_model(session, "demo")
+        (prompt,) = list_prompts(session, prompts.id)
+        passages = session.scalars(select(Passage.id).order_by(Passage.id).limit(K)).all()
+        for slug, index in (("traced", "demo"), ("loaded", None)):
+            run = add_run(session, "trackstar", slug, model, corpus, prompts, 1, slug=slug)
+            run.index_name = index
+            result = Result(run_id=run.id, prompt_id=prompt.id, position=0, top_score=1.0)
+            session.add(result)
+            session.flush()
+            rows = [
+                {
+                    "result_id": result.id,
+                    "side": "proponent",
+                    "rank": rank,
+                    "passage_id": id_,
+                    "score": 1 / rank,
+                }
+                for rank, id_ in enumerate(passages, start=1)
+            ]
+            session.execute(insert(Retrieved), rows)
+    store.engine.dispose()
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def store(home: Path) -> Iterator[Store]:
+    opened = open_store(settings_of(home).url)
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def client(home: Path) -> TestClient:
+    return TestClient(create_app(settings_of(home)), headers={"Origin": "http://testserver"})
+
+
+def test_each_word_is_shaded_by_what_the_worker_computed(
+    client: TestClient, store: Store, home: Path
+) -> None:
+    """From the button to the shades: nothing is computed by looking, and the numbers are the method's own."""
+    path = f"{EXAMPLE}?view=tokens"
+    page = BeautifulSoup(client.get(path).text, "html.parser")
+    assert client.get(f"{EXAMPLE}.json?view=tokens").json()["shading"]["status"] == "never asked"
+    form = page.find("form", action=f"{EXAMPLE}/tokens")
+    asked = client.post(form["action"], follow_redirects=False)
+    assert asked.status_code == 303
+    assert asked.headers["location"] == path
+    waiting = client.get(path).text
+    assert 'http-equiv="refresh"' in waiting  # without scripts the page asks again by itself
+    client.post(form["action"])  # impatience queues nothing twice
+
+    worker = worker_of(settings_of(home), store)
+    assert worker.step() == 1
+    worker.close()
+    said = client.get(f"{EXAMPLE}.json?view=tokens").json()
+    assert said["shading"]["status"] == "done"
+    index = open_index(home / "indexes" / "demo")
+    encoder = index.encoder(load_model(home / "models" / "demo"))
+    texts = [card["text"] for card in said["proponents"]]
+    own = token_influences(encoder, Query("The capital of France is", "Paris"), texts)
+    for card, each in zip(said["proponents"], own, strict=True):
+        wanted = [(start, end, value) for start, end, value in each.passage if start < end]
+        assert [(t["start"], t["end"]) for t in card["tokens"]] == [(start, end) for start, end, _ in wanted]
+        assert [t["value"] for t in card["tokens"]] == pytest.approx(
+            [value for _, _, value in wanted], abs=1e-4
+        )
+        values = {(t["start"], t["end"]): t["value"] for t in card["tokens"]}
+        for span in card["spans"]:
+            sign, _, step = span["kind"].partition("-")
+            assert (values[span["start"], span["end"]] > 0) == (sign == "for")
+            assert 1 <= int(step) <= 5
+    darkest = [span for card in said["proponents"] for span in card["spans"] if span["kind"].endswith("-5")]
+    assert darkest
+    done = BeautifulSoup(client.get(path).text, "html.parser")
+    assert [p.get_text() for p in done.select(".proponent .passage")] == texts
+    assert len(done.select(".legend mark")) == 10
+    assert not done.find("meta", attrs={"http-equiv": "refresh"})
+
+
+def test_a_run_whose_index_is_elsewhere_offers_no_token_influence(client: TestClient) -> None:
+    """An imported file's run shows everything else."""
+    said = client.get("/runs/loaded/prompts/one.json?view=tokens").json()
+    assert said["shading"] is None
+    assert "Token influence" not in [view["label"] for view in said["views"]]
+    assert client.post("/runs/loaded/prompts/one/tokens").status_code == 409
+
+
+def test_other_sites_cannot_make_the_worker_work(client: TestClient) -> None:
+    answer = client.post(f"{EXAMPLE}/tokens", headers={"Origin": "https://elsewhere.example"})
+    assert answer.status_code == 403
+
+
+def test_a_shading_is_no_trace_of_its_own(client: TestClient, store: Store, home: Path) -> None:
+    """It stands in the queue like one, but is neither listed among the questions nor shown as a page."""
+    client.post(f"{EXAMPLE}/tokens")
+    worker = worker_of(settings_of(home), store)
+    worker.step()
+    worker.close()
+    assert client.get("/trace.json").json()["recent"] == []
