@@ -62,6 +62,13 @@ class PostgreSQL:
         yield self.url(name)
         self._do("postgres", f"DROP DATABASE {name} WITH (FORCE)")
 
+    def lasting(self) -> str:
+        """The URL of a new, migrated database that is kept until the server stops, for tests that only read it."""
+        name = f"lasting_{next(self._numbers)}"
+        self._do("postgres", f"CREATE DATABASE {name} TEMPLATE template0")
+        migrate(self.url(name))
+        return self.url(name)
+
     def _do(self, database: str, *statements: str) -> None:
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             for statement in statements:

@@ -24,8 +24,7 @@ def filled_url(
         shutil.copy(migrated_sqlite, path)
         url = f"sqlite:///{path}"
     else:
-        server = request.getfixturevalue("postgresql_server")
-        url = server.url(server.new())
+        url = request.getfixturevalue("postgresql_server").lasting()
     store = open_store(url)
     with store.session() as session:
         fill(session)
