@@ -71,6 +71,9 @@ COLUMNS: dict[str, tuple[str, str]] = {  # name of a field -> row and column
     **{name: ("output", field.column) for field in OUTPUT for name in field.names},
     **{side + rest: (side, column) for side in SIDES for rest, (column, _) in LISTS.items()},
 }
+_PROMPT = [field.column for field in PROMPT]
+_OUTPUT = [field.column for field in OUTPUT]
+_FIELDS = {name: field for field in (*PROMPT, *OUTPUT) for name in field.names}
 _KIND = re.compile(r"[ -~]{1,40}")  # what the column takes: a short plain word
 _USUAL: dict[Kind, type] = {"text": str, "id": str, "number": float, "truth": bool}
 _AS: dict[Kind, type] = {"id": str, "count": int, "number": float}
@@ -107,20 +110,19 @@ def parse(line: Line) -> Parsed:
     """
     line.text("inputs_plaintext")
     line.text("targets_plaintext")
-    return Parsed(
-        line,
-        {field.column: _value(line, field) for field in PROMPT},
-        {field.column: _value(line, field) for field in OUTPUT},
-        {side: found for side in SIDES if (found := _side(line, side))},
-    )
-
-
-def _value(line: Line, field: Field) -> Any:
-    for name in field.names:
-        value = line.record.get(name)
-        if value is not None:
-            return _checked(line, name, field.kind, value)
-    return None
+    rows: dict[str, dict[str, Any]] = {"prompt": dict.fromkeys(_PROMPT), "output": dict.fromkeys(_OUTPUT)}
+    record = line.record
+    for name, value in record.items():
+        field = _FIELDS.get(name)
+        if field is None or value is None:
+            continue
+        if (
+            name == field.names[0] or record.get(field.names[0]) is None
+        ):  # today's name goes before an older one
+            row, column = COLUMNS[name]
+            rows[row][column] = _checked(line, name, field.kind, value)
+    sides = {side: found for side in SIDES if (found := _side(line, side))}
+    return Parsed(line, rows["prompt"], rows["output"], sides)
 
 
 def _side(line: Line, side: str) -> dict[str, Sequence[Any]]:
@@ -158,8 +160,7 @@ def _side(line: Line, side: str) -> dict[str, Sequence[Any]]:
 
 def _checked_all(line: Line, name: str, kind: Kind, column: str, values: list[Any]) -> Sequence[Any]:
     kinds = set(map(type, values))
-    usual = kinds == {_USUAL.get(kind)} and column != "kind"
-    if usual and (kind != "number" or all(map(math.isfinite, values))):
+    if kinds == {_USUAL.get(kind)} and column != "kind":
         return values
     if kind == "text" and column not in ("text",):  # our own and the paper's annotations may be anything
         return [
@@ -170,6 +171,8 @@ def _checked_all(line: Line, name: str, kind: Kind, column: str, values: list[An
 
 
 def _checked(line: Line, name: str, kind: Kind, value: Any) -> Any:
+    if type(value) is _USUAL.get(kind):
+        return value
     number = isinstance(value, int | float) and not isinstance(value, bool)
     fits = {
         "text": isinstance(value, str),

@@ -14,6 +14,7 @@ from app.errors import UserError
 Progress = Callable[[int, int], None]
 """Called with bytes read so far and in all."""
 GZIP_MAGIC = b"\x1f\x8b"
+READ_AT_ONCE = 1 << 20  # bytes
 EVERY = 500  # lines between two signs of progress
 
 
@@ -76,7 +77,7 @@ def read_lines(file: Path, progress: Progress | None = None, *, name: str | None
         raise UserError("There is no such file.", file=file, remedy="Check the path.")
     shown = name or file
     total = file.stat().st_size
-    with file.open("rb") as raw:
+    with file.open("rb", buffering=READ_AT_ONCE) as raw:
         zipped = raw.read(2) == GZIP_MAGIC
         raw.seek(0)
         stream = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if zipped else raw

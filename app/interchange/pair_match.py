@@ -22,7 +22,7 @@ from app.store.writing import insert_rows, new_ids
 TASK_WORDS = (
     ("commonsense", ("copa", "piqa", "commonsense", "cause")),
     ("arithmetic", ("arithmetic", "math", "addition", "subtraction", "wordproblem")),
-    ("open_ended", ("stor", "open_ended", "openended")),
+    ("open_ended", ("stor", "openended")),
     ("fact", ("trex", "fact", "lama")),
 )
 _COLUMNS = [field.column for field in PROMPT]
@@ -121,7 +121,7 @@ def guess_task(record: Row, file: str) -> str:
     """The task of a record that does not name one of ours: by its words, by the file's name, by its fields."""
     own = " ".join(str(record.get(name, "")) for name in ("task", "query_set", "example_id", "trex_id"))
     for said in (own, file.rsplit("/", 1)[-1]):
-        plain = said.lower().replace("_", "").replace("-", "").replace("openended", "open_ended")
+        plain = said.lower().replace("_", "").replace("-", "")
         for task, words in TASK_WORDS:
             if any(word in plain for word in words):
                 return task
