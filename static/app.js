@@ -121,8 +121,13 @@ document.addEventListener("keydown", (event) => {
 
 // After a swap, focus stays on the control that asked for it
 let asked = null;
-document.addEventListener("htmx:before:request", (event) => { asked = event.target?.getAttribute?.("href") ?? null; });
+// (two controls can lead to one address: the run that is shown, and the view that is chosen).
+const same = (link) => link.getAttribute("href") === asked.href && link.textContent === asked.text;
+document.addEventListener("htmx:before:request", (event) => {
+  const link = event.target?.closest?.("a[href]");
+  asked = link ? { href: link.getAttribute("href"), text: link.textContent } : null;
+});
 document.addEventListener("htmx:after:swap", () => {
-  if (asked) $$("#passages a").find((link) => link.getAttribute("href") === asked)?.focus({ preventScroll: true });
+  if (asked) $$("#passages a").find(same)?.focus({ preventScroll: true });
   asked = null;
 });
