@@ -133,7 +133,7 @@ def _spans(text: str, example: Example, shown: Shown, row: Retrieved) -> list[Sp
     if shown.view == "plain":
         return []
     if shown.view == "tokens":
-        return shades(shown.tokens.get(row.passage_id, []), shown.most)
+        return shades(text, shown.tokens.get(row.passage_id, []), shown.most)
     if shown.view == "verbatim":
         return shared_spans(text, f"{prompt.text} {prompt.target}")
     found = entities(text, prompt.subject, [prompt.target, *prompt.aliases])

@@ -82,12 +82,17 @@ def token_influence(
     return TokenInfluence(status="done", ready=ready, ask_url=ask_url, most=most), tokens
 
 
-def shades(tokens: list[Token], most: float) -> list[Span]:
-    """A span for each token that carries a tenth of the most or more: `for-1` to `for-5`, `against-1` to `-5`."""
+def shades(text: str, tokens: list[Token], most: float) -> list[Span]:
+    """A span for each token that carries a tenth of the most or more: `for-1` to `for-5`, `against-1` to `-5`.
+
+    The space that begins a token is not shaded.
+    """
     spans = []
     for token in tokens:
         share = abs(token.value) / most if most else 0.0
         if share >= 1 / (2 * STEPS):
             kind = f"{'for' if token.value > 0 else 'against'}-{ceil(share * STEPS)}"
-            spans.append(Span(start=token.start, end=token.end, kind=kind))
+            piece = text[token.start : token.end]
+            start = token.start + len(piece) - len(piece.lstrip())
+            spans.append(Span(start=start, end=token.end, kind=kind))
     return spans

@@ -47,7 +47,7 @@ def readyz(request: Request, settings: Config) -> Response:
     """Database, models, indexes and tracing worker: 200 if all can be used, else 503 naming what cannot."""
     checks = [_database(request)]
     if checks[0].ok:
-        checks += [*_models(request), *_indexes(settings), _worker(request)]
+        checks += [*_models(request, settings), *_indexes(settings), _worker(request)]
     ok = all(check.ok for check in checks)
     page = HealthPage(title="Readiness", ok=ok, checks=checks)
     return respond(request, page, "health.html", status=200 if ok else 503)
@@ -61,24 +61,21 @@ def _database(request: Request) -> Check:
     return Check(name="database", ok=True, detail=request.app.state.store.engine.dialect.name)
 
 
-def _models(request: Request) -> list[Check]:
-    """Every model with a path has its weights there."""
+def _models(request: Request, settings: Settings) -> list[Check]:
+    """Every model with a path has its weights there, or in the home directory it may have moved with."""
     checks = []
     with request.app.state.store.session() as session:
         models = session.scalars(select(Model).where(Model.path.is_not(None)).order_by(Model.name)).all()
     for model in models:
-        found = _model_file(model.path or "")
-        detail = (
-            f"{model.path}"
-            if found
-            else f"No weights at {model.path}; put the checkpoint back or build it again."
-        )
-        checks.append(Check(name=f"model {model.name}", ok=found, detail=detail))
+        places = (settings.models / model.name, Path(model.path or ""))
+        place = next((each for each in places if _model_file(each)), None)
+        missing = f"No weights at {model.path}; put the checkpoint back or build it again."
+        checks.append(Check(name=f"model {model.name}", ok=place is not None, detail=str(place or missing)))
     return checks
 
 
-def _model_file(path: str) -> bool:
-    return any(Path(path).glob("*.safetensors")) or any(Path(path).glob("pytorch_model*.bin"))
+def _model_file(path: Path) -> bool:
+    return any(path.glob("*.safetensors")) or any(path.glob("pytorch_model*.bin"))
 
 
 def _indexes(settings: Settings) -> list[Check]:
