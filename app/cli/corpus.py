@@ -18,9 +18,16 @@ def register(app: typer.Typer) -> None:
 
 @group.command()
 def add(
-    file: Annotated[Path, typer.Argument(help="JSON Lines, plain or gzipped: {id, text, …} a line.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="JSON Lines, plain or gzipped: {id, text, …} a line; a Parquet file; or a dataset saved on disk."
+        ),
+    ],
     name: Annotated[str, typer.Option(help="The corpus's name; default: the file's.")] = "",
     description: Annotated[str, typer.Option(help="One sentence that pages show beside the name.")] = "",
+    id_field: Annotated[str, typer.Option(help="The field with the passages' ids, if it is another.")] = "",
+    text_field: Annotated[str, typer.Option(help="The field with their texts, if it is another.")] = "",
     facts: Annotated[
         Path | None,
         typer.Option(
@@ -66,7 +73,7 @@ def add(
             step(done, total, "Indexing words, texts")
 
         with store.session(indexing=indexing) as session:
-            passages = read_passages(file, kilobytes(step))
+            passages = read_passages(file, kilobytes(step), id_field=id_field, text_field=text_field)
             if selection:
                 passages = only(passages, selection)
             corpus = add_corpus(session, name or stem(file), passages, description=description)
@@ -99,4 +106,4 @@ def list_() -> None:
 
 def stem(file: Path) -> str:
     """A file's name without what says its format."""
-    return file.name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".json")
+    return file.name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".json").removesuffix(".parquet")

@@ -6,6 +6,6 @@ prompts share them (same id, text and target), so that their runs stand side by 
 """
 
 from app.interchange.pair_in import Names, guess_method, import_results
-from app.interchange.pair_out import example_record, export_results
+from app.interchange.pair_out import example_record, example_records, export_results
 
-__all__ = ["Names", "example_record", "export_results", "guess_method", "import_results"]
+__all__ = ["Names", "example_record", "example_records", "export_results", "guess_method", "import_results"]

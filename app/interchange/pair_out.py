@@ -21,16 +21,17 @@ def export_results(session: Session, run: Run) -> Iterator[dict[str, Any]]:
         results = session.scalars(page.order_by(Result.position).limit(AT_ONCE)).all()
         if not results:
             return
-        yield from _records(session, run, results)
+        yield from example_records(session, run, results)
         after = results[-1].position
 
 
 def example_record(session: Session, run: Run, result: Result) -> dict[str, Any]:
     """One result of the run as a record."""
-    return next(_records(session, run, [result]))
+    return next(example_records(session, run, [result]))
 
 
-def _records(session: Session, run: Run, results: Sequence[Result]) -> Iterator[dict[str, Any]]:
+def example_records(session: Session, run: Run, results: Sequence[Result]) -> Iterator[dict[str, Any]]:
+    """Some results of the run as records, in the order given; three queries for all of them."""
     asked = select(Prompt, Output).outerjoin(
         Output, and_(Output.prompt_id == Prompt.id, Output.model_id == run.model_id)
     )

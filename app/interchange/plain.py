@@ -1,17 +1,20 @@
-"""Plain JSON Lines: corpora as `{id, text, …}` and prompts as `{id, prompt, target, …}`, gzip read directly.
+"""Plain files: corpora as `{id, text, …}` and prompts as `{id, prompt, target, …}`, gzip read directly.
 
 Every other field is kept: of a passage in `meta`, of a prompt in `extra`.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from app.errors import UserError
-from app.interchange.lines import Line, Progress, read_lines
+from app.interchange.lines import EVERY, Line, Progress, read_lines
 from app.store.corpora import PassageRecord
 from app.store.prompts import TASKS, PromptRecord
+from app.trackstar.sources import Corpus
 
+PARQUET_MAGIC = b"PAR1"
 PASSAGE_IDS = ("id", "passage_id")
 PROMPT_IDS = ("id", "fact_id", "example_id")
 STATED_BY = "entailing_passage_ids"
@@ -28,18 +31,53 @@ _PROMPT_FIELDS = {
 }
 
 
-def read_passages(file: Path, progress: Progress | None = None) -> Iterator[PassageRecord]:
-    """The passages of a file, in order.
+def read_passages(
+    file: Path, progress: Progress | None = None, *, id_field: str = "", text_field: str = ""
+) -> Iterator[PassageRecord]:
+    """The passages of a file, in order: JSON Lines, gzipped or not, Parquet, or a Hugging Face dataset on disk.
+
+    Args:
+        progress: told bytes read and in all; of a Parquet file or dataset, passages read and 0.
+        id_field, text_field: the fields' names, where they are not the usual ones.
 
     Raises:
         UserError: a line is not JSON, lacks its id or text, or repeats an id; file, line and field are named.
     """
+    if file.is_dir() or _starts_with(file, PARQUET_MAGIC):
+        source = Corpus(file, id_field or None, text_field or None)
+        for count, passage in enumerate(source.passages(), 1):
+            if progress and count % EVERY == 0:
+                progress(count, 0)
+            yield PassageRecord(
+                passage.id, passage.text, {name: as_json(v) for name, v in passage.meta.items()}
+            )
+        return
+    ids, text = (id_field,) if id_field else PASSAGE_IDS, text_field or "text"
     seen: dict[str, int] = {}
     for line in read_lines(file, progress):
-        id_ = _identity(line, PASSAGE_IDS, seen)
-        text = line.text("text")
-        meta = {key: value for key, value in line.record.items() if key not in ("text", *PASSAGE_IDS)}
-        yield PassageRecord(id_, text, meta)
+        id_ = _identity(line, ids, seen)
+        meta = {key: value for key, value in line.record.items() if key not in (text, *ids)}
+        yield PassageRecord(id_, line.text(text), meta)
+
+
+def as_json(value: Any) -> Any:
+    """A value of a table as JSON has it: dates and the like as text, what is no number as null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, dict):
+        return {str(key): as_json(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(each) for each in value]
+    return str(value)
+
+
+def _starts_with(file: Path, magic: bytes) -> bool:
+    if not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return opened.read(len(magic)) == magic
 
 
 def read_prompts(file: Path, progress: Progress | None = None) -> Iterator[PromptRecord]:

@@ -6,14 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from alembic import command
 from app.errors import UserError
 from app.paths import ALEMBIC
 from app.store.search import NEW_TEXTS, catch_up
@@ -111,11 +107,17 @@ def check_version(engine: Engine) -> None:
         )
 
 
-def _versions(engine: Engine) -> tuple[str | None, str | None]:
-    """The database's version and ours."""
+def _versions(engine: Engine) -> tuple[str | None, str]:
+    """The database's version and ours. Migrations are called after their version, so that Alembic, which takes longer to
+    load than most commands to run, is asked only where there is something to do."""
     with _reached(engine.url.render_as_string()), engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-    return found, _scripts().get_current_head()
+        known = inspect(connection).has_table("alembic_version")
+        found = connection.scalar(text("SELECT version_num FROM alembic_version")) if known else None
+    return found, max(_migrations())
+
+
+def _migrations() -> set[str]:
+    return {path.name.split("_")[0] for path in (ALEMBIC / "versions").glob("[0-9]*.py")}
 
 
 def _upgrade(url: str) -> None:
@@ -124,12 +126,16 @@ def _upgrade(url: str) -> None:
         found, wanted = _versions(engine)
         if found == wanted:
             return
-        if found and found not in {each.revision for each in _scripts().walk_revisions()}:
+        if found and found not in _migrations():
             raise UserError(
                 f"The database is at version {found}, which this Startrail does not know.",
                 field="STARTRAIL_DATABASE_URL",
                 remedy="A newer Startrail made it: install that one.",
             )
+        from alembic.config import Config
+
+        from alembic import command
+
         config = Config()
         config.set_main_option("script_location", str(ALEMBIC))
         with _reached(engine.url.render_as_string()), engine.begin() as connection:
@@ -140,10 +146,6 @@ def _upgrade(url: str) -> None:
             command.upgrade(config, "head")
     finally:
         engine.dispose()
-
-
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory(str(ALEMBIC))
 
 
 _ALONE = "SELECT pg_advisory_xact_lock(5741)"

@@ -3,9 +3,12 @@
 import gzip
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from records import paper_record, write
 from sqlalchemy import select
@@ -101,6 +104,31 @@ def test_plain_files(run: Command, store: Store, tmp_path: Path) -> None:
         assert session.scalars(select(Passage.meta)).first() == {"url": "https://x"}
         prompt = session.scalars(select(Prompt)).one()
         assert (prompt.task, prompt.extra) == ("arithmetic", {"level": 1})
+
+
+def test_tables_and_fields_of_other_names(run: Command, store: Store, tmp_path: Path) -> None:
+    """Parquet and datasets hold what JSON cannot; it is kept as text, and what is no number as null."""
+    rows = {
+        "key": ["a", "b"], "body": ["One.", "Two."], "when": [datetime(2024, 10, 23), None],
+        "weight": [float("nan"), 0.5], "tags": [["x"], []],
+    }  # fmt: skip
+    pq.write_table(pa.table(rows), tmp_path / "web.parquet")
+    words = ("--id-field", "key", "--text-field", "body")
+    assert "corpus web: 2 passages" in done(run("corpus", "add", tmp_path / "web.parquet", *words))
+    lines = write(tmp_path / "lines.jsonl", [{"key": "c", "body": "Three."}])
+    assert "corpus lines: 1 passages" in done(run("corpus", "add", lines, *words))
+    with store.session() as session:
+        passages = session.scalars(select(Passage).order_by(Passage.id)).all()
+        assert [(each.external_id, each.text) for each in passages] == [
+            ("a", "One."),
+            ("b", "Two."),
+            ("c", "Three."),
+        ]
+        assert [each.meta for each in passages] == [
+            {"when": "2024-10-23 00:00:00", "weight": None, "tags": ["x"]},
+            {"when": None, "weight": 0.5, "tags": []},
+            {},
+        ]
 
 
 def test_trex_as_it_stands(run: Command, store: Store, trex: tuple[Path, Path]) -> None:

@@ -1,11 +1,13 @@
 """The migrations make what the code expects, nothing more and nothing less, on both databases."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from alembic import command
@@ -28,6 +30,14 @@ def test_migrations_make_the_tables_of_the_code(store: Store) -> None:
             connection, opts={"include_name": ours, "compare_type": True, "render_as_batch": True}
         )
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_migrations_are_called_after_their_versions() -> None:
+    """The store reads the newest version from the files' names, to start without loading Alembic."""
+    scripts = ScriptDirectory(str(ALEMBIC))
+    files = [Path(each.path).name for each in scripts.walk_revisions()]
+    assert files == sorted(files, reverse=True)
+    assert files[0].startswith(f"{scripts.get_current_head()}_")
 
 
 def test_migrating_twice_changes_nothing(empty_url: str) -> None:
