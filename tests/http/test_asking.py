@@ -1,0 +1,80 @@
+"""Asking over HTTP: a question waits, a worker answers it, its permalink and twin say the same ever after."""
+
+from collections.abc import Iterator
+
+import pytest
+from asking import made_home, put_corpus, settings_of, worker_of
+from bs4 import BeautifulSoup
+from fastapi.testclient import TestClient
+from sites import site
+
+from app.store.engine import Store
+from app.tracing.worker import Worker
+
+QUESTION = {"prompt": "The capital of Mali is", "completion": "Bamako"}
+
+
+@pytest.fixture
+def asked(store: Store, database_url: str) -> Iterator[tuple[TestClient, Worker]]:
+    """A site over a store with a corpus, and a worker that answers when told to."""
+    put_corpus(store)
+    worker = worker_of(settings_of(made_home(), database_url), store)
+    with site(database_url, made_home()) as client:
+        yield client, worker
+        client.app.state.store.engine.dispose()  # type: ignore[attr-defined]
+
+
+def test_a_question_waits_then_has_proponents(asked: tuple[TestClient, Worker]) -> None:
+    client, worker = asked
+    put = client.post("/api/traces", json=QUESTION)
+    assert put.status_code in (200, 201, 202)
+    assert put.json()["status"] == "queued"
+    address = f"/traces/{put.json()['id']}"
+    assert client.get(f"{address}.json").json()["status"] == "queued"
+    assert worker.step() == 1
+    done = client.get(f"{address}.json").json()
+    assert done["status"] == "done"
+    assert done["proponents"], "the first method's passages"
+    assert [each["rank"] for each in done["proponents"]] == list(range(1, len(done["proponents"]) + 1))
+    page = BeautifulSoup(client.get(address).text, "html.parser")
+    assert "Bamako" in page.h1.text
+
+
+def test_an_equal_question_is_answered_from_the_store(asked: tuple[TestClient, Worker]) -> None:
+    """Nothing is computed twice for equal questions to an equal index, and the answer says so."""
+    client, worker = asked
+    first = client.post("/api/traces", json=QUESTION).json()
+    worker.step()
+    again = client.post("/api/traces", json=QUESTION).json()
+    assert again["id"] == first["id"]
+    assert again["reused"] is True
+
+
+@pytest.mark.parametrize(
+    ("question", "field"),
+    [
+        ({"prompt": ""}, "prompt"),
+        ({"prompt": "word " * 300}, "prompt"),
+        ({"prompt": "a\x07b"}, "prompt"),
+        ({"prompt": "The capital", "completion": "   "}, "completion"),
+        ({"prompt": "The capital", "model": "nobody"}, "model"),
+        ({"prompt": "The capital", "index": "nowhere"}, "index"),
+    ],
+)
+def test_a_question_that_cannot_be_asked_names_its_field(
+    asked: tuple[TestClient, Worker], question: dict[str, str], field: str
+) -> None:
+    """One clear problem document, and nothing in the queue."""
+    client, worker = asked
+    answer = client.post("/api/traces", json=question)
+    assert 400 <= answer.status_code < 500
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    assert answer.json()["field"] == field
+    assert worker.step() == 0
+
+
+def test_an_unknown_trace_is_a_page_that_helps(asked: tuple[TestClient, Worker]) -> None:
+    client, _ = asked
+    answer = client.get("/traces/nothinghere2")
+    assert answer.status_code == 404
+    assert BeautifulSoup(answer.text, "html.parser").h1 is not None
