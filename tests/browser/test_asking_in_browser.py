@@ -33,6 +33,7 @@ def answering(tmp_path: Path, serve: Callable[[Settings], AbstractContextManager
         yield address
     over.set()
     thread.join(10)
+    worker.close()
     store.engine.dispose()
 
 

@@ -22,6 +22,7 @@ def asked(store: Store, database_url: str) -> Iterator[tuple[TestClient, Worker]
     with site(database_url, made_home()) as client:
         yield client, worker
         client.app.state.store.engine.dispose()  # type: ignore[attr-defined]
+    worker.close()  # its heart would beat on in the next test's database
 
 
 def test_a_question_waits_then_has_proponents(asked: tuple[TestClient, Worker]) -> None:
