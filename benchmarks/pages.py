@@ -121,7 +121,7 @@ def large_beside_small(small: httpx.Client, large: httpx.Client, prompts: int, r
         "one task": "/prompts?task=fact",
         "task, relation and wrong answers": f"/prompts?task=fact&relation={RELATIONS[3]}&right=no",
         "the last page": "/prompts?before=-1",
-        "words": "/prompts?q=rare+word+77",
+        "a rare word": "/prompts?q=word+4321",
     }
     print(f"\n  {'the list of':<38}{SMALL:>12,} {prompts:>14,} prompts")
     checks, sums = [], [0.0, 0.0]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from random import randrange
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, true
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, union
 from sqlalchemy.orm import Session
 
 from app.store.filters import Node, Rows, condition
@@ -18,7 +18,6 @@ from app.store.tables import Output, Prompt, Result, Run
 from app.store.tally import FACETS, NAMES, Tally, joined, tallies
 
 PAGE_SIZE = 40
-RARE = 100  # a filter that leaves less than one in so many is followed from its own index
 
 
 @dataclass(frozen=True)
@@ -68,11 +67,15 @@ SORTS: dict[str, tuple[Callable[[], ColumnElement[Any]], bool]] = {
 }
 
 
-def filtered(session: Session, run: Run, filters: Filters) -> Select[Any]:
-    """`results` of the run joined to prompts and outputs, with every filter."""
+def filtered(session: Session, run: Run, filters: Filters, *, walk: bool = False) -> Select[Any]:
+    """`results` of the run joined to prompts and outputs, with every filter.
+
+    Args:
+        walk: go through the run in order; the facets' own indexes are kept out of it.
+    """
     query = joined().where(Result.run_id == run.id)
     for name, value in filters.chosen().items():
-        query = query.where(FACETS[name] == value)
+        query = query.where((func.coalesce(FACETS[name], "") if walk else FACETS[name]) == value)
     extra = narrowed(session, filters)
     return query if extra is None else query.where(extra)
 
@@ -81,8 +84,12 @@ def narrowed(session: Session, filters: Filters) -> ColumnElement[bool] | None:
     """The search and the expression as one condition; None if there is neither."""
     parts: list[ColumnElement[bool]] = []
     if words(filters.q):
+        of_prompt = Prompt.id.in_(matching_prompts(session, filters.q))
         of_answer = Output.id.in_(matching_outputs(session, filters.q))
-        parts.append(or_(Prompt.id.in_(matching_prompts(session, filters.q)), of_answer))
+        # Said twice: an “or” alone makes the database look at every prompt, a union lets it start from the few found.
+        answered = select(Output.prompt_id).where(of_answer)
+        parts.append(Prompt.id.in_(union(matching_prompts(session, filters.q), answered)))
+        parts.append(or_(of_prompt, of_answer))
     if filters.where is not None:
         parts.append(condition(filters.where, Rows(prompt=Prompt, output=Output, result=Result)))
     return and_(true(), *parts) if parts else None
@@ -119,7 +126,7 @@ def page(
     backwards = last or before is not None
     edge = None if last else before if backwards else after
     columns, descending = _order(sort)
-    query = filtered(session, run, filters).add_columns(Result, Prompt, Output)
+    query = filtered(session, run, filters, walk=not few).add_columns(Result, Prompt, Output)
     if edge is not None:
         query = query.where(_beyond(session, run, sort, edge, forwards=not backwards))
     if backwards:
@@ -146,7 +153,7 @@ def window(
         return Window([], False, False)
     last = before is not None and before < 0
     size = (total % PAGE_SIZE or PAGE_SIZE) if last else PAGE_SIZE
-    few = total * RARE < run.prompt_count
+    few = is_few(run, total, size)
     rows = page(
         session, run, filters, sort=sort, after=after, before=before, last=last, size=size + 1, few=few
     )
@@ -156,11 +163,25 @@ def window(
     return Window(rows[:size], before=after is not None, after=len(rows) > size)
 
 
-def random_one(session: Session, run: Run, filters: Filters) -> str | None:
-    """Slug of a prompt drawn from the list: the first at or after a random place in the run, so that none is counted.
+def is_few(run: Run, total: int, size: int = 1) -> bool:
+    """Whether `size` prompts of a list of `total` are found faster by finding the whole list first.
 
-    After a gap the next prompt is drawn more often; over a whole run every prompt is as likely.
+    Going through the run in order looks at `size / (total / prompt_count)` rows; finding the list looks at `total`.
     """
+    return total * total < size * run.prompt_count
+
+
+def random_one(session: Session, run: Run, filters: Filters) -> str | None:
+    """Slug of a prompt drawn from the list.
+
+    From a long list it is the first at or after a random place in the run, so that none need be counted: after a gap
+    the next prompt is drawn more often.
+    """
+    total = count(session, run, filters)
+    if not total:
+        return None
+    if is_few(run, total):
+        return nth(session, run, filters, "", 1 + randrange(total))
     start = randrange(max(1, run.prompt_count)) - 1
     for edge in (start, None):
         rows = page(session, run, filters, after=edge, size=1)

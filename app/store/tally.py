@@ -31,6 +31,8 @@ FACETS: dict[str, ColumnElement[Any]] = {
     "ais": case((Result.best_ais >= ENTAILED, "high"), (Result.best_ais < ENTAILED, "low")),
 }
 NAMES = tuple(FACETS)
+MOST_VALUES = 24  # of a facet
+KEPT = 200  # choices per run whose counts are kept
 SUMS: dict[str, ColumnElement[Any]] = {
     "prompts": func.count(),
     "judged": func.count(Output.correct),
@@ -71,49 +73,74 @@ class Count:
 
 
 class Tally:
-    """The combinations of a run."""
+    """The combinations of a run. What is worked out of them is kept: the same lists are asked for over and over."""
 
     def __init__(self, cells: Sequence[Cell]) -> None:
         self.cells = cells
+        self._worked: dict[tuple[Any, ...], tuple[Summary, dict[str, list[Count]]]] = {}
 
     def count(self, chosen: Mapping[str, str]) -> int:
         """How many prompts have all the values chosen."""
-        wanted = _wanted(chosen)
-        return int(sum(cell.sums[0] for cell in self.cells if _misses(cell, wanted) == (0, "")))
+        return self.summary(chosen).prompts
 
-    def facets(self, chosen: Mapping[str, str], most: int = 24) -> dict[str, list[Count]]:
+    def facets(self, chosen: Mapping[str, str]) -> dict[str, list[Count]]:
         """Every facet's values, most frequent first, each counted under all other facets' choices."""
-        wanted = _wanted(chosen)
-        counts: dict[str, dict[str, int]] = {name: {} for name in NAMES}
-        for cell in self.cells:
-            missed, where = _misses(cell, wanted)
-            if missed > 1:
-                continue
-            for name, value in zip(NAMES, cell.values, strict=True):
-                if value is not None and (not missed or where == name):
-                    counts[name][value] = counts[name].get(value, 0) + int(cell.sums[0])
-        return {name: _ordered(found, chosen.get(name, ""), most) for name, found in counts.items()}
+        return self._work_out(chosen)[1]
 
     def summary(self, chosen: Mapping[str, str]) -> Summary:
         """The numbers of the prompts that have all the values chosen."""
-        wanted = _wanted(chosen)
-        cells = [cell for cell in self.cells if _misses(cell, wanted) == (0, "")]
-        sums = [sum(column) for column in zip(*(cell.sums for cell in cells), strict=True)]
-        total = dict(zip(SUMS, sums or [0.0] * len(SUMS), strict=True))
-        stated = NAMES.index("stated")
-        known = sum(cell.sums[0] for cell in cells if cell.values[stated] is not None)
+        return self._work_out(chosen)[0]
 
-        def share(part: str, whole: float) -> float | None:
-            return total[part] / whole if whole else None
+    def _work_out(self, chosen: Mapping[str, str]) -> tuple[Summary, dict[str, list[Count]]]:
+        wanted = [(at, chosen[name]) for at, name in enumerate(NAMES) if chosen.get(name)]
+        key = tuple(wanted)
+        if key not in self._worked:
+            inside, beside = self._split(wanted)
+            counts: list[dict[str | None, float]] = [{} for _ in NAMES]
+            for cell in inside:
+                for at, value in enumerate(cell.values):
+                    counts[at][value] = counts[at].get(value, 0.0) + cell.sums[0]
+            for at, cell in beside:
+                counts[at][cell.values[at]] = counts[at].get(cell.values[at], 0.0) + cell.sums[0]
+            facets = {
+                name: _ordered(found, chosen.get(name, "")) for name, found in zip(NAMES, counts, strict=True)
+            }
+            if len(self._worked) >= KEPT:
+                self._worked.pop(next(iter(self._worked)), None)
+            self._worked[key] = (_summary(inside), facets)
+        return self._worked[key]
 
-        found = total["found"]  # without any passage that states a fact nobody may have looked for one
-        return Summary(
-            prompts=int(total["prompts"]),
-            right=share("right", total["judged"]),
-            mrr=share("reciprocal_ranks", known) if found else None,
-            recall_at_10=share("within_10", known) if found else None,
-            tail_patch=share("tail_patches", total["measured"]),
-        )
+    def _split(self, wanted: Sequence[tuple[int, str]]) -> tuple[list[Cell], list[tuple[int, Cell]]]:
+        """The cells that have all the values, and those that miss only one, with the facet they miss it in."""
+        if not wanted:
+            return list(self.cells), []
+        inside, beside = [], []
+        for cell in self.cells:
+            missed = [at for at, value in wanted if cell.values[at] != value]
+            if not missed:
+                inside.append(cell)
+            elif len(missed) == 1:
+                beside.append((missed[0], cell))
+        return inside, beside
+
+
+def _summary(cells: Sequence[Cell]) -> Summary:
+    sums = [sum(column) for column in zip(*(cell.sums for cell in cells), strict=True)]
+    total = dict(zip(SUMS, sums or [0.0] * len(SUMS), strict=True))
+    stated = NAMES.index("stated")
+    known = sum(cell.sums[0] for cell in cells if cell.values[stated] is not None)
+
+    def share(part: str, whole: float) -> float | None:
+        return total[part] / whole if whole else None
+
+    found = total["found"]  # without any passage that states a fact nobody may have looked for one
+    return Summary(
+        prompts=int(total["prompts"]),
+        right=share("right", total["judged"]),
+        mrr=share("reciprocal_ranks", known) if found else None,
+        recall_at_10=share("within_10", known) if found else None,
+        tail_patch=share("tail_patches", total["measured"]),
+    )
 
 
 def tallies(
@@ -159,22 +186,10 @@ def joined() -> Select[Any]:
     )
 
 
-def _wanted(chosen: Mapping[str, str]) -> list[tuple[int, str]]:
-    return [(at, chosen[name]) for at, name in enumerate(NAMES) if chosen.get(name)]
-
-
-def _misses(cell: Cell, wanted: Sequence[tuple[int, str]]) -> tuple[int, str]:
-    """How many of the choices the cell does not have, and the facet of the last one."""
-    missed, where = 0, ""
-    for at, value in wanted:
-        if cell.values[at] != value:
-            missed, where = missed + 1, NAMES[at]
-    return missed, where
-
-
-def _ordered(found: Mapping[str, int], chosen: str, most: int) -> list[Count]:
+def _ordered(found: Mapping[str | None, float], chosen: str) -> list[Count]:
     """Most frequent first; the value chosen is always among them, even at none."""
-    counts = [Count(value, n) for value, n in sorted(found.items(), key=lambda item: (-item[1], item[0]))]
+    known = [(value, int(n)) for value, n in found.items() if value is not None]
+    counts = [Count(value, n) for value, n in sorted(known, key=lambda item: (-item[1], item[0]))]
     if chosen and chosen not in found:
         counts.append(Count(chosen, 0))
-    return counts[:most] + [each for each in counts[most:] if each.value == chosen]
+    return counts[:MOST_VALUES] + [each for each in counts[MOST_VALUES:] if each.value == chosen]

@@ -61,7 +61,7 @@ class Stretch(BaseModel):
 class ExamplePage(BaseModel):
     """One output: prompt, answer, retrieved passages, and where to go from here.
 
-    `number` is its place in the list of `total` that the query makes, where that is cheap to know.
+    `total` is the length of the list that the query makes, `number` its place there where that is cheap to know.
     """
 
     title: str
@@ -101,7 +101,7 @@ class ExamplePage(BaseModel):
     runs: list[Link]
     stretches: list[Stretch]
     number: int | None
-    total: int | None
+    total: int
     random_url: str
     cite_url: str
     csv_url: str
@@ -178,8 +178,14 @@ def _page(
     shading, tokens = token_influence(session, settings, example, ask_url) if view == "tokens" else (None, {})
     cards = make_cards(example, Shown(view, counts, tokens, shading.most if shading else 0.0))
     filters = asked.filters()
-    before = browse.page(session, run, filters, sort=asked.sort, before=result.position, size=NEARBY[0])
-    after = browse.page(session, run, filters, sort=asked.sort, after=result.position, size=NEARBY[1])
+    total = browse.count(session, run, filters)
+    few = browse.is_few(run, total, sum(NEARBY))
+    before = browse.page(
+        session, run, filters, sort=asked.sort, before=result.position, size=NEARBY[0], few=few
+    )
+    after = browse.page(
+        session, run, filters, sort=asked.sort, after=result.position, size=NEARBY[1], few=few
+    )
     siblings = sibling_runs(session, prompt.id)
     others = [each.slug for each in siblings if each.slug != run.slug]
     left = example.retrieved_count - len(example.retrieved)
@@ -243,7 +249,7 @@ def _page(
         ],
         stretches=_stretches(session, run, cards) if view == "verbatim" else [],
         number=result.position + 1 if plain else None,
-        total=run.prompt_count if plain else None,
+        total=total,
         random_url=urls.random_prompt(run.slug, **asked.query()),
         cite_url=urls.cite(run.slug, prompt.slug),
         csv_url=urls.twin(here(), "csv"),
