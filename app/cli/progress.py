@@ -1,5 +1,6 @@
-"""One look for all long work: what is done, how fast, how long still. Silent where nobody watches."""
+"""One look for all long work: what is done, how fast, how long still. A line now and then where no terminal is."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -28,6 +29,7 @@ class Step(Protocol):
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
+QUIET = 20.0  # seconds between two lines of progress in a log
 
 
 class Rate(ProgressColumn):
@@ -41,6 +43,9 @@ class Rate(ProgressColumn):
 @contextmanager
 def bar(description: str) -> Iterator[Step]:
     """A progress bar on standard error, so that standard output stays clean for pipes."""
+    if not errors.is_terminal:
+        yield _lines(description)
+        return
     columns = (
         SpinnerColumn(finished_text="[green]✓"),
         TextColumn("{task.description:<34}"),
@@ -57,6 +62,23 @@ def bar(description: str) -> Iterator[Step]:
             progress.update(task, completed=done, total=total or None, description=label)
 
         yield step
+
+
+def _lines(description: str) -> Step:
+    """For logs: nothing about short work, then a line every `QUIET` seconds."""
+    started = last = time.monotonic()
+
+    def step(done: int, total: int, label: str | None = None) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < QUIET:
+            return
+        last = now
+        left = f", {(total - done) * (now - started) / done:,.0f} s left" if 0 < done < total else ""
+        of = f" of {total:,}" if total else ""
+        errors.print(f"{label or description}: {done:,}{of} after {now - started:,.0f} s{left}")
+
+    return step
 
 
 def kilobytes(step: Step) -> Callable[[int, int], None]:

@@ -186,9 +186,10 @@ def _cities(geonames: object, countries: list[Country]) -> list[City]:
     per_country: dict[str, int] = {}
     for row in sorted(rows, key=lambda row: (-row["population"], row["geonameid"])):
         name, iso = row["name"], row["countrycode"]
+        if row["population"] < 450_000 or iso not in known or per_country.get(iso, 0) == 7:
+            continue
         clear = holders[name] == 1 and name not in NO_CITY and bool(PLAIN_NAME.fullmatch(name))
-        clear = clear and not any(_fold(name) in other or other in _fold(name) for other in taken)
-        if row["population"] >= 450_000 and iso in known and clear and per_country.get(iso, 0) < 7:
+        if clear and not any(_fold(name) in other or other in _fold(name) for other in taken):
             per_country[iso] = per_country.get(iso, 0) + 1
             cities.append(City(name=name, country=iso, population=row["population"]))
     return cities

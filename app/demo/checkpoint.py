@@ -29,7 +29,10 @@ def save_checkpoint(
     weights = {
         name: parameter.detach().to(dtype).contiguous() for name, parameter in model.named_parameters()
     }
-    config = model.config.to_dict() | {"dtype": str(dtype).removeprefix("torch.")}
+    config = model.config.to_dict() | {
+        "dtype": str(dtype).removeprefix("torch."),
+        "architectures": [type(model).__name__],
+    }
     type(model.config).from_dict(config).save_pretrained(out)
     save_file(weights, out / "model.safetensors", metadata={"format": "pt"})
     save_file(

@@ -25,6 +25,7 @@ from tokenizers import Tokenizer
 from torch.optim import Adafactor
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from app.demo.batches import length_batches
 from app.demo.checkpoint import save_checkpoint
 from app.demo.tokenizer import BOS, EOS, PAD, save_tokenizer, token_id, train_tokenizer
 from app.errors import UserError
@@ -211,17 +212,6 @@ def _train(
     finally:
         torch.set_flush_denormal(False)
     return model, optimizer, curve, tokens
-
-
-def length_batches(lengths: Sequence[int], size: int, shuffler: torch.Generator) -> list[list[int]]:
-    """Rows in batches of like length, in random order, so that next to nothing is padding.
-
-    Each call deals anew: a little noise on the lengths changes who shares a batch with whom.
-    """
-    noise = torch.rand(len(lengths), generator=shuffler).tolist()
-    order = sorted(range(len(lengths)), key=lambda row: lengths[row] + noise[row])
-    batches = [order[start : start + size] for start in range(0, len(order), size)]
-    return [batches[place] for place in torch.randperm(len(batches), generator=shuffler).tolist()]
 
 
 def _new_model(config: PretrainConfig, tokenizer: Tokenizer) -> LlamaForCausalLM:

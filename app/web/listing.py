@@ -1,10 +1,9 @@
 """The list of prompts that the filters in a URL make: facets, an English sentence, pages. Shared by two pages."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated
 
-from fastapi import Depends, Query, Request
-from pydantic import BaseModel, field_validator
+from fastapi import Request
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
@@ -13,9 +12,9 @@ from app.store.browse import Filters
 from app.store.tables import Run
 from app.store.tally import Tally, tallies
 from app.web import urls
+from app.web.asked import Asked
 from app.web.filter_words import PRESETS
-from app.web.filters import parse
-from app.web.listing_words import LABELS, SORTS, VALUES, label, part_name, sentence
+from app.web.listing_words import LABELS, SORTS, label, part_name, sentence
 from app.web.respond import wants_json
 
 
@@ -116,54 +115,6 @@ class Listing(BaseModel):
     go_url: str
     clear_url: str | None
     dropped: list[Dropped] = []
-
-
-class Asked(BaseModel):
-    """The list's part of a URL's query, as typed."""
-
-    task: str = Query("", description="fact, commonsense, arithmetic or open_ended")
-    relation: str = Query("", description="what the fact says of its subject, as the corpus calls it")
-    frequency: str = Query(
-        "", description="bucket: 0 never stated, 1 once, 2 two or three times, 3 four to seven, …"
-    )
-    right: str = Query("", description="whether the model answers right: yes or no")
-    confidence: str = Query("", description="high (0.5 or more) or low")
-    stated: str = Query("", description="whether a retrieved passage states the answer: yes or no")
-    ais: str = Query("", description="best AIS score: high (0.5 or more) or low")
-    q: str = Query("", max_length=500, description="words that prompt and target, or the answer, contain")
-    where: str = Query("", max_length=2000, description="an expression over the record's fields, see /about")
-    sort: str = Query(
-        "", description="frequency, rare, score, probability or tail-patch; else the run's order"
-    )
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _without_null(cls, value: object) -> object:
-        return value.replace("\0", "") if isinstance(value, str) else value  # no database takes it
-
-    def query(self) -> dict[str, str]:
-        """The parameters that say something."""
-        return {name: value for name, value in self.model_dump().items() if value}
-
-    def filters(self) -> Filters:
-        """The filters; an expression that cannot be read is a `UserError` at `where`."""
-        for name, allowed in VALUES.items():
-            if (value := getattr(self, name)) and value not in allowed:
-                raise UserError(
-                    f"“{value}” is no value of {name}.", field=name, remedy=f"Use {' or '.join(allowed)}."
-                )
-        rest = self.model_dump(exclude={"where", "sort"})
-        return Filters(**rest, where=parse(self.where) if self.where.strip() else None)
-
-
-AskedQuery = Annotated[Asked, Depends(Asked)]
-FAR = 1 << 40  # beyond any position; what a database can count stays well above it
-After = Annotated[
-    int | None, Query(ge=-1, le=FAR, description="show what comes after this position of the run")
-]
-Before = Annotated[
-    int | None, Query(ge=-1, le=FAR, description="show what comes before this position; −1 for the last page")
-]
 
 
 def make_listing(

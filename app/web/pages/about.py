@@ -12,6 +12,22 @@ from app.web.respond import page_route, respond
 router = APIRouter()
 
 
+COMMON = {  # parameters that mean the same wherever they stand
+    "slug": "slug of a run; of a prompt for /compare",
+    "run": "slug of a run",
+    "prompt": "slug of a prompt",
+    "id": "id of a passage",
+    "trace_id": "id of a trace",
+    "runs": "slugs of two to four runs, separated by commas",
+    "side": "proponent or opponent",
+    "depth": "how many passages of each run",
+    "task": "fact, commonsense, arithmetic or open_ended",
+    "relation": "what the fact says of its subject",
+    "since": "id of the trace to tell the difference to",
+    "page": "number of the page, from 1",
+}
+
+
 class FieldInfo(BaseModel):
     """A field of a prompt's record that an expression may name."""
 
@@ -97,7 +113,7 @@ def _operation(document: dict[str, Any], method: str, path: str, operation: dict
                 type=_type(each.get("schema", {})),
                 required=each.get("required", False),
                 default=each.get("schema", {}).get("default"),
-                description=each.get("description", ""),
+                description=each.get("description") or COMMON.get(each["name"], ""),
             )
             for each in operation.get("parameters", [])
         ],

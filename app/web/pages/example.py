@@ -16,10 +16,11 @@ from app.store.runs import get_run, sibling_runs
 from app.store.tables import Run
 from app.tracing.asking import shade
 from app.web import urls
+from app.web.asked import Asked, AskedQuery
 from app.web.cards import Card, Shown, make_cards
 from app.web.context import Config, Db
 from app.web.highlight import Span, entities
-from app.web.listing import Asked, AskedQuery, Item, item
+from app.web.listing import Item, item
 from app.web.respond import page_route, respond
 from app.web.same_origin import require_same_origin
 from app.web.shading import SHOWN as SHADED

@@ -17,9 +17,9 @@ from app.store.engine import Store
 from app.store.examples import Example, get_example
 from app.store.runs import get_run, list_runs
 from app.store.tables import Run
+from app.web.asked import Asked, AskedQuery
 from app.web.context import Db
 from app.web.exports import csv_rows, download, etag, jsonl_rows
-from app.web.listing import Asked, AskedQuery
 
 router = APIRouter()
 BATCH = 500

@@ -12,9 +12,10 @@ from app.store.runs import list_runs
 from app.store.tables import Retrieved, Run
 from app.store.tally import tallies
 from app.web import urls
+from app.web.asked import Asked
 from app.web.context import Config, Db
 from app.web.highlight import Span, entities
-from app.web.listing import Asked, Item, item
+from app.web.listing import Item, item
 from app.web.respond import page_route, respond
 from app.web.words import task_name
 

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from app.store.examples import get_passage, influence_by_run, influences, stated_facts
 from app.store.tables import Prompt
 from app.web import urls
+from app.web.asked import FAR
 from app.web.context import Db
 from app.web.highlight import Span, find
-from app.web.listing import FAR
 from app.web.respond import page_route, respond
 
 router = APIRouter()

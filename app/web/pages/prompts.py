@@ -10,9 +10,10 @@ from app.errors import NotFound
 from app.store import browse, search
 from app.store.runs import get_run, list_runs
 from app.web import urls
+from app.web.asked import FAR, After, AskedQuery, Before
 from app.web.context import Db
 from app.web.highlight import Span, find
-from app.web.listing import FAR, After, AskedQuery, Before, Listing, make_listing
+from app.web.listing import Listing, make_listing
 from app.web.respond import page_route, respond
 
 router = APIRouter()

@@ -11,8 +11,9 @@ from app.store.runs import get_run, list_runs, most_influential
 from app.store.tables import Run
 from app.store.tally import Tally, tallies
 from app.web import urls
+from app.web.asked import After, AskedQuery, Before
 from app.web.context import Db
-from app.web.listing import After, AskedQuery, Before, Listing, Summary, make_listing
+from app.web.listing import Listing, Summary, make_listing
 from app.web.respond import page_route, respond
 
 router = APIRouter()

@@ -7,7 +7,8 @@ import torch
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from app.demo.pretrain import PretrainConfig, check_loss, length_batches, pretrain
+from app.demo.batches import length_batches
+from app.demo.pretrain import PretrainConfig, check_loss, pretrain
 from app.demo.world import generate
 from app.errors import UserError
 
