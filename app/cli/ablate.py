@@ -1,10 +1,18 @@
 """`startrail ablate`: what each part of the method is worth, over one prompt set."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.errors import UserError
 from app.settings import get_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from app.tracing.retrieve import Task
+
+BASELINES = ("bm25", "random", "ground-truth")
 
 
 def register(app: typer.Typer) -> None:
@@ -15,10 +23,14 @@ def register(app: typer.Typer) -> None:
 def ablate(
     index: Annotated[str, typer.Argument(help="An index: its model, corpus and projection are used.")],
     prompts: Annotated[str, typer.Option(help="The prompt set to ask.")],
-    prefix: Annotated[str, typer.Option(help="Put before the runs' names.")] = "",
-    mixing: Annotated[
-        bool, typer.Option(help="Also TrackStar at several λ, for the trade-off curve.")
-    ] = True,
+    prefix: Annotated[
+        str,
+        typer.Option(help="Put before the runs' names; default INDEX- (and the prompt set)."),
+    ] = "",
+    lambdas: Annotated[
+        str,
+        typer.Option(help="Also TrackStar with the task's Hessian at these λ, for the trade-off curve."),
+    ] = "0.1,0.3,0.5,0.7,0.9,0.99",
     baselines: Annotated[
         bool,
         typer.Option(help="Also BM25, random passages and the passages that state the fact, where missing."),
@@ -27,34 +39,76 @@ def ablate(
 ) -> None:
     """Make a run of every variant: gradient dot, gradient cosine, +V, +R_train, +V+R_train, TrackStar, TRAK-style.
 
-    The corpus is encoded once for each choice of V and loss, not once for each variant.
+    The corpus is encoded once for each choice of V and loss, not once for each variant. Runs that are there already
+    are not made again, so that work that was stopped goes on.
     """
-    from sqlalchemy import select
-
     from app.cli.progress import bar
     from app.cli.retrieve import report
     from app.store.engine import open_store
-    from app.store.tables import Run
     from app.tracing.ablate import ablate as make_runs
-    from app.tracing.ablate import mixing_variants, paper_variants
+    from app.tracing.ablate import families_of, mixing_variants, paper_variants, run_slug
     from app.tracing.retrieve import ensure_answers, open_task, retrieve
 
     settings = get_settings()
+    values = _lambdas(lambdas)
+    prefix = prefix or (f"{index}-" if index == prompts else f"{index}-{prompts}-")
     store = open_store(settings.url, migrate=True)
     with store.session() as session:
         task = open_task(session, settings, index, prompts)
         with bar("Answering prompts") as step:
             ensure_answers(session, task, step)
+        base = task.index.manifest.method
+        variants = paper_variants(base) | mixing_variants(base, values)
+        missing = {
+            name: method
+            for name, method in variants.items()
+            if not _known(session, task, name, run_slug(prefix, name))
+        }
+        absent = [name for name in BASELINES if baselines and not _known(session, task, name)]
     made = []
-    for method in ("bm25", "random", "ground-truth") if baselines else ():
-        slug = f"{prefix}{method}"
-        with store.session() as session:
-            if session.scalar(select(Run.id).where(Run.slug == slug)) is None:
-                with bar(f"Retrieving by {method}") as step:
-                    made.append(retrieve(session, task, method, slug=slug, k=k, progress=step))
-    base = task.index.manifest.method
-    variants = paper_variants(base) | (mixing_variants(base) if mixing else {})
+    for name in absent:
+        with store.session() as session, bar(f"Retrieving by {name}") as step:
+            made.append(retrieve(session, task, name, slug=run_slug(prefix, name), k=k, progress=step))
+    for family in families_of(missing):
+        with store.session() as session, bar(f"Passages for {', '.join(family)}"[:34]) as step:
+            made += make_runs(session, task, family, prefix=prefix, k=k, progress=step)
     with store.session() as session:
-        with bar("Encoding and scoring passages") as step:
-            made += make_runs(session, task, variants, prefix=prefix or f"{index}-", k=k, progress=step)
         report(session, made)
+
+
+def _lambdas(given: str) -> list[float]:
+    """The values of `0,0.1,0.5`; none for an empty text.
+
+    Raises:
+        UserError: one is no number between 0 and 1.
+    """
+    values = []
+    for part in filter(None, (part.strip() for part in given.split(","))):
+        try:
+            value = float(part)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= 1:
+            raise UserError(
+                f"λ = {part} is no number between 0 and 1.",
+                field="lambdas",
+                remedy="Give values separated by commas, such as 0.1,0.5,0.9.",
+            )
+        values.append(value)
+    return values
+
+
+def _known(session: "Session", task: "Task", method: str, slug: str = "") -> bool:
+    """Whether the method was run over these prompts, of this model and corpus (under this name, if one is given)."""
+    from sqlalchemy import select
+
+    from app.store.tables import Run
+
+    query = select(Run.id).where(
+        Run.method == method,
+        Run.prompt_set_id == task.prompt_set.id,
+        Run.model_id == task.model.id,
+        Run.corpus_id == task.corpus.id,
+        *([Run.slug == slug] if slug else []),
+    )
+    return session.scalar(query.limit(1)) is not None

@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.errors import UserError
 from app.retrieval.search import ranked
 from app.store.corpora import stream_passages
+from app.store.names import slugify
 from app.store.tables import Run
 from app.tracing.batch import OPPONENTS, PROPONENTS, found_in
 from app.tracing.retrieve import Task, save
@@ -28,6 +31,7 @@ from app.trackstar.text import Example
 CHUNK = 2_048  # passages encoded and scored at a time
 LAMBDAS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
 """λ of the trade-off curve, beside the one the eigenvalue rule chooses and 0 (which is +V+R_train)."""
+PLAIN = {"gradient-dot": "Gradient dot", "gradient-cosine": "Gradient cosine", "trak": "TRAK-style"}
 
 Progress = Callable[[int, int], None]
 
@@ -44,10 +48,19 @@ def paper_variants(base: Method) -> dict[str, Method]:
     return {name: Method.preset(name, **shared) for name in names}
 
 
-def mixing_variants(base: Method) -> dict[str, Method]:
-    """TrackStar at each λ of the trade-off curve."""
+def mixing_variants(base: Method, values: Sequence[float] = LAMBDAS) -> dict[str, Method]:
+    """TrackStar at each λ of the trade-off curve.
+
+    Raises:
+        UserError: a value is not between 0 and 1.
+    """
     trackstar = paper_variants(base)["trackstar"]
-    return {f"trackstar-{value:g}": replace(trackstar, mixing=value) for value in LAMBDAS}
+    return {f"trackstar-{value:g}": replace(trackstar, mixing=value) for value in values}
+
+
+def run_slug(prefix: str, variant: str) -> str:
+    """The name in URLs of the run that `ablate` makes of a variant."""
+    return slugify(prefix + variant.removeprefix("+").replace("+", "-").replace("_", "-"))
 
 
 def ablate(
@@ -70,11 +83,16 @@ def ablate(
     Raises:
         UserError: the model has no optimizer state for a variant that needs V, or a run's name is taken.
     """
+    slugs = [run_slug(prefix, name) for name in variants]
+    if (taken := session.scalar(select(Run.slug).where(Run.slug.in_(slugs)))) is not None:
+        raise UserError(
+            f"There is a run “{taken}” already.", field="prefix", remedy="Choose another --prefix."
+        )
     texts = [text for _, _, text in stream_passages(session, task.corpus.id)]
     passages = task.loaded.texts.passages(texts)
     queries = [task.loaded.texts.query(query) for query in task.queries]
     facts = np.array([prompt.task == "fact" for prompt in task.prompts])
-    families = _families(variants)
+    families = families_of(variants)
     step = progress or (lambda done, total: None)
     total = len(families) * len(passages)
     runs = []
@@ -94,7 +112,6 @@ def ablate(
             step,
         )
         for name, (found, about) in finished.items():
-            slug = f"{prefix}{_slug(name)}"
             configuration = {"proponents": k, "opponents": opponents, **about}
             runs.append(
                 save(
@@ -102,8 +119,8 @@ def ablate(
                     task,
                     found,
                     method=name,
-                    slug=slug,
-                    name=f"{prefix}{name}",
+                    slug=run_slug(prefix, name),
+                    name=_plain(name, about["hessian"]),
                     configuration=configuration,
                 )
             )
@@ -218,8 +235,8 @@ def _scores(
     return scores
 
 
-def _families(variants: Mapping[str, Method]) -> list[dict[str, Method]]:
-    """Variants by what decides their projected gradients."""
+def families_of(variants: Mapping[str, Method]) -> list[dict[str, Method]]:
+    """Variants by what decides their projected gradients: each family is one pass over the corpus."""
     families: dict[tuple[Any, ...], dict[str, Method]] = {}
     for name, method in variants.items():
         key = (method.second_moments, method.loss, method.groups, method.projection_dim, method.seed)
@@ -238,5 +255,8 @@ def _empty(queries: int, k: int) -> _Best:
     return _Best(k, np.full((queries, 0), -np.inf, np.float32), np.zeros((queries, 0), np.int64))
 
 
-def _slug(name: str) -> str:
-    return name.removeprefix("+").replace("+", "-").replace("_", "-").lower()
+def _plain(name: str, hessian: Mapping[str, Any] | None) -> str:
+    """What tables call the run of a variant."""
+    if name.startswith("trackstar") and hessian:
+        return f"TrackStar, λ = {hessian['mixing']:.3g}"
+    return PLAIN.get(name, name)
