@@ -68,7 +68,7 @@ def evaluate(
     from app.cli.progress import bar
     from app.evaluation.classify import classify_run
     from app.evaluation.curves import ordered
-    from app.evaluation.report import evaluate_runs
+    from app.evaluation.report import evaluate_runs, peers
     from app.store.engine import open_store
     from app.store.runs import get_run
 
@@ -95,7 +95,9 @@ def evaluate(
         )
     with store.session() as session, bar("Figures, runs") as step:
         current = ordered([get_run(session, run.slug) for run in chosen])
-        made = evaluate_runs(session, current, threshold=ais_threshold, progress=step)
+        made = evaluate_runs(
+            session, [*current, *peers(session, current)], threshold=ais_threshold, progress=step
+        )
         report = {
             run.slug: {
                 "name": run.name,

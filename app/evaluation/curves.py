@@ -3,8 +3,8 @@
 Conventions:
 
 - λ is what the run's configuration says (`hessian.mixing`), 0 where the Hessian is the corpus's alone.
-- A model named `NAME-step-N` (or `NAME/step-N`, `NAME-checkpoint-N`) is a checkpoint of `NAME` after N steps; the
-  model `NAME` itself is the end of that training. `startrail pretrain --checkpoints` names them so.
+- A model named `NAME-step-N` (or `NAME-checkpoint-N`) is a checkpoint of `NAME` after N steps; the model `NAME`
+  itself is the end of that training. `startrail pretrain --checkpoints` names them so.
 - Models of different names and sizes (`Model.parameters`) form a curve over size.
 """
 
@@ -53,18 +53,23 @@ def mixing_of(run: Run) -> float | None:
     return float(found) if isinstance(found, int | float) else None
 
 
-def over_mixing(runs: Iterable[Run]) -> Curve | None:
-    """TrackStar's runs by λ, one for each value; None if there are fewer than three."""
-    found: dict[float, Run] = {}
+def over_mixing(runs: Iterable[Run]) -> list[Curve]:
+    """TrackStar's runs by λ, one for each value: a curve for each model that has three or more."""
+    models: dict[str, dict[float, Run]] = {}
     for run in runs:
         method = run.configuration.get("method")
         whole = isinstance(method, dict) and method.get("second_moments") not in (None, "none")
         mixing = mixing_of(run)
         if whole and mixing is not None and method.get("unit_norm"):  # type: ignore[union-attr]
-            found.setdefault(round(mixing, 6), run)
-    if len(found) < 3:
-        return None
-    return Curve("TrackStar", [(f"{value:.4g}", found[value]) for value in sorted(found)])
+            models.setdefault(run.model.name, {}).setdefault(round(mixing, 6), run)
+    return [
+        Curve(
+            "TrackStar" if len(models) == 1 else f"TrackStar, {name}",
+            [(f"{value:.4g}", found[value]) for value in sorted(found)],
+        )
+        for name, found in models.items()
+        if len(found) > 2
+    ]
 
 
 def over_training(runs: Sequence[Run]) -> list[Curve]:

@@ -21,7 +21,8 @@ from sqlalchemy.orm import Session
 from app.evaluation.judged import SLICES, Judged, judged_prompts, parted
 from app.evaluation.measures import figures, measures, types_by_rank
 from app.evaluation.metrics import THRESHOLD, Estimate, paired_difference
-from app.store.evaluations import save_figures
+from app.store.evaluations import evaluated_tasks, save_figures
+from app.store.runs import list_runs
 from app.store.tables import Run, now
 
 KEPT = ("tail_patch_settings", "types_by", "ais_model")
@@ -63,6 +64,17 @@ def evaluate_runs(
             }
         save_figures(session, run, made[run.slug], _summary(run, made[run.slug], threshold))
     return made
+
+
+def peers(session: Session, runs: Sequence[Run]) -> list[Run]:
+    """Other runs over the same prompts that were evaluated before: their comparisons change with these."""
+    sets, own = {run.prompt_set_id for run in runs}, {run.id for run in runs}
+    known = evaluated_tasks(session)
+    return [
+        run
+        for run in list_runs(session)
+        if run.id in known and run.prompt_set_id in sets and run.id not in own
+    ]
 
 
 def task_figures(prompts: Sequence[Judged], threshold: float = THRESHOLD) -> dict[str, Any]:

@@ -23,21 +23,24 @@ SLICES = {
 _POINTS = "percentage points"
 
 
-def of_runs(runs: Sequence[Evaluated], chosen: Sequence[Evaluated], asked: Asked) -> list[Figure]:
+def of_runs(
+    runs: Sequence[Evaluated], chosen: Sequence[Evaluated], every: Sequence[Evaluated], asked: Asked
+) -> list[Figure]:
     """Every figure there are numbers for.
 
     Args:
+        runs: those of the page's table.
         chosen: the runs that charts with one series a run show; few enough to be read.
+        every: the runs of all models, for curves over models.
     """
     made: list[Figure | None] = [trade(runs, asked)]
     made += [by_slice(chosen, asked, measure) for measure in CURVES]
     made += [types(each, asked.task) for each in chosen]
     for curves, axis in ((over_training, "training steps"), (over_size, "parameters")):
-        found = curves([run for run, _ in runs])
-        made += [along(found, dict_of(runs), asked.task, measure, axis) for measure in CURVES]
+        found = curves([run for run, _ in every])
+        made += [along(found, dict_of(every), asked.task, measure, axis) for measure in CURVES]
     mixing = over_mixing([run for run, _ in runs])
-    if mixing:
-        made += [along([mixing], dict_of(runs), asked.task, measure, "λ") for measure in CURVES]
+    made += [along(mixing, dict_of(runs), asked.task, measure, "λ") for measure in CURVES]
     return [each for each in made if each]
 
 

@@ -57,6 +57,7 @@ class Asked(BaseModel):
     model_config = ConfigDict(frozen=True)
     set: str = ""
     task: str = "fact"
+    model: str = ""
     run: tuple[str, ...] = ()
     against: str = ""
     by: str = "bucket"

@@ -1,5 +1,6 @@
 """`/evaluation`: methods against each other. Do their passages state the facts, and do they move the model?"""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ from app.web.respond import page_route, respond
 from app.web.words import TASKS, task_name
 
 router = APIRouter()
+ANY = "*"  # asks for the runs of every model in one table
 DRAWN = 6  # runs that a chart with one series a run shows, if nobody chooses
 FIRST = ("bm25", "dense", "gradient-cosine", "trackstar", "gradient-dot", "+V+R_train", *CONTROLS)
 
@@ -58,7 +60,8 @@ class EvaluationPage(BaseModel):
     sets: list[Choice]
     tasks: list[Choice]
     slices: list[Choice]
-    models: int
+    models: list[Choice]
+    several_models: bool
     columns: dict[str, str]
     rows: list[Row]
     against: str | None
@@ -74,6 +77,7 @@ class EvaluationPage(BaseModel):
 def _asked(
     set: str = "",
     task: str = "fact",
+    model: str = "",
     run: Annotated[list[str] | None, Query()] = None,
     against: str = "",
     by: str = "bucket",
@@ -81,6 +85,7 @@ def _asked(
     return Asked(
         set=set,
         task=task,
+        model=model,
         run=tuple(dict.fromkeys(run or ())),
         against=against,
         by=by if by in SLICES else "bucket",
@@ -92,8 +97,8 @@ AskedQuery = Annotated[Asked, Depends(_asked)]
 
 @page_route(router, "/evaluation")
 def evaluation_page(request: Request, session: Db, asked: AskedQuery) -> Response:
-    """Every evaluated run of a prompt set (`set`) on a `task`: measures with intervals, differences from one run
-    (`against`), and charts of the runs chosen (`run`) by a slice (`by`)."""
+    """Every evaluated run of a prompt set (`set`) on a `task` with a `model` (`*`: any): measures with intervals,
+    differences from one run (`against`), and charts of the runs chosen (`run`) by a slice (`by`)."""
     return respond(request, _page(session, asked), "evaluation.html")
 
 
@@ -124,20 +129,23 @@ def _page(session: Session, asked: Asked) -> EvaluationPage:
     sets = list(dict.fromkeys(run.prompt_set.name for run, _ in found))
     asked = asked.model_copy(update={"set": asked.set if asked.set in sets else sets[0] if sets else ""})
     figures_of = {run.id: figures for run, figures in found if run.prompt_set.name == asked.set}
-    runs = ordered(run for run, _ in found if run.id in figures_of)
-    own = [(run, figures_of[run.id]) for run in runs]
+    every = [(run, figures_of[run.id]) for run in ordered(run for run, _ in found if run.id in figures_of)]
+    models = [name for name, _ in Counter(run.model.name for run, _ in every).most_common()]
+    asked = asked.model_copy(update={"model": asked.model if asked.model in (ANY, *models) else ""})
+    model = asked.model or next(iter(models), "")
+    own = [each for each in every if model in (ANY, each[0].model.name)]
     drawn = _drawn(own, asked)
     main = [each for each in own if not is_swept(each[0])]
     reference = _reference(own, asked.against)
     names = [name for name in (*SHOWN, *SHOWN_BY_AIS) if any(name in each["overall"] for _, each in main)]
-    figures = of_runs(own, drawn, asked)
+    figures = of_runs(own, drawn, every, asked)
     for each in figures:
         each.csv_url = urls.twin(asked.url(table=each.id), "csv")
     everything, known = list_runs(session), evaluated_tasks(session)
     tasks = {task for tasks in known.values() for task in tasks}
     return EvaluationPage(
         asked=asked,
-        sets=_choices(sets, asked.set, lambda name: asked.url(set=name, run=(), against="")),
+        sets=_choices(sets, asked.set, lambda name: asked.url(set=name, model="", run=(), against="")),
         tasks=[
             Choice(value=task, label=task_name(task), url=asked.url(task=task), chosen=task == asked.task)
             for task in sorted(
@@ -149,7 +157,16 @@ def _page(session: Session, asked: Asked) -> EvaluationPage:
             for by, name in SLICES.items()
             if any(each["slices"].get(by) for _, each in own)
         ],
-        models=len({run.model_id for run in runs}),
+        models=[
+            Choice(
+                value=name,
+                label="every model" if name == ANY else name,
+                url=asked.url(model="" if name == models[0] else name, run=(), against=""),
+                chosen=name == model,
+            )
+            for name in ([*models, ANY] if len(models) > 1 else models)
+        ],
+        several_models=model == ANY,
         columns={name: LABELS[name] for name in names},
         rows=[_row(run, each, names, asked, drawn) for run, each in main],
         against=reference.name if reference else None,

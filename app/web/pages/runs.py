@@ -15,6 +15,7 @@ from app.web.asked import After, AskedQuery, Before
 from app.web.context import Db
 from app.web.listing import Listing, Summary, make_listing
 from app.web.respond import page_route, respond
+from app.web.run_metrics import RunMetrics, run_metrics
 
 router = APIRouter()
 
@@ -65,6 +66,7 @@ class RunPage(BaseModel):
     title: str
     run: RunInfo
     configuration: dict[str, Any]
+    metrics: RunMetrics | None
     compare: list[Other]
     listing: Listing
     influential: list[Influential]
@@ -113,6 +115,7 @@ def run_page(
         title=run.name,
         run=info(run, tallies(session, [run])[run.id]),
         configuration=run.configuration,
+        metrics=run_metrics(session, run),
         compare=[
             Other(name=each.name, url=urls.differences([run.slug, each.slug]))
             for each in list_runs(session)

@@ -1,0 +1,182 @@
+"""The evaluation as a reader sees it: one table, its charts with their numbers, and the prompts behind each number."""
+
+import csv
+import io
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from evaluated import QUALITY, fill
+from fastapi.testclient import TestClient
+from sites import site
+
+from app.store.engine import open_store
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def evaluation(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path
+) -> Iterator[TestClient]:
+    """A reader of a site with a dozen evaluated runs; tests only read."""
+    if request.param == "sqlite":
+        path = tmp_path_factory.mktemp("evaluated") / "startrail.db"
+        shutil.copy(migrated_sqlite, path)
+        url = f"sqlite:///{path}"
+    else:
+        url = request.getfixturevalue("postgresql_server").lasting()
+    store = open_store(url)
+    with store.session() as session:
+        fill(session)
+    store.engine.dispose()
+    with site(url, tmp_path_factory.mktemp("home")) as opened:
+        yield opened
+        opened.app.state.store.engine.dispose()  # type: ignore[attr-defined]
+
+
+def twin(client: TestClient, url: str) -> dict[str, Any]:
+    path, _, query = url.partition("?")
+    answer = client.get(f"{path}.json" + (f"?{query}" if query else ""))
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def html(client: TestClient, url: str) -> BeautifulSoup:
+    answer = client.get(url)
+    assert answer.status_code == 200, answer.text
+    return BeautifulSoup(answer.text, "html.parser")
+
+
+def figure(client: TestClient, id_: str, query: str = "") -> dict[str, Any]:
+    found = {each["id"]: each for each in twin(client, f"/evaluation{query}")["figures"]}
+    assert id_ in found, sorted(found)
+    return found[id_]
+
+
+def test_every_method_and_control_is_a_row_with_its_intervals(evaluation: TestClient) -> None:
+    """Controls stand in the same table: without them nobody knows what a figure is worth."""
+    page = twin(evaluation, "/evaluation")
+    assert [row["method"] for row in page["rows"]] == list(QUALITY)
+    for row in page["rows"]:
+        for measure in ("mrr", "recall_at_10", "precision_at_10", "average_precision", "tail_patch_10"):
+            cell = row["cells"][measure]
+            assert cell["low"] <= cell["mean"] <= cell["high"]
+            assert cell["count"] == 24
+    shown = html(evaluation, "/evaluation").select_one("table.metrics")
+    assert [th.get_text(strip=True) for th in shown.select("tbody th")] == [r["name"] for r in page["rows"]]
+    text = html(evaluation, "/evaluation").get_text(" ")
+    assert "adafactor at learning rate 0.003" in text, "no tail-patch without its settings"
+
+
+def test_every_number_leads_to_the_prompts_it_is_the_mean_of(evaluation: TestClient) -> None:
+    page = twin(evaluation, "/evaluation")
+    for row in (page["rows"][0], page["rows"][-2], page["differences"][-2]):
+        for measure, cell in row["cells"].items():
+            behind = twin(evaluation, cell["url"])
+            assert behind["total"]["mean"] == pytest.approx(cell["mean"]), measure
+            values = [item["value"] for item in behind["items"]]
+            assert len(values) == cell["count"] == behind["prompts"]
+            assert sum(values) / len(values) == pytest.approx(cell["mean"]), measure
+
+
+def test_charts_can_be_read_as_tables_and_as_csv(evaluation: TestClient) -> None:
+    """The numbers of a chart are in the page, in its JSON twin and in a CSV, and they are the same."""
+    page = html(evaluation, "/evaluation")
+    figures = twin(evaluation, "/evaluation")["figures"]
+    assert len(page.select("figure.plot")) == len(figures) > 6
+    for each in figures:
+        drawn = page.find(id=each["id"])
+        assert drawn.select_one("svg title").get_text() == each["title"]
+        assert len(drawn.select("details tbody tr")) == len(each["rows"])
+        rows = list(csv.reader(io.StringIO(evaluation.get(each["csv_url"]).text)))
+        assert len(rows) == len(each["rows"]) + 1
+        assert [float(cell) for cell in rows[1] if _number(cell)] == pytest.approx(
+            [float(value) for value in each["rows"][0] if _number(str(value))]
+        )
+
+
+def test_what_the_tasks_hessian_trades_is_a_curve_over_lambda(evaluation: TestClient) -> None:
+    """More of it finds more passages that state the fact, and these move the model less: so the store was filled."""
+    places = ["0", "0.1", "0.5", "0.9"]
+    mrr, patch = (figure(evaluation, f"{name}-over-lambda") for name in ("mrr", "tail_patch_10"))
+    assert [row[1] for row in mrr["rows"]] == [row[1] for row in patch["rows"]] == places
+    assert mrr["rows"][-1][2] > mrr["rows"][0][2]
+    assert patch["rows"][-1][2] < patch["rows"][0][2]
+    assert {row["method"] for row in twin(evaluation, "/evaluation")["rows"]} == set(QUALITY), (
+        "points of the curve are no rows of the table"
+    )
+    behind = twin(evaluation, mrr["links"][1][2])
+    assert behind["total"]["mean"] == pytest.approx(mrr["rows"][1][2])
+
+
+def test_checkpoints_of_one_training_make_a_curve_that_ends_with_the_model(evaluation: TestClient) -> None:
+    curve = figure(evaluation, "mrr-over-training-steps")
+    by_method: dict[str, list[str]] = {}
+    for method, step, *_ in curve["rows"]:
+        by_method.setdefault(method, []).append(step)
+    assert by_method == {"bm25": ["100", "200", "final"], "trackstar": ["100", "200", "final"]}
+
+
+def test_a_table_is_of_one_model_unless_all_are_asked_for(evaluation: TestClient) -> None:
+    """Rows of checkpoints beside those of the model would compare models where methods are meant."""
+    page = twin(evaluation, "/evaluation")
+    assert {row["model"] for row in page["rows"]} == {"atlas-1m"}
+    choices = {each["label"]: each for each in page["models"]}
+    assert [name for name, each in choices.items() if each["chosen"]] == ["atlas-1m"]
+    early = twin(evaluation, choices["atlas-1m-step-100"]["url"])
+    assert {row["model"] for row in early["rows"]} == {"atlas-1m-step-100"}
+    assert {row["method"] for row in early["rows"]} == {"bm25", "trackstar"}
+    assert len(twin(evaluation, choices["every model"]["url"])["rows"]) == len(QUALITY) + 4
+    assert twin(evaluation, "/evaluation?model=nobody")["rows"] == page["rows"]
+
+
+def test_slices_and_the_run_to_compare_with_are_in_the_address(evaluation: TestClient) -> None:
+    page = twin(evaluation, "/evaluation?by=relation&against=trackstar&run=bm25&run=random")
+    assert page["against"] == "trackstar"
+    assert all(row["cells"]["mrr"]["mean"] < 0 for row in page["differences"] if row["method"] == "random")
+    sliced = next(each for each in page["figures"] if each["id"] == "mrr-by-relation")
+    assert {row[0] for row in sliced["rows"]} == {"BM25", "random"}
+    assert {row[1] for row in sliced["rows"]} == {"capital", "seat"}
+    assert [row["run"] for row in page["rows"] if row["drawn"]] == ["bm25", "random"]
+
+
+def test_a_run_tells_how_well_it_does_on_its_own_page(evaluation: TestClient) -> None:
+    row = next(r for r in twin(evaluation, "/evaluation")["rows"] if r["run"] == "trackstar")
+    metrics = twin(evaluation, "/runs/trackstar")["metrics"]
+    facts = next(each for each in metrics["tasks"] if each["task"] == "fact")
+    assert facts["cells"]["mrr"] == row["cells"]["mrr"]
+    section = html(evaluation, "/runs/trackstar").select_one("section.run-metrics")
+    assert section.select_one("figure.plot svg title")
+    assert f"{row['cells']['mrr']['mean']:.3f}" in section.get_text()
+
+
+def test_an_empty_store_says_how_to_fill_the_page(database_url: str, tmp_path: Path) -> None:
+    with site(database_url, tmp_path) as client:
+        assert "startrail evaluate --tail-patch 10" in html(client, "/evaluation").get_text(" ")
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("run=bm25&measure=beauty", "There is no measure “beauty”"),
+        ("run=bm25", "No measure is named"),
+        ("run=bm25&measure=mrr&page=0", "begin at 1"),
+    ],
+)
+def test_a_number_that_is_not_known_is_refused_with_a_remedy(
+    evaluation: TestClient, query: str, says: str
+) -> None:
+    answer = evaluation.get(f"/evaluation/prompts?{query}")
+    assert 400 <= answer.status_code < 500
+    assert says in answer.text
+    assert evaluation.get("/evaluation.csv?table=nothing").status_code == 404
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
