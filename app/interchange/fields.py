@@ -1,8 +1,9 @@
 """The paper's results format: which field of a record stands in which column of the store. Pure.
 
 One record is one prompt with what was retrieved for it (https://github.com/PAIR-code/pretraining-tda). Older files
-use other names for the same things; both are read, and written back as they came. Three fields are ours:
-`model_answer`, `target_probability` and, of passages, `_types` and `_tail_patches`.
+use other names for the same things; both are read, and written back as they came. Some fields are ours: `model_answer`,
+`target_probability`, `entailing_passage_ids` (which passages of the corpus state the fact) and, of passages, `_types`
+and `_tail_patches`.
 
 A record comes back as it was by one rule: a value that a column gives back exactly lives in the column, anything else
 (an unknown field, a null, `1` where the column holds `1.0`) is kept as it is in `Result.extra`, and the order of the

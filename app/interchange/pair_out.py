@@ -7,9 +7,12 @@ from sqlalchemy import Row, and_, select
 from sqlalchemy.orm import Session
 
 from app.interchange.fields import LISTS, OUTPUT, PROMPT, SIDES, rebuild, usual_names
-from app.store.tables import Output, Passage, Prompt, Result, Retrieved, Run
+from app.store.tables import Output, Passage, Prompt, Result, Retrieved, Run, Statement
 
-AT_ONCE = 200  # results read together: two queries each time
+AT_ONCE = 200  # results read together: three queries each time
+STATED = (
+    "entailing_passage_ids"  # what no column keeps: written for runs of ours, kept with files that have it
+)
 _COLUMNS = [column for column, _ in LISTS.values()]
 
 
@@ -31,13 +34,14 @@ def example_record(session: Session, run: Run, result: Result) -> dict[str, Any]
 
 
 def example_records(session: Session, run: Run, results: Sequence[Result]) -> Iterator[dict[str, Any]]:
-    """Some results of the run as records, in the order given; three queries for all of them."""
+    """Some results of the run as records, in the order given; four queries for all of them."""
     asked = select(Prompt, Output).outerjoin(
         Output, and_(Output.prompt_id == Prompt.id, Output.model_id == run.model_id)
     )
     found = session.execute(asked.where(Prompt.id.in_([result.prompt_id for result in results])))
     prompts = {prompt.id: (prompt, output) for prompt, output in found}
     lists = _lists(session, [result.id for result in results])
+    stated = _stated(session, [result.prompt_id for result in results])
     usual = run.configuration.get("fields")
     for result in results:
         prompt, output = prompts[result.prompt_id]
@@ -46,8 +50,25 @@ def example_records(session: Session, run: Run, results: Sequence[Result]) -> It
             "output": {field.column: getattr(output, field.column) for field in OUTPUT} if output else {},
             **{side: lists.get((result.id, side), {}) for side in SIDES},
         }
-        names = result.fields or usual or usual_names(rows)
-        yield rebuild(names, result.extra, rows)
+        if names := result.fields or usual:
+            yield rebuild(names, result.extra, rows)
+        else:
+            own = {STATED: stated[prompt.id]} if prompt.id in stated else {}
+            yield rebuild([*usual_names(rows), *own], {**result.extra, **own}, rows)
+
+
+def _stated(session: Session, prompts: Iterable[int]) -> dict[int, list[str]]:
+    """For each prompt of which it is known, the passages that state its fact, in the order of their corpus."""
+    query = (
+        select(Statement.prompt_id, Passage.external_id)
+        .join(Passage, Passage.id == Statement.passage_id)
+        .where(Statement.prompt_id.in_(prompts))
+        .order_by(Statement.prompt_id, Passage.position)
+    )
+    stated: dict[int, list[str]] = {}
+    for prompt_id, passage in session.execute(query).tuples():
+        stated.setdefault(prompt_id, []).append(passage)
+    return stated
 
 
 def _lists(session: Session, results: Iterable[int]) -> dict[tuple[int, str], dict[str, list[Any]]]:
