@@ -75,7 +75,7 @@ def _models(request: Request, settings: Settings) -> list[Check]:
 
 
 def _model_file(path: Path) -> bool:
-    return any(path.glob("*.safetensors")) or any(path.glob("pytorch_model*.bin"))
+    return any(path.glob("model*.safetensors")) or any(path.glob("pytorch_model*.bin"))
 
 
 def _indexes(settings: Settings) -> list[Check]:

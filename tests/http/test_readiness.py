@@ -1,0 +1,115 @@
+"""What is broken on disk is named, with what to do, by the site and in the terminal."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from asking import made_home, put_corpus, settings_of
+from sites import site
+from typer.testing import CliRunner, Result
+
+from app.cli.main import app
+from app.settings import get_settings
+from app.store.engine import Store
+from app.store.models import register_model
+from app.tracing.engine import TraceEngine
+from app.tracing.worker import Worker
+
+
+@pytest.fixture
+def home(tmp_path: Path, store: Store) -> Path:
+    """A home of its own that a test may break, and a store that knows its model."""
+    copy = tmp_path / "home"
+    shutil.copytree(made_home(), copy, ignore=shutil.ignore_patterns("*.db*"))
+    put_corpus(store)
+    with store.session() as session:
+        register_model(session, "demo", path=str(copy / "models" / "demo"))
+    return copy
+
+
+def shard_of(home: Path) -> Path:
+    return home / "indexes" / "demo" / "encodings-00000.npy"
+
+
+def unready(url: str, home: Path) -> dict[str, str]:
+    """Names and details of the checks that fail, the worker's (none runs) left out."""
+    with site(url, home) as client:
+        answer = client.get("/readyz.json")
+        assert answer.status_code == 503
+        page = client.get("/readyz").text
+        client.app.state.store.engine.dispose()  # type: ignore[attr-defined]
+    failed = {check["name"]: check["detail"] for check in answer.json()["checks"] if not check["ok"]}
+    assert all(name in page for name in failed)
+    return {name: detail for name, detail in failed.items() if name != "worker"}
+
+
+def in_terminal(monkeypatch: pytest.MonkeyPatch, url: str, home: Path, *words: str) -> Result:
+    monkeypatch.setenv("STARTRAIL_DATABASE_URL", url)
+    monkeypatch.setenv("STARTRAIL_HOME", str(home))
+    monkeypatch.setenv("STARTRAIL_DEVICE", "cpu")
+    monkeypatch.setenv("COLUMNS", "300")
+    get_settings.cache_clear()
+    try:
+        return CliRunner().invoke(app, list(words))
+    finally:
+        get_settings.cache_clear()
+
+
+def test_a_whole_home_lacks_only_the_worker(home: Path, database_url: str) -> None:
+    assert unready(database_url, home) == {}
+
+
+def test_a_shard_cut_short_is_named(home: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a full disk or a copy that was stopped."""
+    shard = shard_of(home)
+    with shard.open("r+b") as file:
+        file.truncate(100)
+    details = unready(database_url, home)
+    assert list(details) == ["index demo"]
+    assert shard.name in details["index demo"]
+    assert "build the index again" in details["index demo"]
+    result = in_terminal(monkeypatch, database_url, home, "trace", "The capital of Mali is", "Bamako")
+    assert result.exit_code == 2
+    assert shard.name in result.output
+    assert "Traceback" not in result.output
+
+
+def test_missing_weights_are_named(home: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "models" / "demo" / "model.safetensors").unlink()
+    details = unready(database_url, home)
+    assert list(details) == ["model demo"]
+    assert str(home / "models" / "demo") in details["model demo"]
+    result = in_terminal(monkeypatch, database_url, home, "trace", "The capital of Mali is", "Bamako")
+    assert result.exit_code == 2
+    assert "demo" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_model_that_is_gone_is_named_where_it_is_asked_for(
+    home: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(home / "models" / "demo")
+    with site(database_url, home) as client:
+        answer = client.post("/api/traces", json={"prompt": "The capital of Mali is"})
+        client.app.state.store.engine.dispose()  # type: ignore[attr-defined]
+    assert answer.status_code in (404, 422)
+    assert "demo" in answer.json()["detail"]
+    result = in_terminal(monkeypatch, database_url, home, "trace", "The capital of Mali is")
+    assert result.exit_code == 2
+    assert "There is no model “demo”" in result.output
+
+
+def test_a_worker_that_could_not_load_says_why_on_the_site(
+    home: Path, store: Store, database_url: str
+) -> None:
+    """Whoever looks at /readyz must not have to read the worker's log."""
+    shard = shard_of(home)
+    shard.unlink()
+    worker = Worker(store, TraceEngine(settings_of(home, database_url), store, device="cpu"))
+    with pytest.raises(Exception, match=shard.name):
+        worker.run()
+    with site(database_url, home) as client:
+        checks = {check["name"]: check for check in client.get("/readyz.json").json()["checks"]}
+        client.app.state.store.engine.dispose()  # type: ignore[attr-defined]
+    assert not checks["worker"]["ok"]
+    assert shard.name in checks["worker"]["detail"]
