@@ -27,7 +27,7 @@ def measures(record, relevant, threshold):
         record.get(f"proponent_{name}") or empty for name in ("correct", "ais_scores", "tail_patches")
     )
     judged = {"": truth} if relevant or set(truth) - {None} else {}
-    judged |= {"ais_": [s and s >= threshold for s in ais]} if set(ais) - {None} else {}
+    judged |= {"ais_": [s is not None and s >= threshold for s in ais]} if set(ais) - {None} else {}
     for by, good in judged.items():
         ranks = [rank for rank, each in enumerate(good, 1) if each]
         found |= {
@@ -45,7 +45,7 @@ differ = 0
 for run, records in runs.items():
     for task, shown in page[run]["tasks"].items():
         own = [measures(r, stating.get((page[run]["prompt_set"], r["example_id"]), 0), page[run]["ais_threshold"])
-               for r in records if r["task"] == task]  # fmt: skip
+               for r in records if r.get("task", "fact") == task]  # fmt: skip
         for name in dict.fromkeys([*shown["overall"], *(name for each in own for name in each)]):
             values = np.array([each[name] for each in own if name in each] or [np.nan])
             drawn = values[np.random.default_rng(0).integers(0, len(values), (2000, len(values)))].mean(1)

@@ -1,0 +1,150 @@
+"""Tail-patch over runs: work that is stopped goes on where it was, and every figure is of one kind of step."""
+
+import pytest
+from asking import made_home, passages, put_corpus, settings_of
+from sqlalchemy import func, select
+
+from app.errors import UserError
+from app.evaluation import patching
+from app.evaluation.patching import patch_runs
+from app.store.corpora import get_corpus
+from app.store.engine import Store
+from app.store.prompts import PromptRecord, add_prompts
+from app.store.runs import get_run
+from app.store.tables import Passage, Prompt, Result, Retrieved, Run
+from app.tracing.retrieve import open_task, retrieve
+from app.trackstar.model import load_model
+from app.trackstar.tailpatch import TailPatch
+from app.trackstar.text import Query
+
+K = 4
+FACTS = 5
+
+
+@pytest.fixture(scope="module")
+def patch() -> TailPatch:
+    return TailPatch(load_model(settings_of(made_home()).models / "demo", device="cpu"))
+
+
+@pytest.fixture
+def runs(store: Store, database_url: str) -> Store:
+    """Runs `bm25` and `ours` over five facts and a sum."""
+    put_corpus(store)
+    with store.session() as session:
+        corpus = get_corpus(session, "demo")
+        names = ("Mali", "Japan", "Ghana", "Peru", "Chad")
+        records = [
+            PromptRecord(f"c{n}", f"The capital of {each} is", "Lima", stated_by=[passages()[n][0]])
+            for n, each in enumerate(names)
+        ]
+        records.append(PromptRecord("sum", "Two and two make", "four", task="arithmetic"))
+        add_prompts(session, "asked", records, corpus=corpus)
+        task = open_task(session, settings_of(made_home(), database_url), "demo", "asked")
+        retrieve(session, task, "bm25", slug="bm25", k=K)
+        retrieve(session, task, "trackstar", slug="ours", k=K)
+    return store
+
+
+def changes(store: Store, slug: str) -> dict[tuple[str, int], float]:
+    """What is saved: (prompt, rank) -> tail-patch."""
+    query = (
+        select(Prompt.external_id, Retrieved.rank, Retrieved.tail_patch)
+        .join(Result, Result.id == Retrieved.result_id)
+        .join(Prompt, Prompt.id == Result.prompt_id)
+        .join(Run, Run.id == Result.run_id)
+        .where(Run.slug == slug, Retrieved.side == "proponent", Retrieved.tail_patch.is_not(None))
+    )
+    with store.session() as session:
+        return {(prompt, rank): change for prompt, rank, change in session.execute(query)}
+
+
+class Stopped(BaseException):
+    """Somebody pressed Ctrl-C."""
+
+
+def test_work_that_was_stopped_goes_on_where_it_was(
+    runs: Store, patch: TailPatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped after the second save: what was saved stays, only the rest is computed, the figures are the same."""
+    monkeypatch.setattr(patching, "CHUNK", 3)
+    seen: list[tuple[int, int]] = []
+
+    def stop(done: int, total: int) -> None:
+        seen.append((done, total))
+        if len(seen) == 2:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        patch_runs(runs, ["bm25", "ours"], patch, k=K, task="fact", progress=stop)
+    done, total = seen[-1]
+    assert 0 < done < total
+    half = changes(runs, "bm25") | {("ours", *key): value for key, value in changes(runs, "ours").items()}
+    assert half
+
+    trained: list[str] = []
+    measure = patch.measure_all
+
+    def counted(queries: list[Query], texts: list[str], **rest: object) -> list[list[float]]:
+        trained.extend(texts)
+        return measure(queries, texts, **rest)
+
+    monkeypatch.setattr(patch, "measure_all", counted)
+    assert patch_runs(runs, ["bm25", "ours"], patch, k=K, task="fact") == total - done
+    assert len(trained) == len(set(trained)), "each passage is trained on once"
+    whole = changes(runs, "bm25") | {("ours", *key): value for key, value in changes(runs, "ours").items()}
+    assert len(whole) == 2 * K * FACTS
+    assert {key: whole[key] for key in half} == half
+    assert patch_runs(runs, ["bm25", "ours"], patch, k=K, task="fact") == 0, "nothing is left to do"
+
+    monkeypatch.setattr(patching, "CHUNK", 64)
+    patch_runs(runs, ["bm25", "ours"], patch, k=K, task="fact", again=True)
+    again = changes(runs, "bm25") | {("ours", *key): value for key, value in changes(runs, "ours").items()}
+    assert again == pytest.approx(whole, abs=1e-6), "an undisturbed run finds the same"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_is_saved_is_what_the_library_call_says(runs: Store, patch: TailPatch) -> None:
+    """For one prompt each passage by itself; the sum is left out, and lists show the mean."""
+    patch_runs(runs, ["bm25"], patch, k=2, task="fact")
+    found = changes(runs, "bm25")
+    assert {prompt for prompt, _ in found} == {f"c{n}" for n in range(FACTS)}
+    assert {rank for _, rank in found} == {1, 2}
+    with runs.session() as session:
+        own = select(Result).join(Run).join(Prompt).where(Run.slug == "bm25", Prompt.external_id == "c0")
+        result = session.scalars(own).one()
+        texts = session.scalars(
+            select(Retrieved.passage_id)
+            .where(Retrieved.result_id == result.id, Retrieved.side == "proponent")
+            .order_by(Retrieved.rank)
+            .limit(2)
+        ).all()
+        said = [session.get_one(Passage, id_).text for id_ in texts]
+        alone = patch.measure(Query("The capital of Mali is", "Lima"), said)
+        assert [found["c0", 1], found["c0", 2]] == pytest.approx(alone, abs=1e-6)
+        assert result.tail_patch == pytest.approx(sum(alone) / 2, abs=1e-6)
+        assert get_run(session, "bm25").metrics["tail_patch_settings"] == patch.settings
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_limit_draws_the_same_prompts_for_every_run(runs: Store, patch: TailPatch) -> None:
+    patch_runs(runs, ["bm25"], patch, k=1, task="fact", limit=2, seed=3)
+    patch_runs(runs, ["ours"], patch, k=1, task="fact", limit=2, seed=3)
+    assert changes(runs, "bm25").keys() == changes(runs, "ours").keys()
+    assert len(changes(runs, "bm25")) == 2
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_figures_of_two_learning_rates_are_never_mixed(runs: Store, patch: TailPatch) -> None:
+    patch_runs(runs, ["bm25"], patch, k=1, task="fact")
+    before = changes(runs, "bm25")
+    larger = TailPatch(patch.model, learning_rate=2 * patch.rate)
+    with pytest.raises(UserError, match="other settings") as refused:
+        patch_runs(runs, ["bm25"], larger, k=2, task="fact")
+    assert "--again" in str(refused.value)
+    assert changes(runs, "bm25") == before
+    patch_runs(runs, ["bm25"], larger, k=1, task="fact", again=True)
+    after = changes(runs, "bm25")
+    assert after.keys() == before.keys()
+    assert all(after[key] != before[key] for key in before)
+    with runs.session() as session:
+        assert session.scalar(select(func.count()).where(Retrieved.tail_patch.is_not(None))) == FACTS
