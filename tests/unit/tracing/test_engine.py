@@ -1,5 +1,6 @@
 """What the worker computes: the same alone and in company, the same as the batch path, and only what is wanted."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,10 @@ QUESTIONS = [
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return settings_of(made_home())
+    """A copy of the home: its store is written to."""
+    home = tmp_path_factory.mktemp("asked") / "home"
+    shutil.copytree(made_home(), home)
+    return settings_of(home)
 
 
 @pytest.fixture(scope="module")
