@@ -42,9 +42,12 @@ def ablate(
     The corpus is encoded once for each choice of V and loss, not once for each variant. Runs that are there already
     are not made again, so that work that was stopped goes on.
     """
+    from sqlalchemy import select
+
     from app.cli.progress import bar
     from app.cli.retrieve import report
     from app.store.engine import open_store
+    from app.store.tables import Run
     from app.tracing.ablate import ablate as make_runs
     from app.tracing.ablate import families_of, mixing_variants, paper_variants, run_slug
     from app.tracing.retrieve import ensure_answers, open_task, retrieve
@@ -68,7 +71,9 @@ def ablate(
     made = []
     for name in absent:
         with store.session() as session, bar(f"Retrieving by {name}") as step:
-            made.append(retrieve(session, task, name, slug=run_slug(prefix, name), k=k, progress=step))
+            taken = session.scalar(select(Run.id).where(Run.slug == name)) is not None
+            slug = run_slug(prefix, name) if taken else name
+            made.append(retrieve(session, task, name, slug=slug, k=k, progress=step))
     for family in families_of(missing):
         with store.session() as session, bar(f"Passages for {', '.join(family)}"[:34]) as step:
             made += make_runs(session, task, family, prefix=prefix, k=k, progress=step)

@@ -215,9 +215,10 @@ def _tables(report: Mapping[str, Mapping[str, Any]], against: str) -> str:
                 ]
             body = tables.rows(figures, part, names)
             patched = settings and any(name.startswith("tail_patch") for name in names)
-            below = f"{note} {tables.settings_said(settings)}" if patched and settings else note
+            below = f"{note} {tables.settings_said(settings, figures)}" if patched and settings else note
             if body and names:
-                narrow = [name for name in names if name not in tables.WIDE]
+                room = console.width >= tables.ROOM
+                narrow = [name for name in names if room or name not in tables.WIDE]
                 _print(title, tables.headings(narrow), tables.rows(figures, part, narrow))
                 console.print(below)
                 texts.append(tables.markdown(title, tables.headings(names), body, below))
@@ -231,9 +232,10 @@ def _print(title: str, heads: Sequence[str], body: Sequence[Sequence[str]]) -> N
     from app.cli.progress import console
 
     table = Table(title=Text(title), title_justify="left")
-    table.add_column("run")
+    table.add_column("run", min_width=12)
     for head in heads:
-        table.add_column(head, justify="right", no_wrap=True)
-    for row in body:
-        table.add_row(*(Text(cell.replace(" [", "\n").replace(", ", " … ").rstrip("]")) for cell in row))
+        table.add_column(head.replace("@", "\n@"), justify="right")
+    for name, *cells in body:
+        two_lines = (cell.replace(" [", "\n").replace(", ", "…").rstrip("]") for cell in cells)
+        table.add_row(Text(name), *map(Text, two_lines))
     console.print(table)

@@ -14,7 +14,8 @@ SHOWN = (
     "tail_patch_1",
     "tail_patch_10",
 )
-WIDE = ("recall_at_1", "precision_at_10")  # left out where there is little room
+WIDE = ("recall_at_1", "precision_at_10", "average_precision")  # left out where there is little room
+ROOM = 120  # characters that all columns need
 SHOWN_BY_AIS = ("ais_mrr", "ais_recall_at_10")
 Figures = Mapping[str, Any]
 
@@ -31,12 +32,19 @@ def said(estimate: Mapping[str, float] | None) -> str:
     return f"{estimate['mean']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]".replace("-", "−")
 
 
-def settings_said(settings: Mapping[str, Any]) -> str:
-    """What stands beside every tail-patch."""
+def settings_said(settings: Mapping[str, Any], figures: Mapping[str, Figures] | None = None) -> str:
+    """What stands beside every tail-patch; with `figures`, also over how many prompts where not over all."""
+    counts = {
+        found["count"]
+        for each in (figures or {}).values()
+        for measure, found in each["overall"].items()
+        if measure.startswith("tail_patch") and found["count"] < each["prompts"]
+    }
+    over = f" Over {min(counts):,} of the prompts." if counts else ""
     steps = f"{settings['steps']} step" + ("" if settings["steps"] == 1 else "s")
     return (
         f"Tail-patch in percentage points of the target's probability, after {steps} of {settings['optimizer']} at"
-        f" learning rate {settings['learning_rate']:g} on each passage."
+        f" learning rate {settings['learning_rate']:g} on each passage.{over}"
     )
 
 
