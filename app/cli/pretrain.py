@@ -32,7 +32,9 @@ def pretrain(
     heads: Annotated[int, typer.Option(min=1, help="Attention heads.")] = 4,
     intermediate_size: Annotated[int, typer.Option(min=16, help="Width of the MLP.")] = 704,
     max_length: Annotated[int, typer.Option(min=8, help="Tokens of a passage that are read.")] = 256,
-    checkpoints: Annotated[int, typer.Option(min=0, help="Intermediate checkpoints to keep.")] = 0,
+    checkpoints: Annotated[
+        int, typer.Option(min=0, help="Also keep so many states on the way, as models NAME-step-N.")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Same seed, corpus and threads: same weights.")] = 0,
     label_smoothing: Annotated[
         float,
@@ -73,11 +75,21 @@ def pretrain(
         label_smoothing=label_smoothing,
     )
     report = train(texts, settings.models / name, config, checkpoints=checkpoints)
+    kept = _name_checkpoints(report.out)
     console.print(
         f"[green]✓[/] {report.out}: {report.parameters:,} parameters, {report.passages:,} passages,"
         f" {report.tokens:,} tokens in {report.steps:,} steps, loss {report.first_loss:.2f} → "
         f"{report.final_loss:.2f}, {report.seconds / 60:.1f} minutes"
+        + (f"; checkpoints {', '.join(kept)}" if kept else "")
     )
+
+
+def _name_checkpoints(model: Path) -> list[str]:
+    """Make `NAME/checkpoints/step-N` a model of its own, `NAME-step-N`: the charts know it by that name."""
+    found = sorted(model.glob("checkpoints/step-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    for folder in found:
+        model.with_name(f"{model.name}-{folder.name}").symlink_to(folder.relative_to(model.parent))
+    return [f"{model.name}-{folder.name}" for folder in found]
 
 
 def train(
