@@ -34,13 +34,13 @@ def of_runs(
         every: the runs of all models, for curves over models.
     """
     made: list[Figure | None] = [trade(runs, asked)]
-    made += [by_slice(chosen, asked, measure) for measure in CURVES]
-    made += [types(each, asked.task) for each in chosen]
+    mixing = over_mixing([run for run, _ in runs])
+    made += [along(mixing, dict_of(runs), asked.task, measure, "λ") for measure in CURVES]
     for curves, axis in ((over_training, "training steps"), (over_size, "parameters")):
         found = curves([run for run, _ in every])
         made += [along(found, dict_of(every), asked.task, measure, axis) for measure in CURVES]
-    mixing = over_mixing([run for run, _ in runs])
-    made += [along(mixing, dict_of(runs), asked.task, measure, "λ") for measure in CURVES]
+    made += [by_slice(chosen, asked, measure) for measure in CURVES]
+    made += [types(each, asked.task) for each in chosen]
     return [each for each in made if each]
 
 
