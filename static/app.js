@@ -119,15 +119,21 @@ document.addEventListener("keydown", (event) => {
   if (act) { event.preventDefault(); act(); }
 });
 
-// After a swap, focus stays on the control that asked for it
-let asked = null;
-// (two controls can lead to one address: the run that is shown, and the view that is chosen).
-const same = (link) => link.getAttribute("href") === asked.href && link.textContent === asked.text;
-document.addEventListener("htmx:before:request", (event) => {
-  const link = event.target?.closest?.("a[href]");
-  asked = link ? { href: link.getAttribute("href"), text: link.textContent } : null;
+// After a swap, focus stays on the control that had it; where that is gone, on the passage it stood in
+let held = null;
+const alike = (element) => element.tagName === held.tag && element.textContent.trim() === held.text
+  && ["href", "name", "value"].every((name) => element.getAttribute(name) === held[name]);
+document.addEventListener("htmx:before:swap", () => {
+  const now = document.activeElement;
+  if (!now || now === document.body) return;
+  held = { id: now.id, tag: now.tagName, text: now.textContent.trim(), home: now.closest("section[id][tabindex]")?.id };
+  for (const name of ["href", "name", "value"]) held[name] = now.getAttribute(name);
 });
 document.addEventListener("htmx:after:swap", () => {
-  if (asked) $$("#passages a").find(same)?.focus({ preventScroll: true });
-  asked = null;
+  if (held && (document.activeElement ?? document.body) === document.body) {
+    const home = held.home ? document.getElementById(held.home) : null;
+    const found = held.id ? document.getElementById(held.id) : $$("a, button, input", home ?? document).find(alike);
+    (found ?? home)?.focus({ preventScroll: true });
+  }
+  held = null;
 });
