@@ -35,7 +35,7 @@ def serving(settings: Settings) -> Iterator[str]:
     thread.join(10)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def serve() -> Callable[[Settings], AbstractContextManager[str]]:
     """`serving`, for tests with a home of their own."""
     return serving
