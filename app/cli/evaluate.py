@@ -165,18 +165,19 @@ def _patch(
 ) -> None:
     from app.cli.progress import bar, errors
     from app.evaluation.patching import patch_runs
+    from app.store.models import find_checkpoint
     from app.trackstar.model import load_model
     from app.trackstar.tailpatch import TailPatch
 
-    by_path: dict[str, list[str]] = {}
+    by_path: dict[Path, list[str]] = {}
     for run in runs:
-        if run.model.path is None or not Path(run.model.path).is_dir():
+        if (path := find_checkpoint(run.model, settings.models)) is None:
             errors.print(f"{run.slug}: its model is not on this machine, so no tail-patch is measured.")
         else:
-            by_path.setdefault(run.model.path, []).append(run.slug)
+            by_path.setdefault(path, []).append(run.slug)
     for path, slugs in by_path.items():
-        patch = TailPatch(load_model(Path(path), device=settings.device), learning_rate=rate)
-        with bar(f"Tail-patch, {Path(path).name}"[:34]) as step:
+        patch = TailPatch(load_model(path, device=settings.device), learning_rate=rate)
+        with bar(f"Tail-patch, {path.name}"[:34]) as step:
             patch_runs(store, slugs, patch, progress=step, **options)
 
 

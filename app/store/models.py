@@ -1,6 +1,7 @@
 """Questions about models and what they answered."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, insert, select
@@ -44,6 +45,16 @@ def register_model(
     model.path, model.sha256, model.parameters, model.description = path, sha256, parameters, description
     session.flush()
     return model
+
+
+def find_checkpoint(model: Model, models: Path) -> Path | None:
+    """The directory with the model's weights: in `models`, which may have moved, or where it was registered."""
+    places = (models / model.name, *([Path(model.path)] if model.path else []))
+    return next((each for each in places if _has_weights(each)), None)
+
+
+def _has_weights(path: Path) -> bool:
+    return any(path.glob("model*.safetensors")) or any(path.glob("pytorch_model*.bin"))
 
 
 def put_outputs(session: Session, model_id: int, outputs: Iterable[dict[str, Any]]) -> int:

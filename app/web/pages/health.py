@@ -11,6 +11,7 @@ from starlette.responses import Response
 from app.errors import UserError
 from app.settings import Settings
 from app.store.engine import check_version
+from app.store.models import find_checkpoint
 from app.store.tables import Model
 from app.store.workers import alive
 from app.web.context import Config
@@ -67,15 +68,10 @@ def _models(request: Request, settings: Settings) -> list[Check]:
     with request.app.state.store.session() as session:
         models = session.scalars(select(Model).where(Model.path.is_not(None)).order_by(Model.name)).all()
     for model in models:
-        places = (settings.models / model.name, Path(model.path or ""))
-        place = next((each for each in places if _model_file(each)), None)
+        place = find_checkpoint(model, settings.models)
         missing = f"No weights at {model.path}; put the checkpoint back or build it again."
         checks.append(Check(name=f"model {model.name}", ok=place is not None, detail=str(place or missing)))
     return checks
-
-
-def _model_file(path: Path) -> bool:
-    return any(path.glob("model*.safetensors")) or any(path.glob("pytorch_model*.bin"))
 
 
 def _indexes(settings: Settings) -> list[Check]:
