@@ -112,7 +112,13 @@ def test_the_stages_pass_before_the_reader_and_the_passages_follow(page: Page, a
     seen = page.evaluate("window.seen")
     assert seen[0] == "Waiting, next"
     assert "Completing the prompt" in seen, "sampling takes long enough to be seen"
-    order = ["Waiting, next", "Completing the prompt", "Encoding its gradient", "Searching the corpus"]
+    order = [
+        "Waiting, next",
+        "Waiting",
+        "Completing the prompt",
+        "Encoding its gradient",
+        "Searching the corpus",
+    ]
     assert [stage for stage in order if stage in seen] == seen, "no stage comes twice or before its time"
     expect(page.locator(".proponent")).to_have_count(10)
     expect(page.locator(".samples li").first).to_be_visible()
