@@ -33,6 +33,7 @@ def worker(
     starts a worker by itself. Stop it with Ctrl+C: what it has in hand then waits for the next.
     """
     import logging
+    import os
     import signal
     from types import FrameType
 
@@ -48,6 +49,8 @@ def worker(
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     use_threads(threads)
+    if hasattr(os, "nice"):
+        os.nice(10)  # where site and worker share processors, pages come first
     running = Worker(store, TraceEngine(settings, store, device=device or settings.device))
 
     def stop(_number: int, _frame: FrameType | None) -> None:

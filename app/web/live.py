@@ -10,6 +10,8 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 
+import anyio
+
 from app.store import traces
 from app.store.changes import Changes
 from app.store.engine import Store
@@ -17,7 +19,8 @@ from app.store.engine import Store
 log = logging.getLogger(__name__)
 
 State = tuple[str, str, int]  # status, stage with attempt, place in the queue
-CALM = 0.01  # seconds between two looks: under load one look then serves several commits
+CALM = 0.05  # seconds between two looks: under load one look then serves several commits
+PLACES = 2.0  # seconds between two messages that only tell a new place in the queue
 LOOK_AROUND = 1.0  # seconds after which the watching thread looks whether anybody still reads
 
 
@@ -29,6 +32,7 @@ class Watch:
         self.loop = asyncio.get_running_loop()
         self.changed = asyncio.Event()
         self.states: list[State | None] = []
+        self.told = 0.0
 
     async def wait(self, seconds: float) -> bool:
         """Sleep until one of the traces changed; False if the time is up first."""
@@ -41,10 +45,15 @@ class Watch:
 
     def show(self, found: Mapping[str, State]) -> None:
         """Called by the watching thread."""
-        states = [found.get(id_) for id_ in self.ids]
-        if states != self.states:
-            self.states = states
+        states, now = [found.get(id_) for id_ in self.ids], time.monotonic()
+        moved = _stages(states) == _stages(self.states)
+        if states != self.states and not (moved and now - self.told < PLACES):
+            self.states, self.told = states, now
             self.loop.call_soon_threadsafe(self.changed.set)
+
+
+def _stages(states: Sequence[State | None]) -> list[tuple[str, str] | None]:
+    return [state and state[:2] for state in states]
 
 
 class Live:
@@ -54,6 +63,9 @@ class Live:
         self._store = store
         self._lock = threading.Lock()
         self._watches: set[Watch] = set()
+        self.turn = anyio.CapacityLimiter(
+            1
+        )  # questions and streams are served one after the other: pages come first
         self._thread: threading.Thread | None = None
 
     @asynccontextmanager

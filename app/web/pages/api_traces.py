@@ -16,7 +16,7 @@ from app.tracing.questions import MAX_BODY, MAX_PASSAGES, Question, Training
 from app.web import urls
 from app.web.body import read_json
 from app.web.context import Db
-from app.web.pages.traces import TracePage, load
+from app.web.pages.traces import TracePage, live, load
 from app.web.problems import Problem
 from app.web.respond import origin
 
@@ -79,7 +79,7 @@ async def ask(request: Request) -> Response:
             ticket = _ticket(request, session, asked.trace, reused=asked.reused)
         return _accepted(ticket)
 
-    return await anyio.to_thread.run_sync(put)
+    return await anyio.to_thread.run_sync(put, limiter=live(request).turn)
 
 
 @router.get(

@@ -97,12 +97,13 @@ async def events(request: Request, trace_id: str, view: str = "", since: str = "
     async def stream() -> AsyncIterator[str]:
         ends = asyncio.get_running_loop().time() + STREAM_SECONDS
         shown = ""
-        async with live(request).watch(*ids) as watch:
+        readers = live(request)
+        async with readers.watch(*ids) as watch:
             while asyncio.get_running_loop().time() < ends:
                 if not await watch.wait(BEAT_SECONDS):
                     yield ": still here\n\n"
                     continue
-                html, pending = await anyio.to_thread.run_sync(draw)
+                html, pending = await anyio.to_thread.run_sync(draw, limiter=readers.turn)
                 if html != shown:
                     shown = html
                     yield "".join(f"data: {line}\n" for line in html.splitlines()) + "\n"
