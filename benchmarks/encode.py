@@ -1,6 +1,6 @@
 """How fast passages are encoded, beside plain training steps of the same model on the same passages.
 
-    python benchmarks/encode.py [--model DIR] [--rounds 9] [--threads N] [--quick]
+    python benchmarks/encode.py [--model DIR] [--rounds 5] [--threads N] [--quick]
 
 One process, interleaved round by round; a check is the median over rounds of the ratio within a round.
 Without --model the model has the demo world's shape (4.3M parameters) and random weights: speed does not
@@ -51,7 +51,7 @@ def main() -> None:
         "ours, float32, exact V": encoder(full, "exact"),
         "ours, bfloat16, factored V": encoder(loaded[torch.bfloat16], "factored"),
     }
-    passages = 128 if options.quick else 512
+    passages = 64 if options.quick else 192
     vocabulary = vocabulary_of(full)
     corpora = {"equal length": equal(passages, vocabulary), "mixed length": mixed(passages, vocabulary)}
     runs: dict[str, Run] = {
@@ -79,7 +79,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--model", type=Path, help="checkpoint directory; default: the demo's shape, random weights"
     )
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
         "--threads", type=int, default=torch.get_num_threads(), help="1 on a machine that is busy"
     )

@@ -82,7 +82,7 @@ def make_questions(loaded: Loaded, texts: list[str]) -> list[Query]:
     words = [word for text in texts[::7] for word in text.split()]
     chance = random.Random(time.time_ns())  # new ones every time, so that none is answered from the store
     found = []
-    for _ in range(30_000):
+    for _ in range(60_000):
         start = chance.randrange(len(words) - TOKENS)
         own = words[start : start + chance.randint(TOKENS // 2, TOKENS - 4)]
         query = Query(" ".join(own[:-COMPLETION_WORDS]), " ".join(own[-COMPLETION_WORDS:]))
