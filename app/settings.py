@@ -23,6 +23,9 @@ class Settings(BaseSettings):
     entailment_model: Path | None = Field(
         None, description="Entailment model for AIS scores (a Hugging Face directory)."
     )
+    dense_model: Path | None = Field(
+        None, description="Sentence-transformers model for dense retrieval (a directory)."
+    )
     trace_queue_limit: int = Field(200, ge=1, description="Traces that may wait; beyond it POST answers 503.")
     upload_enabled: bool = Field(True, description="Whether results files can be uploaded in the browser.")
     upload_token: str = Field("", description="If set, uploading asks for this token.")

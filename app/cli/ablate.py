@@ -33,7 +33,9 @@ def ablate(
     ] = "0.1,0.3,0.5,0.7,0.9,0.99",
     baselines: Annotated[
         bool,
-        typer.Option(help="Also BM25, random passages and the passages that state the fact, where missing."),
+        typer.Option(
+            help="Also BM25, dense (where a model is set), random passages and those that state the fact."
+        ),
     ] = True,
     k: Annotated[int, typer.Option("-k", min=1, help="Proponents kept for each prompt.")] = 10,
 ) -> None:
@@ -67,13 +69,16 @@ def ablate(
             for name, method in variants.items()
             if not _known(session, task, name, run_slug(prefix, name))
         }
-        absent = [name for name in BASELINES if baselines and not _known(session, task, name)]
+        wanted = (*BASELINES, "dense") if settings.dense_model else BASELINES
+        absent = [name for name in wanted if baselines and not _known(session, task, name)]
     made = []
     for name in absent:
         with store.session() as session, bar(f"Retrieving by {name}") as step:
             taken = session.scalar(select(Run.id).where(Run.slug == name)) is not None
             slug = run_slug(prefix, name) if taken else name
-            made.append(retrieve(session, task, name, slug=slug, k=k, progress=step))
+            made.append(
+                retrieve(session, task, name, slug=slug, k=k, dense_model=settings.dense_model, progress=step)
+            )
     for family in families_of(missing):
         with store.session() as session, bar(f"Passages for {', '.join(family)}"[:34]) as step:
             made += make_runs(session, task, family, prefix=prefix, k=k, progress=step)

@@ -21,7 +21,7 @@ def retrieve(
     index: Annotated[str, typer.Argument(help="An index in HOME/indexes; it names its model and corpus.")],
     prompts: Annotated[str, typer.Option(help="The prompt set to ask.")],
     method: Annotated[
-        str, typer.Option(help="trackstar (the index's own method), bm25, random or ground-truth.")
+        str, typer.Option(help="trackstar (the index's own method), bm25, dense, random or ground-truth.")
     ] = "trackstar",
     run: Annotated[str, typer.Option(help="The run's name in URLs; default INDEX-METHOD.")] = "",
     k: Annotated[int, typer.Option("-k", min=1, help="Proponents kept for each prompt.")] = 10,
@@ -53,6 +53,7 @@ def retrieve(
                 k=k,
                 opponents=opponents,
                 kind=search,
+                dense_model=settings.dense_model,
                 progress=step,
             )
         report(session, [made])

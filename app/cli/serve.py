@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from app.errors import UserError
 from app.settings import get_settings
 
+HEALTHY = 60.0  # seconds: what lived so long and died is started again without much waiting
 HOST_HELP = "Address to listen on; 0.0.0.0 for every interface."
 
 
@@ -73,9 +75,10 @@ def run_site(host: str, port: int, *, worker: bool) -> None:
 
 
 def _keep_worker(stop: threading.Event) -> None:
-    """Run `startrail worker` until `stop`; start it again, ever more slowly, when it dies."""
+    """Run `startrail worker` until `stop`; start it again when it dies, ever more slowly if it dies young."""
     pause = 1.0
     while not stop.is_set():
+        started = time.monotonic()
         process = subprocess.Popen([sys.executable, "-m", "app.cli", "worker"])
         while process.poll() is None:
             if stop.wait(0.2):
@@ -85,8 +88,12 @@ def _keep_worker(stop: threading.Event) -> None:
                 except subprocess.TimeoutExpired:
                     process.kill()
                 return
+        if time.monotonic() - started > HEALTHY:
+            pause = 1.0
         typer.secho(
-            f"The tracing worker ended (exit {process.returncode}); starting it again.", fg="yellow", err=True
+            f"The tracing worker ended (exit {process.returncode}); it is started again in {pause:.0f} s.",
+            fg="yellow",
+            err=True,
         )
         stop.wait(pause)
         pause = min(pause * 2, 60)

@@ -113,16 +113,20 @@ class _Batch:
             vectors = [loaded.encoder.finish(rows[work.job.id]) for work in works]
             found = loaded.influence(vectors, [(w.question.k, w.question.opponents) for w in works])
         with self.timed("comparing"):
-            words = loaded.by_words([work.joined for work in works], [work.question.k for work in works])
+            texts, counts = [work.joined for work in works], [work.question.k for work in works]
+            words = loaded.by_words(texts, counts)
+            meanings = loaded.by_meaning(texts, counts)
             stretches = [loaded.word_for_word(work.joined) for work in works]
         named = [row for sides in found for pair in sides for side in pair for row, _ in side]
-        named += [row for own in words for row, _ in own]
+        named += [row for own in (*words, *(meanings or ())) for row, _ in own]
         named += [row for own in stretches for stretch in own for row in stretch.rows]
         with self.store.session() as session:
             ids = loaded.ids(session, named)
-        for work, sides, own, stretch in zip(works, found, words, stretches, strict=True):
+        for at, (work, sides, own, stretch) in enumerate(zip(works, found, words, stretches, strict=True)):
             influence = [ranking(side, ids) for side in sides]
             work.rankings = {"trackstar": influence[0], "bm25": ranking((own, ()), ids)}
+            if meanings is not None:
+                work.rankings["dense"] = ranking((meanings[at], ()), ids)
             work.sides = influence[1:]
             work.verbatim = [
                 Match(start=s.start, end=s.end, passages=s.count, passage_ids=[ids[row] for row in s.rows])

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.retrieval.bm25 import BM25
+from app.retrieval.dense import Dense
 from app.retrieval.search import Search, open_search
 from app.retrieval.verbatim import Stretch, Verbatim
 from app.settings import Settings
@@ -48,6 +49,7 @@ class Loaded:
     encoder: Encoder
     search: Search
     bm25: BM25
+    dense: Dense | None
     verbatim: Verbatim | None
     corpus_id: int
 
@@ -94,6 +96,13 @@ class Loaded:
     def by_words(self, texts: Sequence[str], counts: Sequence[int]) -> list[Rows]:
         """BM25's passages for each text."""
         found = _pairs(*self.bm25.search(texts, max(counts)))
+        return [rows[:k] for rows, k in zip(found, counts, strict=True)]
+
+    def by_meaning(self, texts: Sequence[str], counts: Sequence[int]) -> list[Rows] | None:
+        """The dense model's passages for each text; None where the site has no such model."""
+        if self.dense is None:
+            return None
+        found = _pairs(*self.dense.search(texts, max(counts)))
         return [rows[:k] for rows, k in zip(found, counts, strict=True)]
 
     def word_for_word(self, text: str) -> list[Stretch]:
@@ -144,7 +153,10 @@ def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "c
         corpus = get_corpus(session, askable.corpus)
         _check_corpus(corpus, index, name)
         words = _bm25(session, corpus, index.path)
-        verbatim = None
+        dense = verbatim = None
+        if settings.dense_model:
+            texts = [text for _, _, text in stream_passages(session, corpus.id)]
+            dense = Dense.open(settings.dense_model, texts, index.path, device=str(model.device))
         if corpus.passage_count <= VERBATIM_MOST:
             verbatim = Verbatim.build(text for _, _, text in stream_passages(session, corpus.id))
         return Loaded(
@@ -155,6 +167,7 @@ def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "c
             encoder=encoder,
             search=open_search(index, index.manifest.search.get("kind", "exact"), device=str(model.device)),
             bm25=words,
+            dense=dense,
             verbatim=verbatim,
             corpus_id=corpus.id,
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.retrieval.bm25 import BM25, K1, B
+from app.retrieval.dense import Dense
 from app.retrieval.search import open_search
 from app.settings import Settings
 from app.store.corpora import get_corpus, stream_passages
@@ -95,14 +97,18 @@ def retrieve(
     k: int = PROPONENTS,
     opponents: int = OPPONENTS,
     kind: str = "exact",
+    dense_model: Path | None = None,
     progress: Progress | None = None,
 ) -> Run:
-    """Make a run of `trackstar` (the index's own method), `bm25`, `random` or `ground-truth`.
+    """Make a run of `trackstar` (the index's own method), `bm25`, `dense`, `random` or `ground-truth`.
+
+    Args:
+        dense_model: directory of the sentence-transformers model that `dense` embeds with.
 
     Raises:
-        UserError: the method is unknown, or a run of this name exists.
+        UserError: the method is unknown, `dense` has no model, or a run of this name exists.
     """
-    if method not in NAMES or method == "dense":
+    if method not in NAMES:
         raise UserError(
             f"There is no method “{method}”.", field="method", remedy=f"Use {', '.join(n for n in NAMES)}."
         )
@@ -112,6 +118,8 @@ def retrieve(
         found, more = _trackstar(task, k, opponents, kind, step)
     elif method == "bm25":
         found, more = _bm25(session, task, k, step)
+    elif method == "dense":
+        found, more = _dense(session, task, k, dense_model, step)
     elif method == "random":
         found, more = random_passages(task.prompts, task.corpus, k), {"seed": 0}
     else:
@@ -180,6 +188,25 @@ def _bm25(session: Session, task: Task, k: int, progress: Progress) -> tuple[lis
         found += found_in(bm25.search([f"{prompt.text} {prompt.target}" for prompt in piece], k))
         progress(len(found), len(task.prompts))
     return found, {"method": "lucene", "k1": K1, "b": B, "words": "lower-cased, no stemming, no stop words"}
+
+
+def _dense(
+    session: Session, task: Task, k: int, model: Path | None, progress: Progress
+) -> tuple[list[Found], dict[str, Any]]:
+    if model is None:
+        raise UserError(
+            "No model for dense retrieval is set.",
+            field="dense_model",
+            remedy="Set STARTRAIL_DENSE_MODEL to the directory of a sentence-transformers model.",
+        )
+    texts = [text for _, _, text in stream_passages(session, task.corpus.id)]
+    dense = Dense.open(model, texts, task.index.path, device=str(task.loaded.device), progress=progress)
+    found: list[Found] = []
+    for start in range(0, len(task.prompts), AT_ONCE):
+        piece = task.prompts[start : start + AT_ONCE]
+        found += found_in(dense.search([f"{prompt.text} {prompt.target}" for prompt in piece], k))
+        progress(len(found), len(task.prompts))
+    return found, dense.about
 
 
 def _model(session: Session, settings: Settings, loaded: LoadedModel, name: str) -> Model:
