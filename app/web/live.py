@@ -92,13 +92,20 @@ class Live:
                         self._tell()
                         time.sleep(CALM)
                         changes.wait(LOOK_AROUND)
-                        with self._lock:
-                            if not self._watches:
-                                self._thread = None
-                                return
+                        if self._nobody_reads():
+                            return
             except Exception:  # the database went away for a moment: streams go on when it is back
                 log.exception("Watching traces")
                 time.sleep(LOOK_AROUND)
+                if self._nobody_reads():
+                    return
+
+    def _nobody_reads(self) -> bool:
+        """Then the thread ends, and the next reader starts another."""
+        with self._lock:
+            if not self._watches:
+                self._thread = None
+            return not self._watches
 
     def _tell(self) -> None:
         with self._lock:

@@ -101,8 +101,7 @@ async def events(request: Request, trace_id: str, view: str = "", since: str = "
         async with readers.watch(*ids) as watch:
             while asyncio.get_running_loop().time() < ends:
                 if not await watch.wait(BEAT_SECONDS):
-                    yield ": still here\n\n"
-                    continue
+                    yield ": still here\n\n"  # and look all the same: workers come and go without a word
                 html, pending = await anyio.to_thread.run_sync(draw, limiter=readers.turn)
                 if html != shown:
                     shown = html
