@@ -174,11 +174,28 @@ def over_http(site: str, questions: list[Query], rounds: int) -> list[Check]:
                 whole.append(1000 * spent)
                 first.append(1000 * seen)
                 inside.append(trace["answer"]["provenance"]["timings"]["total"])
+        trained = [train(client, trace["url"], count) for count in range(3)]
     return [
         Check("question sent to answer saved and shown", median(whole), "ms", 150, True),
         Check("question sent to first stage visible", median(first), "ms", 100, True),
         Check("of it in the worker, without saving", median(inside), "ms"),
+        Check("one step on each of ten proponents, random ones beside", median(trained), "s", 2.0, True),
     ]
+
+
+def train(client: httpx.Client, url: str, more: int) -> float:
+    """Seconds until one training step on each proponent of a trace, and on ten random passages or more, is shown."""
+    started = time.perf_counter()
+    ticket = client.post(f"/api{url}/steps", json={"control": 10 + more}).json()
+    with client.stream("GET", ticket["events_url"]) as stream:
+        for line in stream.iter_lines():
+            if line.startswith("event: done"):
+                break
+    spent = time.perf_counter() - started
+    result = client.get(f"/api/traces/{ticket['id']}").json()["result"]
+    if len(result["steps"]) != 10:
+        raise RuntimeError(f"{len(result['steps'])} passages were trained on, not ten.")
+    return spent
 
 
 if __name__ == "__main__":

@@ -74,6 +74,37 @@ def test_a_question_that_cannot_be_asked_names_its_field(
     assert worker.step() == 0
 
 
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"prompt": "  "}, "prompt"),
+        ({"prompt": "The capital of Mali is", "completion": "\x07"}, "completion"),
+    ],
+)
+def test_the_form_comes_back_with_the_reason_at_the_field(
+    asked: tuple[TestClient, Worker], fields: dict[str, str], field: str
+) -> None:
+    """A person reads what is wrong where it is, and what was typed is still there."""
+    client, worker = asked
+    answer = client.post("/trace", data=fields)
+    assert 400 <= answer.status_code < 500
+    page = BeautifulSoup(answer.text, "html.parser")
+    assert page.select_one(f"#wrong-{field}[role=alert]") is not None
+    assert page.select_one(f"[name={field}][aria-invalid=true]") is not None
+    assert worker.step() == 0
+
+
+def test_ten_megabytes_are_refused_unread_by_form_and_api(asked: tuple[TestClient, Worker]) -> None:
+    client, worker = asked
+    text = "word " * 2_000_000
+    by_api = client.post("/api/traces", json={"prompt": text})
+    assert by_api.status_code == 413
+    assert by_api.headers["content-type"].startswith("application/problem+json")
+    by_form = client.post("/trace", data={"prompt": text})
+    assert by_form.status_code == 413
+    assert worker.step() == 0
+
+
 def test_an_unknown_trace_is_a_page_that_helps(asked: tuple[TestClient, Worker]) -> None:
     client, _ = asked
     answer = client.get("/traces/nothinghere2")
