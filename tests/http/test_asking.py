@@ -105,6 +105,19 @@ def test_ten_megabytes_are_refused_unread_by_form_and_api(asked: tuple[TestClien
     assert worker.step() == 0
 
 
+def test_the_stream_of_a_training_tells_when_it_is_over(asked: tuple[TestClient, Worker]) -> None:
+    """Scripts watch a training by the address its ticket gives; it has no page to be drawn."""
+    client, worker = asked
+    trace = client.post("/api/traces", json=QUESTION).json()
+    worker.step()
+    ticket = client.post(f"/api/traces/{trace['id']}/steps", json={"control": 2}).json()
+    worker.step()
+    assert client.get(ticket["json_url"]).json()["status"] == "done"
+    stream = client.get(ticket["events_url"])
+    assert stream.status_code == 200
+    assert stream.text == "data: done\n\nevent: done\ndata: \n\n"
+
+
 def test_an_unknown_trace_is_a_page_that_helps(asked: tuple[TestClient, Worker]) -> None:
     client, _ = asked
     answer = client.get("/traces/nothinghere2")

@@ -85,7 +85,8 @@ async def events(request: Request, trace_id: str, view: str = "", since: str = "
     def draw() -> tuple[str, bool]:
         with store.session() as session:
             page = load(request, session, traces.find(session, trace_id), view=view, since=since)
-        return _block(request, page), page.pending
+        # A training or a shading has no page of its own: its stream tells how far it is.
+        return _block(request, page) if page.asked["kind"] == "trace" else page.status, page.pending
 
     def watched() -> list[str]:
         with store.session() as session:
