@@ -1,9 +1,11 @@
 """`startrail ablate`: what each part of the method is worth, over one prompt set."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.retrieve import DENSE_MODEL
 from app.errors import UserError
 from app.settings import get_settings
 
@@ -33,13 +35,13 @@ def ablate(
     ] = "0.1,0.3,0.5,0.7,0.9,0.99",
     baselines: Annotated[
         bool,
-        typer.Option(
-            help="Also BM25, dense (where a model is set), random passages and those that state the fact."
-        ),
+        typer.Option(help="Also the baselines, where these prompts have no such run yet."),
     ] = True,
     k: Annotated[int, typer.Option("-k", min=1, help="Proponents kept for each prompt.")] = 10,
+    dense_model: Annotated[Path | None, typer.Option(help=DENSE_MODEL)] = None,
 ) -> None:
-    """Make a run of every variant: gradient dot, gradient cosine, +V, +R_train, +V+R_train, TrackStar, TRAK-style.
+    """Make a run of every variant: gradient dot, gradient cosine, +V, +R_train, +V+R_train, TrackStar, TRAK-style;
+    and of the baselines BM25, dense (where a model is named), random passages and passages that state the fact.
 
     The corpus is encoded once for each choice of V and loss, not once for each variant. Runs that are there already
     are not made again, so that work that was stopped goes on.
@@ -52,10 +54,14 @@ def ablate(
     from app.store.tables import Run
     from app.tracing.ablate import ablate as make_runs
     from app.tracing.ablate import families_of, mixing_variants, paper_variants, run_slug
-    from app.tracing.retrieve import ensure_answers, open_task, retrieve
+    from app.tracing.retrieve import check_method, ensure_answers, open_task, retrieve
 
     settings = get_settings()
     values = _lambdas(lambdas)
+    dense_model = dense_model or settings.dense_model
+    wanted = (*BASELINES, "dense") if dense_model else BASELINES
+    for name in wanted if baselines else ():
+        check_method(name, dense_model)
     prefix = prefix or (f"{index}-" if index == prompts else f"{index}-{prompts}-")
     store = open_store(settings.url, migrate=True)
     with store.session() as session:
@@ -69,16 +75,13 @@ def ablate(
             for name, method in variants.items()
             if not _known(session, task, name, run_slug(prefix, name))
         }
-        wanted = (*BASELINES, "dense") if settings.dense_model else BASELINES
         absent = [name for name in wanted if baselines and not _known(session, task, name)]
     made = []
     for name in absent:
         with store.session() as session, bar(f"Retrieving by {name}") as step:
             taken = session.scalar(select(Run.id).where(Run.slug == name)) is not None
             slug = run_slug(prefix, name) if taken else name
-            made.append(
-                retrieve(session, task, name, slug=slug, k=k, dense_model=settings.dense_model, progress=step)
-            )
+            made.append(retrieve(session, task, name, slug=slug, k=k, dense_model=dense_model, progress=step))
     for family in families_of(missing):
         with store.session() as session, bar(f"Passages for {', '.join(family)}"[:34]) as step:
             made += make_runs(session, task, family, prefix=prefix, k=k, progress=step)

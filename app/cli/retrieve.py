@@ -1,5 +1,6 @@
 """`startrail retrieve`: a method over a whole prompt set, as a run in the store."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from app.store.tables import Run
+
+DENSE_MODEL = "Directory of the sentence-transformers model of dense; default STARTRAIL_DENSE_MODEL."
 
 
 def register(app: typer.Typer) -> None:
@@ -29,15 +32,18 @@ def retrieve(
     search: Annotated[
         str, typer.Option("--index", help="exact, float32, int8, int4 or pq (small ones re-ranked).")
     ] = "exact",
+    dense_model: Annotated[Path | None, typer.Option(help=DENSE_MODEL)] = None,
 ) -> None:
     """Ask a method about every prompt of a set and save the run; the model's answers are saved with it."""
     from app.cli.progress import bar
     from app.store.engine import open_store
     from app.store.names import slugify
-    from app.tracing.retrieve import ensure_answers, open_task
+    from app.tracing.retrieve import check_method, ensure_answers, open_task
     from app.tracing.retrieve import retrieve as make_run
 
     settings = get_settings()
+    dense_model = dense_model or settings.dense_model
+    check_method(method, dense_model)
     store = open_store(settings.url, migrate=True)
     with store.session() as session:
         task = open_task(session, settings, index, prompts)
@@ -53,7 +59,7 @@ def retrieve(
                 k=k,
                 opponents=opponents,
                 kind=search,
-                dense_model=settings.dense_model,
+                dense_model=dense_model,
                 progress=step,
             )
         report(session, [made])

@@ -1,10 +1,15 @@
 """Passages by what they mean: cosine of sentence embeddings from a model on disk (the paper's dense baseline, §5.1).
 
 The embeddings of a corpus are kept beside its index under the model's hash, so that each model embeds it once.
+Models are run by sentence-transformers itself: pooling, prompts and further layers differ from model to model.
 """
 
+import hashlib
+import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,30 +17,45 @@ import faiss
 import numpy as np
 
 from app.errors import UserError
-from app.trackstar.model import model_sha256
+from app.retrieval.search import CHUNK, ranked
+from app.trackstar.manifest import file_sha256
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+log = logging.getLogger(__name__)
 PART = 512  # passages embedded between two reports of progress
 
 
 class Dense:
-    """The embeddings of all passages; row r is passage r."""
+    """The embeddings of all passages; row r is passage r. A blank passage has a zero row and is never found."""
 
     kind = "dense"
 
     def __init__(self, model: "SentenceTransformer", name: str, sha256: str, rows: np.ndarray) -> None:
         self._model = model
         self._index = faiss.IndexFlatIP(rows.shape[1])
-        self._index.add(rows)
-        self.about: dict[str, Any] = {"model": name, "model_sha256": sha256, "similarity": "cosine"}
+        blank: list[int] = []
+        for start in range(0, len(rows), CHUNK):
+            piece = np.ascontiguousarray(rows[start : start + CHUNK])
+            blank += (start + np.flatnonzero(~piece.any(axis=1))).tolist()
+            self._index.add(piece)
+        self._blank = np.asarray(blank, dtype=np.int64)
+        self.about: dict[str, Any] = {
+            "model": name,
+            "model_sha256": sha256,
+            "dimension": rows.shape[1],
+            "similarity": "cosine",
+            "search": "exact",
+            "prompts": {kind: text for kind, text in model.prompts.items() if text},
+        }
 
     @classmethod
     def open(
         cls,
         path: Path,
-        texts: Sequence[str],
+        texts: Iterable[str],
+        count: int,
         keep: Path,
         *,
         device: str = "cpu",
@@ -43,70 +63,135 @@ class Dense:
     ) -> Self:
         """Embed the texts in row order, or read what was kept in the directory `keep` when they were embedded before.
 
+        Args:
+            texts: read only if they have to be embedded.
+            count: how many texts there are.
+            device: `cpu`, `cuda`, …; `auto` takes the best there is.
+
         Raises:
             UserError: the extra is not installed, or `path` holds no sentence-transformers model.
         """
+        check_model(path)
         model = _load(path, device)
-        sha256 = model_sha256(path)
+        sha256 = _sha256(path)
         file = keep / f"dense-{sha256[:16]}.npy"
-        rows = np.load(file) if file.is_file() else None
-        if rows is None or len(rows) != len(texts):
-            rows = _embed(model, texts, progress)
-            partial = file.with_name(f".{file.name}.{os.getpid()}.partial.npy")
-            np.save(partial, rows)
-            partial.rename(file)
-        return cls(model, path.name, sha256, rows)
+        rows = _kept(file, count)
+        if rows is None:
+            log.info("Embedding %s passages with %s", f"{count:,}", path.name)
+            rows = _embed(model, texts, count, progress)
+            _keep(file, rows)
+        return cls(model, path.resolve().name, sha256, rows)
 
     def search(self, texts: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The k passages nearest to each text: cosines (n, k) float32 and rows (n, k); -1 where there are fewer."""
+        """The k passages nearest to each text: cosines (n, k) float32 and rows (n, k), best first, ties by row.
+
+        Where there are fewer passages than k, the rest is row -1.
+        """
         queries = self._model.encode_query(
             list(texts), normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
         )
-        scores, rows = self._index.search(np.asarray(queries, dtype=np.float32), k)
-        return scores, rows
+        wanted = max(1, min(k + len(self._blank), self._index.ntotal))
+        scores, rows = self._index.search(np.asarray(queries, dtype=np.float32), wanted)
+        scores = np.where(np.isin(rows, self._blank) | (rows < 0), -np.inf, scores)
+        return ranked(scores, rows, k, 1.0, opponents=False)
+
+
+def check_model(path: Path | None) -> None:
+    """Whether dense retrieval can be done with the model in the directory `path`, before anything is computed.
+
+    Raises:
+        UserError: no model is named, the directory holds none, or the extra is not installed.
+    """
+    if path is None:
+        raise UserError(
+            "No model for dense retrieval is named.",
+            field="dense_model",
+            remedy="Give --dense-model or STARTRAIL_DENSE_MODEL: the directory of a sentence-transformers model.",
+        )
+    if not (path / "modules.json").is_file():
+        what = "no modules.json" if path.is_dir() else "no such directory"
+        raise UserError(
+            f"There is no sentence-transformers model here ({what}).",
+            file=path,
+            field="dense_model",
+            remedy="Give the directory of one, as SentenceTransformer.save writes it; nothing is downloaded.",
+        )
+    if find_spec("sentence_transformers") is None:
+        raise UserError(
+            "Dense retrieval needs sentence-transformers, which is not installed.",
+            field="dense_model",
+            remedy="Install it: pip install 'startrail[dense]'.",
+        )
 
 
 def _load(path: Path, device: str) -> "SentenceTransformer":
+    from sentence_transformers import SentenceTransformer
+
+    place = None if device == "auto" else device
     try:
-        from sentence_transformers import SentenceTransformer
-    except ImportError:
+        return SentenceTransformer(str(path), device=place, local_files_only=True)
+    except Exception as error:  # whatever the model's own modules raise on damaged or missing files
         raise UserError(
-            "Dense retrieval needs sentence-transformers.",
-            field="dense_model",
-            remedy="Install it with `pip install 'startrail[dense]'`.",
-        ) from None
-    if not (path / "modules.json").is_file():
-        raise UserError(
-            "There is no sentence-transformers model here (no modules.json).",
+            f"The model cannot be loaded: {(str(error).strip() or type(error).__name__).splitlines()[0]}",
             file=path,
             field="dense_model",
-            remedy="Set STARTRAIL_DENSE_MODEL to the directory of one, saved by `SentenceTransformer.save`.",
-        )
-    try:
-        return SentenceTransformer(
-            str(path), device=None if device == "auto" else device, local_files_only=True
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(
-            f"The sentence-transformers model cannot be loaded: {error}.",
-            file=path,
-            field="dense_model",
-            remedy="Save it again.",
+            remedy="Check that its files are complete, or save it again.",
         ) from None
+
+
+def _sha256(path: Path) -> str:
+    """Over every file but the documentation: pooling and prompts decide an embedding as weights do."""
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")):
+        name = file.relative_to(path)
+        if file.is_file() and file.suffix != ".md" and not any(part.startswith(".") for part in name.parts):
+            digest.update(name.as_posix().encode() + b"\0" + file_sha256(file).encode())
+    return digest.hexdigest()
+
+
+def _kept(file: Path, count: int) -> np.ndarray | None:
+    """The embeddings of an earlier time, memory-mapped; None if there are none, or not of this many passages."""
+    try:
+        rows: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return rows if rows.ndim == 2 and len(rows) == count and rows.dtype == np.float32 else None
+
+
+def _keep(file: Path, rows: np.ndarray) -> None:
+    partial = file.with_name(f".{file.stem}.{os.getpid()}.npy")
+    try:
+        np.save(partial, rows)
+        partial.rename(file)
+    except OSError as error:  # a read-only or full disk: the answer is right all the same
+        partial.unlink(missing_ok=True)
+        log.warning("The embeddings could not be kept in %s: %s", file, error)
 
 
 def _embed(
-    model: "SentenceTransformer", texts: Sequence[str], progress: Callable[[int, int], None] | None
+    model: "SentenceTransformer",
+    texts: Iterable[str],
+    count: int,
+    progress: Callable[[int, int], None] | None,
 ) -> np.ndarray:
-    parts = []
-    for start in range(0, len(texts), PART):
+    """(count, dimension) float32 of unit length; zero where the text is blank."""
+    reading = iter(texts)
+    parts: list[np.ndarray] = []
+    done = 0
+    while piece := list(islice(reading, PART)):
         made = model.encode_document(
-            list(texts[start : start + PART]),
-            normalize_embeddings=True,
-            convert_to_numpy=True,
-            show_progress_bar=False,
+            piece, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
         )
-        parts.append(np.asarray(made, dtype=np.float32))
+        rows = np.asarray(made, dtype=np.float32)
+        rows[[not text.strip() for text in piece]] = 0.0
+        parts.append(rows)
+        done += len(piece)
         if progress:
-            progress(min(start + PART, len(texts)), len(texts))
+            progress(done, count)
+    if done != count or not parts:
+        raise UserError(
+            f"The corpus has {done:,} passages, not {count:,}.",
+            field="corpus",
+            remedy="Build the index again.",
+        )
     return np.concatenate(parts)

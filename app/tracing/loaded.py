@@ -67,6 +67,7 @@ class Loaded:
         vectors = self.encoder.encode_queries([Query("The", "first")])
         self.influence([vectors], [(1, False)])
         self.by_words(["The first"], [1])
+        self.by_meaning(["The first"], [1])
 
     def influence(
         self, vectors: Sequence[np.ndarray], wanted: Sequence[tuple[int, bool]]
@@ -151,12 +152,14 @@ def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "c
     encoder = index.encoder(model)
     with store.session() as session:
         corpus = get_corpus(session, askable.corpus)
-        _check_corpus(corpus, index, name)
+        check_corpus(corpus, index)
         words = _bm25(session, corpus, index.path)
         dense = verbatim = None
         if settings.dense_model:
-            texts = [text for _, _, text in stream_passages(session, corpus.id)]
-            dense = Dense.open(settings.dense_model, texts, index.path, device=str(model.device))
+            texts = (text for _, _, text in stream_passages(session, corpus.id))
+            dense = Dense.open(
+                settings.dense_model, texts, corpus.passage_count, index.path, device=str(model.device)
+            )
         if corpus.passage_count <= VERBATIM_MOST:
             verbatim = Verbatim.build(text for _, _, text in stream_passages(session, corpus.id))
         return Loaded(
@@ -173,10 +176,15 @@ def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "c
         )
 
 
-def _check_corpus(corpus: Corpus, index: TrackstarIndex, name: str) -> None:
+def check_corpus(corpus: Corpus, index: TrackstarIndex) -> None:
+    """Row r of the index must be passage r of the corpus.
+
+    Raises:
+        UserError: the store's corpus of this name is not the one the index was built from.
+    """
     if corpus.sha256 != index.manifest.corpus.sha256:
         raise UserError(
-            f"The index “{name}” was built from another corpus than the one called “{corpus.name}” now.",
+            f"The index “{index.path.name}” was built from another corpus than the one called “{corpus.name}” now.",
             remedy="Build the index again.",
             field="index",
         )

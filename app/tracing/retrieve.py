@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.retrieval.bm25 import BM25, K1, B
-from app.retrieval.dense import Dense
+from app.retrieval.dense import Dense, check_model
 from app.retrieval.search import open_search
 from app.settings import Settings
 from app.store.corpora import get_corpus, stream_passages
@@ -19,6 +19,7 @@ from app.store.prompts import get_prompt_set, list_prompts
 from app.store.tables import Corpus, Model, Output, Prompt, PromptSet, Run
 from app.tracing.answers import answer_prompts
 from app.tracing.batch import OPPONENTS, PROPONENTS, Found, found_in, ground_truth, random_passages, save_run
+from app.tracing.loaded import check_corpus
 from app.trackstar.index import TrackstarIndex, open_index
 from app.trackstar.model import LoadedModel, count_parameters, load_model
 from app.trackstar.text import Query
@@ -67,13 +68,7 @@ def open_task(session: Session, settings: Settings, index_name: str, prompt_set:
             remedy="Build the index again.",
         )
     corpus = get_corpus(session, index.manifest.corpus.name)
-    if corpus.passage_count != index.manifest.passages:
-        raise UserError(
-            f"The index has {index.manifest.passages:,} rows, the corpus “{corpus.name}” {corpus.passage_count:,}"
-            " passages.",
-            field="index",
-            remedy="Build the index again.",
-        )
+    check_corpus(corpus, index)
     found = get_prompt_set(session, prompt_set)
     model = _model(session, settings, loaded, source.name)
     return Task(index, loaded, model, corpus, found, list_prompts(session, found.id))
@@ -86,6 +81,18 @@ def ensure_answers(session: Session, task: Task, progress: Progress | None = Non
     )
     if not session.scalar(known):
         answer_prompts(session, task.model, task.loaded, task.prompts, progress=progress)
+
+
+def check_method(method: str, dense_model: Path | None) -> None:
+    """Whether there is such a method, before hours are spent on the model's answers.
+
+    Raises:
+        UserError: the method is unknown, or `dense` has no model to embed with.
+    """
+    if method not in NAMES:
+        raise UserError(f"There is no method “{method}”.", field="method", remedy=f"Use {', '.join(NAMES)}.")
+    if method == "dense":
+        check_model(dense_model)
 
 
 def retrieve(
@@ -106,19 +113,16 @@ def retrieve(
         dense_model: directory of the sentence-transformers model that `dense` embeds with.
 
     Raises:
-        UserError: the method is unknown, `dense` has no model, or a run of this name exists.
+        UserError: as `check_method`, or a run of this name exists.
     """
-    if method not in NAMES:
-        raise UserError(
-            f"There is no method “{method}”.", field="method", remedy=f"Use {', '.join(n for n in NAMES)}."
-        )
+    check_method(method, dense_model)
     step = progress or (lambda done, total: None)
     configuration: dict[str, Any] = {"proponents": k, "opponents": opponents}
     if method == "trackstar":
         found, more = _trackstar(task, k, opponents, kind, step)
     elif method == "bm25":
         found, more = _bm25(session, task, k, step)
-    elif method == "dense":
+    elif method == "dense" and dense_model:
         found, more = _dense(session, task, k, dense_model, step)
     elif method == "random":
         found, more = random_passages(task.prompts, task.corpus, k), {"seed": 0}
@@ -191,16 +195,16 @@ def _bm25(session: Session, task: Task, k: int, progress: Progress) -> tuple[lis
 
 
 def _dense(
-    session: Session, task: Task, k: int, model: Path | None, progress: Progress
+    session: Session, task: Task, k: int, model: Path, progress: Progress
 ) -> tuple[list[Found], dict[str, Any]]:
-    if model is None:
-        raise UserError(
-            "No model for dense retrieval is set.",
-            field="dense_model",
-            remedy="Set STARTRAIL_DENSE_MODEL to the directory of a sentence-transformers model.",
-        )
-    texts = [text for _, _, text in stream_passages(session, task.corpus.id)]
-    dense = Dense.open(model, texts, task.index.path, device=str(task.loaded.device), progress=progress)
+    dense = Dense.open(
+        model,
+        (text for _, _, text in stream_passages(session, task.corpus.id)),
+        task.corpus.passage_count,
+        task.index.path,
+        device=str(task.loaded.device),
+        progress=progress,
+    )
     found: list[Found] = []
     for start in range(0, len(task.prompts), AT_ONCE):
         piece = task.prompts[start : start + AT_ONCE]
