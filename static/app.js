@@ -11,67 +11,97 @@ const say = (text) => {
 };
 
 // Theme
-const theme = $("#theme");
-theme.hidden = false;
-theme.addEventListener("click", () => {
+const switchTheme = () => {
   const root = document.documentElement;
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = dark ? "light" : "dark";
   localStorage.setItem("theme", root.dataset.theme);
-});
+};
 
-// Copy link
-const copy = async (text) => {
+// Copy link: the page as it stands now, which a swap may have changed since the server wrote the button
+const link = (given) => {
+  if (!given) return location.href;
+  const to = new URL(given);
+  return to.pathname === location.pathname ? to.origin + to.pathname + location.search + location.hash : given;
+};
+const copy = async (given) => {
+  const text = link(given);
   try { await navigator.clipboard.writeText(text); say("Link copied"); } catch { prompt("Copy this link:", text); }
 };
-const ready = (root) => { for (const button of $$("[data-copy]", root)) button.hidden = false; };
+const ready = (root) => { for (const button of $$("[data-copy], #theme, #keys", root)) button.hidden = false; };
 ready(document);
-document.addEventListener("htmx:after:swap", () => ready(document));
-document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-copy]");
-  if (button) copy(button.dataset.copy);
-});
 
-// Highlight any part of the prompt by selecting it, in all passages at once
+// Highlight any part of the prompt by selecting it, in all passages at once; the address keeps it
+let picked = "";
 const clear = () => { for (const mark of $$("mark.picked")) mark.replaceWith(...mark.childNodes); for (const p of $$(".passage")) p.normalize(); };
-const pick = (words) => {
+const inPassage = (passage, pattern) => {
+  const walker = document.createTreeWalker(passage, NodeFilter.SHOW_TEXT);
+  const nodes = [];
+  while (walker.nextNode()) nodes.push(walker.currentNode);
+  const hits = [...nodes.map((node) => node.data).join("").matchAll(pattern)].map((hit) => [hit.index, hit.index + hit[0].length]);
+  let start = 0;
+  for (const node of nodes) {
+    const length = node.data.length;
+    for (const [from, to] of hits.filter(([from, to]) => from < start + length && to > start).reverse()) {
+      const at = Math.max(0, from - start);
+      const part = node.splitText(at);
+      part.splitText(Math.min(length, to - start) - at);
+      const mark = Object.assign(document.createElement("mark"), { className: "picked" });
+      part.replaceWith(mark);
+      mark.append(part);
+    }
+    start += length;
+  }
+  return hits.length;
+};
+const highlight = (words) => {
   clear();
   if (words.length < 2) return 0;
-  let found = 0;
-  for (const passage of $$("#passages .passage")) {
-    const walker = document.createTreeWalker(passage, NodeFilter.SHOW_TEXT);
-    const nodes = [];
-    while (walker.nextNode()) nodes.push(walker.currentNode);
-    for (let node of nodes) {
-      let at;
-      while ((at = node.data.toLowerCase().indexOf(words.toLowerCase())) >= 0) {
-        const hit = node.splitText(at);
-        node = hit.splitText(words.length);
-        const mark = document.createElement("mark");
-        mark.className = "picked";
-        hit.replaceWith(mark);
-        mark.append(hit);
-        found += 1;
-      }
-    }
-  }
-  return found;
+  const pattern = new RegExp(words.replace(/[\^$\\.*+?()[\]{}|/]/g, "\\$&").replace(/\s+/g, "\\s+"), "giu");
+  // of a long passage both the opened part and the whole are marked, but counted once
+  return $$("#passages .passage").reduce((sum, each) => sum + (inPassage(each, pattern) * !each.closest("details.long > summary")), 0);
 };
-const line = $("#prompt");
-if (line) {
-  line.addEventListener("mouseup", () => {
-    const words = String(getSelection()).trim();
-    if (words) say(`“${words.slice(0, 40)}” stands ${pick(words)} times in these passages`);
-  });
-  line.addEventListener("click", (event) => {
-    const mark = event.target.closest("mark");
-    if (mark && !String(getSelection())) say(`“${mark.textContent.slice(0, 40)}” stands ${pick(mark.textContent)} times in these passages`);
-    else if (!String(getSelection())) clear();
-  });
-}
+const keep = (words) => {
+  picked = words;
+  const rest = location.search.replace(/[?&]pick=[^&]*/, "").replace(/^&/, "?");
+  const added = words ? `${rest ? `${rest}&` : "?"}pick=${encodeURIComponent(words)}` : rest;
+  if (added !== location.search) history.replaceState(history.state, "", location.pathname + added + location.hash);
+};
+const pick = (text) => {
+  const words = text.trim().slice(0, 300);
+  if (!words || words === picked) return;
+  const found = highlight(words);
+  keep(words);
+  say(`“${words.slice(0, 40)}” stands ${found === 1 ? "once" : found ? `${found} times` : "nowhere"} in these passages`);
+};
+const pickSelected = () => {
+  const chosen = getSelection();
+  const prompted = $("#prompt");
+  if (prompted?.contains(chosen.anchorNode) && prompted.contains(chosen.focusNode)) pick(String(chosen));
+};
+const pickOfAddress = () => { picked = new URLSearchParams(location.search).get("pick")?.slice(0, 300) ?? ""; };
+pickOfAddress();
+if (picked) highlight(picked);
+document.addEventListener("htmx:before:history:restore", pickOfAddress);
+document.addEventListener("mouseup", pickSelected);
+document.addEventListener("selectionchange", () => { // by keyboard and by touch
+  clearTimeout(pickSelected.timer);
+  pickSelected.timer = setTimeout(pickSelected, 400);
+});
+
+// One listener for what is clicked: going back may replace the whole page, buttons and all
+document.addEventListener("click", (event) => {
+  const on = (selector) => event.target.closest(selector);
+  if (on("[data-copy]")) copy(on("[data-copy]").dataset.copy);
+  else if (on("#theme")) switchTheme();
+  else if (on("#keys")) showHelp();
+  else if (on("#prompt") && !String(getSelection())) {
+    if (on("mark")) pick(on("mark").textContent);
+    else if (picked) { clear(); keep(""); }
+  }
+});
 
 // Keyboard, unless switched off
-const help = $("#keys");
 const keysOn = () => localStorage.getItem("keys") !== "off";
 const SHORTCUTS = [["/", "search"], ["j / k", "next or previous passage"], ["[ / ]", "previous or next prompt"], ["c", "copy the link"], ["?", "this help"]];
 const showHelp = () => {
@@ -93,8 +123,6 @@ const showHelp = () => {
   }
   dialog.showModal();
 };
-help.hidden = false;
-help.addEventListener("click", showHelp);
 
 const step = (by) => {
   const cards = $$("section.proponent");
@@ -113,7 +141,7 @@ document.addEventListener("keydown", (event) => {
     k: () => step(-1),
     "[": () => $("#previous")?.click(),
     "]": () => $("#next")?.click(),
-    c: () => copy($("[data-copy]")?.dataset.copy ?? location.href),
+    c: () => copy($("[data-copy]")?.dataset.copy),
     "?": showHelp,
   }[event.key];
   if (act) { event.preventDefault(); act(); }
@@ -124,6 +152,7 @@ let held = null;
 const alike = (element) => element.tagName === held.tag && element.textContent.trim() === held.text
   && ["href", "name", "value"].every((name) => element.getAttribute(name) === held[name]);
 document.addEventListener("htmx:before:swap", () => {
+  clear(); // the marks are ours; the passages are to be compared as the server wrote them
   const now = document.activeElement;
   if (!now || now === document.body) return;
   held = { id: now.id, tag: now.tagName, text: now.textContent.trim(), home: now.closest("section[id][tabindex]")?.id };
@@ -136,4 +165,6 @@ document.addEventListener("htmx:after:swap", () => {
     (found ?? home)?.focus({ preventScroll: true });
   }
   held = null;
+  ready(document);
+  if (picked) { highlight(picked); keep(picked); }
 });

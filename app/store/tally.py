@@ -18,6 +18,9 @@ from app.store.tables import Output, Prompt, Result, Run
 CONFIDENT = 0.5  # the paper's viewer calls an answer confident from here
 ENTAILED = 0.5  # an AIS score from here on says that the passage states the fact
 
+# Somebody knows which passages state it: a fact, or a prompt that some passage is known to state.
+_LOOKED_FOR = or_(Prompt.task == "fact", Prompt.frequency > 0)
+
 FACETS: dict[str, ColumnElement[Any]] = {
     "task": Prompt.task.expression,
     "relation": Prompt.relation.expression,
@@ -25,8 +28,8 @@ FACETS: dict[str, ColumnElement[Any]] = {
     "right": case((Output.correct.is_(True), "yes"), (Output.correct.is_(False), "no")),
     "confidence": case((Output.confidence >= CONFIDENT, "high"), (Output.confidence < CONFIDENT, "low")),
     "stated": case(
-        (Result.first_correct_rank.is_not(None), "yes"),
-        (or_(Prompt.task == "fact", Prompt.frequency > 0), "no"),
+        (or_(Result.first_correct_rank.is_not(None), Result.best_ais >= ENTAILED), "yes"),
+        (or_(_LOOKED_FOR, Prompt.stated.is_(False), Result.best_ais.is_not(None)), "no"),
     ),
     "ais": case((Result.best_ais >= ENTAILED, "high"), (Result.best_ais < ENTAILED, "low")),
 }
@@ -37,6 +40,7 @@ SUMS: dict[str, ColumnElement[Any]] = {
     "prompts": func.count(),
     "judged": func.count(Output.correct),
     "right": func.sum(case((Output.correct.is_(True), 1), else_=0)),
+    "known": func.sum(case((or_(Result.first_correct_rank.is_not(None), _LOOKED_FOR), 1), else_=0)),
     "found": func.count(Result.first_correct_rank),
     "within_10": func.sum(case((Result.first_correct_rank <= 10, 1), else_=0)),
     "reciprocal_ranks": func.sum(1.0 / Result.first_correct_rank),
@@ -127,8 +131,6 @@ class Tally:
 def _summary(cells: Sequence[Cell]) -> Summary:
     sums = [sum(column) for column in zip(*(cell.sums for cell in cells), strict=True)]
     total = dict(zip(SUMS, sums or [0.0] * len(SUMS), strict=True))
-    stated = NAMES.index("stated")
-    known = sum(cell.sums[0] for cell in cells if cell.values[stated] is not None)
 
     def share(part: str, whole: float) -> float | None:
         return total[part] / whole if whole else None
@@ -137,8 +139,8 @@ def _summary(cells: Sequence[Cell]) -> Summary:
     return Summary(
         prompts=int(total["prompts"]),
         right=share("right", total["judged"]),
-        mrr=share("reciprocal_ranks", known) if found else None,
-        recall_at_10=share("within_10", known) if found else None,
+        mrr=share("reciprocal_ranks", total["known"]) if found else None,
+        recall_at_10=share("within_10", total["known"]) if found else None,
         tail_patch=share("tail_patches", total["measured"]),
     )
 

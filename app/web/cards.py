@@ -96,7 +96,7 @@ def make_cards(example: Example, shown: Shown) -> list[Card]:
 def _card(row: Retrieved, example: Example, shown: Shown, top: float) -> Card:
     text = row.passage.text
     spans = _spans(text, example, shown, row)
-    start, end = _window(text, spans)
+    start, end = _window(text, spans or _entities(text, example, row))
     folded = (start, end) != (0, len(text))
     return Card(
         rank=row.rank,
@@ -136,6 +136,11 @@ def _spans(text: str, example: Example, shown: Shown, row: Retrieved) -> list[Sp
         return shades(text, shown.tokens.get(row.passage_id, []), shown.most)
     if shown.view == "verbatim":
         return shared_spans(text, f"{prompt.text} {prompt.target}")
+    return _entities(text, example, row)
+
+
+def _entities(text: str, example: Example, row: Retrieved) -> list[Span]:
+    prompt = example.prompt
     found = entities(text, prompt.subject, [prompt.target, *prompt.aliases])
     if row.ais_window and (at := text.find(row.ais_window)) >= 0:
         found.append(Span(start=at, end=at + len(row.ais_window), kind="window"))

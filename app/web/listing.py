@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from app.errors import UserError
 from app.store import browse
 from app.store.browse import Filters
-from app.store.tables import Run
-from app.store.tally import Tally, tallies
+from app.store.tables import Prompt, Result, Run
+from app.store.tally import ENTAILED, Tally, tallies
 from app.web import urls
 from app.web.asked import Asked
 from app.web.filter_words import PRESETS
@@ -51,6 +51,7 @@ class Item(BaseModel):
     probability: float | None
     top_score: float | None
     first_correct_rank: int | None
+    none_states: bool
     best_ais: float | None
     tail_patch: float | None
     position: int
@@ -201,10 +202,17 @@ def item(row: browse.Row, run: Run, asked: Asked) -> Item:
         probability=output.probability if output else None,
         top_score=row.result.top_score,
         first_correct_rank=row.result.first_correct_rank,
+        none_states=none_states(row.prompt, row.result),
         best_ais=row.result.best_ais,
         tail_patch=row.result.tail_patch,
         position=row.result.position,
     )
+
+
+def none_states(prompt: Prompt, result: Result) -> bool:
+    """Whether of a fact no retrieved passage states it, neither as its corpus knows nor as AIS judges."""
+    judged = result.first_correct_rank is not None or (result.best_ais or 0.0) >= ENTAILED
+    return prompt.task == "fact" and not judged
 
 
 def _facets(tally: Tally, filters: Filters, at: Callable[..., str]) -> list[Facet]:

@@ -1,30 +1,40 @@
 """Near-duplicates: texts that share most of their word sequences. Pure; near-linear in the number of texts."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
+from math import ceil
 from zlib import crc32
 
 SHINGLE = 3  # words
 ALIKE = 0.8  # share of the shingles of both that both have
-SKETCH = 12  # smallest hashes kept to find candidates: two texts this alike miss each other once in a billion pairs
+SAMPLE = 48  # smallest hashes of a text, the same choice from every text
+LEAST = 0.65  # share of the samples that two long texts this alike have in common at the very least
 MOST_WORDS = 2_000  # of a text that are looked at
 _WORD = re.compile(r"\w+")
 
 
 def leaders(texts: Sequence[str]) -> list[int]:
-    """For every text the index of the first text that it all but repeats: its own if there is none before it."""
+    """For every text the index of the first text that it all but repeats: its own if there is none before it.
+
+    Of two texts this alike, the rarest few shingles of each have one in common (prefix filtering: Bayardo, Ma, Srikant
+    2007), so each is compared only with those that share one of its rarest, however many share its common ones. Of
+    long texts only a sample is looked at for that, so a pair of them may be missed, once in millions.
+    """
+    known = [_shingles(text) for text in texts]
+    often = Counter(chain.from_iterable(known))
     found: list[int] = []
-    known: list[frozenset[int]] = []
     by_hash: dict[int, list[int]] = {}
-    for at, text in enumerate(texts):
-        shingles = _shingles(text)
-        sketch = sorted(shingles)[:SKETCH]
-        candidates = sorted({other for each in sketch for other in by_hash.get(each, ())})
+    for at, shingles in enumerate(known):
+        sample = sorted(shingles)[:SAMPLE]
+        few = len(sample) - ceil((ALIKE if len(sample) == len(shingles) else LEAST) * len(sample)) + 1
+        rarest = sorted(sample, key=lambda each: (often[each], each))[:few]
+        candidates = sorted({other for each in rarest for other in by_hash.get(each, ())})
         leader = next((other for other in candidates if _alike(shingles, known[other])), at)
-        known.append(shingles)
         found.append(leader)
         if leader == at:
-            for each in sketch:
+            for each in rarest:
                 by_hash.setdefault(each, []).append(at)
     return found
 

@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from app.paths import STATIC
 
+SHOWN = (20, 200, 2_000, 5_000)  # passages on an example's page: at first, and each time a reader wants more
+
 
 def home() -> str:
     """The front page."""
@@ -41,6 +43,18 @@ def run(slug: str, **query: object) -> str:
 def example(run_slug: str, prompt_slug: str, **query: object) -> str:
     """One prompt's output and its proponents in one run."""
     return with_query(f"/runs/{quote(run_slug)}/prompts/{quote(prompt_slug)}", query)
+
+
+def proponent(run_slug: str, prompt_slug: str, rank: int, side: str = "proponent") -> str:
+    """One passage of an example: the page that shows so many that the passage is among them, and its place there."""
+    given = "" if side == "proponent" else side
+    return f"{example(run_slug, prompt_slug, side=given, show=show_for(rank))}#{side[0]}{rank}"
+
+
+def show_for(rank: int) -> int | None:
+    """How many passages an example's page must show so that this one is among them; None for the usual number."""
+    enough = next((many for many in SHOWN if many >= rank), SHOWN[-1])
+    return None if enough == SHOWN[0] else enough
 
 
 def token_influence(run_slug: str, prompt_slug: str, **query: object) -> str:

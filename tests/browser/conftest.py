@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from paper import load
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from seeded import fill
 
@@ -66,6 +67,16 @@ def filled_file(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path)
 def live(filled_file: Path) -> Iterator[str]:
     """The address of the filled site; tests only read it."""
     with serving(Settings(home=filled_file.parent, _env_file=None)) as address:  # type: ignore[call-arg]
+        yield address
+
+
+@pytest.fixture(scope="session")
+def paper(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[str]:
+    """The address of a site with two imported results files in the paper's format; tests only read it."""
+    home = tmp_path_factory.mktemp("paper")
+    shutil.copy(migrated_sqlite, home / "startrail.db")
+    load(f"sqlite:///{home / 'startrail.db'}", home)
+    with serving(Settings(home=home, _env_file=None)) as address:  # type: ignore[call-arg]
         yield address
 
 

@@ -11,28 +11,24 @@ from app.errors import UserError
 from app.settings import Settings
 from app.store import browse
 from app.store.examples import Example, get_example, influence_counts, sides
-from app.store.phrases import MOST, phrase_counts
 from app.store.runs import get_run, sibling_runs
-from app.store.tables import Run
 from app.tracing.asking import shade
 from app.web import urls
 from app.web.asked import Asked, AskedQuery
 from app.web.cards import Card, Shown, make_cards
 from app.web.context import Config, Db
+from app.web.example_parts import Stating, Stretch, first_stating, rarest_stretches
 from app.web.highlight import Span, entities
-from app.web.listing import Item, item
+from app.web.listing import Item, item, none_states
 from app.web.respond import page_route, respond
 from app.web.same_origin import require_same_origin
 from app.web.shading import SHOWN as SHADED
 from app.web.shading import TokenInfluence, can_shade, shading_of, token_influence
 from app.web.social import og_text, og_title
-from app.web.verbatim import stretches
 from app.web.words import counted
 
 router = APIRouter()
-SHOWN = 20
-MOST_SHOWN = 5_000
-STRETCHES = 8
+SHOWN, MOST_SHOWN = urls.SHOWN[0], urls.SHOWN[-1]
 NEARBY = (6, 12)  # prompts of the list shown before and after this one
 
 
@@ -49,14 +45,6 @@ class Sample(BaseModel):
 
     text: str
     count: int
-
-
-class Stretch(BaseModel):
-    """Words that passages share verbatim with prompt and answer; `passages` of the corpus have them (None: many)."""
-
-    text: str
-    words: int
-    passages: int | None
 
 
 class ExamplePage(BaseModel):
@@ -90,6 +78,8 @@ class ExamplePage(BaseModel):
     frequency: int | None
     frequency_bucket: int | None
     first_correct_rank: int | None
+    first_stating: Stating | None
+    none_states: bool
     side: str
     proponents: list[Card]
     opponents: list[Card]
@@ -136,7 +126,8 @@ def example_page(
     """One prompt of one run: the model's output and its ranked proponents (or `side=opponent`), with spans."""
     run = get_run(session, slug)
     side = "opponent" if side == "opponent" else "proponent"
-    example = get_example(session, run, prompt, side, limit=max(1, min(show, MOST_SHOWN)))
+    show = max(1, min(show, MOST_SHOWN))
+    example = get_example(session, run, prompt, side, limit=show)
     page = _page(session, settings, example, asked, side, view, show)
     return respond(request, page, "example.html", block="passages")
 
@@ -173,6 +164,7 @@ def _page(
         **asked.query(),
         "side": side if side == "opponent" else "",
         "view": view if view != "entities" else "",
+        "show": show if show != SHOWN else "",
     }
     counts = influence_counts(session, run.id, [row.passage_id for row in example.retrieved])
     ask_url = urls.token_influence(run.slug, prompt.slug, side=state["side"])
@@ -225,11 +217,13 @@ def _page(
         frequency=prompt.frequency,
         frequency_bucket=prompt.frequency_bucket,
         first_correct_rank=result.first_correct_rank,
+        first_stating=first_stating(example, side, here),
+        none_states=none_states(prompt, result),
         side=side,
         proponents=cards if side == "proponent" else [],
         opponents=cards if side == "opponent" else [],
         retrieved=example.retrieved_count,
-        more_url=here(show=min(MOST_SHOWN, max(SHOWN, show) * 10)) if left > 0 else None,
+        more_url=here(show=next((n for n in urls.SHOWN if n > show), MOST_SHOWN)) if left > 0 else None,
         views=[
             Link(label=name, url=here(view=_given(key)), chosen=key == view) for key, name in views.items()
         ],
@@ -248,7 +242,7 @@ def _page(
             )
             for each in siblings
         ],
-        stretches=_stretches(session, run, cards) if view == "verbatim" else [],
+        stretches=rarest_stretches(session, run, cards) if view == "verbatim" else [],
         number=result.position + 1 if plain else None,
         total=total,
         random_url=urls.random_prompt(run.slug, **asked.query()),
@@ -270,14 +264,3 @@ def _page(
 def _given(view: str) -> str:
     """How a view stands in the URL: not at all if it is the usual one."""
     return "" if view == "entities" else view
-
-
-def _stretches(session: Session, run: Run, cards: list[Card]) -> list[Stretch]:
-    """The longest phrases that passages share with prompt and answer; of equally long ones the rarest first."""
-    longest = stretches([(card.text, card.spans) for card in cards])[: STRETCHES * 2]
-    counts = phrase_counts(session, run.corpus_id, [text for text, _ in longest])
-    ordered = sorted(longest, key=lambda each: (-each[1], counts.get(each[0], 0)))[:STRETCHES]
-    return [
-        Stretch(text=text, words=n, passages=count if (count := counts.get(text, 0)) <= MOST else None)
-        for text, n in ordered
-    ]

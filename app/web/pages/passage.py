@@ -121,7 +121,7 @@ def passage_page(
                 prompt=prompt.text,
                 target=prompt.target,
                 task=prompt.task,
-                url=f"{urls.example(of_run.slug, prompt.slug)}#{row.side[0]}{row.rank}",
+                url=urls.proponent(of_run.slug, prompt.slug, row.rank, row.side),
             )
             for row, of_run, prompt in rows
         ],

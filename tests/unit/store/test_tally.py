@@ -26,11 +26,12 @@ CHOICES = (
 def values(row: Row) -> dict[str, str | None]:
     """A row's facet values as the documentation of the facets says them."""
     output, result, prompt = row.output, row.result, row.prompt
+    judged = prompt.task == "fact" or (prompt.frequency or 0) > 0 or prompt.stated is False
     stated = (
         "yes"
-        if result.first_correct_rank
+        if result.first_correct_rank or (result.best_ais or 0) >= 0.5
         else "no"
-        if prompt.task == "fact" or (prompt.frequency or 0) > 0
+        if judged or result.best_ais is not None
         else None
     )
     return {
