@@ -93,11 +93,11 @@ def index(
     chosen = Method.preset(method, **{key: value for key, value in changes.items() if value is not None})
     if moments not in ("optimizer", "estimated"):
         raise UserError(f"{moments!r} is not known.", field="moments", remedy="Use optimizer or estimated.")
-    path = settle_model(settings, model)
+    path, place = find_model(settings, model)
     store = open_store(settings.url, migrate=True)
     passages = _corpus(store, corpus, corpus_name, id_field, text_field)
     out = settings.indexes / (
-        name or (path.name if path.name == passages.name else f"{path.name}-{passages.name}")
+        name or (place.name if place.name == passages.name else f"{place.name}-{passages.name}")
     )
     started = time.monotonic()
     with bar("Encoding passages") as step:
@@ -107,7 +107,7 @@ def index(
             out,
             method=chosen,
             corpus_name=passages.name,
-            model_name=path.name,
+            model_name=place.name,
             batch_tokens=batch_tokens,
             shard_rows=shard_rows,
             sample=sample,
@@ -120,7 +120,11 @@ def index(
             overwrite=overwrite,
             progress=step,
         )
-    _register(store, path, manifest.model.sha256)
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)  # a link whose model is gone
+        place.symlink_to(path)
+    _register(store, place, manifest.model.sha256)
     _report(out, manifest, time.monotonic() - started)
 
 
@@ -140,15 +144,18 @@ class _Stored:
                 yield external_id, text
 
 
-def settle_model(settings: Settings, model: str) -> Path:
-    """The model's directory in HOME/models; one from elsewhere is linked there, so that tracing finds it.
+def find_model(settings: Settings, model: str) -> tuple[Path, Path]:
+    """The model's directory, and its place in HOME/models: one from elsewhere is linked there, so that tracing finds it.
 
     Raises:
-        UserError: no model has this name, or another model has it already.
+        UserError: no model has this name, it lacks files, or another model has its name already.
     """
+    from app.trackstar.model import check_files
+
     known = settings.models / model
     if Path(model).name == model and known.is_dir():
-        return known
+        check_files(known)
+        return known, known
     given = Path(model).resolve()
     if not (given / "config.json").is_file():
         names = ", ".join(sorted(path.name for path in settings.models.glob("*/"))) or "none"
@@ -164,10 +171,8 @@ def settle_model(settings: Settings, model: str) -> Path:
             field="model",
             remedy=f"Rename {given}, or link it in {settings.models}.",
         )
-    if not place.exists():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.symlink_to(given)
-    return place
+    check_files(given)
+    return given, place
 
 
 def parse_weights(given: list[str]) -> dict[str, str]:

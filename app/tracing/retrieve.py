@@ -56,9 +56,10 @@ def open_task(session: Session, settings: Settings, index_name: str, prompt_set:
     """Open an index with its model, and the prompts to ask.
 
     Raises:
-        UserError: one is missing or damaged, or the index was built for another model or corpus.
+        UserError: one is missing or damaged (every checksum is compared), or the index was built for another model or corpus.
     """
     index = open_index(settings.indexes / index_name)
+    index.verify()
     source = index.manifest.model
     loaded = load_model(settings.models / source.name, device=settings.device)
     if loaded.sha256 != source.sha256:

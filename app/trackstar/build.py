@@ -150,7 +150,7 @@ def _put(work: Path, out: Path) -> None:
 
 @contextmanager
 def _held(work: Path) -> Iterator[None]:
-    """Only one process builds an index at a time."""
+    """Only one process builds an index at a time. What was killed stays to be resumed, what was refused does not."""
     work.mkdir(parents=True, exist_ok=True)
     handle = (work.parent / f"{work.name}.lock").open("w")
     try:
@@ -162,7 +162,11 @@ def _held(work: Path) -> Iterator[None]:
                 field="name",
                 remedy="Wait for it, or stop it.",
             ) from None
-        yield
+        try:
+            yield
+        except UserError:
+            shutil.rmtree(work)  # the same command would end here again: there is nothing to resume
+            raise
     finally:
         handle.close()
 

@@ -77,11 +77,7 @@ def load_model(
         UserError: no checkpoint, no tokenizer, an architecture that cannot be read, or no such device.
     """
     path = Path(path)
-    if not (path / "config.json").is_file():
-        raise UserError(
-            f"{path} is no model: it has no config.json.",
-            remedy="Give a directory written by save_pretrained, with config.json, weights and tokenizer.",
-        )
+    check_files(path)
     place = _device(device)
     tokenizer = _tokenizer(path)
     logging.disable_progress_bar()
@@ -105,18 +101,32 @@ def load_model(
     )
 
 
+def check_files(path: Path) -> None:
+    """Whether a directory has the files of a checkpoint: configuration, tokenizer and weights.
+
+    Raises:
+        UserError: one of them is missing.
+    """
+    if not (path / "config.json").is_file():
+        raise UserError(
+            f"{path} is no model: it has no config.json.",
+            remedy="Give a directory written by save_pretrained, with config.json, weights and tokenizer.",
+        )
+    if not any((path / name).is_file() for name in TOKENIZER_FILES):
+        raise UserError(
+            f"{path} has no tokenizer.",
+            remedy="Put the tokenizer's files (tokenizer.json) beside the weights: tokenizer.save_pretrained(DIR).",
+        )
+    _weight_files(path)
+
+
 def model_sha256(path: Path) -> str:
     """SHA-256 over the names and bytes of the configuration, weight and tokenizer files.
 
     Raises:
         UserError: there are no weight files.
     """
-    weights = {file for pattern in WEIGHT_FILES for file in path.glob(pattern)}
-    weights -= {path / name for name in OPTIMIZER_FILES}
-    if not weights:
-        raise UserError(
-            f"{path} holds no weights.", remedy="It needs model.safetensors or pytorch_model.bin."
-        )
+    weights = _weight_files(path)
     others = [path / name for name in ("config.json", *TOKENIZER_FILES) if (path / name).is_file()]
     digest = hashlib.sha256()
     for file in sorted({*weights, *others}):
@@ -126,12 +136,17 @@ def model_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _tokenizer(path: Path) -> Any:
-    if not any((path / name).is_file() for name in TOKENIZER_FILES):
+def _weight_files(path: Path) -> set[Path]:
+    weights = {file for pattern in WEIGHT_FILES for file in path.glob(pattern)}
+    weights -= {path / name for name in OPTIMIZER_FILES}
+    if not weights:
         raise UserError(
-            f"{path} has no tokenizer.",
-            remedy="Put the tokenizer's files (tokenizer.json) beside the weights: tokenizer.save_pretrained(DIR).",
+            f"{path} holds no weights.", remedy="It needs model.safetensors or pytorch_model.bin."
         )
+    return weights
+
+
+def _tokenizer(path: Path) -> Any:
     try:
         return AutoTokenizer.from_pretrained(path, local_files_only=True)
     except Exception as error:  # a broken tokenizer file raises whatever its parser raises
