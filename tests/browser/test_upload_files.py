@@ -2,7 +2,10 @@
 
 import json
 import re
+import threading
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,13 @@ from pair_files import jsonl, record
 from playwright.sync_api import Page, expect
 
 LARGE = 50 << 20
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves a folder and says nothing of it."""
+
+    def log_message(self, *args: object) -> None:
+        return
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +91,47 @@ def test_two_files_are_compared_on_the_same_example_without_scripts(
     expect(plain_page.locator("h1")).to_contain_text("Painter number")
     ranks = plain_page.locator(".side").first.locator(".short .meta").first
     expect(ranks).to_contain_text("rank 4")
+
+
+def test_a_file_is_fetched_by_address_from_a_listed_host(
+    plain_page: Page, own_live: Callable[..., str], tmp_path: Path
+) -> None:
+    """From the operator's hosts and from nobody else; the page names them."""
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "c4_trex_gecko.jsonl").write_bytes(jsonl([record(n) for n in range(3)]))
+    handler = partial(Quiet, directory=str(tmp_path / "files"))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    port = server.server_address[1]
+    page = plain_page
+    page.goto(f"{own_live(fetch_hosts=('127.0.0.1',))}/upload")
+    expect(page.locator("main")).to_contain_text("Files are fetched from 127.0.0.1 only.")
+    page.get_by_label("Address").fill(f"http://127.0.0.1:{port}/c4_trex_gecko.jsonl")
+    page.get_by_role("button", name="Fetch").click()
+    page.get_by_role("link", name="Browse its prompts").click(timeout=20_000)
+    expect(page.locator(".sentence")).to_contain_text("3 prompts")
+    page.goto(page.url.partition("/prompts")[0] + "/upload")
+    page.get_by_label("Address").fill(f"http://localhost:{port}/c4_trex_gecko.jsonl")
+    page.get_by_role("button", name="Fetch").click()
+    expect(page.locator("main")).to_contain_text("Files are not fetched from localhost. Allowed: 127.0.0.1.")
+    server.shutdown()
+
+
+def test_a_preset_is_one_click(plain_page: Page, own_live: Callable[..., str], tmp_path: Path) -> None:
+    """Files that the operator put there stand on the page, with their sizes."""
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "paper_bm25.jsonl").write_bytes(jsonl([record(n, "bm25") for n in range(4)]))
+    plain_page.goto(f"{own_live()}/upload")
+    offered = plain_page.get_by_role("listitem").filter(has_text="paper_bm25.jsonl")
+    offered.get_by_role("button", name="Load").click()
+    plain_page.get_by_role("link", name="Browse its prompts").click(timeout=20_000)
+    expect(plain_page.locator(".sentence")).to_contain_text("4 prompts in paper")
+
+
+def test_loading_can_be_switched_off(page: Page, own_live: Callable[..., str]) -> None:
+    page.goto(f"{own_live(upload_enabled=False)}/upload")
+    expect(page.locator("main")).to_contain_text("switched loading files off")
+    expect(page.locator("main form, main input")).to_have_count(0)
 
 
 def test_a_file_too_large_is_refused_before_it_is_sent(
