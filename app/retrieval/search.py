@@ -101,7 +101,7 @@ class FaissSearch:
         asked = np.ascontiguousarray(-queries if opponents else queries, dtype=np.float32)
         wanted = min(k + len(self._blank), int(self._starts[-1]))
         if self.kind in APPROXIMATE:
-            wanted = min(max(wanted + 10 * k, 100), int(self._starts[-1]))
+            wanted = min(max(wanted + 30 * k, 300), int(self._starts[-1]))
         scores, rows = self._faiss.search(asked, max(wanted, 1))
         if self.kind in APPROXIMATE:
             scores = np.stack([self._exact(query, found) for query, found in zip(asked, rows, strict=True)])
