@@ -119,10 +119,12 @@ def training_copy(loaded: LoadedModel) -> torch.nn.Module:
 
 
 def encoder(loaded: LoadedModel, moments: str) -> Encoder:
-    """An encoder with moments of the right shape; their values do not matter to the clock."""
+    """An encoder with moments of the right shape, the same for every encoder, whose encodings are compared."""
     values: dict[str, Factored | Exact] = {}
+    chance = torch.Generator().manual_seed(0)
     for weight in loaded.weights:
-        row, col = torch.rand(weight.out_features) + 0.1, torch.rand(weight.in_features) + 0.1
+        sizes = (weight.out_features, weight.in_features)
+        row, col = (torch.rand(size, generator=chance) + 0.1 for size in sizes)
         values[weight.name] = Factored(row, col) if moments == "factored" else Exact(torch.outer(row, col))
     method = Method.from_dict({**METHOD.as_dict(), "second_moments": moments, "hessian": "none"})
     return Encoder(loaded, Moments(values, "random"), method, None)

@@ -32,6 +32,7 @@ from app.errors import UserError
 from app.settings import Settings
 from app.store.corpora import stream_passages
 from app.store.engine import open_store
+from app.store.models import find_checkpoint
 from app.store.runs import get_run
 from app.store.tables import Output, Passage, Prompt, Result, Retrieved, Run
 from app.tracing.probabilities import completions
@@ -61,7 +62,7 @@ def main() -> None:
     settings = Settings(home=asked.home.resolve(), device="cpu")
     store = open_store(settings.url)
     with store.session() as session:
-        plan = make_plan(session, asked)
+        plan = make_plan(session, asked, settings.models)
     torch.set_num_threads(plan.threads)
     print(
         f"{len(plan.prompts)} prompts, {asked.top} passages each; {len(plan.texts):,} passages,"
@@ -73,8 +74,8 @@ def main() -> None:
     report(plan, done, shipped)
 
 
-def make_plan(session: Session, asked: argparse.Namespace) -> Plan:
-    """Choose the prompts, and read what the runs name for them."""
+def make_plan(session: Session, asked: argparse.Namespace, models: Path) -> Plan:
+    """Choose the prompts, and read what the runs name for them; `models` is where checkpoints are kept."""
     runs = [get_run(session, slug) for slug in asked.runs.split(",")]
     first = runs[0]
     for run in runs:
@@ -88,11 +89,11 @@ def make_plan(session: Session, asked: argparse.Namespace) -> Plan:
     left_out = {run.slug: named(session, run, prompts, asked.top) for run in runs}
     most = max(map(len, left_out.values()))
     drawn = Random(asked.seed).sample([external for external, _ in texts], most)
-    model = Path(first.model.path or "")
-    if not (model / "training.json").is_file():
+    model = find_checkpoint(first.model, models)
+    if model is None or not (model / "training.json").is_file():
         raise UserError(
             f"The model “{first.model.name}” does not say how it was trained.",
-            file=model / "training.json",
+            file=(model or models / first.model.name) / "training.json",
             remedy="Give runs of a model that `startrail demo` or `startrail pretrain` made.",
         )
     training = json.loads((model / "training.json").read_text())
