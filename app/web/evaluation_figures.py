@@ -82,7 +82,7 @@ def trade(runs: Sequence[Evaluated], asked: Asked) -> Figure | None:
         id="attribution-influence",
         title=title,
         note="To the right, passages that state the fact come first. Up, passages move the model. Crosses are 95% intervals.",
-        columns=["", "run", "MRR", "low", "high", "tail-patch@10 (pp)", "low", "high"],
+        columns=["mark", "run", "MRR", "low", "high", "tail-patch@10 (pp)", "low", "high"],
         rows=rows,
         links=links,
         keys=[

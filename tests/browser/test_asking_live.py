@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from asking import made_home, settings_of
+from axe import violations
 from playwright.sync_api import Browser, Page, expect
 
 from app.settings import Settings
@@ -242,6 +243,25 @@ def test_one_training_step_shows_what_each_passage_does(page: Page, asked: Site)
     expect(page.locator(".verdict")).to_contain_text("random passages by")
     expect(page.locator("#causes")).to_contain_text("learning rate")
     assert page.evaluate("window.sameDocument")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_answer_and_the_wait_for_it_are_open_to_everybody(
+    browser: Browser, asked: Site, scheme: str
+) -> None:
+    """axe finds nothing in either, nor in what a training step adds, and nothing is wider than a small phone."""
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 320, "height": 720})  # type: ignore[arg-type]
+    page = context.new_page()
+    with asked.busy():
+        ask(page, asked.address, "The capital of Togo is", scheme)
+        expect(page.locator(".stages [aria-current]")).to_have_text("Waiting, next")
+        assert violations(page) == []
+    answered(page)
+    page.locator(".proponent").first.get_by_role("button", name="Train one step").click()
+    expect(page.locator(".proponent").first.locator(".patch")).to_contain_text("pp", timeout=20_000)
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    context.close()
 
 
 def test_other_methods_answer_beside_it(page: Page, asked: Site) -> None:
