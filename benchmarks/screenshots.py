@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,13 +45,13 @@ def served(home: Path) -> Iterator[str]:
     """The site over a home, in a process of its own, at a free port."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app"]
     server = subprocess.Popen(
-        [*command, "--port", str(port), "--log-level", "warning"],
+        [sys.executable, "-m", "app.cli", "serve", "--port", str(port)],
         env={**os.environ, "STARTRAIL_HOME": str(home.resolve())},
+        stdout=subprocess.DEVNULL,
     )
     try:
-        for _ in range(200):
+        for _ in range(600):
             try:
                 urllib.request.urlopen(f"{url}/healthz").close()
                 break
@@ -84,13 +85,34 @@ def pages(site: str) -> dict[str, str]:
     if example := next((url for name, url in found.items() if name.startswith("example-")), ""):
         page = load(example.replace("?", ".json?") if "?" in example else f"{example}.json")
         joined = f"{example}{'&' if '?' in example else '?'}"
-        found |= {"verbatim": f"{joined}view=verbatim", "opponents": f"{joined}side=opponent"}
+        found |= {f"view-{view}": f"{joined}view={view}" for view in ("verbatim", "tokens", "plain")}
+        found["opponents"] = f"{joined}side=opponent"
         found |= {"passage": page["proponents"][0]["url"], "cite": f"{example.split('?')[0]}/cite"}
         found |= {"compared": page["compare_url"]} if page["compare_url"] else {}
     if len(runs) > 1:
         found["differences"] = f"/compare?runs={runs[0]},{runs[1]}"
+    found["behind"] = f"/evaluation/prompts?run={runs[0]}&measure=mrr"
     found |= {"trace": "/trace", "upload": "/upload", "about": "/about", "docs": "/docs", "ready": "/readyz"}
     return found | {"missing": "/runs/not-a-run/prompts/nowhere"}
+
+
+def answer(site: str) -> dict[str, str]:
+    """A question asked and answered; nothing where no model answers in two minutes."""
+    question = json.dumps({"prompt": "The capital of Mali is"}).encode()
+    request = urllib.request.Request(
+        f"{site}/api/traces", question, headers={"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request) as told:
+            path = f"/traces/{json.load(told)['id']}"
+    except urllib.error.HTTPError:
+        return {}
+    for _ in range(240):
+        with urllib.request.urlopen(f"{site}{path}.json") as told:
+            if json.load(told)["status"] == "done":
+                return {"answer": path, "answer-all": f"{path}?view=all"}
+        time.sleep(0.5)
+    return {}
 
 
 def shoot(browser: Browser, site: str, wanted: dict[str, str], out: Path) -> list[Path]:
@@ -146,7 +168,7 @@ def main() -> None:
         subprocess.run(build, check=True, env={**os.environ, "STARTRAIL_HOME": str(asked.home)})
     asked.out.mkdir(parents=True, exist_ok=True)
     with served(asked.home) as site, sync_playwright() as playwright:
-        wanted = pages(site)
+        wanted = pages(site) | answer(site)
         if asked.only:
             wanted = {name: wanted[name] for name in asked.only.split(",")}
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

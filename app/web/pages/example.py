@@ -123,7 +123,7 @@ def example_page(
     view: Annotated[str, Query(description="which spans: entities, verbatim, tokens or plain")] = "entities",
     show: Annotated[int, Query(description="how many passages, at most 5,000")] = SHOWN,
 ) -> Response:
-    """One prompt of one run: the model's output and its ranked proponents (or `side=opponent`), with spans."""
+    """One prompt of one run: the model's output and its ranked proponents (or side=opponent), with spans."""
     run = get_run(session, slug)
     side = "opponent" if side == "opponent" else "proponent"
     show = max(1, min(show, MOST_SHOWN))

@@ -36,7 +36,7 @@ PASSAGE_COLUMNS = (
 
 @router.get("/runs/{slug}/prompts/{prompt}.csv")
 def example_csv(request: Request, session: Db, slug: str, prompt: str, side: str = "proponent") -> Response:
-    """The passages of one example in rank order; `side=opponent` for the other side, as on the page."""
+    """The passages of one example in rank order; side=opponent for the other side, as on the page."""
     run = get_run(session, slug)
     side = "opponent" if side == "opponent" else "proponent"
     example = get_example(session, run, prompt, side, limit=MOST)
