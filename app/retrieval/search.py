@@ -105,7 +105,10 @@ class FaissSearch:
         scores, rows = self._faiss.search(asked, max(wanted, 1))
         if self.kind in APPROXIMATE:
             scores = np.stack([self._exact(query, found) for query, found in zip(asked, rows, strict=True)])
-        scores = np.where(np.isin(rows, self._blank) | (rows < 0), -np.inf, scores)
+        hidden = rows < 0
+        if len(self._blank):
+            hidden |= np.isin(rows, self._blank)
+        scores = np.where(hidden, -np.inf, scores)
         return ranked(scores, rows, k, self._scale, opponents)
 
     def _exact(self, query: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -121,9 +124,9 @@ def ranked(
     scores: np.ndarray, rows: np.ndarray, k: int, scale: float, opponents: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Candidates (n, c) cut to the k best, ties by row, as `Search.search` returns them."""
-    order = np.lexsort((rows, -scores), axis=1)[:, :k]
-    scores = np.take_along_axis(scores, order, 1)
-    rows = np.where(np.isfinite(scores), np.take_along_axis(rows, order, 1), -1)
+    order = (np.arange(len(rows))[:, None], np.lexsort((rows, -scores), axis=1)[:, :k])
+    scores = scores[order]
+    rows = np.where(np.isfinite(scores), rows[order], -1)
     missing = k - rows.shape[1]
     if missing > 0:
         scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
