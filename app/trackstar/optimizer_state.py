@@ -69,7 +69,8 @@ def _read_safetensors(file: Path, model: nn.Module) -> OptimizerState:
     try:
         with safe_open(file, framework="pt") as saved:
             meta = saved.metadata() or {}
-            for key in saved.keys():  # noqa: SIM118 (no mapping: it has no iterator)
+            keys = saved.keys()  # saved itself cannot be iterated over
+            for key in keys:
                 name, _, suffix = key.rpartition(".")
                 entries.setdefault(name, {})[RENAMED.get(suffix, suffix)] = saved.get_tensor(key)
     except (SafetensorError, OSError) as error:
