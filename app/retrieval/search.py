@@ -6,6 +6,8 @@ they return are the exact ones.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +16,7 @@ import numpy as np
 
 from app.errors import UserError
 from app.trackstar.index import TrackstarIndex
+from app.trackstar.manifest import Manifest
 
 KINDS = {
     "exact": "SQfp16",  # the stored rows, bit for bit
@@ -26,6 +29,8 @@ KINDS = {
 APPROXIMATE = {"int8", "int4", "pq"}
 TRAIN_ROWS = 20_000  # rows drawn for training a quantiser
 CHUNK = 8_192  # rows added, or scored in torch, at a time
+THREADS = faiss.omp_get_max_threads()
+WORTH_A_THREAD = 1 << 22  # numbers of rows; one core has read fewer before a second is awake
 
 
 class Search(Protocol):
@@ -93,6 +98,10 @@ class FaissSearch:
             options.shard = True
             options.useFloat16 = kind != "float32"
             self._faiss = faiss.index_cpu_to_all_gpus(self._faiss, options)
+        self._ranges = [] if gpu or kind == "pq" else _ranges(index.manifest)
+        self._threads = ThreadPoolExecutor(
+            max(1, len(self._ranges)), initializer=faiss.omp_set_num_threads, initargs=(1,)
+        )
 
     def search(
         self, queries: np.ndarray, k: int, *, opponents: bool = False
@@ -102,7 +111,7 @@ class FaissSearch:
         wanted = min(k + len(self._blank), int(self._starts[-1]))
         if self.kind in APPROXIMATE:
             wanted = min(max(wanted + 30 * k, 300), int(self._starts[-1]))
-        scores, rows = self._faiss.search(asked, max(wanted, 1))
+        scores, rows = self._scan(asked, max(wanted, 1))
         if self.kind in APPROXIMATE:
             scores = np.stack([self._exact(query, found) for query, found in zip(asked, rows, strict=True)])
         hidden = rows < 0
@@ -111,12 +120,28 @@ class FaissSearch:
         scores = np.where(hidden, -np.inf, scores)
         return ranked(scores, rows, k, self._scale, opponents)
 
+    def _scan(self, asked: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """FAISS's k best, or the k best of every range of rows, one range a core.
+
+        FAISS itself shares out queries among cores, never the rows of one query; for a single query its second
+        thread would only be waited for, and long where others keep the cores busy.
+        """
+        if not self._ranges:
+            faiss.omp_set_num_threads(1 if len(asked) == 1 else THREADS)
+            found: tuple[np.ndarray, np.ndarray] = self._faiss.search(asked, k)
+            return found
+        parts = self._threads.map(lambda rows: self._faiss.search(asked, k, params=rows), self._ranges)
+        scores, rows = (np.concatenate(each, axis=1) for each in zip(*parts, strict=True))
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
+
     def _exact(self, query: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Inner products (k,) of one query with some rows, from the memory-mapped shards."""
         shards = np.searchsorted(self._starts, rows, side="right") - 1
-        found = np.empty((len(rows), len(query)), dtype=np.float32)
-        for place, (shard, row) in enumerate(zip(shards, rows, strict=True)):
-            found[place] = self._rows[shard][row - self._starts[shard]] if row >= 0 else 0.0
+        found = np.zeros((len(rows), len(query)), dtype=np.float32)
+        for shard in np.unique(shards[rows >= 0]):
+            held = shards == shard
+            found[held] = self._rows[shard][rows[held] - self._starts[shard]]
         return found @ query
 
 
@@ -132,6 +157,17 @@ def ranked(
         scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
         rows = np.pad(rows, ((0, 0), (0, missing)), constant_values=-1)
     return (-scores if opponents else scores).astype(np.float32) * np.float32(scale), rows.astype(np.int64)
+
+
+def _ranges(manifest: Manifest) -> list[Any]:
+    """FAISS selectors that cut the rows into one range a core; none where a single core is as fast."""
+    total = manifest.passages
+    parts = min(THREADS, total * manifest.dimension // WORTH_A_THREAD)
+    if parts < 2:
+        return []
+    cuts = [total * at // parts for at in range(parts + 1)]
+    select: Any = faiss.SearchParameters  # its stub leaves out the keyword, which keeps the selector alive
+    return [select(sel=faiss.IDSelectorRange(*ends)) for ends in pairwise(cuts)]
 
 
 def _load_or_build(index: TrackstarIndex, kind: str, progress: Callable[[int, int], None] | None) -> Any:

@@ -27,6 +27,13 @@ def index_of(path: Path, rows: np.ndarray, *, scale: float = 1.0, shard: int = 4
     return TrackstarIndex(path, manifest, [stored[at : at + shard] for at in range(0, len(rows), shard)])
 
 
+@pytest.fixture(autouse=True, params=[1, 3], ids=["one core", "three cores"])
+def cores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are cut among cores where there are many; what is found does not depend on it."""
+    monkeypatch.setattr("app.retrieval.search.THREADS", request.param)
+    monkeypatch.setattr("app.retrieval.search.WORTH_A_THREAD", DIMENSION)
+
+
 @pytest.fixture(scope="module")
 def rows() -> np.ndarray:
     """Unit rows with a falling spectrum, as encodings have; one is blank, two are equal."""
@@ -65,6 +72,14 @@ def test_exact_kinds_equal_the_matrix_product(
     wanted_scores, wanted = brute(rows, queries, 10, sign)
     assert found.tolist() == wanted.tolist()
     assert np.allclose(scores, wanted_scores, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_rows_can_be_asked_for(tmp_path: Path, rows: np.ndarray, queries: np.ndarray, kind: str) -> None:
+    """More than any core has: every row comes once, the blank one never."""
+    scores, found = open_search(index_of(tmp_path, rows), kind).search(queries[:1], ROWS + 5)
+    assert sorted(found[0].tolist()) == [-1] * 6 + sorted({*range(ROWS)} - {7})
+    assert (np.diff(scores[0, : ROWS - 1]) <= 0).all()
 
 
 @pytest.mark.parametrize("kind", ["int8", "int4", "pq"])
