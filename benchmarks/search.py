@@ -2,7 +2,7 @@
 
     python benchmarks/search.py [--rows 10000,100000] [--dimension 256]
 
-Rows are synthetic, with a spectrum that falls as that of real encodings does; a query is a row with some noise. Kind by
+Rows are synthetic, with the spectrum of the demo's encodings; a query is a row with some noise. Kind by
 kind, one reading and one query take turns, so that both find the caches as the other left them. The figures are medians
 over the turns, for one query at a time; a kind that keeps fewer bits is held against as many bytes.
 """
@@ -72,9 +72,14 @@ def main() -> None:
 
 
 def synthetic(count: int, dimension: int) -> np.ndarray:
-    """(count, dimension) float16 unit rows whose eigenvalues fall as 1 / rank."""
+    """(count, dimension) float16 unit rows whose eigenvalues fall as those of the demo's index.
+
+    Whitening leaves them rather flat: of 4,096 the 1st, 100th, 1,000th and 3,000th hold 26, 9.6, 3.5 and 0.6 ten-thousandths
+    of the sum, about as rank^(-0.16) · exp(-3.4 rank / d).
+    """
     rng = np.random.default_rng(0)
-    scale = np.arange(1, dimension + 1, dtype=np.float32) ** -0.5
+    rank = np.arange(1, dimension + 1, dtype=np.float32)
+    scale = np.sqrt(rank**-0.16 * np.exp(-3.4 * rank / dimension))
     rows = np.empty((count, dimension), dtype=np.float16)
     for start in range(0, count, SHARD):
         piece = rng.standard_normal((min(SHARD, count - start), dimension), dtype=np.float32) * scale
