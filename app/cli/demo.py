@@ -153,6 +153,7 @@ def _add_texts(store: "Store", world: World) -> None:
 
 def _index(settings: Settings, store: "Store") -> None:
     from app.cli.progress import bar
+    from app.retrieval.search import prepare
     from app.store.corpora import get_corpus, stream_passages
     from app.trackstar.config import Method
     from app.trackstar.index import build_index
@@ -171,6 +172,7 @@ def _index(settings: Settings, store: "Store") -> None:
             method=Method.preset("+V+R_train"),
             corpus_name=NAME,
             model_name=NAME,
+            prepare_search=lambda directory: prepare(directory, "exact"),
             progress=step,
         )
 

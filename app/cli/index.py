@@ -13,8 +13,6 @@ from app.settings import Settings, get_settings
 
 if TYPE_CHECKING:
     from app.store.engine import Store
-    from app.trackstar.config import Method
-    from app.trackstar.manifest import Manifest
     from app.trackstar.text import Query
 
 
@@ -69,13 +67,21 @@ def index(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …; default STARTRAIL_DEVICE.")] = "",
     batch_tokens: Annotated[int, typer.Option(min=1, help="Tokens in one pass.")] = 2048,
     shard_rows: Annotated[int, typer.Option(min=1, help="Passages per file.")] = 4096,
+    search: Annotated[
+        str,
+        typer.Option(
+            "--index", help="How rows are searched: exact, float32; int8, int4, pq are smaller and re-ranked."
+        ),
+    ] = "exact",
     overwrite: Annotated[bool, typer.Option(help="Replace an index of this name.")] = False,
 ) -> None:
     """Encode a corpus with a model: fit V and R on a sample, encode every passage, write HOME/indexes/NAME.
 
     A build that was stopped goes on where it was when the same command is given again.
     """
+    from app.cli.index_table import report
     from app.cli.progress import bar
+    from app.retrieval.search import check_kind, prepare
     from app.store.engine import open_store
     from app.trackstar.build import build_index
     from app.trackstar.config import Method
@@ -91,6 +97,7 @@ def index(
     if exact_moments:
         changes["second_moments"] = "exact"
     chosen = Method.preset(method, **{key: value for key, value in changes.items() if value is not None})
+    check_kind(search, chosen.dimension)
     if moments not in ("optimizer", "estimated"):
         raise UserError(f"{moments!r} is not known.", field="moments", remedy="Use optimizer or estimated.")
     path, place = find_model(settings, model)
@@ -118,6 +125,7 @@ def index(
             override=parse_weights(weights or []),
             estimate=moments == "estimated",
             overwrite=overwrite,
+            prepare_search=lambda directory: prepare(directory, search),
             progress=step,
         )
     if not place.exists():
@@ -125,7 +133,7 @@ def index(
         place.unlink(missing_ok=True)  # a link whose model is gone
         place.symlink_to(path)
     _register(store, place, manifest.model.sha256)
-    _report(out, manifest, time.monotonic() - started)
+    report(out, manifest, time.monotonic() - started)
 
 
 @dataclass(frozen=True)
@@ -236,53 +244,3 @@ def _register(store: "Store", path: Path, sha256: str) -> None:
 
     with store.session() as session:
         register_model(session, path.name, path=str(path), sha256=sha256, parameters=count_parameters(path))
-
-
-def _report(out: Path, manifest: "Manifest", seconds: float) -> None:
-    from rich.table import Table
-
-    from app.cli.progress import console
-
-    table = Table(
-        title=f"{out.name}: {manifest.passages:,} passages", show_header=False, title_justify="left"
-    )
-    for label, value in _facts(out, manifest, manifest.method, seconds):
-        table.add_row(label, value)
-    console.print(table)
-
-
-def _facts(out: Path, manifest: "Manifest", method: "Method", seconds: float) -> Iterator[tuple[str, str]]:
-    size = sum(file.stat().st_size for file in out.iterdir())
-    yield "directory", f"{out} ({size / 2**20:,.1f} MiB in {len(manifest.shards)} shards)"
-    yield (
-        "encodings",
-        f"d = {manifest.dimension:,} ({method.groups} groups · 2 · {method.projection_dim}²), float16",
-    )
-    yield (
-        "second moments",
-        manifest.second_moments["source"] if manifest.second_moments else "not divided out",
-    )
-    yield "Hessian", _hessian(manifest.hessian)
-    counts = manifest.counts
-    yield (
-        "passages",
-        (
-            f"{counts['empty']:,} blank (zero rows, never found), {counts['cut']:,} cut at the context, "
-            f"{counts['degenerate']:,} without a usable gradient, {counts['saturated']:,} beyond float16"
-        ),
-    )
-    yield (
-        "time",
-        f"{seconds:,.1f} s, {manifest.passages / max(seconds, 1e-9):,.0f} passages/s with everything",
-    )
-
-
-def _hessian(report: dict[str, Any] | None) -> str:
-    if report is None:
-        return "none"
-    used = f", eigenvalue {report['rank_used']:,}" if report["rank_used"] else ""
-    return (
-        f"λ = {report['mixing']:.4g}{used}; damping {report['damping']:g} of the mean eigenvalue, "
-        f"{report['below_damping']:.1%} of eigenvalues below it; rank {report['rank_train']:,} from "
-        f"{report['rows_train']:,} passages, {report['rank_eval']:,} from {report['rows_eval']:,} queries"
-    )

@@ -30,8 +30,8 @@ def retrieve(
     k: Annotated[int, typer.Option("-k", min=1, help="Proponents kept for each prompt.")] = 10,
     opponents: Annotated[int, typer.Option(min=0, help="Opponents kept for each prompt.")] = 5,
     search: Annotated[
-        str, typer.Option("--index", help="exact, float32, int8, int4 or pq (small ones re-ranked).")
-    ] = "exact",
+        str, typer.Option("--index", help="exact, float32, int8, int4 or pq; default: the index's own.")
+    ] = "",
     dense_model: Annotated[Path | None, typer.Option(help=DENSE_MODEL)] = None,
 ) -> None:
     """Ask a method about every prompt of a set and save the run; the model's answers are saved with it."""

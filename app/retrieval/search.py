@@ -15,7 +15,7 @@ import faiss
 import numpy as np
 
 from app.errors import UserError
-from app.trackstar.index import TrackstarIndex
+from app.trackstar.index import TrackstarIndex, open_index
 from app.trackstar.manifest import Manifest
 
 KINDS = {
@@ -23,9 +23,10 @@ KINDS = {
     "float32": "Flat",
     "int8": "SQ8",
     "int4": "SQ4",
-    "pq": "PQ{pq}x8",
+    "pq": "PQ{parts}x8",
 }
-"""Index kind -> FAISS factory string; `{pq}` is d / 8, a byte for every eight numbers."""
+"""Index kind -> FAISS factory string; `{parts}` are the bytes of a row, one for `PQ_NUMBERS` numbers."""
+PQ_NUMBERS, PQ_CENTROIDS = 8, 256
 APPROXIMATE = {"int8", "int4", "pq"}
 TRAIN_ROWS = 20_000  # rows drawn for training a quantiser
 CHUNK = 8_192  # rows added, or scored in torch, at a time
@@ -55,7 +56,7 @@ class Search(Protocol):
 
 def open_search(
     index: TrackstarIndex,
-    kind: str = "exact",
+    kind: str = "",
     *,
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
@@ -64,16 +65,50 @@ def open_search(
 
     Quantisers are trained once and kept in the index directory as `search-KIND.faiss`.
 
+    Args:
+        kind: of `KINDS`; the one that the manifest names where none is given.
+
     Raises:
-        UserError: the kind is unknown.
+        UserError: the kind is unknown, or cannot be made of these rows.
     """
-    if kind not in KINDS:
-        raise UserError(f"There is no index kind “{kind}”.", field="index", remedy=f"Use {', '.join(KINDS)}.")
+    kind = kind or index.manifest.search.get("kind", "exact")
+    check_kind(kind, index.manifest.dimension)
     if device.startswith("cuda") and not _faiss_gpus():
         from app.retrieval.torch_search import TorchSearch
 
         return TorchSearch(index, device)
     return FaissSearch(index, kind, gpu=device.startswith("cuda"), progress=progress)
+
+
+def check_kind(kind: str, dimension: int) -> None:
+    """Whether there is such a kind, and for rows of so many numbers.
+
+    Raises:
+        UserError: there is not.
+    """
+    if kind not in KINDS:
+        raise UserError(f"There is no index kind “{kind}”.", field="index", remedy=f"Use {', '.join(KINDS)}.")
+    if kind == "pq" and dimension % PQ_NUMBERS:
+        raise UserError(
+            f"“pq” takes {PQ_NUMBERS} numbers together, and {dimension:,} cannot be cut so.",
+            field="index",
+            remedy="Use another kind, or an even --projection-dim of 4 or more.",
+        )
+
+
+def prepare(path: Path, kind: str) -> dict[str, Any]:
+    """Make what searching by this kind needs in the index directory `path`, and say what the manifest keeps of it.
+
+    Raises:
+        UserError: the kind is unknown, or cannot be made of these rows.
+    """
+    index = open_index(path)
+    check_kind(kind, index.manifest.dimension)
+    about = {"kind": kind, "faiss": _factory(kind, index.manifest.dimension)}
+    if kind not in APPROXIMATE:
+        return about
+    _load_or_build(index, kind, None)
+    return about | {"file": _file(path, kind).name}
 
 
 class FaissSearch:
@@ -171,13 +206,17 @@ def _ranges(manifest: Manifest) -> list[Any]:
 
 
 def _load_or_build(index: TrackstarIndex, kind: str, progress: Callable[[int, int], None] | None) -> Any:
-    file = index.path / f"search-{kind}.faiss"
+    file = _file(index.path, kind)
     total, dimension = index.manifest.passages, index.manifest.dimension
-    if kind in APPROXIMATE and file.is_file():
-        found = faiss.read_index(str(file))
-        if (found.ntotal, found.d) == (total, dimension):
-            return found
-    built = faiss.index_factory(dimension, KINDS[kind].format(pq=dimension // 8), faiss.METRIC_INNER_PRODUCT)
+    if kind in APPROXIMATE and (found := _kept(file)) and (found.ntotal, found.d) == (total, dimension):
+        return found
+    built = faiss.index_factory(dimension, _factory(kind, dimension), faiss.METRIC_INNER_PRODUCT)
+    if kind == "pq" and total < PQ_CENTROIDS:
+        raise UserError(
+            f"“pq” is trained on {PQ_CENTROIDS} passages or more; there are {total:,}.",
+            field="index",
+            remedy="Use exact: so few need no smaller index.",
+        )
     if not built.is_trained:
         built.train(_sample(index))
     done = 0
@@ -203,6 +242,22 @@ def _sample(index: TrackstarIndex) -> np.ndarray:
         for shard, start in zip(index.rows, starts, strict=False)
     ]
     return np.concatenate(pieces)
+
+
+def _factory(kind: str, dimension: int) -> str:
+    return KINDS[kind].format(parts=dimension // PQ_NUMBERS)
+
+
+def _file(path: Path, kind: str) -> Path:
+    return path / f"search-{kind}.faiss"
+
+
+def _kept(file: Path) -> Any | None:
+    """What was trained before; None where it cannot be read, for it can be trained again."""
+    try:
+        return faiss.read_index(str(file)) if file.is_file() else None
+    except RuntimeError:
+        return None
 
 
 def _write(built: Any, file: Path) -> None:

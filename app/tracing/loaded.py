@@ -169,7 +169,7 @@ def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "c
             index=index,
             model=model,
             encoder=encoder,
-            search=open_search(index, index.manifest.search.get("kind", "exact"), device=str(model.device)),
+            search=open_search(index, device=str(model.device)),
             bm25=words,
             dense=dense,
             verbatim=verbatim,

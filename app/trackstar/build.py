@@ -11,6 +11,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ def build_index(
     override: Mapping[str, str] | None = None,
     estimate: bool = False,
     overwrite: bool = False,
+    prepare_search: Callable[[Path], dict[str, Any]] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Manifest:
     """Encodes a corpus of any size in bounded memory and writes the index directory `out`.
@@ -67,6 +69,8 @@ def build_index(
         override: which weights are attention and which MLP; see `find_weights`.
         estimate: estimate V from the sample even if there is an optimizer's state.
         overwrite: replace an index that is already there.
+        prepare_search: called with the finished directory before it gets its name; may write a file there, and
+            returns what the manifest says of it.
         progress: called with passages done and in all; fitting counts the sample's passages too.
 
     Raises:
@@ -131,11 +135,20 @@ def build_index(
             weights=dict(override or {}),
         )
         manifest.write(work)
+        if prepare_search:
+            manifest = _with_search(manifest, work, prepare_search(work))
+            manifest.write(work)
         for name in (PLAN, FITTED, SPOOL):
             (work / name).unlink(missing_ok=True)
         drop_notes(work)
         _put(work, out)
     return manifest
+
+
+def _with_search(manifest: Manifest, work: Path, about: dict[str, Any]) -> Manifest:
+    """The manifest with what searches the rows, the checksum of its file among the others."""
+    own = {name: file_sha256(work / name) for name in [about["file"]]} if "file" in about else {}
+    return replace(manifest, search=about, files=manifest.files | own)
 
 
 def _put(work: Path, out: Path) -> None:

@@ -46,7 +46,8 @@ class Manifest:
             (no usable gradient), `saturated` (rows with an entry beyond float16, held at its limit).
         zero_rows: rows of empty and degenerate passages: all zero, never to be shown as a hit.
         weights: the override of attention and MLP, pattern -> kind.
-        search: set by retrieval: which kind of index searches the rows.
+        search: which kind of index searches the rows: `kind`, FAISS's own name for it, and the `file` of a trained
+            one; empty: exact.
     """
 
     model: Source

@@ -7,6 +7,8 @@ import tiny
 from typer.testing import CliRunner
 
 from app.cli.main import app
+from app.errors import UserError
+from app.retrieval.search import open_search
 from app.settings import get_settings
 from app.trackstar.index import open_index
 
@@ -52,6 +54,21 @@ def test_a_file_becomes_a_corpus_of_the_store_and_an_index(home, corpus, checkpo
     assert model.name in startrail("model", "list").output
 
 
+def test_the_chosen_kind_of_search_is_in_the_manifest_and_is_used(home, corpus, checkpoints):
+    """Traces and runs search as the index says; the trained file is made once, and watched like the rows."""
+    result = startrail("index", checkpoints("llama"), corpus, "--name", "small", "--index", "int4")
+    assert result.exit_code == 0, result.output
+    assert "int4 (FAISS SQ4)" in result.output
+    index = open_index(home / "indexes" / "small")
+    assert index.manifest.search == {"kind": "int4", "faiss": "SQ4", "file": "search-int4.faiss"}
+    assert open_search(index).kind == "int4"
+    assert open_search(index, "exact").kind == "exact"
+    trained = home / "indexes" / "small" / "search-int4.faiss"
+    trained.write_bytes(trained.read_bytes()[:-1] + b"\0")
+    with pytest.raises(UserError, match=r"search-int4\.faiss: .* is damaged"):
+        index.verify()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -62,6 +79,9 @@ def test_a_file_becomes_a_corpus_of_the_store_and_an_index(home, corpus, checkpo
         (["MODEL", "CORPUS", "--groups", "9"], "2 layers cannot be cut into 9 groups"),
         (["MODEL", "CORPUS", "--weights", "mlp"], "PATTERN=KIND"),
         (["MODEL", "CORPUS", "--dtype", "int4"], "no compute type"),
+        (["MODEL", "CORPUS", "--index", "tree"], "no index kind “tree”"),
+        (["MODEL", "CORPUS", "--index", "pq", "--projection-dim", "3"], "36 cannot be cut so"),
+        (["MODEL", "CORPUS", "--index", "pq", "--projection-dim", "4"], "trained on 256 passages or more"),
         (["MODEL", "CORPUS", "--moments", "guessed"], "optimizer or estimated"),
         (["MODEL", "CORPUS", "--task-prompts", "none"], "none"),
     ],

@@ -1,0 +1,66 @@
+"""What `startrail index` prints when it is done."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from app.cli.progress import console
+from app.trackstar.config import Method
+from app.trackstar.manifest import Manifest
+
+
+def report(out: Path, manifest: Manifest, seconds: float) -> None:
+    """Print where the index is, what was fitted and how its rows are searched."""
+    table = Table(
+        title=f"{out.name}: {manifest.passages:,} passages", show_header=False, title_justify="left"
+    )
+    for label, value in _facts(out, manifest, manifest.method, seconds):
+        table.add_row(label, value)
+    console.print(table)
+
+
+def _facts(out: Path, manifest: Manifest, method: Method, seconds: float) -> Iterator[tuple[str, str]]:
+    size = sum(file.stat().st_size for file in out.iterdir())
+    yield "directory", f"{out} ({size / 2**20:,.1f} MiB in {len(manifest.shards)} shards)"
+    yield (
+        "encodings",
+        f"d = {manifest.dimension:,} ({method.groups} groups · 2 · {method.projection_dim}²), float16",
+    )
+    yield (
+        "second moments",
+        manifest.second_moments["source"] if manifest.second_moments else "not divided out",
+    )
+    yield "Hessian", _hessian(manifest.hessian)
+    yield "search", _search(out, manifest.search)
+    counts = manifest.counts
+    yield (
+        "passages",
+        (
+            f"{counts['empty']:,} blank (zero rows, never found), {counts['cut']:,} cut at the context, "
+            f"{counts['degenerate']:,} without a usable gradient, {counts['saturated']:,} beyond float16"
+        ),
+    )
+    yield (
+        "time",
+        f"{seconds:,.1f} s, {manifest.passages / max(seconds, 1e-9):,.0f} passages/s with everything",
+    )
+
+
+def _search(out: Path, about: dict[str, Any]) -> str:
+    said = f"{about['kind']} (FAISS {about['faiss']})"
+    if file := about.get("file"):
+        said += f", {(out / file).stat().st_size / 2**20:,.1f} MiB, re-ranked from the rows"
+    return said
+
+
+def _hessian(report: dict[str, Any] | None) -> str:
+    if report is None:
+        return "none"
+    used = f", eigenvalue {report['rank_used']:,}" if report["rank_used"] else ""
+    return (
+        f"λ = {report['mixing']:.4g}{used}; damping {report['damping']:g} of the mean eigenvalue, "
+        f"{report['below_damping']:.1%} of eigenvalues below it; rank {report['rank_train']:,} from "
+        f"{report['rows_train']:,} passages, {report['rank_eval']:,} from {report['rows_eval']:,} queries"
+    )
