@@ -23,9 +23,10 @@ KINDS = {
     "float32": "Flat",
     "int8": "SQ8",
     "int4": "SQ4",
-    "pq": "PQ{parts}x8",
+    "pq": "PQ{parts}x8np",
 }
-"""Index kind -> FAISS factory string; `{parts}` are the bytes of a row, one for `PQ_NUMBERS` numbers."""
+"""Index kind -> FAISS factory string; `{parts}` are the bytes of a row, one for `PQ_NUMBERS` numbers; np: trained in
+seconds, without the polysemous codes that nothing here uses."""
 PQ_NUMBERS, PQ_CENTROIDS = 8, 256
 APPROXIMATE = {"int8", "int4", "pq"}
 TRAIN_ROWS = 20_000  # rows drawn for training a quantiser
