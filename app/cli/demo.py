@@ -68,6 +68,7 @@ def build(settings: Settings, world: World) -> None:
         _add_texts(store, world)
         _index(settings, store)
         _retrieve(settings, store)
+        _evaluate(store)
     with store.session() as session:
         _figures(session, time.monotonic() - started)
 
@@ -100,15 +101,16 @@ def _retrained(settings: Settings) -> World:
 
 
 def _complete(settings: Settings, store: "Store") -> bool:
-    """Whether both runs are there, with the model and the index they came from."""
+    """Whether both runs are there and evaluated, with the model and the index they came from."""
     from sqlalchemy import select
 
     from app.store.tables import Run
 
     with store.session() as session:
-        runs = set(session.scalars(select(Run.slug).where(Run.slug.in_(METHODS))))
+        runs = session.scalars(select(Run).where(Run.slug.in_(METHODS))).all()
+        evaluated = {run.slug for run in runs if "evaluated_at" in run.metrics}
     return (
-        runs == set(METHODS)
+        evaluated == set(METHODS)
         and (settings.models / NAME / "config.json").is_file()
         and (settings.indexes / NAME / "manifest.json").is_file()
     )
@@ -190,6 +192,22 @@ def _retrieve(settings: Settings, store: "Store") -> None:
             if not _has_run(session, method):
                 with bar(f"Tracing by {NAMES[method]}") as step:
                     retrieve(session, task, method, slug=method, progress=step)
+
+
+def _evaluate(store: "Store") -> None:
+    """What the passages have to do with the facts, and the figures of /evaluation; tail-patch takes longer."""
+    from app.cli.progress import bar
+    from app.evaluation.classify import classify_run
+    from app.evaluation.report import evaluate_runs
+    from app.store.runs import get_run
+
+    with store.session() as session:
+        runs = [get_run(session, slug) for slug in METHODS]
+        for run in runs:
+            with bar(f"Types of passages, {run.name}") as step:
+                classify_run(session, run, step)
+        with bar("Figures") as step:
+            evaluate_runs(session, runs, progress=step)
 
 
 def _has_run(session: "Session", slug: str) -> bool:
