@@ -12,6 +12,7 @@ from app.web import urls
 from app.web.evaluation_figures import of_chosen
 from app.web.evaluation_lines import patched_by
 from app.web.figures import Asked, Cell, Figure, behind, cell
+from app.web.words import TASKS
 
 
 class TaskMetrics(BaseModel):
@@ -32,6 +33,10 @@ class RunMetrics(BaseModel):
     by_ais: str
     url: str
     against_url: str
+
+
+def _place(task: str) -> int:
+    return list(TASKS).index(task) if task in TASKS else len(TASKS)
 
 
 def run_metrics(session: Session, run: Run) -> RunMetrics | None:
@@ -55,7 +60,7 @@ def run_metrics(session: Session, run: Run) -> RunMetrics | None:
                 prompts=each["prompts"],
                 cells={name: cell(each["overall"].get(name), behind(run, task, name)) for name in names},
             )
-            for task, each in found.items()
+            for task, each in sorted(found.items(), key=lambda item: _place(item[0]))
             if each["overall"]
         ],
         figures=sorted(drawn, key=lambda each: not each.id.startswith("types")),
