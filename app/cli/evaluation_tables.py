@@ -98,8 +98,9 @@ def show(table: Table) -> None:
 
     from app.cli.progress import console
 
-    wide = [LABELS[name] for name in tables.WIDE]
-    places = [at for at, head in enumerate(table.heads) if console.width >= tables.ROOM or head not in wide]
+    room = table.part or console.width >= tables.ROOM
+    wide = [] if room else [LABELS[name] for name in tables.WIDE]
+    places = [at for at, head in enumerate(table.heads) if head not in wide]
     drawn = Drawn(title=Text(table.title), title_justify="left")
     drawn.add_column("run", min_width=12)
     for at in places:

@@ -11,6 +11,7 @@ from app.store.tables import Run
 from app.web import charts, urls
 from app.web.figures import Asked, Figure, Key, Value, behind, estimate_row
 from app.web.listing_words import bucket_name, label
+from app.web.words import METHODS
 
 Evaluated = tuple[Run, dict[str, Any]]
 SLICES = {
@@ -162,9 +163,10 @@ def along(
     """A measure along an axis on which runs of one method differ, one line a method."""
     drawing = Drawing(measure)
     for curve in curves:
+        name = METHODS.get(curve.name, curve.name)
         for place, run in curve.points:
             if found := figures[run.id]["overall"].get(measure):
-                drawing.add(curve.name, place, place, found, run, behind(run, task, measure))
+                drawing.add(name, place, place, found, run, behind(run, task, measure))
     if not drawing.rows:
         return None
     id_ = f"{measure}-over-{axis.replace(' ', '-').replace('λ', 'lambda')}"

@@ -157,7 +157,7 @@ def test_checkpoints_of_one_training_make_a_curve_that_ends_with_the_model(evalu
     by_method: dict[str, list[str]] = {}
     for method, step, *_ in curve["rows"]:
         by_method.setdefault(method, []).append(step)
-    assert by_method == {"bm25": ["100", "200", "final"], "trackstar": ["100", "200", "final"]}
+    assert by_method == {"BM25": ["100", "200", "final"], "TrackStar": ["100", "200", "final"]}
 
 
 def test_a_table_is_of_one_model_unless_all_are_asked_for(evaluation: TestClient) -> None:

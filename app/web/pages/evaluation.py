@@ -67,6 +67,7 @@ class EvaluationPage(BaseModel):
     columns: dict[str, str]
     rows: list[Row]
     against: str | None
+    against_run: str | None
     difference_columns: dict[str, str]
     differences: list[Row]
     figures: list[Figure]
@@ -174,6 +175,7 @@ def _page(session: Session, asked: Asked) -> EvaluationPage:
         columns={name: LABELS[name] for name in names},
         rows=[_row(run, each, names, asked, drawn) for run, each in main],
         against=reference.name if reference else None,
+        against_run=reference.slug if reference else None,
         difference_columns={name: LABELS[name] for name in COMPARED if name in names} if reference else {},
         differences=_differences(main, reference, asked) if reference else [],
         figures=figures,
