@@ -18,7 +18,7 @@ from app.store.tables import Passage, Prompt, Result, Retrieved, Run
 from app.trackstar.tailpatch import TailPatch
 from app.trackstar.text import Query
 
-CHUNK = 64  # passages between two saves
+CHUNK = 16  # passages between two saves, about a second of a small model: what a kill loses, and how often progress is told
 Places = dict[int, list[tuple[int, int]]]  # prompt -> (result, rank) where the passage stands for it
 
 
