@@ -1,6 +1,7 @@
 """Metrics against cases worked by hand, against an independent library, and by their properties."""
 
 import math
+from random import Random
 
 import numpy as np
 import pytest
@@ -93,11 +94,11 @@ def test_metrics_stay_between_0_and_1_and_agree_with_each_other(
 
 @given(RANKINGS, st.randoms())
 def test_the_order_of_passages_that_are_judged_alike_changes_nothing(
-    ranking: list[bool], random: object
+    ranking: list[bool], random: Random
 ) -> None:
     """Metrics see judgements, not passages; and recall and precision do not see the order inside the first k."""
     shuffled = list(ranking)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     k = max(1, len(ranking))
     assert recall_at(shuffled, k) == recall_at(ranking, k)
     assert precision_at(shuffled, k) == precision_at(ranking, k)
@@ -117,10 +118,10 @@ def test_a_better_ranking_never_scores_lower(ranking: list[bool], at: int) -> No
 
 @given(st.lists(VALUES, min_size=1, max_size=40), st.randoms())
 def test_an_interval_lies_among_its_values_and_a_mean_has_no_order(
-    values: list[float], random: object
+    values: list[float], random: Random
 ) -> None:
     shuffled = list(values)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     found, again = estimate(values), estimate(shuffled)
     assert found is not None
     assert again is not None
