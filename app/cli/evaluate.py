@@ -1,7 +1,7 @@
 """`startrail evaluate`: do a run's passages state the facts, and do they move the model?"""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from app.store.engine import Store
     from app.store.tables import Run
 
-Tasks = dict[str, dict[str, dict[str, Any]]]  # task -> run's name -> figures
+SLICES = ("bucket", "relation", "right", "confidence")
 
 
 def register(app: typer.Typer) -> None:
@@ -52,11 +52,15 @@ def evaluate(
     against: Annotated[
         str, typer.Option(metavar="RUN", help="Also print how much better each is than this.")
     ] = "",
+    by: Annotated[
+        str,
+        typer.Option(help="Print MRR and tail-patch by this slice: bucket, relation, right or confidence."),
+    ] = "bucket",
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write every figure as JSON.")
     ] = None,
     markdown: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write the tables as Markdown.")
+        Path | None, typer.Option(metavar="FILE", help="Also write the tables as Markdown, by every slice.")
     ] = None,
 ) -> None:
     """Evaluate runs: MRR, recall, precision and average precision with 95% intervals, types of passages, and
@@ -65,6 +69,7 @@ def evaluate(
     What is found is saved with the runs and shown at /evaluation. Stopped, tail-patch goes on where it was. Runs are
     compared with each other on the prompts they share.
     """
+    from app.cli.evaluation_tables import report_tables, show
     from app.cli.progress import bar
     from app.evaluation.classify import classify_run
     from app.evaluation.curves import ordered
@@ -73,7 +78,7 @@ def evaluate(
     from app.store.runs import get_run
 
     settings = get_settings()
-    _writable(json_file, markdown)
+    _check(by, json_file, markdown)
     store = open_store(settings.url, migrate=True)
     chosen = _chosen(store, runs, prompts, against)
     if ais:
@@ -110,15 +115,19 @@ def evaluate(
             }
             for run in current
         }
-    texts = _tables(report, against)
+    for table in report_tables(report, against, [by]):
+        show(table)
     if json_file:
         json_file.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if markdown:
-        markdown.write_text(texts, encoding="utf-8")
+        texts = (table.markdown() for table in report_tables(report, against))
+        markdown.write_text("\n".join(texts), encoding="utf-8")
 
 
-def _writable(*files: Path | None) -> None:
+def _check(by: str, *files: Path | None) -> None:
     """Refuse before the work rather than after it."""
+    if by not in SLICES:
+        raise UserError(f"There is no slice “{by}”.", field="by", remedy=f"Use one of {', '.join(SLICES)}.")
     for file in files:
         if file is not None and not file.absolute().parent.is_dir():
             raise UserError("The folder does not exist.", file=file, remedy="Make it first.")
@@ -179,64 +188,3 @@ def _patch(
         patch = TailPatch(load_model(path, device=settings.device), learning_rate=rate)
         with bar(f"Tail-patch, {path.name}"[:34]) as step:
             patch_runs(store, slugs, patch, progress=step, **options)
-
-
-def _tables(report: Mapping[str, Mapping[str, Any]], against: str) -> str:
-    """Print a table for each prompt set and task; returns the same as Markdown."""
-    from app.cli.progress import console
-    from app.evaluation import tables
-    from app.web.words import task_name
-
-    groups: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
-    for run in report.values():
-        for task, figures in run["tasks"].items():
-            if figures["overall"]:
-                groups.setdefault((run["prompt_set"], task), {})[run["name"]] = figures
-    settings = next(
-        (run["tail_patch_settings"] for run in report.values() if "tail_patch_settings" in run), None
-    )
-    note = "Means over prompts with 95% bootstrap intervals."
-    texts = []
-    for (prompt_set, task), figures in groups.items():
-        count = max(each["prompts"] for each in figures.values())
-        for part, title in (
-            ("overall", f"{task_name(task)} of {prompt_set}: {count:,} prompts"),
-            *(
-                [(against, f"{task_name(task)} of {prompt_set}: how much higher than {against}")]
-                if against
-                else []
-            ),
-        ):
-            names = tables.shown(list(figures.values()))
-            if part != "overall":
-                names = [
-                    name
-                    for name in names
-                    if any(name in each["against"].get(part, {}) for each in figures.values())
-                ]
-            body = tables.rows(figures, part, names)
-            patched = settings and any(name.startswith("tail_patch") for name in names)
-            below = f"{note} {tables.settings_said(settings, figures)}" if patched and settings else note
-            if body and names:
-                room = console.width >= tables.ROOM
-                narrow = [name for name in names if room or name not in tables.WIDE]
-                _print(title, tables.headings(narrow), tables.rows(figures, part, narrow))
-                console.print(below)
-                texts.append(tables.markdown(title, tables.headings(names), body, below))
-    return "\n".join(texts)
-
-
-def _print(title: str, heads: Sequence[str], body: Sequence[Sequence[str]]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from app.cli.progress import console
-
-    table = Table(title=Text(title), title_justify="left")
-    table.add_column("run", min_width=12)
-    for head in heads:
-        table.add_column(head.replace("@", "\n@"), justify="right")
-    for name, *cells in body:
-        two_lines = (cell.replace(" [", "\n").replace(", ", "…").rstrip("]") for cell in cells)
-        table.add_row(Text(name), *map(Text, two_lines))
-    console.print(table)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -145,13 +145,16 @@ def _score(session: Session, ranks: dict[int, list[int]], model: Entailment) -> 
     rows = [row for row in session.execute(query).tuples() if row[1] in ranks[row[0]]]
     scored = model.scores([(text, claim_of(prompt, target)) for _, _, text, prompt, target in rows])
     values: list[dict[str, Any]] = [
-        {"r": row[0], "k": row[1], "score": score, "window": window}
+        {
+            "result_id": row[0],
+            "side": "proponent",
+            "rank": row[1],
+            "ais_score": score,
+            "ais_window": window,
+        }
         for row, (score, window) in zip(rows, scored, strict=True)
     ]
-    table = update(Retrieved.__table__).where(  # type: ignore[arg-type]
-        Retrieved.result_id == bindparam("r"), Retrieved.rank == bindparam("k"), Retrieved.side == "proponent"
-    )
-    session.execute(table.values(ais_score=bindparam("score"), ais_window=bindparam("window")), values)
+    session.execute(update(Retrieved), values)
     best = (
         select(func.max(Retrieved.ais_score))
         .where(Retrieved.result_id == Result.id, Retrieved.side == "proponent")

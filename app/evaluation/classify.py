@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from app.evaluation.types import FactOf, classify, is_exact, shared_cue
@@ -22,11 +22,6 @@ def classify_run(
     """
     facts = _facts(session, run)
     rules = {"exact": 0, "by words": 0}
-    change = update(Retrieved.__table__).where(  # type: ignore[arg-type]
-        Retrieved.result_id == bindparam("r"),
-        Retrieved.side == bindparam("s"),
-        Retrieved.rank == bindparam("k"),
-    )
     results = session.execute(
         select(Result.id, Result.prompt_id).where(Result.run_id == run.id).order_by(Result.position)
     )
@@ -34,7 +29,7 @@ def classify_run(
     for done, piece in enumerate(chunks(asked, 100), 1):
         values = list(_classed(session, dict(piece), rules))
         for part in chunks(values, CHUNK):
-            session.execute(change.values(kind=bindparam("kind")), part)
+            session.execute(update(Retrieved), part)
         if progress:
             progress(min(done * 100, len(asked)), len(asked))
     run.metrics = {**run.metrics, "types_by": rules}
@@ -53,7 +48,7 @@ def _classed(session: Session, facts: dict[int, FactOf], rules: dict[str, int]) 
         rules["exact" if is_exact(row.meta) else "by words"] += 1
         kind = classify(facts[row.result_id], row.text, row.meta, row.correct)
         if kind != row.kind:
-            yield {"r": row.result_id, "s": row.side, "k": row.rank, "kind": kind}
+            yield {"result_id": row.result_id, "side": row.side, "rank": row.rank, "kind": kind}
 
 
 def _facts(session: Session, run: Run) -> dict[int, FactOf]:

@@ -58,9 +58,10 @@ def over_mixing(runs: Iterable[Run]) -> list[Curve]:
     models: dict[str, dict[float, Run]] = {}
     for run in runs:
         method = run.configuration.get("method")
-        whole = isinstance(method, dict) and method.get("second_moments") not in (None, "none")
+        switches = method if isinstance(method, dict) else {}
+        whole = (switches.get("second_moments") or "none") != "none" and switches.get("unit_norm")
         mixing = mixing_of(run)
-        if whole and mixing is not None and method.get("unit_norm"):  # type: ignore[union-attr]
+        if whole and mixing is not None:
             models.setdefault(run.model.name, {}).setdefault(round(mixing, 6), run)
     return [
         Curve(

@@ -83,22 +83,22 @@ def judged_prompts(session: Session, run: Run, task: str = "") -> list[Judged]:
         .order_by(Retrieved.result_id, Retrieved.rank)
     )
     rows: dict[int, list[tuple[bool | None, float | None, str | None, float | None]]] = {}
-    for result_id, *values in session.execute(query).tuples():
-        rows.setdefault(result_id, []).append(tuple(values))  # type: ignore[arg-type]
+    for result_id, correct, ais, kind, patch in session.execute(query).tuples():
+        rows.setdefault(result_id, []).append((correct, ais, kind, patch))
     found = []
     for result_id, right, confidence, *of_prompt in heads:
         known: dict[str, Any] = dict(zip(_OF_PROMPT, of_prompt, strict=True))
         mine = rows.get(result_id, [])
         relevant = stated.get(known["prompt_id"], 0)
-        correct = [bool(row[0]) for row in mine]
+        judged = [bool(row[0]) for row in mine]
         found.append(
             Judged(
                 **known,
                 right=right,
                 confidence=confidence,
-                relevant=relevant or sum(correct),
+                relevant=relevant or sum(judged),
                 judgeable=bool(relevant) or any(row[0] is not None for row in mine),
-                correct=correct,
+                correct=judged,
                 ais=[row[1] for row in mine],
                 kinds=[row[2] for row in mine],
                 patches=[row[3] for row in mine],

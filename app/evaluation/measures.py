@@ -22,15 +22,20 @@ from app.evaluation.types import KINDS
 DEPTHS = (1, 3, 5, 10)
 Measure = Callable[[Judged], float | None]
 
+
+def _recall(k: int, ranking: Sequence[bool], relevant: int) -> float:
+    return recall_at(ranking, k)
+
+
+def _precision(k: int, ranking: Sequence[bool], relevant: int) -> float:
+    return precision_at(ranking, k)
+
+
 _RANKED: dict[str, tuple[str, Callable[[Sequence[bool], int], float]]] = {
     "mrr": ("MRR", lambda ranking, relevant: reciprocal_rank(ranking)),
-    "recall_at_1": ("recall@1", lambda ranking, relevant: recall_at(ranking, 1)),
-    "recall_at_10": ("recall@10", lambda ranking, relevant: recall_at(ranking, 10)),
-    "precision_at_10": ("precision@10", lambda ranking, relevant: precision_at(ranking, 10)),
-    "average_precision": (
-        "average precision",
-        lambda ranking, relevant: average_precision(ranking, relevant),
-    ),
+    **{f"recall_at_{k}": (f"recall@{k}", partial(_recall, k)) for k in DEPTHS},
+    **{f"precision_at_{k}": (f"precision@{k}", partial(_precision, k)) for k in DEPTHS},
+    "average_precision": ("average precision", average_precision),
 }
 ATTRIBUTION = tuple(_RANKED)
 BY_AIS = tuple(f"ais_{name}" for name in _RANKED)

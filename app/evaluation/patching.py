@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
@@ -18,7 +18,7 @@ from app.store.tables import Passage, Prompt, Result, Retrieved, Run
 from app.trackstar.tailpatch import TailPatch
 from app.trackstar.text import Query
 
-CHUNK = 64  # passages between two saves
+CHUNK = 16  # passages between two saves, about a second of a small model: what a kill loses, and how often progress is told
 Places = dict[int, list[tuple[int, int]]]  # prompt -> (result, rank) where the passage stands for it
 
 
@@ -122,10 +122,7 @@ def _reuse(session: Session, todo: dict[int, Places], known: dict[tuple[int, int
     rows = []
     for passage, places in list(todo.items()):
         for prompt in [each for each in places if (each, passage) in known]:
-            rows += [
-                {"r": result, "k": rank, "change": known[prompt, passage]}
-                for result, rank in places.pop(prompt)
-            ]
+            rows += [_row(result, rank, known[prompt, passage]) for result, rank in places.pop(prompt)]
         if not places:
             del todo[passage]
     _save(session, rows)
@@ -145,19 +142,18 @@ def _measure(session: Session, patch: TailPatch, todo: dict[int, Places], before
             [queries[id_] for id_ in prompts], [texts[passage]], before=[before[id_] for id_ in prompts]
         )
         for id_, change in zip(prompts, changes, strict=True):
-            rows += [{"r": result, "k": rank, "change": change} for result, rank in places[id_]]
+            rows += [_row(result, rank, change) for result, rank in places[id_]]
     _save(session, rows)
     return sum(map(len, todo.values()))
 
 
+def _row(result: int, rank: int, change: float) -> dict[str, Any]:
+    return {"result_id": result, "side": "proponent", "rank": rank, "tail_patch": change}
+
+
 def _save(session: Session, rows: list[dict[str, Any]]) -> None:
-    table = update(Retrieved.__table__).where(  # type: ignore[arg-type]
-        Retrieved.result_id == bindparam("r"),
-        Retrieved.rank == bindparam("k"),
-        Retrieved.side == "proponent",
-    )
     for piece in chunks(rows, 2_000):
-        session.execute(table.values(tail_patch=bindparam("change")), piece)
+        session.execute(update(Retrieved), piece)
 
 
 def _summarise(session: Session, runs: Sequence[int]) -> None:

@@ -1,9 +1,12 @@
 """Figures as tables of text: for a terminal and for Markdown. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from app.evaluation.measures import LABELS
+from app.evaluation.measures import DEPTHS, LABELS
+from app.evaluation.metrics import THRESHOLD
+from app.evaluation.types import KINDS
 
 SHOWN = (
     "mrr",
@@ -32,45 +35,152 @@ def said(estimate: Mapping[str, float] | None) -> str:
     return f"{estimate['mean']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]".replace("-", "−")
 
 
-def settings_said(settings: Mapping[str, Any], figures: Mapping[str, Figures] | None = None) -> str:
-    """What stands beside every tail-patch; with `figures`, also over how many prompts where not over all."""
+def steps_said(settings: Mapping[str, Mapping[str, Any] | None]) -> str:
+    """`1 step of adafactor at learning rate 0.003 on each passage`; empty where no tail-patch was measured.
+
+    Args:
+        settings: name of each run -> its `tail_patch_settings`. Runs that were measured by another step are named,
+            so that no figure stands beside the settings of another.
+    """
+    runs: dict[str, list[str]] = {}
+    for name, each in settings.items():
+        if each:
+            steps = f"{each['steps']} step" + ("" if each["steps"] == 1 else "s")
+            said = f"{steps} of {each['optimizer']} at learning rate {each['learning_rate']:g}"
+            runs.setdefault(said, []).append(name)
+    kinds = [said if len(runs) == 1 else f"{said} ({', '.join(names)})" for said, names in runs.items()]
+    return f"{'; '.join(kinds)} on each passage" if kinds else ""
+
+
+def settings_said(settings: Mapping[str, Mapping[str, Any] | None], figures: Iterable[Figures] = ()) -> str:
+    """What stands beside a table of tail-patches, empty where none was measured.
+
+    Args:
+        settings: as in `steps_said`.
+        figures: of the runs; over how many prompts tail-patch was measured is said where it was not all.
+    """
+    if not (steps := steps_said(settings)):
+        return ""
     counts = {
         found["count"]
-        for each in (figures or {}).values()
+        for each in figures
         for measure, found in each["overall"].items()
         if measure.startswith("tail_patch") and found["count"] < each["prompts"]
     }
     over = f" Over {min(counts):,} of the prompts." if counts else ""
-    steps = f"{settings['steps']} step" + ("" if settings["steps"] == 1 else "s")
     return (
-        f"Tail-patch in percentage points of the target's probability, after {steps} of {settings['optimizer']} at"
-        f" learning rate {settings['learning_rate']:g} on each passage.{over}"
+        "Tail-patch: change of the target’s probability, in percentage points, after"
+        f" {steps}, mean of the first k.{over}"
     )
 
 
-def headings(names: Sequence[str]) -> list[str]:
-    """Their labels, tail-patches with their unit."""
-    return [LABELS[name] + (" (pp)" if name.startswith("tail_patch") else "") for name in names]
+def ais_said(metrics: Iterable[Mapping[str, Any]]) -> str:
+    """What counts as stating the fact by AIS, and whose scores they are (`Run.metrics` of the runs)."""
+    known = [each for each in metrics if "ais_threshold" in each]
+    threshold = known[0]["ais_threshold"] if known else THRESHOLD
+    models = dict.fromkeys(each["ais_model"] for each in known if "ais_model" in each)
+    givers = " or else ".join(["as the files give them", *models])
+    return f"By AIS: a passage states the fact from a score of {threshold:g} on, {givers}."
 
 
-def rows(figures: Mapping[str, Figures], part: str, names: Sequence[str]) -> list[list[str]]:
-    """One row for each run: its name and what is `said` of each measure.
+def rules_said(types_by: Iterable[Mapping[str, int] | None]) -> str:
+    """By which rules passages were classed, of one run or of several (`Run.metrics["types_by"]`)."""
+    known = [each for each in types_by if each]
+    exact = sum(each.get("exact", 0) for each in known)
+    words = sum(each.get("by words", 0) for each in known)
+    if exact and not words:
+        return "By exact rules: the corpus knows what each of its passages states."
+    if exact:
+        return (
+            f"{exact:,} passages by exact rules (the corpus knows what they state), {words:,} by their words."
+        )
+    return "By the words of passages; that one states the fact is taken from ground truth or the file."
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of text; `body` has a run's name and then a cell for each of `heads`.
 
     Args:
-        part: `overall`, or the slug of the run that all are compared with.
+        part: whether a terminal shows it in few words: means without their intervals.
     """
-    out = []
+
+    title: str
+    heads: list[str]
+    body: list[list[str]]
+    note: str = ""
+    part: bool = False
+
+    def markdown(self) -> str:
+        """Titled, with `|` in names escaped."""
+        lines = [f"### {self.title}", "", f"| run | {' | '.join(self.heads)} |"]
+        lines.append("|---|" + "---:|" * len(self.heads))
+        cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in self.body]
+        lines += [f"| {' | '.join(row)} |" for row in cells]
+        return "\n".join([*lines, *(["", self.note] if self.note else []), ""])
+
+
+def of_measures(
+    title: str, figures: Mapping[str, Figures], names: Sequence[str], note: str = "", against: str = ""
+) -> Table:
+    """Runs against measures.
+
+    Args:
+        figures: by the name of the run.
+        against: the slug of a run; then the cells say how much higher each is than this one.
+    """
+    body = []
     for name, each in figures.items():
-        own = each["overall"] if part == "overall" else each["against"].get(part, {})
+        own = each["against"].get(against, {}) if against else each["overall"]
         if own:
-            out.append([name, *(said(own.get(measure)) for measure in names)])
-    return out
+            body.append([name, *(said(own.get(measure)) for measure in names)])
+    return Table(title, [_heading(name) for name in names], body, note)
 
 
-def markdown(title: str, heads: Sequence[str], body: Sequence[Sequence[str]], note: str = "") -> str:
-    """A titled Markdown table; `|` in names is escaped."""
-    lines = [f"### {title}", "", f"| run | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
-    lines += [
-        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in body
-    ]
-    return "\n".join([*lines, *(["", note] if note else []), ""])
+def of_depths(title: str, figures: Mapping[str, Figures], measure: str, note: str = "") -> Table:
+    """Runs against how many of the first passages a measure looks at; `measure` as in `tail_patch`."""
+    names = [f"{measure}_{k}" for k in DEPTHS]
+    known = [name for name in names if any(name in each["overall"] for each in figures.values())]
+    return replace(of_measures(title, figures, known, note), part=True)
+
+
+def of_slice(
+    title: str,
+    figures: Mapping[str, Figures],
+    by: str,
+    measure: str,
+    *,
+    named: Callable[[str, str], str],
+    note: str = "",
+) -> Table:
+    """Runs against the parts of a slice, by one measure.
+
+    Args:
+        named: a slice and its value -> how the value is called.
+    """
+    parts = {value for each in figures.values() for value in each["slices"].get(by, {})}
+    values = sorted(parts, key=lambda value: (len(value) if by == "bucket" else 0, value))
+    body = []
+    for name, each in figures.items():
+        own = each["slices"].get(by, {})
+        cells = [own.get(value, {}).get(measure) for value in values]
+        if any(cells):
+            body.append([name, *map(said, cells)])
+    return Table(title, [named(by, value) for value in values], body, note, part=True)
+
+
+def of_types(
+    title: str, figures: Mapping[str, Figures], last: int, *, named: Callable[[str], str], note: str = ""
+) -> Table:
+    """What share of the first passages, to rank `last`, is of each type."""
+    body = []
+    for name, each in figures.items():
+        ranks = each["types"][:last]
+        counts = [sum(rank.get(kind, 0) for rank in ranks) for kind in KINDS]
+        if total := sum(counts):
+            body.append([name, *(f"{count / total:.3f}" for count in counts)])
+    return Table(title, [named(kind) for kind in KINDS], body, note, part=True)
+
+
+def _heading(name: str) -> str:
+    return LABELS[name] + (" (pp)" if name.startswith("tail_patch") else "")

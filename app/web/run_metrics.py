@@ -1,17 +1,18 @@
-"""How a run did, for its own page: the figures of each task with their intervals, and the types of its passages."""
-
-from typing import Any
+"""How a run did, for its own page: the figures of each task with their intervals, by slice and by
+depth, and the types of its passages."""
 
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.evaluation.measures import LABELS
-from app.evaluation.tables import SHOWN, SHOWN_BY_AIS
+from app.evaluation.tables import SHOWN, SHOWN_BY_AIS, ais_said
 from app.store.evaluations import figures_of
 from app.store.tables import Run
 from app.web import urls
-from app.web.evaluation_figures import types
-from app.web.figures import Cell, Figure, behind, cell
+from app.web.evaluation_figures import of_chosen
+from app.web.evaluation_lines import patched_by
+from app.web.figures import Asked, Cell, Figure, behind, cell
+from app.web.words import TASKS
 
 
 class TaskMetrics(BaseModel):
@@ -27,9 +28,15 @@ class RunMetrics(BaseModel):
 
     columns: dict[str, str]
     tasks: list[TaskMetrics]
-    types: Figure | None
-    settings: dict[str, Any] | None
+    figures: list[Figure]  # types of passages first
+    patched: str
+    by_ais: str
     url: str
+    against_url: str
+
+
+def _place(task: str) -> int:
+    return list(TASKS).index(task) if task in TASKS else len(TASKS)
 
 
 def run_metrics(session: Session, run: Run) -> RunMetrics | None:
@@ -41,10 +48,10 @@ def run_metrics(session: Session, run: Run) -> RunMetrics | None:
     if not names:
         return None
     main = "fact" if "fact" in found else next(iter(found))
-    drawn = types((run, found[main]), main)
-    if drawn:
-        query = {"set": run.prompt_set.name, "task": main, "run": [run.slug], "table": drawn.id}
-        drawn.csv_url = urls.twin(urls.evaluation(**query), "csv")
+    asked = Asked(set=run.prompt_set.name, task=main, model=run.model.name, run=(run.slug,))
+    drawn = of_chosen([(run, found[main])], asked)
+    for each in drawn:
+        each.csv_url = urls.twin(asked.url(table=each.id), "csv")
     return RunMetrics(
         columns={name: LABELS[name] for name in names},
         tasks=[
@@ -53,10 +60,12 @@ def run_metrics(session: Session, run: Run) -> RunMetrics | None:
                 prompts=each["prompts"],
                 cells={name: cell(each["overall"].get(name), behind(run, task, name)) for name in names},
             )
-            for task, each in found.items()
+            for task, each in sorted(found.items(), key=lambda item: _place(item[0]))
             if each["overall"]
         ],
-        types=drawn,
-        settings=run.metrics.get("tail_patch_settings"),
-        url=urls.evaluation(set=run.prompt_set.name, task="" if main == "fact" else main),
+        figures=sorted(drawn, key=lambda each: not each.id.startswith("types")),
+        patched=patched_by([run], found.values()),
+        by_ais=ais_said([run.metrics]) if any(name in SHOWN_BY_AIS for name in names) else "",
+        url=asked.url(run=()),
+        against_url=asked.url(run=(), against=run.slug) + "#differences",
     )

@@ -97,6 +97,47 @@ def test_charts_can_be_read_as_tables_and_as_csv(evaluation: TestClient) -> None
         )
 
 
+def test_every_number_of_every_chart_leads_to_its_prompts(evaluation: TestClient) -> None:
+    """Means of the list that opens are the number that was followed; of counts, the list is as long."""
+    followed = 0
+    for each in twin(evaluation, "/evaluation?by=right")["figures"]:
+        for row, links in zip(each["rows"][-3:], each["links"][-3:], strict=True):
+            for value, url in zip(row, links, strict=True):
+                if "/evaluation/prompts" in url:
+                    behind = twin(evaluation, url)
+                    found = behind["total"]["mean"] if behind["total"] else behind["prompts"]
+                    assert found == pytest.approx(value), (each["id"], row, url)
+                    followed += 1
+    assert followed > 30
+
+
+@pytest.mark.parametrize(
+    ("id_", "depths"),
+    [("recall_at-by-depth", 4), ("precision_at-by-depth", 4), ("tail_patch-by-depth", 4)],
+)
+def test_how_figures_change_with_depth_is_a_chart(evaluation: TestClient, id_: str, depths: int) -> None:
+    drawn = figure(evaluation, id_, "?run=bm25&run=trackstar")
+    assert [row[:2] for row in drawn["rows"][:depths]] == [["BM25", k] for k in ("1", "3", "5", "10")]
+    assert len(drawn["rows"]) == 2 * depths
+
+
+def test_no_tail_patch_stands_without_the_step_it_is_of(evaluation: TestClient) -> None:
+    """Beside the table, below each chart, over the prompts behind a number, on the run's page and in the CSV."""
+    step = "1 step of adafactor at learning rate 0.003"
+    page = twin(evaluation, "/evaluation")
+    notes = {each["id"]: each["note"] for each in page["figures"]}
+    patched = [id_ for id_ in notes if "tail_patch" in id_ or id_ == "attribution-influence"]
+    assert len(patched) == 5
+    assert all(step in notes[id_] for id_ in patched)
+    assert not any(step in note for id_, note in notes.items() if id_ not in patched)
+    assert step in page["patched"]
+    for url in ("/evaluation/prompts?run=bm25&measure=tail_patch_3", "/runs/trackstar"):
+        assert step in html(evaluation, url).get_text(" "), url
+    assert step not in html(evaluation, "/evaluation/prompts?run=bm25&measure=mrr").get_text(" ")
+    row = next(csv.DictReader(io.StringIO(evaluation.get(page["csv_url"]).text)))
+    assert (row["tail_patch_optimizer"], row["tail_patch_learning_rate"]) == ("adafactor", "0.003")
+
+
 def test_what_the_tasks_hessian_trades_is_a_curve_over_lambda(evaluation: TestClient) -> None:
     """More of it finds more passages that state the fact, and these move the model less: so the store was filled."""
     places = ["0", "0.1", "0.5", "0.9"]
@@ -116,7 +157,7 @@ def test_checkpoints_of_one_training_make_a_curve_that_ends_with_the_model(evalu
     by_method: dict[str, list[str]] = {}
     for method, step, *_ in curve["rows"]:
         by_method.setdefault(method, []).append(step)
-    assert by_method == {"bm25": ["100", "200", "final"], "trackstar": ["100", "200", "final"]}
+    assert by_method == {"BM25": ["100", "200", "final"], "TrackStar": ["100", "200", "final"]}
 
 
 def test_a_table_is_of_one_model_unless_all_are_asked_for(evaluation: TestClient) -> None:
@@ -147,6 +188,14 @@ def test_a_run_tells_how_well_it_does_on_its_own_page(evaluation: TestClient) ->
     metrics = twin(evaluation, "/runs/trackstar")["metrics"]
     facts = next(each for each in metrics["tasks"] if each["task"] == "fact")
     assert facts["cells"]["mrr"] == row["cells"]["mrr"]
+    for run in ("trackstar", "trackstar-step-100", "trackstar-0.5"):
+        for each in twin(evaluation, f"/runs/{run}")["metrics"]["figures"]:
+            numbers = list(csv.reader(io.StringIO(evaluation.get(each["csv_url"]).text)))
+            assert len(numbers) == len(each["rows"]) + 1, (run, each["id"])
+    drawn = {each["id"].split("-")[0]: each for each in metrics["figures"]}
+    assert {"mrr", "tail_patch_10", "recall_at", "tail_patch", "types"} <= set(drawn)
+    higher = twin(evaluation, metrics["against_url"].partition("#")[0])
+    assert higher["against"] == "trackstar"
     section = html(evaluation, "/runs/trackstar").select_one("section.run-metrics")
     assert section.select_one("figure.plot svg title")
     assert f"{row['cells']['mrr']['mean']:.3f}" in section.get_text()

@@ -13,13 +13,14 @@ from app.errors import NotFound
 from app.evaluation.curves import CONTROLS, is_swept, ordered
 from app.evaluation.measures import LABELS
 from app.evaluation.report import COMPARED
-from app.evaluation.tables import SHOWN, SHOWN_BY_AIS
+from app.evaluation.tables import SHOWN, SHOWN_BY_AIS, ais_said
 from app.store.evaluations import evaluated, evaluated_tasks
 from app.store.runs import list_runs
 from app.store.tables import Run
 from app.web import urls
 from app.web.context import Db
-from app.web.evaluation_figures import SLICES, Evaluated, of_runs
+from app.web.evaluation_figures import of_runs
+from app.web.evaluation_lines import SLICES, Evaluated, patched_by
 from app.web.exports import csv_rows, download
 from app.web.figures import Asked, Cell, Figure, behind, cell
 from app.web.respond import page_route, respond
@@ -50,6 +51,7 @@ class Row(BaseModel):
     url: str
     drawn: bool
     cells: dict[str, Cell | None]
+    tail_patch_settings: dict[str, Any] | None
 
 
 class EvaluationPage(BaseModel):
@@ -65,11 +67,12 @@ class EvaluationPage(BaseModel):
     columns: dict[str, str]
     rows: list[Row]
     against: str | None
+    against_run: str | None
     difference_columns: dict[str, str]
     differences: list[Row]
     figures: list[Figure]
-    settings: dict[str, Any] | None
-    ais_threshold: float | None
+    patched: str
+    by_ais: str
     unevaluated: list[str]
     csv_url: str
 
@@ -110,6 +113,7 @@ def evaluation_csv(request: Request, session: Db, asked: AskedQuery, table: str 
         names = page.difference_columns if table else page.columns
         rows = [_flat(row, names) for row in (page.differences if table else page.rows)]
         columns = ["run", "method", "model", *(f"{name}_{part}" for name in names for part in PARTS)]
+        columns += [f"tail_patch_{name}" for name in SETTINGS]
     else:
         figure = next((each for each in page.figures if each.id == table), None)
         if figure is None:
@@ -122,6 +126,7 @@ def evaluation_csv(request: Request, session: Db, asked: AskedQuery, table: str 
 
 
 PARTS = ("mean", "low", "high", "count")
+SETTINGS = ("optimizer", "learning_rate", "steps")
 
 
 def _page(session: Session, asked: Asked) -> EvaluationPage:
@@ -170,13 +175,12 @@ def _page(session: Session, asked: Asked) -> EvaluationPage:
         columns={name: LABELS[name] for name in names},
         rows=[_row(run, each, names, asked, drawn) for run, each in main],
         against=reference.name if reference else None,
+        against_run=reference.slug if reference else None,
         difference_columns={name: LABELS[name] for name in COMPARED if name in names} if reference else {},
         differences=_differences(main, reference, asked) if reference else [],
         figures=figures,
-        settings=next((s for run, _ in own if (s := run.metrics.get("tail_patch_settings"))), None),
-        ais_threshold=next(
-            (t for run, _ in own if (t := run.metrics.get("ais_threshold")) is not None), None
-        ),
+        patched=patched_by([run for run, _ in main], [each for _, each in main]),
+        by_ais=ais_said(run.metrics for run, _ in main) if any(n in SHOWN_BY_AIS for n in names) else "",
         unevaluated=[run.slug for run in everything if run.id not in known and run.status == "done"],
         csv_url=urls.twin(asked.url(), "csv"),
     )
@@ -229,6 +233,7 @@ def _of(run: Run, cells: dict[str, Cell | None], drawn: bool) -> Row:
         url=urls.run(run.slug),
         drawn=drawn,
         cells=cells,
+        tail_patch_settings=run.metrics.get("tail_patch_settings"),
     )
 
 
@@ -237,7 +242,7 @@ def _flat(row: Row, names: Iterable[str]) -> dict[str, Any]:
     for name in names:
         if own := row.cells.get(name):
             found |= {f"{name}_{part}": getattr(own, part) for part in PARTS}
-    return found
+    return found | {f"tail_patch_{name}": value for name, value in (row.tail_patch_settings or {}).items()}
 
 
 def _distinct(columns: Sequence[str]) -> list[str]:

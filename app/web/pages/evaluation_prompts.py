@@ -19,6 +19,7 @@ from app.store.tables import Run
 from app.web import urls
 from app.web.cards import KINDS as KIND_NAMES
 from app.web.context import Db
+from app.web.evaluation_lines import patched_by
 from app.web.exports import csv_rows, download
 from app.web.figures import Cell
 from app.web.listing_words import label
@@ -80,6 +81,7 @@ class PromptsPage(BaseModel):
     of: str
     measure: str
     against: str | None
+    patched: str
     total: Cell | None
     prompts: int
     items: list[Item]
@@ -134,6 +136,7 @@ def prompts_page(request: Request, session: Db, read: Read) -> Response:
         of=_of(asked),
         measure=name,
         against=other.name if other else None,
+        patched=patched_by(filter(None, (run, other))) if asked.measure.startswith("tail_patch") else "",
         total=Cell(**asdict(found), url=asked.url()) if found else None,
         prompts=len(items),
         items=items[first : first + AT_ONCE],

@@ -1,6 +1,7 @@
 """Metrics against cases worked by hand, against an independent library, and by their properties."""
 
 import math
+from random import Random
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from ranx import Qrels, evaluate
 from ranx import Run as RanxRun
 
+from app.evaluation.measures import DEPTHS
 from app.evaluation.metrics import (
     average_precision,
     entailed,
@@ -21,6 +23,7 @@ from app.evaluation.metrics import (
 )
 
 RANKINGS = st.lists(st.booleans(), max_size=30)
+VALUES = st.floats(-100, 100)
 NO, YES = False, True
 
 
@@ -64,16 +67,15 @@ def test_metrics_agree_with_ranx() -> None:
         truth = {place: 1 for place, good in places.items() if good} | {f"m{k}": 1 for k in range(missed[n])}
         qrels[f"q{n}"] = truth or {"nowhere": 1}
         run[f"q{n}"] = {place: 1.0 / (rank + 1) for rank, place in enumerate(places)}
-    theirs = evaluate(Qrels(qrels), RanxRun(run), ["mrr", "hit_rate@1", "hit_rate@10", "precision@10", "map"])
     ours = {
         "mrr": [reciprocal_rank(each) for each in rankings],
-        "hit_rate@1": [recall_at(each, 1) for each in rankings],
-        "hit_rate@10": [recall_at(each, 10) for each in rankings],
-        "precision@10": [precision_at(each, 10) for each in rankings],
+        **{f"hit_rate@{k}": [recall_at(each, k) for each in rankings] for k in DEPTHS},
+        **{f"precision@{k}": [precision_at(each, k) for each in rankings] for k in DEPTHS},
         "map": [
             average_precision(each, sum(each) + more) for each, more in zip(rankings, missed, strict=True)
         ],
     }
+    theirs = evaluate(Qrels(qrels), RanxRun(run), list(ours))
     for name, values in ours.items():
         assert np.mean(values) == pytest.approx(theirs[name], abs=1e-9), name
 
@@ -92,11 +94,11 @@ def test_metrics_stay_between_0_and_1_and_agree_with_each_other(
 
 @given(RANKINGS, st.randoms())
 def test_the_order_of_passages_that_are_judged_alike_changes_nothing(
-    ranking: list[bool], random: object
+    ranking: list[bool], random: Random
 ) -> None:
     """Metrics see judgements, not passages; and recall and precision do not see the order inside the first k."""
     shuffled = list(ranking)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     k = max(1, len(ranking))
     assert recall_at(shuffled, k) == recall_at(ranking, k)
     assert precision_at(shuffled, k) == precision_at(ranking, k)
@@ -112,6 +114,49 @@ def test_a_better_ranking_never_scores_lower(ranking: list[bool], at: int) -> No
     relevant = sum(ranking)
     assert reciprocal_rank(better) >= reciprocal_rank(ranking)
     assert average_precision(better, relevant) >= average_precision(ranking, relevant)
+
+
+@given(st.lists(VALUES, min_size=1, max_size=40), st.randoms())
+def test_an_interval_lies_among_its_values_and_a_mean_has_no_order(
+    values: list[float], random: Random
+) -> None:
+    shuffled = list(values)
+    random.shuffle(shuffled)
+    found, again = estimate(values), estimate(shuffled)
+    assert found is not None
+    assert again is not None
+    slack = 1e-9
+    assert min(values) - slack <= found.low <= found.high <= max(values) + slack
+    assert min(values) - slack <= found.mean <= max(values) + slack
+    assert again.mean == pytest.approx(found.mean, abs=1e-9)
+    assert again.count == found.count == len(values)
+
+
+@given(st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=40))
+def test_a_difference_turned_round_is_the_same_difference_and_ties_are_none(
+    pairs: list[tuple[float, float]],
+) -> None:
+    a, b = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    one, other, tie = paired_difference(a, b), paired_difference(b, a), paired_difference(a, a)
+    assert one is not None
+    assert other is not None
+    assert tie is not None
+    assert [one.mean, one.low, one.high] == pytest.approx([-other.mean, -other.high, -other.low], abs=1e-9)
+    assert [tie.mean, tie.low, tie.high] == [0, 0, 0]
+
+
+@given(RANKINGS, st.integers(0, 29), st.integers(0, 29), st.integers(0, 9))
+def test_passages_that_tie_may_change_places(ranking: list[bool], one: int, other: int, more: int) -> None:
+    """Of two that are judged alike, it does not matter which a method that scores them alike puts first."""
+    size = len(ranking)
+    if size and ranking[one % size] == ranking[other % size]:
+        ids = list(range(size))
+        ids[one % size], ids[other % size] = ids[other % size], ids[one % size]
+        swapped = [ranking[id_] for id_ in ids]
+        relevant = sum(ranking) + more
+        assert reciprocal_rank(swapped) == reciprocal_rank(ranking)
+        assert average_precision(swapped, relevant) == average_precision(ranking, relevant)
+        assert [recall_at(swapped, k) for k in DEPTHS] == [recall_at(ranking, k) for k in DEPTHS]
 
 
 def test_entailment_scores_are_judged_at_the_threshold() -> None:

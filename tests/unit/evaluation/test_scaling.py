@@ -55,10 +55,10 @@ def test_sizes_and_checkpoints_become_curves_of_the_page(tmp_path: Path) -> None
 
     with site(settings_of(tmp_path).url, tmp_path) as client:
         figures = {each["id"]: each for each in client.get("/evaluation.json").json()["figures"]}
-    by_step = [row for row in figures["mrr-over-training-steps"]["rows"] if row[0] == "trackstar"]
+    by_step = [row for row in figures["mrr-over-training-steps"]["rows"] if row[0] == "TrackStar"]
     assert [row[1] for row in by_step] == [*(f"{step:,}" for step in steps), "final"]
     assert by_step[-1][2] == checks["demo-w24: mrr of trackstar"]
-    by_size = [row for row in figures["tail_patch_10-over-parameters"]["rows"] if row[0] == "trackstar"]
+    by_size = [row for row in figures["tail_patch_10-over-parameters"]["rows"] if row[0] == "TrackStar"]
     assert [row[2] for row in by_size] == [
         checks["demo-w16: tail_patch_10 of trackstar"],
         checks["demo-w24: tail_patch_10 of trackstar"],

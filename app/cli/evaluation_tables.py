@@ -1,0 +1,131 @@
+"""What `startrail evaluate` says: the tables of the page, for a terminal and as Markdown."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from app.evaluation import tables
+from app.evaluation.judged import SLICES
+from app.evaluation.measures import LABELS
+from app.evaluation.tables import Table
+
+Report = Mapping[str, Mapping[str, Any]]
+BY_SLICE = ("mrr", "tail_patch_10")
+BY_DEPTH = ("recall_at", "precision_at", "tail_patch")
+WAYS = {
+    "relation": "relation",
+    "bucket": "frequency in the corpus",
+    "right": "the model's answer",
+    "confidence": "the model's confidence",
+}
+
+
+def report_tables(report: Report, against: str = "", slices: Sequence[str] = SLICES) -> Iterator[Table]:
+    """For each prompt set and task: measures, differences from `against`, by depth, by slice, types.
+
+    Tables that would say nothing are left out.
+
+    Args:
+        report: by the run's slug, as `--json` writes it.
+    """
+    return (table for table in _tables(report, against, slices) if table.body and table.heads)
+
+
+def _tables(report: Report, against: str, slices: Sequence[str]) -> Iterator[Table]:
+    from app.web.cards import KINDS
+    from app.web.listing_words import bucket_name, label
+    from app.web.words import task_name
+
+    def named(by: str, value: str) -> str:
+        return bucket_name(value) if by == "bucket" else label(by, value)
+
+    for prompt_set, task in dict.fromkeys(
+        (run["prompt_set"], task) for run in report.values() for task in run["tasks"]
+    ):
+        own = {
+            slug: run
+            for slug, run in report.items()
+            if run["prompt_set"] == prompt_set and task in run["tasks"]
+        }
+        names = _names(own)
+        figures = {
+            names[slug]: run["tasks"][task] for slug, run in own.items() if run["tasks"][task]["overall"]
+        }
+        if not figures:
+            continue
+        settings = {names[slug]: run.get("tail_patch_settings") for slug, run in own.items()}
+        step = tables.settings_said(settings, figures.values())
+        rules = tables.rules_said(run.get("types_by") for run in own.values())
+        note = "Means over prompts with 95% bootstrap intervals."
+        about = f"{task_name(task)} of {prompt_set}"
+        shown = tables.shown(list(figures.values()))
+        count = max(each["prompts"] for each in figures.values())
+        patched = any(name.startswith("tail_patch") for name in shown)
+        by_ais = any(name.startswith("ais_") for name in shown)
+        ais = tables.ais_said(own.values()) if by_ais else ""
+        whole = " ".join(filter(None, (note, step if patched else "", ais)))
+        yield tables.of_measures(f"{about}: {count:,} prompts", figures, shown, whole)
+        if against:
+            differing = [
+                n for n in shown if any(n in each["against"].get(against, {}) for each in figures.values())
+            ]
+            yield tables.of_measures(
+                f"{about}: how much higher than {names.get(against, against)}",
+                figures,
+                differing,
+                whole,
+                against,
+            )
+        for measure in BY_DEPTH:
+            said = {"recall_at": "recall", "precision_at": "precision"}.get(measure, "tail-patch")
+            yield tables.of_depths(
+                f"{about}: {said} of the first k", figures, measure, _note(measure, note, step)
+            )
+        for by in slices:
+            for measure in BY_SLICE:
+                yield tables.of_slice(
+                    f"{about}: {LABELS[measure]} by {WAYS[by]}", figures, by, measure,
+                    named=named, note=_note(measure, note, step),
+                )  # fmt: skip
+        for last in (1, 10):
+            title = f"{about}: types of {'the first passage' if last == 1 else f'the first {last} passages'}, shares"
+            yield tables.of_types(title, figures, last, named=KINDS.__getitem__, note=rules)
+
+
+def show(table: Table) -> None:
+    """Print it, with fewer columns where the terminal is narrow; notes are not said again below parts."""
+    from rich.table import Table as Drawn
+    from rich.text import Text
+
+    from app.cli.progress import console
+
+    room = table.part or console.width >= tables.ROOM
+    wide = [] if room else [LABELS[name] for name in tables.WIDE]
+    places = [at for at, head in enumerate(table.heads) if head not in wide]
+    drawn = Drawn(title=Text(table.title), title_justify="left")
+    drawn.add_column("run", min_width=12)
+    for at in places:
+        drawn.add_column(table.heads[at].replace("@", "\n@"), justify="right")
+    for name, *cells in table.body:
+        drawn.add_row(Text(name), *(Text(_cell(cells[at], table.part)) for at in places))
+    console.print(drawn)
+    if table.note and not table.part:
+        console.print(table.note)
+
+
+def _cell(said: str, part: bool) -> str:
+    """The mean, and its interval in a second line where there is room for one."""
+    mean, _, interval = said.partition(" [")
+    return mean if part or not interval else f"{mean}\n{interval.rstrip(']').replace(', ', '…')}"
+
+
+def _note(measure: str, note: str, step: str) -> str:
+    return f"{note} {step}".strip() if measure.startswith("tail_patch") else note
+
+
+def _names(runs: Report) -> dict[str, str]:
+    """What tables call runs, by slug: two of the same name are told apart by it."""
+    names = [run["name"] for run in runs.values()]
+    return {
+        slug: run["name"] if names.count(run["name"]) == 1 else f"{run['name']} ({slug})"
+        for slug, run in runs.items()
+    }

@@ -1,0 +1,136 @@
+"""AIS scores by an entailment model on disk. Here a tiny one with random weights: what counts is what it is asked."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from evaluated import fill
+from sqlalchemy import select
+from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+from app.errors import UserError
+from app.evaluation.ais import Entailment, Pair, claim_of, score_run
+from app.evaluation.report import evaluate_runs
+from app.store.engine import Store
+from app.store.runs import get_run
+from app.store.tables import Result, Retrieved, Run
+
+WORDS = (
+    "the",
+    "capital",
+    "of",
+    "land",
+    "is",
+    "town",
+    "as",
+    "said",
+    "nobody",
+    "in",
+    "knew",
+    ".",
+    *"0123456789",
+)
+LABELS = {0: "CONTRADICTION", 1: "neutral", 2: "Entailment"}
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier of two layers as Hugging Face writes it."""
+    path = tmp_path_factory.mktemp("nli")
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    (path / "vocab.txt").write_text("\n".join(vocabulary))
+    BertTokenizerFast(str(path / "vocab.txt"), model_max_length=32).save_pretrained(path)
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=32, max_position_embeddings=64, id2label=LABELS, num_labels=3,
+    )  # fmt: skip
+    BertForSequenceClassification(config).save_pretrained(path)
+    return path
+
+
+def test_the_claim_is_the_prompt_with_its_target_as_a_sentence() -> None:
+    assert claim_of("The capital of Mali is", "Bamako") == "The capital of Mali is Bamako."
+    assert claim_of("The capital of Mali is", " Bamako.") == "The capital of Mali is Bamako."
+
+
+def test_scores_are_probabilities_whatever_else_is_in_the_batch(model_path: Path) -> None:
+    model = Entailment(model_path)
+    assert model.label == 2
+    pairs = [
+        (f"the capital of land {n} is town {n % 3} . " * (1 + n % 4), "land is town .") for n in range(9)
+    ]
+    together = [score for score, _ in model.scores(pairs)]
+    alone = [model.scores([pair])[0][0] for pair in pairs]
+    assert together == pytest.approx(alone, abs=1e-5)
+    assert all(0 < score < 1 for score in together)
+
+
+def test_a_long_passage_is_scored_by_its_best_window_of_whole_sentences(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Entailment(model_path)
+    seen: list[str] = []
+
+    def by_length(pairs: Sequence[Pair]) -> list[float]:
+        seen.extend(premise for premise, _ in pairs)
+        return [0.9 if "town 7" in premise else 0.1 for premise, _ in pairs]
+
+    monkeypatch.setattr(model, "_probabilities", by_length)
+    sentences = [f"the capital of land {n} is town {n}." for n in range(10)]
+    [(score, window)] = model.scores([(" ".join(sentences), "land 7 is town 7 .")])
+    assert score == 0.9
+    assert "town 7" in window
+    assert " ".join(seen) == " ".join(sentences), "nothing is left out"
+    assert len(seen) > 2
+    room = 32 - len(model.tokenizer("land 7 is town 7 .")["input_ids"]) - 2
+    assert all(len(model.tokenizer.tokenize(each)) <= room for each in seen)
+
+
+def test_a_run_is_scored_once_and_its_figures_follow_the_threshold(
+    model_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped after the first piece, the rest is scored; scores that came with a file stay as they are."""
+    with store.session() as session:
+        fill(session, evaluate=False)
+        run = get_run(session, "bm25")
+        first = session.scalars(select(Result).where(Result.run_id == run.id).order_by(Result.id)).first()
+        assert first is not None
+        given = session.get_one(Retrieved, (first.id, "proponent", 1))
+        given.ais_score = 0.123
+    model = Entailment(model_path)
+    monkeypatch.setattr(
+        model, "_probabilities", lambda pairs: [0.9 if " is Town" in premise else 0.1 for premise, _ in pairs]
+    )
+
+    class Stopped(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        assert 0 < done < total == 239
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        score_run(store, run, model, progress=stop)
+    left = score_run(store, run, model)
+    assert 0 < left < 239
+    assert score_run(store, run, model) == 0
+    with store.session() as session:
+        run = session.get_one(Run, run.id)
+        assert run.metrics["ais_model"] == model_path.name
+        assert session.get_one(Retrieved, (first.id, "proponent", 1)).ais_score == 0.123
+        low, high = (
+            evaluate_runs(session, [run], threshold=at)["bm25"]["fact"]["overall"]["ais_recall_at_10"]["mean"]
+            for at in (0.5, 0.95)
+        )
+    assert low > high == 0
+
+
+def test_a_model_that_cannot_say_entailment_is_refused(model_path: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no entailment model here"):
+        Entailment(tmp_path)
+    shutil.copytree(model_path, tmp_path / "other")
+    config = tmp_path / "other" / "config.json"
+    config.write_text(config.read_text().replace("Entailment", "Agreement"))
+    with pytest.raises(UserError, match="None of the model's labels"):
+        Entailment(tmp_path / "other")
