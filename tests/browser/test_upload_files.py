@@ -128,6 +128,29 @@ def test_a_preset_is_one_click(plain_page: Page, own_live: Callable[..., str], t
     expect(plain_page.locator(".sentence")).to_contain_text("4 prompts in paper")
 
 
+def test_tasks_of_a_file_are_told_apart_and_filtered(
+    plain_page: Page, own_live: Callable[..., str], tmp_path: Path
+) -> None:
+    """A file that mixes tasks, as the paper's does: each is one click, with its own count."""
+    tasks = ["fact"] * 4 + ["commonsense"] * 3 + ["arithmetic"] * 2 + ["open_ended"]
+    (tmp_path / "mixed.jsonl").write_bytes(
+        jsonl([{**record(n), "task": task} for n, task in enumerate(tasks)])
+    )
+    page = plain_page
+    page.goto(f"{own_live()}/upload")
+    page.locator("input[type=file]").set_input_files(tmp_path / "mixed.jsonl")
+    page.get_by_role("button", name="Load").first.click()
+    page.get_by_role("link", name="Browse its prompts").click(timeout=20_000)
+    listed = page.url
+    for name, task in (("Facts", "fact"), ("Commonsense", "commonsense"), ("Arithmetic", "arithmetic")):
+        page.goto(listed)
+        page.locator(".facets a", has_text=name).click()
+        count = tasks.count(task)
+        expect(page.locator(".sentence")).to_contain_text(re.compile(f"^{count} "))
+        expect(page.locator(".list-column .prompt-list a")).to_have_count(count)
+        assert f"task={task}" in page.url
+
+
 def test_loading_can_be_switched_off(page: Page, own_live: Callable[..., str]) -> None:
     page.goto(f"{own_live(upload_enabled=False)}/upload")
     expect(page.locator("main")).to_contain_text("switched loading files off")
