@@ -113,6 +113,7 @@ const showHelp = () => {
   if (!dialog) {
     dialog = document.body.appendChild(Object.assign(document.createElement("dialog"), { id: "shortcuts" }));
     dialog.setAttribute("aria-label", "Keyboard shortcuts");
+    dialog.appendChild(document.createElement("h2")).textContent = "Keyboard shortcuts";
     const list = dialog.appendChild(document.createElement("dl"));
     for (const [key, does] of SHORTCUTS) {
       list.appendChild(document.createElement("dt")).textContent = key;
