@@ -138,6 +138,19 @@ def test_the_sidebar_shows_best_scores_and_warns_where_no_passage_states_the_fac
         assert ("none states it" in said) == (not stated(ordinary().index(made))), said
 
 
+def test_no_warning_where_nobody_judged_the_passages(page: Page, paper: str) -> None:
+    """A file without correctness and without AIS does not say that no passage states the fact."""
+    page.goto(f"{paper}/runs/paper-trackstar/prompts/trex-groundtruth-hostile")
+    expect(page.locator("main")).to_contain_text("The currency of Ghana")
+    entry = page.locator("aside .prompt-list a[aria-current]")
+    expect(entry).to_contain_text("best 1.00")
+    expect(entry).not_to_contain_text("none states it")
+    expect(page.locator("dl.facts")).not_to_contain_text("none of those retrieved")
+    page.goto(f"{paper}{LIST}&q=Ghana")
+    expect(page.locator(".list-column .prompt-list a")).to_have_count(1)
+    expect(page.locator(".list-column")).not_to_contain_text("no retrieved passage states it")
+
+
 def test_an_example_tells_all_that_its_record_says(page: Page, paper: str) -> None:
     """Prompt, prediction, confidence, ground truth, relation, frequency and bucket, samples folded and unfolded."""
     made = ordinary()[15]
