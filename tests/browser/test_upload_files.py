@@ -9,6 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from axe import violations
 from pair_files import jsonl, record
 from playwright.sync_api import Page, expect
 
@@ -51,6 +52,7 @@ def test_fifty_megabytes_are_sent_with_progress_and_read_in(
     assert len(values) > 2
     assert max(values) >= LARGE
     page.get_by_role("link", name="Browse its prompts").wait_for(timeout=60_000)
+    assert violations(page) == []
     page.get_by_role("link", name="Browse its prompts").click()
     expect(page.locator(".sentence")).to_contain_text("prompts")
     page.locator(".list-column a[href*='/prompts/']").first.click()
@@ -69,6 +71,7 @@ def test_a_broken_line_is_named_and_nothing_is_imported(
     page.get_by_role("button", name="Load").first.click()
     expect(page.get_by_role("alert")).to_contain_text("Line 2", timeout=20_000)
     expect(page.get_by_role("alert")).to_contain_text("proponents")
+    assert violations(page) == []
     page.goto(f"{site}/runs")
     expect(page.locator("main")).not_to_contain_text("broken")
 
