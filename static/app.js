@@ -28,7 +28,11 @@ const copy = async (given) => {
   const text = link(given);
   try { await navigator.clipboard.writeText(text); say("Link copied"); } catch { prompt("Copy this link:", text); }
 };
-const ready = (root) => { for (const button of $$("[data-copy], #theme, #keys", root)) button.hidden = false; };
+const ready = (root) => {
+  for (const button of $$("[data-copy], #theme, #keys", root)) button.hidden = false;
+  // of a row too long for the screen, the choice that is made is in sight
+  for (const chosen of $$(".seg.scroll [aria-current]", root)) chosen.parentElement.scrollLeft = chosen.offsetLeft - chosen.parentElement.offsetLeft - 40;
+};
 ready(document);
 
 // Highlight any part of the prompt by selecting it, in all passages at once; the address keeps it
@@ -109,6 +113,7 @@ const showHelp = () => {
   if (!dialog) {
     dialog = document.body.appendChild(Object.assign(document.createElement("dialog"), { id: "shortcuts" }));
     dialog.setAttribute("aria-label", "Keyboard shortcuts");
+    dialog.appendChild(document.createElement("h2")).textContent = "Keyboard shortcuts";
     const list = dialog.appendChild(document.createElement("dl"));
     for (const [key, does] of SHORTCUTS) {
       list.appendChild(document.createElement("dt")).textContent = key;

@@ -12,18 +12,22 @@ from app.cli.demo import World, build
 from app.demo.files import corpus_path, model_path, prompts_path
 from app.settings import Settings
 
-PROMPTS_PER_TASK = 12
-MORE_PASSAGES = 900  # beyond those that state the prompts' facts
+PROMPTS_PER_TASK = 6
+MORE_PASSAGES = 300  # beyond those that state the prompts' facts
 
 
 def small_world(folder: Path) -> World:
-    """Some prompts of each task, every passage that states their facts, and others drawn at random."""
+    """Some prompts of each task, and facts stated once, where the model errs; all that states them, and other passages."""
     prompts = _read(prompts_path())
     rng = Random(7)
     chosen = []
     for task in ("fact", "commonsense", "arithmetic", "open_ended"):
         own = [prompt for prompt in prompts if prompt["task"] == task]
-        chosen += rng.sample(own, PROMPTS_PER_TASK * (2 if task == "fact" else 1))
+        chosen += rng.sample(own, PROMPTS_PER_TASK)
+    once = [
+        prompt for prompt in prompts if prompt["task"] == "fact" and len(prompt["entailing_passage_ids"]) == 1
+    ]
+    chosen += rng.sample([prompt for prompt in once if prompt not in chosen], PROMPTS_PER_TASK)
     passages = _read(corpus_path())
     wanted = {id_ for prompt in chosen for id_ in prompt["entailing_passage_ids"]}
     others = [passage["id"] for passage in passages if passage["id"] not in wanted]

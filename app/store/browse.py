@@ -1,7 +1,7 @@
 """Browsing the prompts of a run: filtered, searched, in keyset pages.
 
-Every query reads only `results`, `prompts` and `outputs`; none depends on how many passages were retrieved, and
-counts come from the run's tally.
+Queries read `results`, `prompts` and `outputs`, and of each prompt shown the first passage by its key; none depends on
+how many passages were retrieved, and counts come from the run's tally.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, union
 from sqlalchemy.orm import Session
 
+from app.store.examples import judged
 from app.store.filters import Node, Rows, condition
 from app.store.search import matching_outputs, matching_prompts, words
 from app.store.tables import Output, Prompt, Result, Run
@@ -46,6 +47,7 @@ class Row:
     result: Result
     prompt: Prompt
     output: Output | None
+    judged: bool  # somebody said of its passages whether they state the fact
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def page(
     backwards = last or before is not None
     edge = None if last else before if backwards else after
     columns, descending = _order(sort)
-    query = filtered(session, run, filters, walk=not few).add_columns(Result, Prompt, Output)
+    query = filtered(session, run, filters, walk=not few).add_columns(Result, Prompt, Output, judged())
     if edge is not None:
         query = query.where(_beyond(session, run, sort, edge, forwards=not backwards))
     if backwards:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from app.errors import NotFound
@@ -20,6 +20,7 @@ class Example:
     output: Output | None
     retrieved: Sequence[Retrieved]
     retrieved_count: int
+    judged: bool  # somebody said of its passages whether they state the fact
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,17 @@ class Story:
     firsts: tuple[Retrieved, Retrieved]
 
 
+def judged() -> ColumnElement[bool]:
+    """Whether anybody judged if the proponents of a `Result` state the fact: the first one tells, found by its key."""
+    first = exists().where(
+        Retrieved.result_id == Result.id,
+        Retrieved.side == "proponent",
+        Retrieved.rank == 1,
+        Retrieved.correct.is_not(None),
+    )
+    return or_(Result.best_ais.is_not(None), first)
+
+
 def get_example(session: Session, run: Run, slug: str, side: str, *, limit: int) -> Example:
     """The prompt called `slug` in the run, with its first `limit` passages of one side.
 
@@ -38,7 +50,7 @@ def get_example(session: Session, run: Run, slug: str, side: str, *, limit: int)
         NotFound: the run has no such prompt.
     """
     query = (
-        select(Result, Prompt, Output)
+        select(Result, Prompt, Output, judged())
         .join(Prompt, Prompt.id == Result.prompt_id)
         .outerjoin(Output, and_(Output.prompt_id == Prompt.id, Output.model_id == run.model_id))
         .where(Result.run_id == run.id, Prompt.prompt_set_id == run.prompt_set_id, Prompt.slug == slug)
@@ -53,7 +65,7 @@ def get_example(session: Session, run: Run, slug: str, side: str, *, limit: int)
         of_side.options(joinedload(Retrieved.passage)).order_by(Retrieved.rank).limit(limit)
     ).all()
     count = session.scalar(select(func.count()).select_from(of_side.subquery())) or 0
-    return Example(run, found[0], found[1], found[2], rows, count)
+    return Example(run, found[0], found[1], found[2], rows, count, found[3])
 
 
 def sides(session: Session, result_id: int) -> set[str]:

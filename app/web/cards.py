@@ -23,7 +23,7 @@ KINDS = {
     "target": "Target only",
     "subject": "Subject only",
     "name": "Part of a name",
-    "none": "None of these",
+    "none": "Neither entity nor relation",
 }
 
 

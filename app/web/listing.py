@@ -202,17 +202,20 @@ def item(row: browse.Row, run: Run, asked: Asked) -> Item:
         probability=output.probability if output else None,
         top_score=row.result.top_score,
         first_correct_rank=row.result.first_correct_rank,
-        none_states=none_states(row.prompt, row.result),
+        none_states=none_states(row.prompt, row.result, judged=row.judged),
         best_ais=row.result.best_ais,
         tail_patch=row.result.tail_patch,
         position=row.result.position,
     )
 
 
-def none_states(prompt: Prompt, result: Result) -> bool:
-    """Whether of a fact no retrieved passage states it, neither as its corpus knows nor as AIS judges."""
-    judged = result.first_correct_rank is not None or (result.best_ais or 0.0) >= ENTAILED
-    return prompt.task == "fact" and not judged
+def none_states(prompt: Prompt, result: Result, *, judged: bool) -> bool:
+    """Whether of a fact no retrieved passage states it, neither as its corpus knows nor as AIS judges.
+
+    Where nobody judged the passages, nothing is said: a warning would be a guess.
+    """
+    stated = result.first_correct_rank is not None or (result.best_ais or 0.0) >= ENTAILED
+    return prompt.task == "fact" and judged and not stated
 
 
 def _facets(tally: Tally, filters: Filters, at: Callable[..., str]) -> list[Facet]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import evaluated
 import pytest
 import uvicorn
 from paper import load
@@ -76,6 +77,19 @@ def paper(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> It
     home = tmp_path_factory.mktemp("paper")
     shutil.copy(migrated_sqlite, home / "startrail.db")
     load(f"sqlite:///{home / 'startrail.db'}", home)
+    with serving(Settings(home=home, _env_file=None)) as address:  # type: ignore[call-arg]
+        yield address
+
+
+@pytest.fixture(scope="session")
+def judged(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[str]:
+    """The address of a site with a dozen evaluated runs, so that every chart is drawn."""
+    home = tmp_path_factory.mktemp("judged")
+    shutil.copy(migrated_sqlite, home / "startrail.db")
+    store = open_store(f"sqlite:///{home / 'startrail.db'}")
+    with store.session() as session:
+        evaluated.fill(session)
+    store.engine.dispose()
     with serving(Settings(home=home, _env_file=None)) as address:  # type: ignore[call-arg]
         yield address
 

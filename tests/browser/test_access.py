@@ -1,17 +1,8 @@
 """Open to everybody: axe finds nothing on any page in light and dark; nothing scrolls sideways on a small phone."""
 
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from pathlib import Path
-
-import evaluated
 import pytest
 from axe import violations
 from playwright.sync_api import Browser, Page
-
-from app.settings import Settings
-from app.store.engine import open_store
 
 PAGES = (
     "/",
@@ -24,9 +15,11 @@ PAGES = (
     "/runs/trackstar",
     "/runs/trackstar/prompts/capital-china",
     "/runs/trackstar/prompts/capital-china?view=verbatim",
+    "/runs/trackstar/prompts/capital-china?view=plain",
     "/runs/trackstar/prompts/capital-china?side=opponent",
     "/runs/hostile/prompts/attack",
     "/passages/1",
+    "/compare",
     "/compare?runs=trackstar,bm25",
     "/compare/capital-china?runs=trackstar,bm25,dense",
     "/runs/trackstar/prompts/capital-china/cite",
@@ -38,6 +31,33 @@ PAGES = (
     "/readyz",
     "/runs/not-a-run",
 )
+
+# Marks of these kinds, each inside the one before it, put into a passage: the colours of ink and ground in its midst.
+PAINTED = """kinds => {
+  let at = document.querySelector('.proponent .passage');
+  for (const kind of kinds) at = at.appendChild(Object.assign(document.createElement('mark'), { className: kind }));
+  at.textContent = 'words';
+  const brush = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+  const layers = [];
+  for (let each = at; each; each = each.parentElement) layers.unshift(getComputedStyle(each).backgroundColor);
+  const painted = [...layers, getComputedStyle(at).color].map(colour => {
+    brush.fillStyle = colour;
+    brush.fillRect(0, 0, 1, 1);
+    return [...brush.getImageData(0, 0, 1, 1).data.slice(0, 3)];
+  });
+  return [painted.at(-1), painted.at(-2)];
+}"""
+
+
+def contrast(ink: list[int], paper: list[int]) -> float:
+    """The ratio of their luminances, as WCAG 2 defines it."""
+
+    def luminance(colour: list[int]) -> float:
+        linear = [c / 3294.6 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted((luminance(ink), luminance(paper)))
+    return (light + 0.05) / (dark + 0.05)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -67,21 +87,27 @@ def test_axe_finds_no_violation_on_a_phone(browser: Browser, live: str, scheme: 
     assert found == {}
 
 
-@pytest.fixture(scope="module")
-def judged(
-    tmp_path_factory: pytest.TempPathFactory,
-    migrated_sqlite: Path,
-    serve: Callable[[Settings], AbstractContextManager[str]],
-) -> Iterator[str]:
-    """The address of a site with a dozen evaluated runs, so that every chart is drawn."""
-    home = tmp_path_factory.mktemp("judged")
-    shutil.copy(migrated_sqlite, home / "startrail.db")
-    store = open_store(f"sqlite:///{home / 'startrail.db'}")
-    with store.session() as session:
-        evaluated.fill(session)
-    store.engine.dispose()
-    with serve(Settings(home=home, _env_file=None)) as address:  # type: ignore[call-arg]
-        yield address
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_violation_over_an_imported_file(browser: Browser, paper: str, scheme: str) -> None:
+    """Windows of AIS, folded duplicates, words picked by the reader, hostile texts and what is told of them."""
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900})  # type: ignore[arg-type]
+    page = context.new_page()
+    found = {}
+    example = "/runs/paper-trackstar/prompts/trex-groundtruth"
+    for path in (
+        "/prompts?run=paper-trackstar&where=correct",
+        f"{example}-000000006?pick=Paris",
+        f"{example}-hostile",
+        f"{example}-hostile?view=verbatim",
+        f"{example}-many",
+        "/compare/trex-groundtruth-000000006?runs=paper-trackstar,paper-bm25&pick=Paris",
+    ):
+        page.goto(paper + path)
+        page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+        if broken := violations(page):
+            found[path] = broken
+    context.close()
+    assert found == {}
 
 
 @pytest.mark.parametrize("width", [1280, 320])
@@ -113,6 +139,31 @@ def test_no_page_scrolls_sideways_at_320_pixels(phone: Page, live: str) -> None:
         if width > 320:
             wide[path] = width
     assert wide == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast_holds_inside_every_highlight(browser: Browser, live: str, scheme: str) -> None:
+    """Of each kind, of one kind inside another, and of every shade: measured as painted, layer over layer."""
+    context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(f"{live}/runs/trackstar/prompts/capital-china")
+    shades = [f"{sign}-{n}" for sign in ("for", "against") for n in range(1, 6)]
+    kinds = ["subject", "target", "window", "verbatim", "picked", *shades]
+    nested = [
+        "window target",
+        "target picked",
+        "window picked",
+        "verbatim picked",
+        "for-5 picked",
+        "against-5 picked",
+    ]
+    low = {}
+    for kind in [*kinds, *nested]:
+        ink, paper = page.evaluate(PAINTED, kind.split())
+        if (ratio := contrast(ink, paper)) < 4.5:
+            low[kind] = ratio
+    context.close()
+    assert low == {}
 
 
 def test_highlights_are_told_apart_without_colour(page: Page, live: str) -> None:

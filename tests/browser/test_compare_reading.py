@@ -66,3 +66,27 @@ def test_a_phone_shows_all_without_sideways_scroll(phone: Page, live: str) -> No
     for address in ("/compare", "/compare?runs=trackstar,bm25", first, f"{first},dense", "/upload"):
         phone.goto(live + address)
         assert phone.evaluate("document.documentElement.scrollWidth") <= 320, address
+
+
+def test_four_runs_stand_side_by_side_and_no_fifth(plain_page: Page, judged: str) -> None:
+    """What each passage is in the three others is true of their lists; taking one out leaves the rest as they were."""
+    page = plain_page
+    page.goto(f"{judged}/compare?runs=trackstar,bm25")
+    page.locator(".differ .prompt a").first.click()
+    for wanted in (3, 4):
+        page.get_by_text("Compare with another run").click()
+        page.locator(".more-runs a").first.click()
+        expect(page.locator(".side")).to_have_count(wanted)
+    expect(page.locator(".more-runs")).to_have_count(0)
+    sides = page.locator(".side")
+    found = [side.locator(".meta a[href^='/passages/']").all() for side in sides.all()]
+    lists = [[link.get_attribute("href") for link in links] for links in found]
+    for at, own in enumerate(lists):
+        only = sides.nth(at).locator("li.only .meta a[href^='/passages/']").all()
+        others = {passage for other in lists[:at] + lists[at + 1 :] for passage in other}
+        assert {link.get_attribute("href") for link in only} <= set(own) - others
+    shared = sides.nth(3).locator(".short li", has=page.locator(".meta a[href^='#A']")).first
+    rank = int((shared.locator(".meta a[href^='#A']").get_attribute("href") or "").removeprefix("#A"))
+    assert shared.locator(".meta a[href^='/passages/']").get_attribute("href") == lists[0][rank - 1]
+    page.locator(".chosen").get_by_role("link", name=re.compile("^Take .* out$")).last.click()
+    expect(page.locator(".side")).to_have_count(3)

@@ -1,5 +1,7 @@
 """Reading in a browser: the walk of a reader, with and without scripts, by mouse and by keyboard."""
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
@@ -234,3 +236,8 @@ def test_paper_gets_the_text_and_not_the_furniture(page: Page, live: str) -> Non
     expect(page.locator("header.site")).not_to_be_visible()
     expect(page.locator(".bar")).not_to_be_visible()
     expect(page.locator("#p1 .passage")).to_be_visible()
+    page.goto(f"{live}/compare/capital-china?runs=trackstar,bm25,dense")
+    expect(page.locator("button:visible, .button:visible, form:visible, .more-runs:visible")).to_have_count(0)
+    expect(page.locator(".side .passage").first).to_be_visible()
+    page.goto(f"{live}/prompts")
+    expect(page.locator(".seg a:visible")).to_have_text(re.compile("TrackStar"))

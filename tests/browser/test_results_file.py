@@ -106,7 +106,10 @@ def test_the_order_can_be_chosen(page: Page, paper: str) -> None:
     page.goto(paper + LIST)
     page.get_by_label("Order").select_option("score")
     page.get_by_role("button", name="Show", exact=True).click()
-    scores = [float(each) for each in page.locator(".chips .tag[title^='Score']").all_inner_texts()]
+    scores = [
+        float(each.removeprefix("best "))
+        for each in page.locator(".chips .tag[title^='Score']").all_inner_texts()
+    ]
     assert scores == sorted(scores, reverse=True)
     assert len(set(scores)) > 30
 
@@ -133,6 +136,19 @@ def test_the_sidebar_shows_best_scores_and_warns_where_no_passage_states_the_fac
         made = ordinary()[int(re.search(r"number (\d+)", said)[1])]  # type: ignore[index]
         assert f"best {made['proponent_scores'][0]:.2f}" in said
         assert ("none states it" in said) == (not stated(ordinary().index(made))), said
+
+
+def test_no_warning_where_nobody_judged_the_passages(page: Page, paper: str) -> None:
+    """A file without correctness and without AIS does not say that no passage states the fact."""
+    page.goto(f"{paper}/runs/paper-trackstar/prompts/trex-groundtruth-hostile")
+    expect(page.locator("main")).to_contain_text("The currency of Ghana")
+    entry = page.locator("aside .prompt-list a[aria-current]")
+    expect(entry).to_contain_text("best 1.00")
+    expect(entry).not_to_contain_text("none states it")
+    expect(page.locator("dl.facts")).not_to_contain_text("none of those retrieved")
+    page.goto(f"{paper}{LIST}&q=Ghana")
+    expect(page.locator(".list-column .prompt-list a")).to_have_count(1)
+    expect(page.locator(".list-column")).not_to_contain_text("no retrieved passage states it")
 
 
 def test_an_example_tells_all_that_its_record_says(page: Page, paper: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from axe import violations
 from paper import records
 from playwright.sync_api import Page, expect
 from typer.testing import CliRunner
@@ -97,6 +98,7 @@ def test_a_removed_run_answers_gone_with_the_reason_and_the_rest_stays(
         assert answer is not None
         assert answer.status == 410, gone
         expect(page.locator("main")).to_contain_text(reason)
+    assert violations(page) == []
     answer = page.goto(f"{site}/runs/bm25/prompts/capital-china.json")
     assert answer is not None
     assert answer.json()["detail"] == reason

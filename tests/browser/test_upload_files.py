@@ -9,6 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from axe import violations
 from pair_files import jsonl, record
 from playwright.sync_api import Page, expect
 
@@ -51,6 +52,7 @@ def test_fifty_megabytes_are_sent_with_progress_and_read_in(
     assert len(values) > 2
     assert max(values) >= LARGE
     page.get_by_role("link", name="Browse its prompts").wait_for(timeout=60_000)
+    assert violations(page) == []
     page.get_by_role("link", name="Browse its prompts").click()
     expect(page.locator(".sentence")).to_contain_text("prompts")
     page.locator(".list-column a[href*='/prompts/']").first.click()
@@ -69,6 +71,7 @@ def test_a_broken_line_is_named_and_nothing_is_imported(
     page.get_by_role("button", name="Load").first.click()
     expect(page.get_by_role("alert")).to_contain_text("Line 2", timeout=20_000)
     expect(page.get_by_role("alert")).to_contain_text("proponents")
+    assert violations(page) == []
     page.goto(f"{site}/runs")
     expect(page.locator("main")).not_to_contain_text("broken")
 
@@ -126,6 +129,29 @@ def test_a_preset_is_one_click(plain_page: Page, own_live: Callable[..., str], t
     offered.get_by_role("button", name="Load").click()
     plain_page.get_by_role("link", name="Browse its prompts").click(timeout=20_000)
     expect(plain_page.locator(".sentence")).to_contain_text("4 prompts in paper")
+
+
+def test_tasks_of_a_file_are_told_apart_and_filtered(
+    plain_page: Page, own_live: Callable[..., str], tmp_path: Path
+) -> None:
+    """A file that mixes tasks, as the paper's does: each is one click, with its own count."""
+    tasks = ["fact"] * 4 + ["commonsense"] * 3 + ["arithmetic"] * 2 + ["open_ended"]
+    (tmp_path / "mixed.jsonl").write_bytes(
+        jsonl([{**record(n), "task": task} for n, task in enumerate(tasks)])
+    )
+    page = plain_page
+    page.goto(f"{own_live()}/upload")
+    page.locator("input[type=file]").set_input_files(tmp_path / "mixed.jsonl")
+    page.get_by_role("button", name="Load").first.click()
+    page.get_by_role("link", name="Browse its prompts").click(timeout=20_000)
+    listed = page.url
+    for name, task in (("Facts", "fact"), ("Commonsense", "commonsense"), ("Arithmetic", "arithmetic")):
+        page.goto(listed)
+        page.locator(".facets a", has_text=name).click()
+        count = tasks.count(task)
+        expect(page.locator(".sentence")).to_contain_text(re.compile(f"^{count} "))
+        expect(page.locator(".list-column .prompt-list a")).to_have_count(count)
+        assert f"task={task}" in page.url
 
 
 def test_loading_can_be_switched_off(page: Page, own_live: Callable[..., str]) -> None:

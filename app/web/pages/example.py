@@ -218,7 +218,7 @@ def _page(
         frequency_bucket=prompt.frequency_bucket,
         first_correct_rank=result.first_correct_rank,
         first_stating=first_stating(example, side, here),
-        none_states=none_states(prompt, result),
+        none_states=none_states(prompt, result, judged=example.judged),
         side=side,
         proponents=cards if side == "proponent" else [],
         opponents=cards if side == "opponent" else [],
@@ -253,7 +253,10 @@ def _page(
         previous_url=on(before, -1),
         next_url=on(after, 0),
         list_url=urls.prompts(run=run.slug, **asked.query()),
-        list=[item(row, run, asked) for row in [*before, browse.Row(result, prompt, output), *after]],
+        list=[
+            item(row, run, asked)
+            for row in [*before, browse.Row(result, prompt, output, example.judged), *after]
+        ],
         extra={**prompt.extra, **result.extra},
         og_title=og_title(prompt.text, prompt.target),
         og_text=og_text(run.name, cards[0].text if cards else ""),
