@@ -152,8 +152,8 @@ def main() -> None:
             synthetic_store(home, count)
     with ExitStack() as stack:
         sites = [
-            stack.enter_context(served(homes[SMALL])),
-            stack.enter_context(served(homes[asked.large])),
+            stack.enter_context(served(homes[SMALL], "--no-worker")),
+            stack.enter_context(served(homes[asked.large], "--no-worker")),
             stack.enter_context(datasette(program, homes[SMALL] / "startrail.db")),
         ]
         clients = [stack.enter_context(httpx.Client(base_url=each, timeout=120)) for each in sites]

@@ -41,12 +41,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(home: Path) -> Iterator[str]:
-    """The site over a home, in a process of its own, at a free port."""
+def served(home: Path, *flags: str) -> Iterator[str]:
+    """The site over a home, in a process of its own, at a free port; `flags` are those of `startrail serve`."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     server = subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "serve", "--port", str(port)],
+        [sys.executable, "-m", "app.cli", "serve", "--port", str(port), *flags],
         env={**os.environ, "STARTRAIL_HOME": str(home.resolve())},
         stdout=subprocess.DEVNULL,
     )
