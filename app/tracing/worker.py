@@ -11,6 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from sqlalchemy.exc import OperationalError
+
 from app.errors import UserError
 from app.store import traces, workers
 from app.store.changes import Changes
@@ -109,10 +111,15 @@ class Worker:
         """Give back what is in hand and stop. A worker that failed stays listed, so that the site can say why."""
         self.stopping.set()
         self._heart.join(timeout=2)
-        with self.store.session() as session:
-            traces.release(session, self.name)
-            if self.status != "failed":
-                workers.leave(session, self.name)
+        try:
+            with self.store.session() as session:
+                traces.release(session, self.name)
+                if self.status != "failed":
+                    workers.leave(session, self.name)
+        except OperationalError as error:
+            log.warning(
+                "Could not take leave of the database (%s); what is in hand is asked again soon.", error.orig
+            )
 
     def step(self) -> int:
         """Take and answer what waits, `BATCH` questions at most; returns how many were taken."""

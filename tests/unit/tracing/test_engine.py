@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from asking import made_home, passages, settings_of, worker_of
+from sqlalchemy import text
 
 from app.retrieval.search import open_search
 from app.settings import Settings
@@ -299,6 +300,19 @@ def test_a_worker_without_its_model_says_so_and_stays_listed(tmp_path: Path, mig
         assert listed.status == "failed"
         assert "no index “demo”" in listed.detail
         workers.leave(session, listed.id)
+
+
+def test_a_worker_stops_in_good_order_though_the_database_is_gone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk or somebody else's long write must not end in a traceback; its lease runs out by itself."""
+    settings = settings_of(shutil.copytree(made_home(), tmp_path / "home"))
+    store = open_store(settings.url)
+    worker = worker_of(settings, store)
+    with store.engine.begin() as connection:
+        connection.execute(text("DROP TABLE workers"))
+    worker.close()
+    assert "Could not take leave" in caplog.text
 
 
 def _texts(store: Store, ids: Sequence[int]) -> list[str]:
