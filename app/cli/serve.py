@@ -1,5 +1,6 @@
 """`startrail serve`: the site, and beside it the process that answers traces."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -58,6 +59,8 @@ def run_site(host: str, port: int, *, worker: bool) -> None:
             ) from None
     settings = get_settings()
     migrate(settings.url)
+    # uvicorn ends by the signal that stopped it, and SIGTERM alone would leave no time to stop the worker.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     stop = threading.Event()
     keeper = threading.Thread(target=_keep_worker, args=(stop,), daemon=True) if worker else None
     if keeper:
