@@ -161,7 +161,8 @@ class Worker:
                 self._beat()
                 self._recover()
             except Exception:  # a database that is away for a moment must not end the heart
-                log.exception("The heartbeat could not be saved")
+                if not self.stopping.is_set():
+                    log.exception("The heartbeat could not be saved")
 
     def _beat(self) -> None:
         with self.store.session() as session:
