@@ -16,7 +16,6 @@ import numpy as np
 
 from app.errors import UserError
 from app.trackstar.index import TrackstarIndex, open_index
-from app.trackstar.manifest import Manifest
 
 KINDS = {
     "exact": "SQfp16",  # the stored rows, bit for bit
@@ -32,7 +31,7 @@ APPROXIMATE = {"int8", "int4", "pq"}
 TRAIN_ROWS = 20_000  # rows drawn for training a quantiser
 CHUNK = 8_192  # rows added, or scored in torch, at a time
 THREADS = faiss.omp_get_max_threads()
-WORTH_A_THREAD = 1 << 22  # numbers of rows; one core has read fewer before a second is awake
+WORTH_A_THREAD = 1 << 24  # numbers of rows; waking a second core for fewer costs what it saves
 
 
 class Search(Protocol):
@@ -108,7 +107,7 @@ def prepare(path: Path, kind: str) -> dict[str, Any]:
     about = {"kind": kind, "faiss": _factory(kind, index.manifest.dimension)}
     if kind not in APPROXIMATE:
         return about
-    _load_or_build(index, kind, None)
+    _coded(index, kind, None)
     return about | {"file": _file(path, kind).name}
 
 
@@ -128,15 +127,16 @@ class FaissSearch:
         self._starts = np.cumsum([0, *(len(shard) for shard in index.rows)])
         self._scale = 1.0 / index.manifest.row_scale
         self._blank = np.asarray(index.manifest.zero_rows, dtype=np.int64)
-        self._faiss = _load_or_build(index, kind, progress)
+        empty, self._codes = _coded(index, kind, progress)
+        cuts = [0, len(self._codes)] if gpu else _cuts(index.manifest.passages, index.manifest.dimension)
+        self._parts = [(start, _over(empty, self._codes[start:end])) for start, end in pairwise(cuts)]
         if gpu:
             options = faiss.GpuMultipleClonerOptions()
             options.shard = True
             options.useFloat16 = kind != "float32"
-            self._faiss = faiss.index_cpu_to_all_gpus(self._faiss, options)
-        self._ranges = [] if gpu or kind == "pq" else _ranges(index.manifest)
+            self._parts = [(0, faiss.index_cpu_to_all_gpus(self._parts[0][1], options))]
         self._threads = ThreadPoolExecutor(
-            max(1, len(self._ranges)), initializer=faiss.omp_set_num_threads, initargs=(1,)
+            len(self._parts), initializer=faiss.omp_set_num_threads, initargs=(1,)
         )
 
     def search(
@@ -157,17 +157,24 @@ class FaissSearch:
         return ranked(scores, rows, k, self._scale, opponents)
 
     def _scan(self, asked: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """FAISS's k best, or the k best of every range of rows, one range a core.
+        """FAISS's k best of the rows, each core searching its part of them.
 
         FAISS itself shares out queries among cores, never the rows of one query; for a single query its second
         thread would only be waited for, and long where others keep the cores busy.
         """
-        if not self._ranges:
+        if len(self._parts) == 1:
             faiss.omp_set_num_threads(1 if len(asked) == 1 else THREADS)
-            found: tuple[np.ndarray, np.ndarray] = self._faiss.search(asked, k)
+            found: tuple[np.ndarray, np.ndarray] = self._parts[0][1].search(asked, k)
             return found
-        parts = self._threads.map(lambda rows: self._faiss.search(asked, k, params=rows), self._ranges)
-        scores, rows = (np.concatenate(each, axis=1) for each in zip(*parts, strict=True))
+        found_by = list(self._threads.map(lambda part: part[1].search(asked, k), self._parts))
+        scores = np.concatenate([scores for scores, _ in found_by], axis=1)
+        rows = np.concatenate(
+            [
+                np.where(rows < 0, rows, rows + start)
+                for (start, _), (_, rows) in zip(self._parts, found_by, strict=True)
+            ],
+            axis=1,
+        )
         best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         return np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
 
@@ -195,42 +202,55 @@ def ranked(
     return (-scores if opponents else scores).astype(np.float32) * np.float32(scale), rows.astype(np.int64)
 
 
-def _ranges(manifest: Manifest) -> list[Any]:
-    """FAISS selectors that cut the rows into one range a core; none where a single core is as fast."""
-    total = manifest.passages
-    parts = min(THREADS, total * manifest.dimension // WORTH_A_THREAD)
-    if parts < 2:
-        return []
-    cuts = [total * at // parts for at in range(parts + 1)]
-    select: Any = faiss.SearchParameters  # its stub leaves out the keyword, which keeps the selector alive
-    return [select(sel=faiss.IDSelectorRange(*ends)) for ends in pairwise(cuts)]
+def _cuts(total: int, dimension: int) -> list[int]:
+    """Where the rows are cut into one part a core; nowhere where a single core is as fast."""
+    parts = max(1, min(THREADS, total * dimension // WORTH_A_THREAD))
+    return [total * at // parts for at in range(parts + 1)]
 
 
-def _load_or_build(index: TrackstarIndex, kind: str, progress: Callable[[int, int], None] | None) -> Any:
+def _over(empty: Any, codes: np.ndarray) -> Any:
+    """A FAISS index that looks at codes (n, bytes of a row), which the caller keeps, and copies none."""
+    view: Any = faiss.MaybeOwnedVectorUInt8()
+    view.is_owned, view.view_data, view.view_size = False, faiss.swig_ptr(codes), codes.size
+    made: Any = faiss.clone_index(empty)
+    made.codes, made.ntotal = view, len(codes)
+    return made
+
+
+def _coded(
+    index: TrackstarIndex, kind: str, progress: Callable[[int, int], None] | None
+) -> tuple[Any, np.ndarray]:
+    """A trained FAISS index without rows, and the codes (n, bytes of a row) of all rows.
+
+    NumPy holds the codes, and not FAISS, because it asks the system for huge pages: a scan is a fifth faster with them.
+    """
     file = _file(index.path, kind)
     total, dimension = index.manifest.passages, index.manifest.dimension
-    if kind in APPROXIMATE and (found := _kept(file)) and (found.ntotal, found.d) == (total, dimension):
-        return found
-    built = faiss.index_factory(dimension, _factory(kind, dimension), faiss.METRIC_INNER_PRODUCT)
+    if kind in APPROXIMATE and (kept := _kept(file)) and (kept.ntotal, kept.d) == (total, dimension):
+        codes = np.array(faiss.rev_swig_ptr(kept.codes.data(), total * kept.code_size))
+        kept.reset()
+        return kept, codes.reshape(total, -1)
+    empty: Any = faiss.index_factory(dimension, _factory(kind, dimension), faiss.METRIC_INNER_PRODUCT)
     if kind == "pq" and total < PQ_CENTROIDS:
         raise UserError(
             f"“pq” is trained on {PQ_CENTROIDS} passages or more; there are {total:,}.",
             field="index",
             remedy="Use exact: so few need no smaller index.",
         )
-    if not built.is_trained:
-        built.train(_sample(index))
+    if not empty.is_trained:
+        empty.train(_sample(index))
+    codes = np.empty((total, empty.code_size), dtype=np.uint8)
     done = 0
     for shard in index.rows:
         for start in range(0, len(shard), CHUNK):
             piece = np.asarray(shard[start : start + CHUNK], dtype=np.float32)
-            built.add(piece)
+            empty.sa_encode(piece, codes[done : done + len(piece)])
             done += len(piece)
             if progress:
                 progress(done, total)
     if kind in APPROXIMATE:
-        _write(built, file)
-    return built
+        _write(_over(empty, codes), file)
+    return empty, codes
 
 
 def _sample(index: TrackstarIndex) -> np.ndarray:
