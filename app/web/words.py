@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from app.web.wikidata import PROPERTIES
+
 TASKS = {
     "fact": "Facts",
     "commonsense": "Commonsense",
@@ -20,8 +22,8 @@ def task_name(task: str) -> str:
 
 
 def relation_name(relation: str | None) -> str:
-    """`place_of_birth` -> `place of birth`."""
-    return (relation or "").replace("_", " ")
+    """`place_of_birth` and Wikidata's `P19` -> `place of birth`."""
+    return PROPERTIES.get(relation or "", relation or "").replace("_", " ")
 
 
 def times(count: int | None) -> str:
