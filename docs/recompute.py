@@ -3,7 +3,7 @@
 startrail export RUN -o RUN.jsonl
 python docs/recompute.py RUN.jsonl               # every measure, and the share of each type at each rank
 python docs/recompute.py RUN.jsonl OTHER.jsonl   # how much higher than the other's, on the prompts both have
-grep '"relation": "seat"' RUN.jsonl > seat.jsonl && python docs/recompute.py seat.jsonl   # of a slice
+grep '"relation": "capital"' RUN.jsonl > part.jsonl && python docs/recompute.py part.jsonl   # of a slice
 """
 
 import json
@@ -21,8 +21,8 @@ def measures(record):
     for by, judged, known in ("", correct, record.get("entailing_passage_ids", [])), (", by AIS", ais, []):
         if known or set(judged) - {None}:
             ranks = np.flatnonzero([score is not None and score >= 0.5 for score in judged]) + 1
-            yield f"MRR{by}", (1 / ranks).max(initial=0)
             precisions = np.arange(1, ranks.size + 1) / ranks
+            yield f"MRR{by}", (1 / ranks).max(initial=0)
             yield f"average precision{by}", precisions.sum() / max(len(known), ranks.size, 1)
             yield from ((f"recall@{k}{by}", (ranks <= k).any()) for k in (1, 3, 5, 10))
             yield from ((f"precision@{k}{by}", (ranks <= k).sum() / k) for k in (1, 3, 5, 10))
@@ -31,10 +31,10 @@ def measures(record):
     yield from ((f"{kind} at {at}", own == kind) for at, own in enumerate(types, 1) if own for kind in kinds)
 
 
-lines = (Path(name).read_bytes().splitlines() for name in sys.argv[1:])
-runs = [{r["example_id"]: dict(measures(r)) for r in map(json.loads, own)} for own in lines]
-for name in dict.fromkeys(name for prompt in runs[0].values() for name in prompt):
-    if shared := [id_ for id_ in runs[0] if all(name in run.get(id_, ()) for run in runs)]:
-        values = np.array([runs[0][id_][name] - sum(run[id_][name] for run in runs[1:]) for id_ in shared])
+files = (map(json.loads, Path(name).read_bytes().splitlines()) for name in sys.argv[1:])
+runs = [{(r.get("task", "fact"), r["example_id"]): dict(measures(r)) for r in file} for file in files]
+for task, name in dict.fromkeys((key[0], name) for key, found in runs[0].items() for name in found):
+    if shared := [key for key in runs[0] if key[0] == task and all(name in run.get(key, ()) for run in runs)]:
+        values = np.array([runs[0][key][name] - sum(run[key][name] for run in runs[1:]) for key in shared])
         low, high = np.quantile(default_rng(0).choice(values, (2000, len(values))).mean(1), [0.025, 0.975])
-        print(f"{name:<28} {values.mean():10.6f} [{low:.6f}, {high:.6f}]  {len(values):,} prompts")
+        print(f"{task:<11} {name:<24} {values.mean():10.6f} [{low:.6f}, {high:.6f}]  {len(values):,} prompts")

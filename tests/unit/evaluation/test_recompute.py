@@ -23,8 +23,8 @@ from app.store.tables import Result, Retrieved
 
 SCRIPT = Path(__file__).parents[3] / "docs" / "recompute.py"
 RUNS = ("bm25", "random", "trackstar", "trackstar-step-100")
-LINE = re.compile(r"(.+?)\s+(-?[\d.]+) \[(-?[\d.]+), (-?[\d.]+)\]  ([\d,]+) prompts")
-Figures = dict[str, tuple[float, ...]]  # measure -> mean, low, high, count
+LINE = re.compile(r"(\w+) +(.+?) +(-?[\d.]+) \[(-?[\d.]+), (-?[\d.]+)\]  ([\d,]+) prompts")
+Figures = dict[Any, tuple[float, ...]]  # task and measure, or measure -> mean, low, high, count
 
 
 @pytest.fixture(scope="module")
@@ -82,14 +82,19 @@ def printed(text: str) -> Figures:
     for line in text.splitlines():
         match = LINE.fullmatch(line)
         assert match, line
-        name, *numbers = match.groups()
-        found[name] = tuple(float(number.replace(",", "")) for number in numbers)
+        task, name, *numbers = match.groups()
+        found[task, name] = tuple(float(number.replace(",", "")) for number in numbers)
     return found
 
 
 def shown(exported: Path) -> dict[str, Any]:
     """What the page says of each run."""
     return json.loads((exported / "evaluation.json").read_text())
+
+
+def of_task(task: str, figures: Figures) -> Figures:
+    """Those of one task, by their names on the page."""
+    return {name: each for (its, name), each in figures.items() if its == task}
 
 
 def same(ours: Figures, theirs: dict[str, dict[str, float]]) -> int:
@@ -107,10 +112,10 @@ def same(ours: Figures, theirs: dict[str, dict[str, float]]) -> int:
 
 
 PARTS = {  # of a slice: whether an exported record is of the part that the page names
-    "relation": lambda record, part: record["relation"] == part,
-    "bucket": lambda record, part: record["c4_frequency_bucket"] == int(part),
-    "right": lambda record, part: record["is_8b_correct"] == (part == "yes"),
-    "confidence": lambda record, part: (record["8b_confidence"] >= 0.5) == (part == "high"),
+    "relation": lambda record, part: record.get("relation") == part,
+    "bucket": lambda record, part: record.get("c4_frequency_bucket") == int(part),
+    "right": lambda record, part: record.get("is_8b_correct") == (part == "yes"),
+    "confidence": lambda record, part: (record.get("8b_confidence", -1) >= 0.5) == (part == "high"),
 }
 
 
@@ -118,19 +123,15 @@ PARTS = {  # of a slice: whether an exported record is of the part that the page
 def test_every_figure_of_the_page_comes_out_again(exported: Path, recomputed: Any, run: str) -> None:
     """Measures, overall and of each part of each slice, and types by rank."""
     numbers = 0
+    everything = recomputed(run)
     for task, page in shown(exported)[run]["tasks"].items():
-
-        def of_task(record: dict[str, Any], task: str = task) -> bool:
-            return bool(record.get("task", "fact") == task)
-
-        overall = recomputed(run, wanted=of_task)
+        overall = of_task(task, everything)
         numbers += same(overall, page["overall"])
         assert set(page["slices"]) == set(PARTS)
         for by, parts in page["slices"].items():
             for part, figures in parts.items():
-                numbers += same(
-                    recomputed(run, wanted=lambda r, b=by, p=part: of_task(r) and PARTS[b](r, p)), figures
-                )
+                ours = recomputed(run, wanted=lambda record, by=by, part=part: PARTS[by](record, part))
+                numbers += same(of_task(task, ours), figures)
         for rank, kinds in enumerate(page["types"], 1):
             for kind, count in kinds.items():
                 share, *_, typed = overall[f"{kind} at {rank}"]
@@ -142,16 +143,17 @@ def test_every_figure_of_the_page_comes_out_again(exported: Path, recomputed: An
 @pytest.mark.parametrize("other", RUNS[1:])
 def test_how_much_higher_a_run_is_comes_out_again(exported: Path, recomputed: Any, other: str) -> None:
     """The differences of two runs are paired: on the prompts both have."""
+    ours = recomputed("bm25", other)
     for task, page in shown(exported)["bm25"]["tasks"].items():
-        ours = recomputed("bm25", other, wanted=lambda record, task=task: record.get("task", "fact") == task)
         against = page["against"][other]
         compared = {LABELS[name] for name in against}
-        assert same({name: figures for name, figures in ours.items() if name in compared}, against) >= 12
+        own = {name: figures for name, figures in of_task(task, ours).items() if name in compared}
+        assert same(own, against) >= 12
 
 
 def test_measures_that_only_some_prompts_have_are_means_over_those(exported: Path, recomputed: Any) -> None:
     """AIS scores and a tail-patch that was not measured: the file says null, and the script leaves it out."""
-    overall = recomputed("bm25")
+    overall = of_task("fact", recomputed("bm25"))
     assert {"MRR, by AIS", "recall@3, by AIS", "tail-patch@5"} <= set(overall)
     assert "tail-patch@10" not in overall, "one of the ten was not measured"
 
@@ -161,7 +163,7 @@ def test_a_figure_that_is_not_what_the_file_says_is_found(exported: Path, recomp
     page = shown(exported)["trackstar"]["tasks"]["fact"]["overall"]
     page["recall_at_3"]["low"] += 0.001
     with pytest.raises(AssertionError):
-        same(recomputed("trackstar"), page)
+        same(of_task("fact", recomputed("trackstar")), page)
 
 
 def test_the_script_needs_numpy_and_nothing_of_startrail(exported: Path, tmp_path: Path) -> None:
