@@ -40,7 +40,7 @@ def patch_runs(
         slugs: runs of the patch's model.
         task: prompts of this task only.
         limit: so many prompts (of those with a target), drawn at random with `seed`, the same for
-            every run of their set.
+            every run of their set; a higher limit draws these and others.
         again: forget what was measured before.
 
     Raises:
@@ -91,7 +91,7 @@ def _chosen(session: Session, run: Run, task: str, limit: int | None, seed: int)
     own = [Prompt.prompt_set_id == run.prompt_set_id, Prompt.target != ""]
     own += [Prompt.task == task] if task else []
     ids = list(session.scalars(select(Prompt.id).where(*own).order_by(Prompt.position)))
-    return set(ids if limit is None or limit >= len(ids) else Random(seed).sample(ids, limit))
+    return set(Random(seed).sample(ids, len(ids))[:limit])
 
 
 def _gather(
