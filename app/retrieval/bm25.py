@@ -4,6 +4,7 @@ Words are runs of letters and digits in any script, lower-cased; no stemming, no
 "of" and "in" are part of how a fact is put.
 """
 
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Self
 import bm25s
 import numpy as np
 
+logging.getLogger("bm25s").setLevel(logging.WARNING)  # it asks for DEBUG, and the worker would print it
 _WORD = re.compile(r"\w+")
 K1, B = 1.5, 0.75
 WORDS_MOST = 512  # of a query

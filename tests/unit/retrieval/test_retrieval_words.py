@@ -4,6 +4,7 @@ import math
 import re
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,12 @@ def test_bm25_finds_the_same_after_it_was_saved(tmp_path: Path) -> None:
     made = BM25.build(TEXTS)
     made.save(tmp_path)
     assert BM25.load(tmp_path).search(["the mat"], 3)[1].tolist() == made.search(["the mat"], 3)[1].tolist()
+
+
+def test_building_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """bm25s asks for its debug lines to be heard; they stood in the terminal of whoever served the site."""
+    BM25.build(TEXTS)
+    assert caplog.text == ""
 
 
 def test_a_text_without_known_words_has_no_hits() -> None:
