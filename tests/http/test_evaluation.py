@@ -12,8 +12,12 @@ from bs4 import BeautifulSoup
 from evaluated import QUALITY, fill
 from fastapi.testclient import TestClient
 from sites import site
+from sqlalchemy import update
 
+from app.evaluation.report import evaluate_runs
 from app.store.engine import open_store
+from app.store.runs import list_runs
+from app.store.tables import Retrieved
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -131,6 +135,7 @@ def test_no_tail_patch_stands_without_the_step_it_is_of(evaluation: TestClient) 
     assert all(step in notes[id_] for id_ in patched)
     assert not any(step in note for id_, note in notes.items() if id_ not in patched)
     assert step in page["patched"]
+    assert "was not measured" not in html(evaluation, "/evaluation").get_text(" ")
     for url in ("/evaluation/prompts?run=bm25&measure=tail_patch_3", "/runs/trackstar"):
         assert step in html(evaluation, url).get_text(" "), url
     assert step not in html(evaluation, "/evaluation/prompts?run=bm25&measure=mrr").get_text(" ")
@@ -204,6 +209,24 @@ def test_a_run_tells_how_well_it_does_on_its_own_page(evaluation: TestClient) ->
 def test_an_empty_store_says_how_to_fill_the_page(database_url: str, tmp_path: Path) -> None:
     with site(database_url, tmp_path) as client:
         assert "startrail evaluate --tail-patch 10" in html(client, "/evaluation").get_text(" ")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_influence_that_was_not_measured_is_said_with_the_command_that_does(
+    database_url: str, tmp_path: Path
+) -> None:
+    """A table of attribution alone answers half of the page's question."""
+    with site(database_url, tmp_path) as client:
+        with client.app.state.store.session() as session:  # type: ignore[attr-defined]
+            fill(session, evaluate=False)
+            session.execute(update(Retrieved).values(tail_patch=None))
+            evaluate_runs(session, list_runs(session))
+        for task, command in (
+            ("fact", "--tail-patch 10"),
+            ("arithmetic", "--tail-patch 10 --task arithmetic"),
+        ):
+            text = html(client, f"/evaluation?task={task}").get_text(" ")
+            assert f"was not measured: startrail evaluate {command} does" in " ".join(text.split())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from app.errors import NotFound
 from app.evaluation.curves import CONTROLS, is_swept, ordered
-from app.evaluation.measures import LABELS
+from app.evaluation.measures import INFLUENCE, LABELS
 from app.evaluation.report import COMPARED
 from app.evaluation.tables import SHOWN, SHOWN_BY_AIS, ais_said
 from app.store.evaluations import evaluated, evaluated_tasks
@@ -143,6 +143,7 @@ def _page(session: Session, asked: Asked) -> EvaluationPage:
     main = [each for each in own if not is_swept(each[0])]
     reference = _reference(own, asked.against)
     names = [name for name in (*SHOWN, *SHOWN_BY_AIS) if any(name in each["overall"] for _, each in main)]
+    measured = [(run, each) for run, each in main if any(name in each["overall"] for name in INFLUENCE)]
     figures = of_runs(own, drawn, every, asked)
     for each in figures:
         each.csv_url = urls.twin(asked.url(table=each.id), "csv")
@@ -179,7 +180,7 @@ def _page(session: Session, asked: Asked) -> EvaluationPage:
         difference_columns={name: LABELS[name] for name in COMPARED if name in names} if reference else {},
         differences=_differences(main, reference, asked) if reference else [],
         figures=figures,
-        patched=patched_by([run for run, _ in main], [each for _, each in main]),
+        patched=patched_by([run for run, _ in measured], [each for _, each in measured]),
         by_ais=ais_said(run.metrics for run, _ in main) if any(n in SHOWN_BY_AIS for n in names) else "",
         unevaluated=[run.slug for run in everything if run.id not in known and run.status == "done"],
         csv_url=urls.twin(asked.url(), "csv"),
