@@ -61,7 +61,8 @@ def open_task(session: Session, settings: Settings, index_name: str, prompt_set:
     index = open_index(settings.indexes / index_name)
     index.verify()
     source = index.manifest.model
-    loaded = load_model(settings.models / source.name, device=settings.device)
+    weights = index.manifest.weights
+    loaded = load_model(settings.models / source.name, device=settings.device, override=weights)
     if loaded.sha256 != source.sha256:
         raise UserError(
             f"The index “{index_name}” was built with another model than what “{source.name}” is now.",

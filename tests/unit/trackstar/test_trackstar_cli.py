@@ -1,6 +1,7 @@
 """`startrail index` and `startrail model`, as typed."""
 
 import json
+import re
 
 import pytest
 import tiny
@@ -67,6 +68,33 @@ def test_the_chosen_kind_of_search_is_in_the_manifest_and_is_used(home, corpus, 
     trained.write_bytes(trained.read_bytes()[:-1] + b"\0")
     with pytest.raises(UserError, match=r"search-int4\.faiss: .* is damaged"):
         index.verify()
+
+
+def test_weights_that_had_to_be_told_once_need_not_be_told_again(home, corpus, checkpoints, monkeypatch):
+    """An architecture whose MLP has a name of its own: the index keeps what was said, for all that reads it."""
+    monkeypatch.setattr("app.trackstar.weights.MLP", re.compile("$^"))
+    monkeypatch.setenv("STARTRAIL_DEFAULT_INDEX", "told")
+    asked = corpus.with_name("asked.jsonl")
+    asked.write_text(json.dumps({"id": "one", "prompt": "The capital of France is", "target": "Paris"}))
+    for command in (
+        (
+            "index",
+            checkpoints("llama"),
+            corpus,
+            "--name",
+            "told",
+            "--projection-dim",
+            3,
+            "--weights",
+            "mlp=mlp",
+        ),
+        ("prompts", "add", asked, "--name", "asked", "--corpus", "tiny"),
+        ("retrieve", "told", "--prompts", "asked"),
+        ("ablate", "told", "--prompts", "asked", "--lambdas", "", "--no-baselines"),
+        ("trace", "The capital of France is", "Paris"),
+    ):
+        result = startrail(*command)
+        assert result.exit_code == 0, result.output
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,18 @@ def test_a_passage_asked_as_its_own_query_comes_first(built, load):
     assert (queries @ np.concatenate(index.rows).astype(np.float32).T).argmax(1).tolist() == list(range(8))
 
 
+@pytest.mark.parametrize("moments", ["factored", "none"])
+def test_queries_take_the_weights_that_the_passages_took(tmp_path, checkpoints, load, moments):
+    """Attention and MLP as they were told apart for the build, whatever the model was loaded for."""
+    method = Method(projection_dim=3, second_moments=moments)
+    build_index(
+        checkpoints("llama"), PASSAGES, tmp_path / "index", method=method, override={"down_proj": "skip"}
+    )
+    index = open_index(tmp_path / "index")
+    want = index.encoder(load("llama")).encode_passages([text for _, text in PASSAGES])
+    assert np.abs(np.concatenate(index.rows).astype(np.float32) - want).max() < 1e-3
+
+
 def test_the_manifest_counts_what_was_special(built):
     manifest = open_index(built).manifest
     assert manifest.counts == {"passages": 42, "empty": 1, "cut": 1, "degenerate": 0, "saturated": 0}
