@@ -17,7 +17,7 @@ import faiss
 import numpy as np
 
 from app.errors import UserError
-from app.retrieval.search import CHUNK, ranked
+from app.retrieval.search import CHUNK, ranked, with_ties
 from app.trackstar.manifest import file_sha256
 
 if TYPE_CHECKING:
@@ -90,9 +90,10 @@ class Dense:
         queries = self._model.encode_query(
             list(texts), normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
         )
-        wanted = max(1, min(k + len(self._blank), self._index.ntotal))
-        scores, rows = self._index.search(np.asarray(queries, dtype=np.float32), wanted)
-        scores = np.where(np.isin(rows, self._blank) | (rows < 0), -np.inf, scores)
+        asked = np.asarray(queries, dtype=np.float32)
+        scores, rows = with_ties(
+            lambda wanted: self._index.search(asked, wanted), k, self._blank, self._index.ntotal
+        )
         return ranked(scores, rows, k, 1.0, opponents=False)
 
 

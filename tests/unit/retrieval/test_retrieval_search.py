@@ -106,6 +106,21 @@ def test_equal_rows_stand_in_row_order(tmp_path: Path, rows: np.ndarray) -> None
     assert found.tolist() == [[20, 900]]
 
 
+@pytest.mark.parametrize("opponents", [False, True])
+@pytest.mark.parametrize("kind", ["exact", "float32", "torch"])
+def test_of_many_equal_rows_the_first_are_found(tmp_path: Path, kind: str, opponents: bool) -> None:
+    """Corpora repeat themselves: neither k nor the cores decide which of the copies is named. Whole numbers: no rounding."""
+    rng = np.random.default_rng(2)
+    distinct = rng.integers(-1, 2, size=(40, DIMENSION)).astype(np.float32)
+    rows = distinct[rng.integers(0, 40, size=ROWS)]
+    rows[rng.integers(0, ROWS, size=30)] = 0
+    index = index_of(tmp_path, rows)
+    search = TorchSearch(index, "cpu") if kind == "torch" else open_search(index, kind)
+    for k in (1, 3, 10, 50):
+        _, found = search.search(distinct[:5], k, opponents=opponents)
+        assert found.tolist() == brute(rows, distinct[:5], k, -1 if opponents else 1)[1].tolist()
+
+
 def test_blank_passages_are_never_hits(tmp_path: Path, rows: np.ndarray) -> None:
     """A zero row scores 0 against everything, which would beat every opponent and many proponents."""
     few = np.concatenate([rows[5:9], -rows[:1]])
