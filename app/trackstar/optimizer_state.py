@@ -72,7 +72,7 @@ def _read_safetensors(file: Path, model: nn.Module) -> OptimizerState:
             keys = saved.keys()  # saved itself cannot be iterated over
             for key in keys:
                 name, _, suffix = key.rpartition(".")
-                entries.setdefault(name, {})[RENAMED.get(suffix, suffix)] = saved.get_tensor(key)
+                entries.setdefault(name, {})[RENAMED.get(suffix, suffix)] = _widened(saved.get_tensor(key))
     except (SafetensorError, OSError) as error:
         raise UserError(
             f"It cannot be read: {error}.", file=file, remedy="Copy it again; it may be cut short."
@@ -129,7 +129,7 @@ def _read_torch(file: Path, model: nn.Module) -> OptimizerState:
                 continue  # never had a gradient
             tensors = {RENAMED.get(key, key): value for key, value in state[number].items()}
             entries[names[number]] = {
-                key: value
+                key: _widened(value)
                 for key, value in tensors.items()
                 if key in SUFFIXES and isinstance(value, torch.Tensor)
             }
@@ -195,6 +195,10 @@ def _misfits(state: Mapping[str, Any], parameter: torch.Tensor) -> list[tuple[in
         (RENAMED.get(key, key), value) for key, value in state.items() if isinstance(value, torch.Tensor)
     ]
     return [tuple(v.shape) for key, v in named if key in expected and tuple(v.shape) not in expected[key]]
+
+
+def _widened(moment: torch.Tensor) -> torch.Tensor:
+    return moment.to(torch.promote_types(moment.dtype, torch.float32))
 
 
 def _any(entries: Mapping[str, Mapping[str, torch.Tensor]], key: str) -> bool:
