@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import tiny
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModelForCausalLM, OPTConfig
 from transformers.pytorch_utils import Conv1D
@@ -141,6 +142,16 @@ def test_broken_files_give_one_clear_error(tmp_path):
         load_model(path)
     (path / "config.json").write_text('{"model_type": "nonesuch"}')
     with pytest.raises(UserError, match="cannot be loaded"):
+        load_model(path)
+
+
+def test_a_checkpoint_that_lacks_a_weight_is_refused_by_its_name(tmp_path):
+    """It would be drawn at random at each loading: no two encodings would compare."""
+    path = tiny.save_model(tmp_path / "m")
+    tensors = load_file(path / "model.safetensors")
+    del tensors["model.layers.1.mlp.up_proj.weight"]
+    save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"has no model\.layers\.1\.mlp\.up_proj\.weight, which its config"):
         load_model(path)
 
 
