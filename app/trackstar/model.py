@@ -182,6 +182,14 @@ def _device(name: str) -> torch.device:
         ) from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError("This machine has no CUDA device.", field="device", remedy="Use --device cpu.")
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UserError(
+            f"{name!r} cannot be computed on: {_first_line(error)}",
+            field="device",
+            remedy="Use cpu, cuda or cuda:N.",
+        ) from None
     return device
 
 

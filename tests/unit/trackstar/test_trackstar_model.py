@@ -156,8 +156,12 @@ def test_a_checkpoint_that_lacks_a_weight_is_refused_by_its_name(tmp_path):
 
 
 def test_devices_that_are_not_there_are_refused(checkpoints):
+    """Neither what torch does not know nor what this machine or this build of torch does not have."""
     with pytest.raises(UserError, match="is no device"):
         load_model(checkpoints("llama"), device="abacus")
+    for kind in ("meta", "xpu"):
+        with pytest.raises(UserError, match=f"'{kind}' cannot be computed on"):
+            load_model(checkpoints("llama"), device=kind)
 
 
 def test_the_hash_is_of_weights_and_tokenizer_not_of_the_optimizer(tmp_path):
