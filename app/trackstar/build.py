@@ -22,7 +22,7 @@ from app.errors import UserError
 from app.trackstar.config import Method
 from app.trackstar.encode import BATCH_TOKENS, Encoder
 from app.trackstar.fit import FILE as FIT
-from app.trackstar.fit import Fit, fit, fit_moments, load_fit, save_fit
+from app.trackstar.fit import PART, Fit, fit, fit_moments, load_fit, save_fit
 from app.trackstar.hessian import HessianReport
 from app.trackstar.manifest import Manifest, Source, file_sha256, write_json
 from app.trackstar.model import LoadedModel, load_model
@@ -211,6 +211,7 @@ def _fitted(
         report = HessianReport(**values["hessian"]) if values["hessian"] else None
         return load_fit(work / FIT, loaded, method, values["source"], report, values["row_scale"])
     counter.expect(len(sample) * (method.hessian != "none") + len(queries) * (method.hessian == "mixed"))
+    counter.expect(0 if method.unit_norm else len(sample[:PART]))
     moments = fit_moments(loaded, method, sample, estimate=estimate, done=counter.extra)
     fitted = fit(loaded, method, moments, sample, queries, batch_tokens=batch_tokens, done=counter.add)
     save_fit(fitted, work / FIT)

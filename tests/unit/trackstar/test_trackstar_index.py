@@ -204,6 +204,22 @@ def test_another_optimizers_state_cannot_slip_under_exact_moments(tmp_path, chec
         open_index(tmp_path / "index").encoder(load_model(path))
 
 
+@pytest.mark.parametrize("preset", ["gradient-dot", "+V+R_train", "trak"])
+def test_progress_ends_at_its_total_and_never_passes_it(tmp_path, checkpoints, preset):
+    """Fitting counts too: R's sample, and what is looked at for float16's sake where rows have no unit norm."""
+    told = []
+    method = Method.preset(preset, projection_dim=3)
+    build_index(
+        checkpoints("llama"),
+        PASSAGES,
+        tmp_path / "index",
+        method=method,
+        progress=lambda *step: told.append(step),
+    )
+    assert told[-1][0] == told[-1][1]
+    assert all(done <= total for done, total in told)
+
+
 def test_raw_gradients_survive_float16(tmp_path, checkpoints, load):
     """Without unit norm entries may lie below float16's smallest number or above its largest."""
     method = Method.preset("gradient-dot", projection_dim=3)
