@@ -83,6 +83,8 @@ def test_damaged_files_are_named(tmp_path):
     (tmp_path / "bytes.jsonl").write_bytes(b'{"text": "\xff"}\n')
     cut = zipped(tmp_path / "cut.gz")
     cut.write_bytes(cut.read_bytes()[:-200])
+    flipped = tmp_path / "flipped.gz"
+    flipped.write_bytes(b"\x1f\x8b\x08\0\0\0\0\0\0\3" + b"\xff" * 40)
     broken = parquet(tmp_path / "broken.parquet")
     broken.write_bytes(broken.read_bytes()[:2000])
     torn = dataset(tmp_path / "torn")
@@ -90,6 +92,7 @@ def test_damaged_files_are_named(tmp_path):
     for name, message in (
         ("bytes.jsonl", "UTF-8"),
         ("cut.gz", "ends in the middle"),
+        ("flipped.gz", "is damaged: .*invalid block type"),
         ("broken.parquet", "Parquet"),
         ("torn", "Arrow"),
     ):
