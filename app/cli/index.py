@@ -201,6 +201,7 @@ def parse_weights(given: list[str]) -> dict[str, str]:
 def _corpus(store: "Store", corpus: str, name: str, id_field: str, text_field: str) -> _Stored:
     """The corpus of this name; a file is added to the store first, so that pages can show its passages."""
     from app.cli.progress import bar
+    from app.interchange.plain import as_json
     from app.store.corpora import CorpusDigest, PassageRecord, add_corpus, get_corpus, list_corpora
     from app.trackstar.sources import Corpus
 
@@ -222,7 +223,10 @@ def _corpus(store: "Store", corpus: str, name: str, id_field: str, text_field: s
                 remedy="Choose a --corpus-name.",
             )
         return _Stored(store, name, known[name].id)
-    records = (PassageRecord(one.id, one.text, one.meta) for one in source.passages())
+    records = (
+        PassageRecord(one.id, one.text, {key: as_json(value) for key, value in one.meta.items()})
+        for one in source.passages()
+    )
     with bar(f"Adding corpus {name}") as step, store.session() as session:
         return _Stored(store, name, add_corpus(session, name, records, progress=step).id)
 

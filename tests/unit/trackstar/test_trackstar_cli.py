@@ -1,16 +1,23 @@
 """`startrail index` and `startrail model`, as typed."""
 
 import json
+import math
 import re
+from datetime import datetime
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import tiny
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from app.cli.main import app
 from app.errors import UserError
 from app.retrieval.search import open_search
 from app.settings import get_settings
+from app.store.engine import open_store
+from app.store.tables import Passage
 from app.trackstar.index import open_index
 
 
@@ -121,6 +128,20 @@ def test_mistakes_are_one_error_line_and_exit_code_2(home, corpus, checkpoints, 
     assert message in result.output
     assert "Traceback" not in result.output
     assert not list((home / "indexes").glob("[!.]*"))
+
+
+def test_a_tables_dates_and_missing_numbers_come_along_as_json(home, corpus, checkpoints):
+    """C4 in Parquet has a timestamp: kept beside the passage as `corpus add` keeps it."""
+    table = corpus.with_name("web.parquet")
+    columns = {"text": tiny.TEXTS[:2], "timestamp": [datetime(2019, 4, 25, 12)] * 2, "score": [0.5, math.nan]}
+    pq.write_table(pa.table(columns), table)
+    result = startrail("index", checkpoints("llama"), table, "--projection-dim", 3)
+    assert result.exit_code == 0, result.output
+    store = open_store(f"sqlite:///{home / 'startrail.db'}")
+    with store.session() as session:
+        kept = session.scalars(select(Passage.meta).order_by(Passage.position)).all()
+    store.engine.dispose()
+    assert kept == [{"timestamp": "2019-04-25 12:00:00", "score": score} for score in (0.5, None)]
 
 
 def test_a_bad_line_of_the_corpus_leaves_no_corpus_behind(home, corpus, checkpoints):
