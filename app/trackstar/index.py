@@ -43,7 +43,8 @@ class TrackstarIndex:
         """
         file = self.path / IDS
         try:
-            ids = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+            with file.open(encoding="utf-8") as lines:
+                ids = [json.loads(line) for line in lines]
         except (OSError, ValueError):
             raise damaged(file, "cannot be read") from None
         if len(ids) != self.manifest.passages:

@@ -4,14 +4,18 @@
     query   = BOS + tokens(prompt) + tokens(completion); the loss is over the completion (or a span of it)
 
 BOS and EOS stand if the tokenizer has them, each once: special tokens are never left to the tokenizer's
-own template, which some tokenizers add and some do not.
+own template, which some tokenizers add and some do not. Halves of characters (lone surrogates), which web text has
+and tokenizers refuse, are read as U+FFFD, one for one.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.errors import UserError
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,11 @@ class Located:
 
     example: Example
     offsets: tuple[tuple[int, int] | None, ...]
+
+
+def readable(text: str) -> str:
+    """The text as a tokenizer takes it, every character in its place."""
+    return _HALF.sub("\ufffd", text)
 
 
 def spaced(prompt: str, completion: str) -> str:
@@ -164,7 +173,8 @@ class Texts:
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         if not texts:
             return []
-        return self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        asked = [readable(text) for text in texts]
+        return self.tokenizer(asked, add_special_tokens=False, verbose=False)["input_ids"]
 
     def _places(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         if not getattr(self.tokenizer, "is_fast", False):
@@ -172,5 +182,6 @@ class Texts:
                 "This model's tokenizer does not tell where in the text its tokens stand.",
                 remedy="Save a fast tokenizer (tokenizer.json) in the model directory.",
             )
-        made = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        asked = readable(text)
+        made = self.tokenizer(asked, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         return made["input_ids"], [(int(start), int(end)) for start, end in made["offset_mapping"]]

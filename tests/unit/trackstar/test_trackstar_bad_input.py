@@ -23,6 +23,7 @@ from app.trackstar.config import Method
 from app.trackstar.encode import Encoder
 from app.trackstar.index import TrackstarIndex, build_index, open_index
 from app.trackstar.manifest import Manifest
+from app.trackstar.model import load_model
 from app.trackstar.shards import open_shards, write_shard
 
 PASSAGES = [
@@ -161,6 +162,23 @@ def test_a_bad_line_of_a_corpus_is_named_and_nothing_of_the_corpus_stays(
     refused(startrail("index", checkpoints("llama"), file, *INDEX), f"{file}:{len(PASSAGES) + 1}", words)
     assert directories(home) == []
     assert kept(home, Corpus) == 0
+
+
+def test_half_a_character_is_read_as_no_character(
+    home: Path, tmp_path: Path, checkpoints: Callable[..., Path]
+) -> None:
+    """The store keeps lone surrogates and every line separator as they came; tokenizers and files refuse the first."""
+    file = tmp_path / "web.jsonl"
+    odd = [("a\ud83d", "Half \ud83d of a smile."), ("b\u2028c\x85", "A line\u2028separator.")]
+    file.write_text("".join(json.dumps({"id": id_, "text": text}) + "\n" for id_, text in odd))
+    made = startrail("index", checkpoints("llama"), file, "--name", "web", *INDEX)
+    assert made.exit_code == 0, made.output
+    index = open_index(home / "indexes" / "web")
+    assert index.passage_ids == [id_ for id_, _ in odd]
+    model = load_model(checkpoints("llama"))
+    got, want = model.texts.passages([odd[0][1], odd[0][1].replace("\ud83d", "\ufffd")])
+    assert got == want
+    assert model.texts.located_passage(odd[0][1]).example == want
 
 
 def test_a_refused_build_leaves_no_half_built_index(home: Path, tmp_path: Path) -> None:
