@@ -164,6 +164,18 @@ def test_a_bad_line_of_a_corpus_is_named_and_nothing_of_the_corpus_stays(
     assert kept(home, Corpus) == 0
 
 
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_one_damaged_model_does_not_hide_the_others(whole: Path, name: str) -> None:
+    shutil.copytree(whole / "models" / "m", whole / "models" / "torn")
+    (whole / "models" / "torn" / name).write_text("{")
+    listed = startrail("model", "list")
+    assert listed.exit_code == 0, listed.output
+    lines = {line.split("│")[1].strip(): line for line in listed.output.splitlines() if "│" in line}
+    assert "LlamaForCausalLM" in lines["m"]
+    assert "damaged" in lines["torn"]
+    refused(startrail("model", "show", "torn"), "torn")
+
+
 def test_half_a_character_is_read_as_no_character(
     home: Path, tmp_path: Path, checkpoints: Callable[..., Path]
 ) -> None:
