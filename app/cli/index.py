@@ -101,11 +101,12 @@ def index(
     if moments not in ("optimizer", "estimated"):
         raise UserError(f"{moments!r} is not known.", field="moments", remedy="Use optimizer or estimated.")
     path, place = find_model(settings, model)
+    if name:
+        _place(settings, name)  # refused before the corpus is read
     store = open_store(settings.url, migrate=True)
     passages = _corpus(store, corpus, corpus_name, id_field, text_field)
-    out = settings.indexes / (
-        name or (place.name if place.name == passages.name else f"{place.name}-{passages.name}")
-    )
+    own = place.name if place.name == passages.name else f"{place.name}-{passages.name}"
+    out = _place(settings, name or own)
     started = time.monotonic()
     with bar("Encoding passages") as step:
         manifest = build_index(
@@ -150,6 +151,21 @@ class _Stored:
         with self.store.session() as session:
             for _, external_id, text in stream_passages(session, self.id):
                 yield external_id, text
+
+
+def _place(settings: Settings, name: str) -> Path:
+    """Where the index of this name stands.
+
+    Raises:
+        UserError: the name would lead elsewhere, where nothing that asks for it looks.
+    """
+    from app.tracing.catalog import plain
+
+    if not plain(name):
+        raise UserError(
+            f"{name!r} cannot be an index's name.", field="name", remedy="Give a --name without slashes."
+        )
+    return settings.indexes / name
 
 
 def find_model(settings: Settings, model: str) -> tuple[Path, Path]:

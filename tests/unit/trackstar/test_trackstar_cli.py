@@ -119,6 +119,9 @@ def test_weights_that_had_to_be_told_once_need_not_be_told_again(home, corpus, c
         (["MODEL", "CORPUS", "--index", "pq", "--projection-dim", "4"], "trained on 256 passages or more"),
         (["MODEL", "CORPUS", "--moments", "guessed"], "optimizer or estimated"),
         (["MODEL", "CORPUS", "--task-prompts", "none"], "none"),
+        (["MODEL", "CORPUS", "--name", "a/b"], "'a/b' cannot be an index's name"),
+        (["MODEL", "CORPUS", "--name", ".", "--overwrite"], "'.' cannot be an index's name"),
+        (["MODEL", "CORPUS", "--corpus-name", "allenai/c4"], "allenai/c4' cannot be an index's name"),
     ],
 )
 def test_mistakes_are_one_error_line_and_exit_code_2(home, corpus, checkpoints, arguments, message):
