@@ -190,6 +190,26 @@ def test_another_hessian_cannot_slip_under_an_index(built, tmp_path, checkpoints
     assert caught.value.file.endswith("trackstar.safetensors")
 
 
+def test_a_build_does_not_go_on_with_another_optimizers_state(tmp_path, checkpoints):
+    """Half of the rows divided by one exact V and half by another would be no index."""
+    path = tiny.save_model(tmp_path / "m", optimizer="adamw")
+    exact = {**SMALL, "method": Method(projection_dim=3, second_moments="exact")}
+
+    def interrupt(done, total):
+        if (tmp_path / ".index.building" / "encodings-00001.npy").exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_index(path, PASSAGES, tmp_path / "index", progress=interrupt, **exact)
+    state = torch.load(path / "optimizer.pt")
+    for entry in state["state"].values():
+        entry["exp_avg_sq"] = entry["exp_avg_sq"].flip(0) + 1e-6
+    torch.save(state, path / "optimizer.pt")
+    build_index(path, PASSAGES, tmp_path / "index", **exact)
+    build_index(path, PASSAGES, tmp_path / "fresh", **exact)
+    assert contents(tmp_path / "index") == contents(tmp_path / "fresh")
+
+
 def test_another_optimizers_state_cannot_slip_under_exact_moments(tmp_path, checkpoints):
     """An exact V is not copied into the index, so its hash is."""
     path = tiny.save_model(tmp_path / "m", optimizer="adamw")
