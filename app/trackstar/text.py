@@ -5,12 +5,14 @@
 
 BOS and EOS stand if the tokenizer has them, each once: special tokens are never left to the tokenizer's
 own template, which some tokenizers add and some do not. Halves of characters (lone surrogates), which web text has
-and tokenizers refuse, are read as U+FFFD, one for one.
+and tokenizers refuse, are read as U+FFFD, one for one. Where a tokenizer puts a space before every text by itself, a
+completion is given to it without the one that stands between it and its prompt.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from app.errors import UserError
@@ -63,6 +65,13 @@ def spaced(prompt: str, completion: str) -> str:
     return completion if bare else f" {completion}"
 
 
+@lru_cache(8)
+def adds_space(tokenizer: Any) -> bool:
+    """Whether a tokenizer puts a space before any text, one that begins with a space too (as SentencePiece did)."""
+    bare, given = tokenizer(["a", " a"], add_special_tokens=False)["input_ids"]
+    return bool(bare) and bare != given and str(tokenizer.convert_ids_to_tokens(bare)[0]).startswith("\u2581")
+
+
 class Texts:
     """Turns text into examples for one tokenizer and context length (in tokens)."""
 
@@ -93,7 +102,7 @@ class Texts:
 
     def completion(self, prompt: str, completion: str) -> tuple[int, ...]:
         """The completion's tokens. Tokenised apart from the prompt, so that their border is stable."""
-        return tuple(self._ids([spaced(prompt, completion)])[0])
+        return tuple(self._ids([self._after(spaced(prompt, completion))])[0])
 
     def query(self, query: Query) -> Example:
         """The example of a query; a prompt too long for the context loses its beginning.
@@ -111,7 +120,7 @@ class Texts:
             UserError: as `query`, or the tokenizer does not know where its tokens come from.
         """
         example = self.query(query)
-        completion = self._places(spaced(query.prompt, query.completion))[1]
+        completion = self._places_after(spaced(query.prompt, query.completion))
         border = len(query.prompt)
         places = [*self._places(query.prompt)[1], *((border + a, border + b) for a, b in completion)]
         start = [None] * len(self.start)
@@ -168,7 +177,16 @@ class Texts:
     def _completion_places(self, query: Query) -> list[tuple[int, int]]:
         text = spaced(query.prompt, query.completion)
         shift = len(text) - len(query.completion)
-        return [(max(0, start - shift), max(0, end - shift)) for start, end in self._places(text)[1]]
+        return [(max(0, start - shift), max(0, end - shift)) for start, end in self._places_after(text)]
+
+    def _after(self, text: str) -> str:
+        """What is tokenised for a text that follows another."""
+        return text[1:] if text.startswith(" ") and adds_space(self.tokenizer) else text
+
+    def _places_after(self, text: str) -> list[tuple[int, int]]:
+        asked = self._after(text)
+        cut = len(text) - len(asked)
+        return [(start + cut, end + cut) for start, end in self._places(asked)[1]]
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         if not texts:
