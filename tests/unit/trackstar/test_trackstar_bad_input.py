@@ -18,7 +18,7 @@ from app.cli.main import app
 from app.retrieval.search import open_search
 from app.settings import get_settings
 from app.store.engine import open_store
-from app.store.tables import Corpus, Run, Trace
+from app.store.tables import Corpus, Output, Run, Trace
 from app.trackstar.config import Method
 from app.trackstar.encode import Encoder
 from app.trackstar.index import TrackstarIndex, build_index, open_index
@@ -174,6 +174,24 @@ def test_one_damaged_model_does_not_hide_the_others(whole: Path, name: str) -> N
     assert "LlamaForCausalLM" in lines["m"]
     assert "damaged" in lines["torn"]
     refused(startrail("model", "show", "torn"), "torn")
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "words"),
+    [("target", "", "The completion is empty"), ("prompt", "The fox ran. " * 50, "the model reads 96")],
+)
+def test_a_prompt_that_cannot_be_asked_is_named(whole: Path, field: str, text: str, words: str) -> None:
+    """One among thousands: without its name there is nothing to mend."""
+    odd = {"id": "odd", "prompt": "The fox", "target": "ran"} | {field: text}
+    prompts = whole / "odd.jsonl"
+    prompts.write_text(
+        json.dumps({"id": "fine", "prompt": "The fox", "target": "ran"}) + "\n" + json.dumps(odd)
+    )
+    assert startrail("prompts", "add", prompts, "--name", "odd").exit_code == 0
+    refused(
+        startrail("retrieve", "tiny", "--prompts", "odd"), "The prompt “odd” of “odd” cannot be asked", words
+    )
+    assert kept(whole, Output) == 0
 
 
 def test_half_a_character_is_read_as_no_character(
