@@ -172,9 +172,10 @@ def _family(
     best = {name: [_empty(len(queries), k), _empty(len(queries), opponents)] for name in members}
     for start in range(0, len(passages), CHUNK):
         gradients = encoder.gradients(passages[start : start + CHUNK])
+        hits = np.asarray(gradients.any(1) & gradients.isfinite().all(1))
         for name, (mixed, alone) in finishers.items():
             scores = _scores(encoded[name], gradients, mixed, alone, facts)
-            scores[:, ~np.asarray(gradients.any(1))] = -np.inf
+            scores[:, ~hits] = -np.inf
             best[name][0].offer(scores, start)
             best[name][1].offer(np.where(np.isfinite(scores), -scores, -np.inf), start)
         progress(done + min(start + CHUNK, len(passages)), total)
