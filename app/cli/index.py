@@ -97,6 +97,12 @@ def index(
     if exact_moments:
         changes["second_moments"] = "exact"
     chosen = Method.preset(method, **{key: value for key, value in changes.items() if value is not None})
+    if chosen.hessian != "mixed" and (task_prompts or mixing is not None):
+        raise UserError(
+            f"The method {method} has no R_eval, so --task-prompts and --mixing would change nothing.",
+            field="method",
+            remedy="Give --method trackstar, or leave them out.",
+        )
     check_kind(search, chosen.dimension)
     if moments not in ("optimizer", "estimated"):
         raise UserError(f"{moments!r} is not known.", field="moments", remedy="Use optimizer or estimated.")
