@@ -5,6 +5,7 @@ number, take more candidates than asked for and rank those again from the memory
 they return are the exact ones.
 """
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -17,6 +18,7 @@ import numpy as np
 from app.errors import UserError
 from app.trackstar.index import TrackstarIndex, open_index
 
+log = logging.getLogger(__name__)
 KINDS = {
     "exact": "SQfp16",  # the stored rows, bit for bit
     "float32": "Flat",
@@ -309,8 +311,12 @@ def _kept(file: Path) -> Any | None:
 
 def _write(built: Any, file: Path) -> None:
     partial = file.with_suffix(".partial")
-    faiss.write_index(built, str(partial))
-    partial.rename(file)
+    try:
+        faiss.write_index(built, str(partial))
+        partial.rename(file)
+    except (RuntimeError, OSError) as error:  # a read-only or full disk: what was trained serves all the same
+        partial.unlink(missing_ok=True)
+        log.warning("What was trained could not be kept in %s: %s", file, str(error).splitlines()[0])
 
 
 def _faiss_gpus() -> int:

@@ -100,6 +100,16 @@ def test_small_kinds_rank_again_from_the_stored_rows(
         assert again[1].tolist() == found.tolist()
 
 
+def test_a_disk_that_cannot_be_written_still_searches(
+    tmp_path: Path, rows: np.ndarray, queries: np.ndarray, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As with word indexes and embeddings: the answer is right, it is only not kept."""
+    gone = tmp_path / "gone"
+    assert open_search(index_of(gone, rows), "int8").search(queries, 10)[1].shape == (3, 10)
+    assert "could not be kept" in caplog.text
+    assert not gone.exists()
+
+
 def test_equal_rows_stand_in_row_order(tmp_path: Path, rows: np.ndarray) -> None:
     """Two passages with one encoding must not change places between two runs."""
     _, found = open_search(index_of(tmp_path, rows)).search(rows[20:21], 2)
