@@ -86,10 +86,13 @@ def _read_safetensors(file: Path, model: nn.Module) -> OptimizerState:
             remedy="Give the state that was saved with these weights.",
         )
     optimizer = meta.get("optimizer") or ("adafactor" if _any(entries, "row_var") else "adamw")
-    settings = _from_metadata(meta)
-    return OptimizerState(
-        entries, optimizer, dict.fromkeys(entries, settings), int(meta.get("step", 0)), file
-    )
+    try:
+        settings, step = _from_metadata(meta), int(meta.get("step", 0))
+    except ValueError as error:
+        raise UserError(
+            f"Its metadata cannot be read: {error}.", file=file, remedy="Give numbers, as text."
+        ) from None
+    return OptimizerState(entries, optimizer, dict.fromkeys(entries, settings), step, file)
 
 
 def _from_metadata(meta: Mapping[str, str]) -> dict[str, Any]:
@@ -112,8 +115,19 @@ def _from_metadata(meta: Mapping[str, str]) -> dict[str, Any]:
 def _read_torch(file: Path, model: nn.Module) -> OptimizerState:
     try:
         saved = torch.load(file, map_location="cpu", weights_only=True)
-        groups, state = saved["param_groups"], saved["state"]
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, KeyError, TypeError) as error:
+        groups, state = saved["param_groups"], dict(saved["state"])
+        state = {
+            number: dict(state[number]) for group in groups for number in group["params"] if number in state
+        }
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        OSError,
+        EOFError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise UserError(
             f"It is no optimizer state: {str(error).splitlines()[0] if str(error) else type(error).__name__}.",
             file=file,
@@ -144,7 +158,7 @@ def _names(
 ) -> dict[int, str]:
     """The parameter name of each number, by the group it is in, its order there, and its shape."""
     parameters = dict(model.named_parameters())
-    if all("param_names" in group for group in groups):
+    if all(len(group.get("param_names", ())) == len(group["params"]) for group in groups):
         return {
             number: name
             for group in groups

@@ -148,7 +148,7 @@ def _record(path: Path, number: int, line: bytes) -> Mapping[str, Any]:
         record = json.loads(line)
     except UnicodeDecodeError:
         raise UserError("It is not UTF-8 text.", file=path, line=number, remedy=remedy) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"It is not JSON: {error}.", file=path, line=number, remedy=remedy) from None
     if not isinstance(record, dict):
         raise UserError(f"It is {_kind(record)}, not an object.", file=path, line=number, remedy=remedy)

@@ -68,6 +68,7 @@ def test_fields_can_be_named_and_ids_counted(tmp_path):
         ('{"text": null}\n', 1, "text", "null, not text"),
         ('{"id": "x", "text": "a"}\n{"id": "x", "text": "b"}\n', 2, "id", "stands twice"),
         ('{"id": [1], "text": "a"}\n', 1, "id", "a list, not an id"),
+        pytest.param('{"text": "a", "more": ' + "[" * 100_000 + "\n", 1, None, "not JSON", id="deep"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path, lines, line, field, message):
