@@ -105,6 +105,7 @@ def build_index(
             "device": loaded.device.type,
             "dtype": dtype,
             "queries": _queries_sha256(queries),
+            "marks": loaded.texts.marks,
         }
         whole = {
             **plan,

@@ -75,6 +75,13 @@ class TrackstarIndex:
                 field="model",
                 remedy="Use the model it was built with, or build an index with this one.",
             )
+        marks = model.texts.marks
+        if manifest.build.get("marks", marks) != marks:
+            raise UserError(
+                f"The index {self.path.name} was built with other start and end tokens than {model.path} has now.",
+                field="model",
+                remedy="Put the old tokenizer_config.json back, or build the index again.",
+            )
         if manifest.weights:
             model = replace(model, weights=find_weights(model.model, manifest.weights))
         self._check(FIT, manifest.files[FIT])

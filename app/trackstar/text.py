@@ -81,6 +81,11 @@ class Texts:
         self.start = () if tokenizer.bos_token_id is None else (int(tokenizer.bos_token_id),)
         self.end = () if tokenizer.eos_token_id is None else (int(tokenizer.eos_token_id),)
 
+    @property
+    def marks(self) -> dict[str, list[int]]:
+        """The tokens that stand around a passage, for the manifest: the tokenizer's settings decide them, not its files."""
+        return {"start": list(self.start), "end": list(self.end)}
+
     def passages(self, texts: Sequence[str]) -> list[Example]:
         """One example per text; a blank text has no targets, so that it encodes to zero."""
         return [self._passage(text, ids) for text, ids in zip(texts, self._ids(texts), strict=True)]

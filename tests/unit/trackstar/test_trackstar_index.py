@@ -180,6 +180,17 @@ def test_an_index_of_another_model_is_refused(built, checkpoints):
         open_index(built).encoder(load_model(checkpoints("llama", "adafactor", seed=5)))
 
 
+def test_other_start_tokens_cannot_slip_under_an_index(tmp_path):
+    """They stand in tokenizer_config.json, which is in no hash: all else is equal, and a cosine of 1 becomes 0.5."""
+    path = tiny.save_model(tmp_path / "m")
+    build_index(path, PASSAGES, tmp_path / "index", **SMALL)
+    assert open_index(tmp_path / "index").encoder(load_model(path)).dimension == 36
+    file = path / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"bos_token": None}))
+    with pytest.raises(UserError, match="other start and end tokens"):
+        open_index(tmp_path / "index").encoder(load_model(path))
+
+
 def test_another_hessian_cannot_slip_under_an_index(built, tmp_path, checkpoints, load):
     """Rows whitened with one R and queries with another would compare, silently and wrongly."""
     changed = {**SMALL, "method": Method(projection_dim=3, damping=0.5)}
