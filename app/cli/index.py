@@ -97,15 +97,22 @@ def index(
     if exact_moments:
         changes["second_moments"] = "exact"
     chosen = Method.preset(method, **{key: value for key, value in changes.items() if value is not None})
+    if chosen.hessian != "mixed" and (task_prompts or mixing is not None):
+        raise UserError(
+            f"The method {method} has no R_eval, so --task-prompts and --mixing would change nothing.",
+            field="method",
+            remedy="Give --method trackstar, or leave them out.",
+        )
     check_kind(search, chosen.dimension)
     if moments not in ("optimizer", "estimated"):
         raise UserError(f"{moments!r} is not known.", field="moments", remedy="Use optimizer or estimated.")
     path, place = find_model(settings, model)
+    if name:
+        _place(settings, name)  # refused before the corpus is read
     store = open_store(settings.url, migrate=True)
     passages = _corpus(store, corpus, corpus_name, id_field, text_field)
-    out = settings.indexes / (
-        name or (place.name if place.name == passages.name else f"{place.name}-{passages.name}")
-    )
+    own = place.name if place.name == passages.name else f"{place.name}-{passages.name}"
+    out = _place(settings, name or own)
     started = time.monotonic()
     with bar("Encoding passages") as step:
         manifest = build_index(
@@ -150,6 +157,21 @@ class _Stored:
         with self.store.session() as session:
             for _, external_id, text in stream_passages(session, self.id):
                 yield external_id, text
+
+
+def _place(settings: Settings, name: str) -> Path:
+    """Where the index of this name stands.
+
+    Raises:
+        UserError: the name would lead elsewhere, where nothing that asks for it looks.
+    """
+    from app.tracing.catalog import plain
+
+    if not plain(name):
+        raise UserError(
+            f"{name!r} cannot be an index's name.", field="name", remedy="Give a --name without slashes."
+        )
+    return settings.indexes / name
 
 
 def find_model(settings: Settings, model: str) -> tuple[Path, Path]:
@@ -201,6 +223,7 @@ def parse_weights(given: list[str]) -> dict[str, str]:
 def _corpus(store: "Store", corpus: str, name: str, id_field: str, text_field: str) -> _Stored:
     """The corpus of this name; a file is added to the store first, so that pages can show its passages."""
     from app.cli.progress import bar
+    from app.interchange.plain import as_json
     from app.store.corpora import CorpusDigest, PassageRecord, add_corpus, get_corpus, list_corpora
     from app.trackstar.sources import Corpus
 
@@ -222,7 +245,10 @@ def _corpus(store: "Store", corpus: str, name: str, id_field: str, text_field: s
                 remedy="Choose a --corpus-name.",
             )
         return _Stored(store, name, known[name].id)
-    records = (PassageRecord(one.id, one.text, one.meta) for one in source.passages())
+    records = (
+        PassageRecord(one.id, one.text, {key: as_json(value) for key, value in one.meta.items()})
+        for one in source.passages()
+    )
     with bar(f"Adding corpus {name}") as step, store.session() as session:
         return _Stored(store, name, add_corpus(session, name, records, progress=step).id)
 

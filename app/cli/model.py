@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
 def list_models() -> None:
     """List the models in HOME/models."""
     from rich.table import Table
+    from safetensors import SafetensorError
 
     from app.cli.progress import console
     from app.trackstar.model import count_parameters
@@ -37,8 +38,11 @@ def list_models() -> None:
         return
     table = Table("model", "architecture", "parameters", "optimizer's state")
     for path in found:
-        kind = (json.loads((path / "config.json").read_text()).get("architectures") or ["?"])[0]
-        count = count_parameters(path)
+        try:
+            kind = (json.loads((path / "config.json").read_bytes()).get("architectures") or ["?"])[0]
+            count = count_parameters(path)
+        except (ValueError, AttributeError, OSError, SafetensorError):
+            kind, count = "damaged: see model show", None
         table.add_row(path.name, kind, f"{count:,}" if count else "?", "yes" if has_optimizer(path) else "no")
     console.print(table)
 

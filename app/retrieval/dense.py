@@ -17,8 +17,9 @@ import faiss
 import numpy as np
 
 from app.errors import UserError
-from app.retrieval.search import CHUNK, ranked
+from app.retrieval.search import CHUNK, ranked, with_ties
 from app.trackstar.manifest import file_sha256
+from app.trackstar.text import readable
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -88,11 +89,15 @@ class Dense:
         Where there are fewer passages than k, the rest is row -1.
         """
         queries = self._model.encode_query(
-            list(texts), normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+            [readable(text) for text in texts],
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=False,
         )
-        wanted = max(1, min(k + len(self._blank), self._index.ntotal))
-        scores, rows = self._index.search(np.asarray(queries, dtype=np.float32), wanted)
-        scores = np.where(np.isin(rows, self._blank) | (rows < 0), -np.inf, scores)
+        asked = np.asarray(queries, dtype=np.float32)
+        scores, rows = with_ties(
+            lambda wanted: self._index.search(asked, wanted), k, self._blank, self._index.ntotal
+        )
         return ranked(scores, rows, k, 1.0, opponents=False)
 
 
@@ -180,7 +185,10 @@ def _embed(
     done = 0
     while piece := list(islice(reading, PART)):
         made = model.encode_document(
-            piece, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+            [readable(text) for text in piece],
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=False,
         )
         rows = np.asarray(made, dtype=np.float32)
         rows[[not text.strip() for text in piece]] = 0.0

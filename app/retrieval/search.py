@@ -5,6 +5,7 @@ number, take more candidates than asked for and rank those again from the memory
 they return are the exact ones.
 """
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -17,6 +18,7 @@ import numpy as np
 from app.errors import UserError
 from app.trackstar.index import TrackstarIndex, open_index
 
+log = logging.getLogger(__name__)
 KINDS = {
     "exact": "SQfp16",  # the stored rows, bit for bit
     "float32": "Flat",
@@ -144,16 +146,13 @@ class FaissSearch:
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `Search.search`."""
         asked = np.ascontiguousarray(-queries if opponents else queries, dtype=np.float32)
-        wanted = min(k + len(self._blank), int(self._starts[-1]))
+        total = int(self._starts[-1])
         if self.kind in APPROXIMATE:
-            wanted = min(max(wanted + 30 * k, 300), int(self._starts[-1]))
-        scores, rows = self._scan(asked, max(wanted, 1))
-        if self.kind in APPROXIMATE:
+            _, rows = self._scan(asked, min(max(k + len(self._blank) + 30 * k, 300), total))
             scores = np.stack([self._exact(query, found) for query, found in zip(asked, rows, strict=True)])
-        hidden = rows < 0
-        if len(self._blank):
-            hidden |= np.isin(rows, self._blank)
-        scores = np.where(hidden, -np.inf, scores)
+            scores = _hits(scores, rows, self._blank)
+        else:
+            scores, rows = with_ties(lambda wanted: self._scan(asked, wanted), k, self._blank, total)
         return ranked(scores, rows, k, self._scale, opponents)
 
     def _scan(self, asked: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -186,6 +185,35 @@ class FaissSearch:
             held = shards == shard
             found[held] = self._rows[shard][rows[held] - self._starts[shard]]
         return found @ query
+
+
+def with_ties(
+    scan: Callable[[int], tuple[np.ndarray, np.ndarray]], k: int, blank: np.ndarray, total: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """FAISS's best rows, as many as it takes for every row that scores what the k-th hit does to be among them.
+
+    Of equal rows FAISS keeps whichever it met, which depends on how many were asked for and on where rows are cut
+    among cores.
+
+    Args:
+        scan: as many best rows as it is told, best first: scores and rows.
+        blank: rows that are no hits; their score is -inf. total: of rows there are.
+    """
+    wanted = min(k + len(blank) + 1, total)
+    while True:
+        scores, rows = scan(wanted)
+        hits = _hits(scores, rows, blank)
+        if wanted == total or (scores[:, -1] < np.partition(hits, -k, axis=1)[:, -k]).all():
+            return hits, rows
+        wanted = min(8 * wanted, total)
+
+
+def _hits(scores: np.ndarray, rows: np.ndarray, blank: np.ndarray) -> np.ndarray:
+    """The scores, -inf where there is no row or a blank one."""
+    hidden = rows < 0
+    if len(blank):
+        hidden |= np.isin(rows, blank)
+    return np.where(hidden, -np.inf, scores)
 
 
 def ranked(
@@ -283,8 +311,12 @@ def _kept(file: Path) -> Any | None:
 
 def _write(built: Any, file: Path) -> None:
     partial = file.with_suffix(".partial")
-    faiss.write_index(built, str(partial))
-    partial.rename(file)
+    try:
+        faiss.write_index(built, str(partial))
+        partial.rename(file)
+    except (RuntimeError, OSError) as error:  # a read-only or full disk: what was trained serves all the same
+        partial.unlink(missing_ok=True)
+        log.warning("What was trained could not be kept in %s: %s", file, str(error).splitlines()[0])
 
 
 def _faiss_gpus() -> int:

@@ -24,13 +24,23 @@ class TorchSearch:
         asked = torch.from_numpy(-queries if opponents else queries).to(self._rows.device, torch.float32)
         best = torch.empty(len(asked), 0, device=asked.device)
         rows = torch.empty(len(asked), 0, dtype=torch.long, device=asked.device)
+        places = torch.arange(len(self._rows), device=asked.device)
         for start in range(0, len(self._rows), CHUNK):
             piece = self._rows[start : start + CHUNK]
             scores = asked @ piece.float().T  # (n, chunk); rows are float16, sums float32
             blank = self._blank[(self._blank >= start) & (self._blank < start + len(piece))] - start
             scores[:, blank] = -torch.inf
-            top, places = scores.topk(min(k, len(piece)), dim=1)
-            best, rows = torch.cat([best, top], 1), torch.cat([rows, places + start], 1)
-            best, kept = best.topk(min(k, best.shape[1]), dim=1)
-            rows = rows.gather(1, kept)
+            top, found = _best(scores, places[start : start + len(piece)].expand_as(scores), k)
+            best, rows = _best(torch.cat([best, top], 1), torch.cat([rows, found], 1), k)
         return ranked(best.cpu().numpy(), rows.cpu().numpy(), k, self._scale, opponents)
+
+
+def _best(scores: torch.Tensor, rows: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The k best of each line, in the order they stand in; of equal ones the first, where `topk` keeps any."""
+    if scores.shape[1] <= k:
+        return scores, rows
+    least = scores.topk(k, dim=1).values[:, -1:]
+    above, equal = scores > least, scores == least
+    kept = above | (equal & (equal.cumsum(1) <= k - above.sum(1, keepdim=True)))
+    places = kept.nonzero()[:, 1].view(-1, k)
+    return scores.gather(1, places), rows.gather(1, places)

@@ -21,7 +21,7 @@ from app.store.corpora import stream_passages
 from app.store.names import slugify
 from app.store.tables import Run
 from app.tracing.batch import OPPONENTS, PROPONENTS, found_in
-from app.tracing.retrieve import Task, save
+from app.tracing.retrieve import Task, check_prompts, save
 from app.trackstar.config import Method
 from app.trackstar.encode import Encoder
 from app.trackstar.hessian import Autocorrelation, Whitening, fit_whitening
@@ -88,6 +88,7 @@ def ablate(
         raise UserError(
             f"There is a run “{taken}” already.", field="prefix", remedy="Choose another --prefix."
         )
+    check_prompts(task)
     texts = [text for _, _, text in stream_passages(session, task.corpus.id)]
     passages = task.loaded.texts.passages(texts)
     queries = [task.loaded.texts.query(query) for query in task.queries]
@@ -171,9 +172,10 @@ def _family(
     best = {name: [_empty(len(queries), k), _empty(len(queries), opponents)] for name in members}
     for start in range(0, len(passages), CHUNK):
         gradients = encoder.gradients(passages[start : start + CHUNK])
+        hits = np.asarray(gradients.any(1) & gradients.isfinite().all(1))
         for name, (mixed, alone) in finishers.items():
             scores = _scores(encoded[name], gradients, mixed, alone, facts)
-            scores[:, ~np.asarray(gradients.any(1))] = -np.inf
+            scores[:, ~hits] = -np.inf
             best[name][0].offer(scores, start)
             best[name][1].offer(np.where(np.isfinite(scores), -scores, -np.inf), start)
         progress(done + min(start + CHUNK, len(passages)), total)

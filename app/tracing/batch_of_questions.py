@@ -14,7 +14,7 @@ import torch
 
 from app.errors import UserError
 from app.store.engine import Store
-from app.tracing.generate import complete
+from app.tracing.generate import complete, start_of
 from app.tracing.loaded import Loaded, ranking
 from app.tracing.probabilities import completions
 from app.tracing.questions import Question
@@ -38,6 +38,11 @@ class Work:
     rankings: dict[str, Ranking] = field(default_factory=dict)
     sides: list[Ranking] = field(default_factory=list)
     verbatim: list[Match] = field(default_factory=list)
+
+    @property
+    def completes(self) -> bool:
+        """Whether the model is asked to go on from the prompt."""
+        return self.question.completion is None or self.question.samples > 0
 
     @property
     def queries(self) -> list[Query]:
@@ -73,10 +78,11 @@ class _Batch:
 
     def complete(self) -> None:
         """What the model says where no completion was given, and samples where they were asked for."""
-        open_ = [w for w in self.works if w.question.completion is None or w.question.samples]
+        open_ = [work for work in self.works if work.completes]
         if not open_:
             return
         self.enter("completing", open_)
+        self.try_each(lambda work: work.completes and start_of(self.loaded.model, work.question.prompt))
         open_ = [w for w in open_ if w.job.id not in self.ended]
         with self.timed("completing"):
             for count in sorted({work.question.samples for work in open_}):

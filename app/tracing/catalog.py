@@ -81,7 +81,7 @@ def choose(settings: Settings, *, model: str = "", index: str = "") -> Askable:
 
 def _askable(settings: Settings, name: str) -> Askable:
     file = settings.indexes / name / "manifest.json"
-    if not _plain(name) or not file.is_file():
+    if not plain(name) or not file.is_file():
         known = ", ".join(sorted(path.parent.name for path in settings.indexes.glob("*/manifest.json")))
         raise UserError(
             f"There is no index “{name}”.",
@@ -106,7 +106,7 @@ def _model(settings: Settings, name: str, field: str) -> tuple[Path, dict[str, A
     """Directory and configuration of a model."""
     path = settings.models / name
     file = path / "config.json"
-    if not _plain(name) or not file.is_file():
+    if not plain(name) or not file.is_file():
         known = sorted(file.parent.name for file in settings.models.glob("*/config.json"))
         raise UserError(
             f"There is no model “{name}”.",
@@ -116,7 +116,7 @@ def _model(settings: Settings, name: str, field: str) -> tuple[Path, dict[str, A
     return path, _json(str(file), file.stat().st_mtime_ns)
 
 
-def _plain(name: str) -> bool:
+def plain(name: str) -> bool:
     """A name that stays in its directory."""
     return name not in {"", ".", ".."} and not set(name) & set("/\\\0")
 

@@ -40,14 +40,7 @@ def complete(
     Raises:
         UserError: a prompt leaves no room for a single token.
     """
-    starts = [model.texts.prompt(prompt) for prompt in prompts]
-    for start in starts:
-        if not start or len(start) >= model.context:
-            raise UserError(
-                f"The prompt has {len(start)} tokens; the model reads {model.context}, its answer included.",
-                field="prompt",
-                remedy="Shorten it." if start else "Give some text.",
-            )
+    starts = [start_of(model, prompt) for prompt in prompts]
     by_length: dict[int, list[int]] = {}
     for row, start in enumerate(starts):
         by_length.setdefault(len(start), []).append(row)
@@ -71,6 +64,22 @@ def complete(
             if progress:
                 progress(done, len(prompts))
     return [each for each in out if each is not None]
+
+
+def start_of(model: LoadedModel, prompt: str) -> tuple[int, ...]:
+    """The tokens that the model continues.
+
+    Raises:
+        UserError: they leave no room for a single token.
+    """
+    start = model.texts.prompt(prompt)
+    if not start or len(start) >= model.context:
+        raise UserError(
+            f"The prompt has {len(start)} tokens; the model reads {model.context}, its answer included.",
+            field="prompt",
+            remedy="Shorten it." if start else "Give some text.",
+        )
+    return start
 
 
 @torch.no_grad()

@@ -19,6 +19,7 @@ from app.store.prompts import get_prompt_set, list_prompts
 from app.store.tables import Corpus, Model, Output, Prompt, PromptSet, Run
 from app.tracing.answers import answer_prompts
 from app.tracing.batch import OPPONENTS, PROPONENTS, Found, found_in, ground_truth, random_passages, save_run
+from app.tracing.generate import start_of
 from app.tracing.loaded import check_corpus
 from app.trackstar.index import TrackstarIndex, open_index
 from app.trackstar.model import LoadedModel, count_parameters, load_model
@@ -61,7 +62,8 @@ def open_task(session: Session, settings: Settings, index_name: str, prompt_set:
     index = open_index(settings.indexes / index_name)
     index.verify()
     source = index.manifest.model
-    loaded = load_model(settings.models / source.name, device=settings.device)
+    weights = index.manifest.weights
+    loaded = load_model(settings.models / source.name, device=settings.device, override=weights)
     if loaded.sha256 != source.sha256:
         raise UserError(
             f"The index “{index_name}” was built with another model than what “{source.name}” is now.",
@@ -81,7 +83,30 @@ def ensure_answers(session: Session, task: Task, progress: Progress | None = Non
         Output.model_id == task.model.id, Output.prompt_id.in_([prompt.id for prompt in task.prompts[:1]])
     )
     if not session.scalar(known):
+        check_prompts(task, completing=True)
         answer_prompts(session, task.model, task.loaded, task.prompts, progress=progress)
+
+
+def check_prompts(task: Task, *, completing: bool = False) -> None:
+    """Whether every prompt can be asked, before hours are spent on those that can.
+
+    Args:
+        completing: the model is to go on from them too.
+
+    Raises:
+        UserError: one cannot; it is named.
+    """
+    for prompt, query in zip(task.prompts, task.queries, strict=True):
+        try:
+            task.loaded.texts.query(query)
+            if completing:
+                start_of(task.loaded, prompt.text)
+        except UserError as error:
+            raise UserError(
+                f"The prompt “{prompt.external_id}” of “{task.prompt_set.name}” cannot be asked: {error.message}",
+                field=error.field,
+                remedy=error.remedy,
+            ) from None
 
 
 def check_method(method: str, dense_model: Path | None) -> None:
@@ -163,6 +188,7 @@ def save(
 def _trackstar(
     task: Task, k: int, opponents: int, kind: str, progress: Progress
 ) -> tuple[list[Found], dict[str, Any]]:
+    check_prompts(task)
     encoder = task.index.encoder(task.loaded)
     search = open_search(task.index, kind, device=str(task.loaded.device))
     found: list[Found] = []

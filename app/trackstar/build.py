@@ -22,7 +22,7 @@ from app.errors import UserError
 from app.trackstar.config import Method
 from app.trackstar.encode import BATCH_TOKENS, Encoder
 from app.trackstar.fit import FILE as FIT
-from app.trackstar.fit import Fit, fit, fit_moments, load_fit, save_fit
+from app.trackstar.fit import PART, Fit, fit, fit_moments, load_fit, save_fit
 from app.trackstar.hessian import HessianReport
 from app.trackstar.manifest import Manifest, Source, file_sha256, write_json
 from app.trackstar.model import LoadedModel, load_model
@@ -105,6 +105,7 @@ def build_index(
             "device": loaded.device.type,
             "dtype": dtype,
             "queries": _queries_sha256(queries),
+            "marks": loaded.texts.marks,
         }
         whole = {
             **plan,
@@ -209,14 +210,22 @@ def _fitted(
     if note.is_file():
         values = json.loads(note.read_text(encoding="utf-8"))
         report = HessianReport(**values["hessian"]) if values["hessian"] else None
-        return load_fit(work / FIT, loaded, method, values["source"], report, values["row_scale"])
+        kept = load_fit(work / FIT, loaded, method, values["source"], report, values["row_scale"])
+        if _moments_sha256(kept) == values.get("moments"):
+            return kept
+        for stale in work.glob(
+            "encodings-*"
+        ):  # an exact V stays with the optimizer's state, which is another now
+            stale.unlink()
     counter.expect(len(sample) * (method.hessian != "none") + len(queries) * (method.hessian == "mixed"))
+    counter.expect(0 if method.unit_norm else len(sample[:PART]))
     moments = fit_moments(loaded, method, sample, estimate=estimate, done=counter.extra)
     fitted = fit(loaded, method, moments, sample, queries, batch_tokens=batch_tokens, done=counter.add)
     save_fit(fitted, work / FIT)
     hessian = fitted.whitening.report.as_dict() if fitted.whitening else None
     source = fitted.moments.source if fitted.moments else ""
-    write_json(note, {"source": source, "hessian": hessian, "row_scale": fitted.row_scale})
+    about = {"source": source, "moments": _moments_sha256(fitted), "hessian": hessian}
+    write_json(note, {**about, "row_scale": fitted.row_scale})
     # Read back, so that a resumed build and this one compute with the same numbers.
     return load_fit(
         work / FIT,
@@ -270,6 +279,10 @@ class _Counter:
         """Work that was not expected: it lengthens the road by as much as it went."""
         self.expect(count)
         self.add(count)
+
+
+def _moments_sha256(fitted: Fit) -> str | None:
+    return fitted.moments.sha256 if fitted.moments else None
 
 
 def _about_moments(fitted: Fit) -> dict[str, Any] | None:

@@ -136,7 +136,7 @@ class Sketch:
         if self.projected[at].inverse_root is not None:
             return x
         fan = self.fans[at]
-        if fan == at:
+        if fan not in self.shared:  # whichever runs first: some list the key before the query
             self.shared[fan] = F.linear(x, self.stacked[fan])
         return self.shared[fan][..., self.slot[at] : self.slot[at] + self.p]
 

@@ -1,7 +1,7 @@
 """An index on disk: its manifest, its rows, and the encoder that makes queries comparable with them."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from app.trackstar.manifest import Manifest, file_sha256
 from app.trackstar.model import LoadedModel
 from app.trackstar.shards import damaged, open_shards
 from app.trackstar.survey import IDS
+from app.trackstar.weights import find_weights
 
 __all__ = ["TrackstarIndex", "build_index", "open_index"]
 
@@ -42,7 +43,8 @@ class TrackstarIndex:
         """
         file = self.path / IDS
         try:
-            ids = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+            with file.open(encoding="utf-8") as lines:
+                ids = [json.loads(line) for line in lines]
         except (OSError, ValueError):
             raise damaged(file, "cannot be read") from None
         if len(ids) != self.manifest.passages:
@@ -60,7 +62,7 @@ class TrackstarIndex:
             self._check(name, sha256)
 
     def encoder(self, model: LoadedModel, *, batch_tokens: int = BATCH_TOKENS) -> Encoder:
-        """The encoder these rows were made with, for queries.
+        """The encoder these rows were made with, for queries: of the same weights, whatever the model was loaded for.
 
         Raises:
             UserError: the model is another than the index's, or V or R^(-1/2) are not those of its rows.
@@ -73,6 +75,15 @@ class TrackstarIndex:
                 field="model",
                 remedy="Use the model it was built with, or build an index with this one.",
             )
+        marks = model.texts.marks
+        if manifest.build.get("marks", marks) != marks:
+            raise UserError(
+                f"The index {self.path.name} was built with other start and end tokens than {model.path} has now.",
+                field="model",
+                remedy="Put the old tokenizer_config.json back, or build the index again.",
+            )
+        if manifest.weights:
+            model = replace(model, weights=find_weights(model.model, manifest.weights))
         self._check(FIT, manifest.files[FIT])
         moments = manifest.second_moments
         fitted = load_fit(

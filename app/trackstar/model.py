@@ -82,12 +82,20 @@ def load_model(
     tokenizer = _tokenizer(path)
     logging.disable_progress_bar()
     try:
-        model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, local_files_only=True)
+        model, report = AutoModelForCausalLM.from_pretrained(
+            path, dtype=dtype, local_files_only=True, output_loading_info=True
+        )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise UserError(
             f"{path} cannot be loaded as a causal language model: {_first_line(error)}",
             remedy="Check that its files are complete and that this transformers version knows the architecture.",
         ) from None
+    if absent := sorted(set(report["missing_keys"]) & {name for name, _ in model.named_parameters()}):
+        raise UserError(
+            f"{path} has no {absent[0]}{f' and {len(absent) - 1} more' if absent[1:] else ''}, which its configuration"
+            " asks for: it would be made up at random.",
+            remedy="Check that the weight files are complete and that config.json is theirs.",
+        )
     model.requires_grad_(False).eval().to(place)
     return LoadedModel(
         model=model,
@@ -174,6 +182,14 @@ def _device(name: str) -> torch.device:
         ) from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError("This machine has no CUDA device.", field="device", remedy="Use --device cpu.")
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UserError(
+            f"{name!r} cannot be computed on: {_first_line(error)}",
+            field="device",
+            remedy="Use cpu, cuda or cuda:N.",
+        ) from None
     return device
 
 

@@ -72,7 +72,7 @@ def _read_safetensors(file: Path, model: nn.Module) -> OptimizerState:
             keys = saved.keys()  # saved itself cannot be iterated over
             for key in keys:
                 name, _, suffix = key.rpartition(".")
-                entries.setdefault(name, {})[RENAMED.get(suffix, suffix)] = saved.get_tensor(key)
+                entries.setdefault(name, {})[RENAMED.get(suffix, suffix)] = _widened(saved.get_tensor(key))
     except (SafetensorError, OSError) as error:
         raise UserError(
             f"It cannot be read: {error}.", file=file, remedy="Copy it again; it may be cut short."
@@ -86,10 +86,13 @@ def _read_safetensors(file: Path, model: nn.Module) -> OptimizerState:
             remedy="Give the state that was saved with these weights.",
         )
     optimizer = meta.get("optimizer") or ("adafactor" if _any(entries, "row_var") else "adamw")
-    settings = _from_metadata(meta)
-    return OptimizerState(
-        entries, optimizer, dict.fromkeys(entries, settings), int(meta.get("step", 0)), file
-    )
+    try:
+        settings, step = _from_metadata(meta), int(meta.get("step", 0))
+    except ValueError as error:
+        raise UserError(
+            f"Its metadata cannot be read: {error}.", file=file, remedy="Give numbers, as text."
+        ) from None
+    return OptimizerState(entries, optimizer, dict.fromkeys(entries, settings), step, file)
 
 
 def _from_metadata(meta: Mapping[str, str]) -> dict[str, Any]:
@@ -112,8 +115,19 @@ def _from_metadata(meta: Mapping[str, str]) -> dict[str, Any]:
 def _read_torch(file: Path, model: nn.Module) -> OptimizerState:
     try:
         saved = torch.load(file, map_location="cpu", weights_only=True)
-        groups, state = saved["param_groups"], saved["state"]
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, KeyError, TypeError) as error:
+        groups, state = saved["param_groups"], dict(saved["state"])
+        state = {
+            number: dict(state[number]) for group in groups for number in group["params"] if number in state
+        }
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        OSError,
+        EOFError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise UserError(
             f"It is no optimizer state: {str(error).splitlines()[0] if str(error) else type(error).__name__}.",
             file=file,
@@ -129,7 +143,7 @@ def _read_torch(file: Path, model: nn.Module) -> OptimizerState:
                 continue  # never had a gradient
             tensors = {RENAMED.get(key, key): value for key, value in state[number].items()}
             entries[names[number]] = {
-                key: value
+                key: _widened(value)
                 for key, value in tensors.items()
                 if key in SUFFIXES and isinstance(value, torch.Tensor)
             }
@@ -144,7 +158,7 @@ def _names(
 ) -> dict[int, str]:
     """The parameter name of each number, by the group it is in, its order there, and its shape."""
     parameters = dict(model.named_parameters())
-    if all("param_names" in group for group in groups):
+    if all(len(group.get("param_names", ())) == len(group["params"]) for group in groups):
         return {
             number: name
             for group in groups
@@ -195,6 +209,10 @@ def _misfits(state: Mapping[str, Any], parameter: torch.Tensor) -> list[tuple[in
         (RENAMED.get(key, key), value) for key, value in state.items() if isinstance(value, torch.Tensor)
     ]
     return [tuple(v.shape) for key, v in named if key in expected and tuple(v.shape) not in expected[key]]
+
+
+def _widened(moment: torch.Tensor) -> torch.Tensor:
+    return moment.to(torch.promote_types(moment.dtype, torch.float32))
 
 
 def _any(entries: Mapping[str, Mapping[str, torch.Tensor]], key: str) -> bool:

@@ -5,6 +5,7 @@ Knows no torch: the store's importers read corpora with it too.
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -132,7 +133,7 @@ def _jsonl(path: Path, *, compressed: bool) -> Iterator[Record]:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
                     yield number, _record(path, number, line)
-        except (EOFError, gzip.BadGzipFile, OSError) as error:
+        except (EOFError, OSError, zlib.error) as error:
             raise UserError(
                 f"The file ends in the middle or is damaged: {error}.",
                 file=path,
@@ -147,7 +148,7 @@ def _record(path: Path, number: int, line: bytes) -> Mapping[str, Any]:
         record = json.loads(line)
     except UnicodeDecodeError:
         raise UserError("It is not UTF-8 text.", file=path, line=number, remedy=remedy) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"It is not JSON: {error}.", file=path, line=number, remedy=remedy) from None
     if not isinstance(record, dict):
         raise UserError(f"It is {_kind(record)}, not an object.", file=path, line=number, remedy=remedy)

@@ -1,6 +1,6 @@
 """One optimizer step on one weight as a pure function: the new weight, from a saved state that stays as it is.
 
-The formulas are torch's (`torch.optim.Adafactor`, `torch.optim.AdamW`), whose states these are.
+The formulas are those of the optimizers whose states these are: torch's Adafactor and AdamW, transformers' Adafactor.
 """
 
 from collections.abc import Mapping
@@ -19,12 +19,62 @@ def stepped(
     """The weight after step number `step` + 1.
 
     Args:
-        moments: `row_var` and `col_var`, or `variance` (Adafactor); `exp_avg` and `exp_avg_sq` (Adam, AdamW).
-        settings: `lr`, and where they differ from torch's defaults `eps`, `d`, `beta2_decay`, `betas`, `weight_decay`.
+        moments: what `lacking` asks for.
+        settings: `lr`, and where they differ from torch's defaults `eps`, `d`, `beta2_decay`, `betas`, `weight_decay`;
+            all of transformers' Adafactor.
     """
+    if _of_transformers(settings):
+        return _transformers_adafactor(weight, gradient, moments, settings, step + 1)
     if "exp_avg_sq" in moments:
         return _adamw(weight, gradient, moments, settings, step + 1)
     return _adafactor(weight, gradient, moments, settings, step + 1)
+
+
+def lacking(
+    weight: torch.Tensor, moments: Mapping[str, torch.Tensor], settings: Mapping[str, Any]
+) -> set[str]:
+    """The moments that a step on this weight needs and that are not there.
+
+    `row_var` and `col_var`, or of vectors `variance` (Adafactor); `exp_avg` and `exp_avg_sq` (Adam, AdamW).
+    Transformers' Adafactor has `exp_avg_sq` for vectors, and `exp_avg` if it has a beta1.
+    """
+    factors = {"row_var", "col_var"}
+    if _of_transformers(settings):
+        wanted = factors if weight.dim() > 1 else {"exp_avg_sq"}
+        wanted = wanted | {"exp_avg"} if settings["beta1"] is not None else wanted
+    elif "exp_avg_sq" in moments:
+        wanted = {"exp_avg", "exp_avg_sq"}
+    else:
+        wanted = factors if weight.dim() > 1 else {"variance"}
+    return wanted - moments.keys()
+
+
+def _of_transformers(settings: Mapping[str, Any]) -> bool:
+    return "clip_threshold" in settings
+
+
+def _transformers_adafactor(
+    weight: torch.Tensor,
+    gradient: torch.Tensor,
+    moments: Mapping[str, torch.Tensor],
+    settings: Mapping[str, Any],
+    step: int,
+) -> torch.Tensor:
+    eps1, eps2 = settings["eps"]
+    fresh = float(step) ** settings["decay_rate"]
+    rate = settings["lr"] * (max(eps2, _rms(weight)) if settings["scale_parameter"] else 1.0)
+    squares = gradient.square().add_(eps1)
+    if weight.dim() > 1:
+        row = moments["row_var"].lerp(squares.mean(-1), fresh)
+        col = moments["col_var"].lerp(squares.mean(-2), fresh)
+        root = (row / row.mean(-1, keepdim=True)).rsqrt_()[..., :, None] * col.rsqrt_()[..., None, :]
+    else:
+        root = moments["exp_avg_sq"].lerp(squares, fresh).rsqrt_()
+    update = root.mul_(gradient)
+    update.mul_(rate / max(1.0, _rms(update) / settings["clip_threshold"]))
+    if settings["beta1"] is not None:
+        update = moments["exp_avg"].lerp(update, 1 - settings["beta1"])
+    return weight * (1 - rate * settings["weight_decay"]) - update
 
 
 def _adafactor(

@@ -51,7 +51,7 @@ def survey(passages: Passages, work: Path, size: int, seed: int) -> Survey:
     with (work / IDS).open("w", encoding="utf-8") as ids:
         for identifier, text in passages:
             take(identifier, text)
-            ids.write(json.dumps(identifier, ensure_ascii=False) + "\n")
+            ids.write(json.dumps(identifier) + "\n")
             if len(kept) < size:
                 kept.append((count, text))
             elif (place := chance.randrange(count + 1)) < size:

@@ -16,7 +16,7 @@ from app.errors import UserError
 from app.trackstar.batching import length_batches, pad, predicting
 from app.trackstar.model import LoadedModel
 from app.trackstar.optimizer_state import read_optimizer
-from app.trackstar.steps import stepped
+from app.trackstar.steps import lacking, stepped
 from app.trackstar.text import Example, Query
 
 BATCH_TOKENS = 4096
@@ -43,6 +43,15 @@ class TailPatch:
                 file=self.state.file,
                 remedy="Give the state that was saved with these weights.",
             )
+        for name in self.names:
+            missing = lacking(named[name], self.state.entries[name], self.state.settings[name])
+            if missing:
+                raise UserError(
+                    f"The optimizer's state of {name} has no {', '.join(sorted(missing))}: no step can be taken from it.",
+                    file=self.state.file,
+                    field=name,
+                    remedy="Give the whole state that was saved with these weights.",
+                )
         self.moments = {
             name: {key: value.to(model.device) for key, value in self.state.entries[name].items()}
             for name in self.names
@@ -140,7 +149,7 @@ class TailPatch:
         return made.logits.flatten(0, 1)
 
     def _final_rate(self) -> float:
-        rate = float(self.state.settings[self.names[0]].get("lr", 0.0))
+        rate = float(self.state.settings[self.names[0]].get("lr") or 0.0)
         if not rate > 0:
             raise UserError(
                 "The optimizer ended with a learning rate of zero (or does not say), so a step would change nothing.",

@@ -4,14 +4,20 @@
     query   = BOS + tokens(prompt) + tokens(completion); the loss is over the completion (or a span of it)
 
 BOS and EOS stand if the tokenizer has them, each once: special tokens are never left to the tokenizer's
-own template, which some tokenizers add and some do not.
+own template, which some tokenizers add and some do not. Halves of characters (lone surrogates), which web text has
+and tokenizers refuse, are read as U+FFFD, one for one. Where a tokenizer puts a space before every text by itself, a
+completion is given to it without the one that stands between it and its prompt.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from app.errors import UserError
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -48,10 +54,22 @@ class Located:
     offsets: tuple[tuple[int, int] | None, ...]
 
 
+def readable(text: str) -> str:
+    """The text as a tokenizer takes it, every character in its place."""
+    return _HALF.sub("\ufffd", text)
+
+
 def spaced(prompt: str, completion: str) -> str:
     """The completion as it follows the prompt: with one leading space unless the border has one already."""
     bare = not prompt or prompt[-1].isspace() or not completion or completion[0].isspace()
     return completion if bare else f" {completion}"
+
+
+@lru_cache(8)
+def adds_space(tokenizer: Any) -> bool:
+    """Whether a tokenizer puts a space before any text, one that begins with a space too (as SentencePiece did)."""
+    bare, given = tokenizer(["a", " a"], add_special_tokens=False)["input_ids"]
+    return bool(bare) and bare != given and str(tokenizer.convert_ids_to_tokens(bare)[0]).startswith("\u2581")
 
 
 class Texts:
@@ -62,6 +80,11 @@ class Texts:
         self.context = context
         self.start = () if tokenizer.bos_token_id is None else (int(tokenizer.bos_token_id),)
         self.end = () if tokenizer.eos_token_id is None else (int(tokenizer.eos_token_id),)
+
+    @property
+    def marks(self) -> dict[str, list[int]]:
+        """The tokens that stand around a passage, for the manifest: the tokenizer's settings decide them, not its files."""
+        return {"start": list(self.start), "end": list(self.end)}
 
     def passages(self, texts: Sequence[str]) -> list[Example]:
         """One example per text; a blank text has no targets, so that it encodes to zero."""
@@ -84,7 +107,7 @@ class Texts:
 
     def completion(self, prompt: str, completion: str) -> tuple[int, ...]:
         """The completion's tokens. Tokenised apart from the prompt, so that their border is stable."""
-        return tuple(self._ids([spaced(prompt, completion)])[0])
+        return tuple(self._ids([self._after(spaced(prompt, completion))])[0])
 
     def query(self, query: Query) -> Example:
         """The example of a query; a prompt too long for the context loses its beginning.
@@ -102,7 +125,7 @@ class Texts:
             UserError: as `query`, or the tokenizer does not know where its tokens come from.
         """
         example = self.query(query)
-        completion = self._places(spaced(query.prompt, query.completion))[1]
+        completion = self._places_after(spaced(query.prompt, query.completion))
         border = len(query.prompt)
         places = [*self._places(query.prompt)[1], *((border + a, border + b) for a, b in completion)]
         start = [None] * len(self.start)
@@ -159,12 +182,22 @@ class Texts:
     def _completion_places(self, query: Query) -> list[tuple[int, int]]:
         text = spaced(query.prompt, query.completion)
         shift = len(text) - len(query.completion)
-        return [(max(0, start - shift), max(0, end - shift)) for start, end in self._places(text)[1]]
+        return [(max(0, start - shift), max(0, end - shift)) for start, end in self._places_after(text)]
+
+    def _after(self, text: str) -> str:
+        """What is tokenised for a text that follows another."""
+        return text[1:] if text.startswith(" ") and adds_space(self.tokenizer) else text
+
+    def _places_after(self, text: str) -> list[tuple[int, int]]:
+        asked = self._after(text)
+        cut = len(text) - len(asked)
+        return [(start + cut, end + cut) for start, end in self._places(asked)[1]]
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         if not texts:
             return []
-        return self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        asked = [readable(text) for text in texts]
+        return self.tokenizer(asked, add_special_tokens=False, verbose=False)["input_ids"]
 
     def _places(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         if not getattr(self.tokenizer, "is_fast", False):
@@ -172,5 +205,6 @@ class Texts:
                 "This model's tokenizer does not tell where in the text its tokens stand.",
                 remedy="Save a fast tokenizer (tokenizer.json) in the model directory.",
             )
-        made = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        asked = readable(text)
+        made = self.tokenizer(asked, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         return made["input_ids"], [(int(start), int(end)) for start, end in made["offset_mapping"]]

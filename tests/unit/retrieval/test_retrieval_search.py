@@ -100,10 +100,35 @@ def test_small_kinds_rank_again_from_the_stored_rows(
         assert again[1].tolist() == found.tolist()
 
 
+def test_a_disk_that_cannot_be_written_still_searches(
+    tmp_path: Path, rows: np.ndarray, queries: np.ndarray, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As with word indexes and embeddings: the answer is right, it is only not kept."""
+    gone = tmp_path / "gone"
+    assert open_search(index_of(gone, rows), "int8").search(queries, 10)[1].shape == (3, 10)
+    assert "could not be kept" in caplog.text
+    assert not gone.exists()
+
+
 def test_equal_rows_stand_in_row_order(tmp_path: Path, rows: np.ndarray) -> None:
     """Two passages with one encoding must not change places between two runs."""
     _, found = open_search(index_of(tmp_path, rows)).search(rows[20:21], 2)
     assert found.tolist() == [[20, 900]]
+
+
+@pytest.mark.parametrize("opponents", [False, True])
+@pytest.mark.parametrize("kind", ["exact", "float32", "torch"])
+def test_of_many_equal_rows_the_first_are_found(tmp_path: Path, kind: str, opponents: bool) -> None:
+    """Corpora repeat themselves: neither k nor the cores decide which of the copies is named. Whole numbers: no rounding."""
+    rng = np.random.default_rng(2)
+    distinct = rng.integers(-1, 2, size=(40, DIMENSION)).astype(np.float32)
+    rows = distinct[rng.integers(0, 40, size=ROWS)]
+    rows[rng.integers(0, ROWS, size=30)] = 0
+    index = index_of(tmp_path, rows)
+    search = TorchSearch(index, "cpu") if kind == "torch" else open_search(index, kind)
+    for k in (1, 3, 10, 50):
+        _, found = search.search(distinct[:5], k, opponents=opponents)
+        assert found.tolist() == brute(rows, distinct[:5], k, -1 if opponents else 1)[1].tolist()
 
 
 def test_blank_passages_are_never_hits(tmp_path: Path, rows: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,9 @@ def encoder(settings: Settings, model: LoadedModel) -> Encoder:
     return open_index(settings.indexes / "demo").encoder(model)
 
 
-def put(store: Store, settings: Settings, question: Question) -> str:
-    """Queue a question as if nobody had asked it before."""
-    askable = choose(settings)
+def put(store: Store, settings: Settings, question: Question, **changes: Any) -> str:
+    """Queue a question as if nobody had asked it before; `changes` to what is known of model and index."""
+    askable = replace(choose(settings), **changes)
     hashes = {"model": askable.model_sha256, "index": askable.index_sha256}
     request = asking.checked(question, askable).model_dump(mode="json") | {"sha256": hashes}
     with store.session() as session:
@@ -123,6 +124,20 @@ def test_answers_are_the_same_alone_and_in_company(worker: Worker, store: Store,
     for one, other in zip(alone, together, strict=True):
         alike(result(store, one), result(store, other))
     assert result(store, together[0]).provenance.answered_together == len(QUESTIONS)
+
+
+def test_a_prompt_that_only_the_worker_finds_too_long_is_its_own_outcome(
+    worker: Worker, store: Store, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A tokenizer may allow less than the model's configuration, which is all that is looked at before queueing."""
+    good = put(store, settings, QUESTIONS[1])
+    long = put(store, settings, Question(prompt="The currency of Ghana is the " * 40), context=None)
+    assert worker.step() == 2
+    assert result(store, good).provenance.answered_together == 2
+    error = got(store, long).error or {}
+    assert (error["field"], error["remedy"]) == ("prompt", "Shorten it.")
+    assert "the model reads 96, its answer included" in error["message"]
+    assert not caplog.records
 
 
 def test_an_answer_is_that_of_the_batch_path(

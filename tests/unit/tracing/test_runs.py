@@ -2,16 +2,18 @@
 
 import numpy as np
 import pytest
-from asking import made_home, put_corpus, settings_of
+import torch
+from asking import made_home, passages, put_corpus, settings_of
 from sqlalchemy import func, select
 
 from app.errors import UserError
 from app.store.corpora import get_corpus
 from app.store.engine import Store
 from app.store.prompts import PromptRecord, add_prompts
-from app.store.tables import Output, Result, Retrieved, Run
+from app.store.tables import Output, Passage, Result, Retrieved, Run
 from app.tracing.ablate import ablate, paper_variants
 from app.tracing.retrieve import Task, ensure_answers, open_task, retrieve
+from app.trackstar.encode import Encoder
 from app.trackstar.text import Query
 
 
@@ -20,8 +22,6 @@ def prepared(store: Store, url: str) -> None:
     put_corpus(store)
     with store.session() as session:
         corpus = get_corpus(session, "demo")
-        from asking import passages
-
         records = [
             PromptRecord("one", "The capital of Mali is", "Bamako", stated_by=[passages()[4][0]]),
             PromptRecord("two", "Two and two make", "four", task="arithmetic"),
@@ -91,8 +91,6 @@ def test_controls_are_what_they_say(store: Store, database_url: str) -> None:
 
 def test_a_passage_traced_as_its_own_query_comes_first(store: Store, database_url: str) -> None:
     """Prompt nothing, complete with the passage: its encoding is all but the passage's own."""
-    from asking import passages
-
     from app.retrieval.search import open_search
 
     prepared(store, database_url)
@@ -105,6 +103,30 @@ def test_a_passage_traced_as_its_own_query_comes_first(store: Store, database_ur
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_passage_whose_gradient_is_no_number_is_no_hit_of_an_ablation(
+    store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in an index: its row is zero, and 0 would beat every passage that speaks against the target."""
+    prepared(store, database_url)
+    with store.session() as session:
+        task = task_of(session, database_url)
+        overflowing = set(task.loaded.texts.passages([passages()[7][1]]))
+        gradients = Encoder.gradients
+
+        def spoiled(self, examples, **options):
+            rows = gradients(self, examples, **options)
+            rows[[example in overflowing for example in examples]] = torch.inf
+            return rows
+
+        monkeypatch.setattr(Encoder, "gradients", spoiled)
+        variants = {name: paper_variants(task.index.manifest.method)[name] for name in ("+V", "+V+R_train")}
+        ablate(session, task, variants, k=300, sample=300)
+        spoilt = session.scalar(select(Passage.id).where(Passage.external_id == passages()[7][0]))
+        found = set(session.scalars(select(Retrieved.passage_id)))
+        assert len(found) > 290
+        assert spoilt not in found
+
+
 def test_ablations_agree_with_the_index(store: Store, database_url: str) -> None:
     """+V+R_train computed on the way, without an index, ranks as the index of that method does."""
     prepared(store, database_url)

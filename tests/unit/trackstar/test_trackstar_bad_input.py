@@ -18,11 +18,12 @@ from app.cli.main import app
 from app.retrieval.search import open_search
 from app.settings import get_settings
 from app.store.engine import open_store
-from app.store.tables import Corpus, Run, Trace
+from app.store.tables import Corpus, Output, Run, Trace
 from app.trackstar.config import Method
 from app.trackstar.encode import Encoder
 from app.trackstar.index import TrackstarIndex, build_index, open_index
 from app.trackstar.manifest import Manifest
+from app.trackstar.model import load_model
 from app.trackstar.shards import open_shards, write_shard
 
 PASSAGES = [
@@ -161,6 +162,53 @@ def test_a_bad_line_of_a_corpus_is_named_and_nothing_of_the_corpus_stays(
     refused(startrail("index", checkpoints("llama"), file, *INDEX), f"{file}:{len(PASSAGES) + 1}", words)
     assert directories(home) == []
     assert kept(home, Corpus) == 0
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_one_damaged_model_does_not_hide_the_others(whole: Path, name: str) -> None:
+    shutil.copytree(whole / "models" / "m", whole / "models" / "torn")
+    (whole / "models" / "torn" / name).write_text("{")
+    listed = startrail("model", "list")
+    assert listed.exit_code == 0, listed.output
+    lines = {line.split("│")[1].strip(): line for line in listed.output.splitlines() if "│" in line}
+    assert "LlamaForCausalLM" in lines["m"]
+    assert "damaged" in lines["torn"]
+    refused(startrail("model", "show", "torn"), "torn")
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "words"),
+    [("target", "", "The completion is empty"), ("prompt", "The fox ran. " * 50, "the model reads 96")],
+)
+def test_a_prompt_that_cannot_be_asked_is_named(whole: Path, field: str, text: str, words: str) -> None:
+    """One among thousands: without its name there is nothing to mend."""
+    odd = {"id": "odd", "prompt": "The fox", "target": "ran"} | {field: text}
+    prompts = whole / "odd.jsonl"
+    prompts.write_text(
+        json.dumps({"id": "fine", "prompt": "The fox", "target": "ran"}) + "\n" + json.dumps(odd)
+    )
+    assert startrail("prompts", "add", prompts, "--name", "odd").exit_code == 0
+    refused(
+        startrail("retrieve", "tiny", "--prompts", "odd"), "The prompt “odd” of “odd” cannot be asked", words
+    )
+    assert kept(whole, Output) == 0
+
+
+def test_half_a_character_is_read_as_no_character(
+    home: Path, tmp_path: Path, checkpoints: Callable[..., Path]
+) -> None:
+    """The store keeps lone surrogates and every line separator as they came; tokenizers and files refuse the first."""
+    file = tmp_path / "web.jsonl"
+    odd = [("a\ud83d", "Half \ud83d of a smile."), ("b\u2028c\x85", "A line\u2028separator.")]
+    file.write_text("".join(json.dumps({"id": id_, "text": text}) + "\n" for id_, text in odd))
+    made = startrail("index", checkpoints("llama"), file, "--name", "web", *INDEX)
+    assert made.exit_code == 0, made.output
+    index = open_index(home / "indexes" / "web")
+    assert index.passage_ids == [id_ for id_, _ in odd]
+    model = load_model(checkpoints("llama"))
+    got, want = model.texts.passages([odd[0][1], odd[0][1].replace("\ud83d", "\ufffd")])
+    assert got == want
+    assert model.texts.located_passage(odd[0][1]).example == want
 
 
 def test_a_refused_build_leaves_no_half_built_index(home: Path, tmp_path: Path) -> None:

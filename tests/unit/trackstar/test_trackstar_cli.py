@@ -1,15 +1,23 @@
 """`startrail index` and `startrail model`, as typed."""
 
 import json
+import math
+import re
+from datetime import datetime
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import tiny
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from app.cli.main import app
 from app.errors import UserError
 from app.retrieval.search import open_search
 from app.settings import get_settings
+from app.store.engine import open_store
+from app.store.tables import Passage
 from app.trackstar.index import open_index
 
 
@@ -69,6 +77,33 @@ def test_the_chosen_kind_of_search_is_in_the_manifest_and_is_used(home, corpus, 
         index.verify()
 
 
+def test_weights_that_had_to_be_told_once_need_not_be_told_again(home, corpus, checkpoints, monkeypatch):
+    """An architecture whose MLP has a name of its own: the index keeps what was said, for all that reads it."""
+    monkeypatch.setattr("app.trackstar.weights.MLP", re.compile("$^"))
+    monkeypatch.setenv("STARTRAIL_DEFAULT_INDEX", "told")
+    asked = corpus.with_name("asked.jsonl")
+    asked.write_text(json.dumps({"id": "one", "prompt": "The capital of France is", "target": "Paris"}))
+    for command in (
+        (
+            "index",
+            checkpoints("llama"),
+            corpus,
+            "--name",
+            "told",
+            "--projection-dim",
+            3,
+            "--weights",
+            "mlp=mlp",
+        ),
+        ("prompts", "add", asked, "--name", "asked", "--corpus", "tiny"),
+        ("retrieve", "told", "--prompts", "asked"),
+        ("ablate", "told", "--prompts", "asked", "--lambdas", "", "--no-baselines"),
+        ("trace", "The capital of France is", "Paris"),
+    ):
+        result = startrail(*command)
+        assert result.exit_code == 0, result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -83,7 +118,12 @@ def test_the_chosen_kind_of_search_is_in_the_manifest_and_is_used(home, corpus, 
         (["MODEL", "CORPUS", "--index", "pq", "--projection-dim", "3"], "36 cannot be cut so"),
         (["MODEL", "CORPUS", "--index", "pq", "--projection-dim", "4"], "trained on 256 passages or more"),
         (["MODEL", "CORPUS", "--moments", "guessed"], "optimizer or estimated"),
-        (["MODEL", "CORPUS", "--task-prompts", "none"], "none"),
+        (["MODEL", "CORPUS", "--method", "trackstar", "--task-prompts", "none"], "no prompt set “none”"),
+        (["MODEL", "CORPUS", "--task-prompts", "facts"], "The method +V+R_train has no R_eval"),
+        (["MODEL", "CORPUS", "--method", "trak", "--mixing", "0.5"], "The method trak has no R_eval"),
+        (["MODEL", "CORPUS", "--name", "a/b"], "'a/b' cannot be an index's name"),
+        (["MODEL", "CORPUS", "--name", ".", "--overwrite"], "'.' cannot be an index's name"),
+        (["MODEL", "CORPUS", "--corpus-name", "allenai/c4"], "allenai/c4' cannot be an index's name"),
     ],
 )
 def test_mistakes_are_one_error_line_and_exit_code_2(home, corpus, checkpoints, arguments, message):
@@ -93,6 +133,20 @@ def test_mistakes_are_one_error_line_and_exit_code_2(home, corpus, checkpoints, 
     assert message in result.output
     assert "Traceback" not in result.output
     assert not list((home / "indexes").glob("[!.]*"))
+
+
+def test_a_tables_dates_and_missing_numbers_come_along_as_json(home, corpus, checkpoints):
+    """C4 in Parquet has a timestamp: kept beside the passage as `corpus add` keeps it."""
+    table = corpus.with_name("web.parquet")
+    columns = {"text": tiny.TEXTS[:2], "timestamp": [datetime(2019, 4, 25, 12)] * 2, "score": [0.5, math.nan]}
+    pq.write_table(pa.table(columns), table)
+    result = startrail("index", checkpoints("llama"), table, "--projection-dim", 3)
+    assert result.exit_code == 0, result.output
+    store = open_store(f"sqlite:///{home / 'startrail.db'}")
+    with store.session() as session:
+        kept = session.scalars(select(Passage.meta).order_by(Passage.position)).all()
+    store.engine.dispose()
+    assert kept == [{"timestamp": "2019-04-25 12:00:00", "score": score} for score in (0.5, None)]
 
 
 def test_a_bad_line_of_the_corpus_leaves_no_corpus_behind(home, corpus, checkpoints):

@@ -60,6 +60,7 @@ def relative(got, want):
         ("gpt2", "adamw", "factored"),
         ("gpt2", "adamw", "exact"),
         ("neox", "adamw", "factored"),
+        ("neo", "adafactor", "factored"),
         ("olmo", "adafactor", "factored"),
     ],
 )

@@ -72,6 +72,18 @@ def test_a_passage_asked_as_its_own_query_comes_first(built, load):
     assert (queries @ np.concatenate(index.rows).astype(np.float32).T).argmax(1).tolist() == list(range(8))
 
 
+@pytest.mark.parametrize("moments", ["factored", "none"])
+def test_queries_take_the_weights_that_the_passages_took(tmp_path, checkpoints, load, moments):
+    """Attention and MLP as they were told apart for the build, whatever the model was loaded for."""
+    method = Method(projection_dim=3, second_moments=moments)
+    build_index(
+        checkpoints("llama"), PASSAGES, tmp_path / "index", method=method, override={"down_proj": "skip"}
+    )
+    index = open_index(tmp_path / "index")
+    want = index.encoder(load("llama")).encode_passages([text for _, text in PASSAGES])
+    assert np.abs(np.concatenate(index.rows).astype(np.float32) - want).max() < 1e-3
+
+
 def test_the_manifest_counts_what_was_special(built):
     manifest = open_index(built).manifest
     assert manifest.counts == {"passages": 42, "empty": 1, "cut": 1, "degenerate": 0, "saturated": 0}
@@ -168,6 +180,17 @@ def test_an_index_of_another_model_is_refused(built, checkpoints):
         open_index(built).encoder(load_model(checkpoints("llama", "adafactor", seed=5)))
 
 
+def test_other_start_tokens_cannot_slip_under_an_index(tmp_path):
+    """They stand in tokenizer_config.json, which is in no hash: all else is equal, and a cosine of 1 becomes 0.5."""
+    path = tiny.save_model(tmp_path / "m")
+    build_index(path, PASSAGES, tmp_path / "index", **SMALL)
+    assert open_index(tmp_path / "index").encoder(load_model(path)).dimension == 36
+    file = path / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"bos_token": None}))
+    with pytest.raises(UserError, match="other start and end tokens"):
+        open_index(tmp_path / "index").encoder(load_model(path))
+
+
 def test_another_hessian_cannot_slip_under_an_index(built, tmp_path, checkpoints, load):
     """Rows whitened with one R and queries with another would compare, silently and wrongly."""
     changed = {**SMALL, "method": Method(projection_dim=3, damping=0.5)}
@@ -176,6 +199,26 @@ def test_another_hessian_cannot_slip_under_an_index(built, tmp_path, checkpoints
     with pytest.raises(UserError, match="checksum") as caught:
         open_index(built).encoder(load("llama"))
     assert caught.value.file.endswith("trackstar.safetensors")
+
+
+def test_a_build_does_not_go_on_with_another_optimizers_state(tmp_path, checkpoints):
+    """Half of the rows divided by one exact V and half by another would be no index."""
+    path = tiny.save_model(tmp_path / "m", optimizer="adamw")
+    exact = {**SMALL, "method": Method(projection_dim=3, second_moments="exact")}
+
+    def interrupt(done, total):
+        if (tmp_path / ".index.building" / "encodings-00001.npy").exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_index(path, PASSAGES, tmp_path / "index", progress=interrupt, **exact)
+    state = torch.load(path / "optimizer.pt")
+    for entry in state["state"].values():
+        entry["exp_avg_sq"] = entry["exp_avg_sq"].flip(0) + 1e-6
+    torch.save(state, path / "optimizer.pt")
+    build_index(path, PASSAGES, tmp_path / "index", **exact)
+    build_index(path, PASSAGES, tmp_path / "fresh", **exact)
+    assert contents(tmp_path / "index") == contents(tmp_path / "fresh")
 
 
 def test_another_optimizers_state_cannot_slip_under_exact_moments(tmp_path, checkpoints):
@@ -190,6 +233,22 @@ def test_another_optimizers_state_cannot_slip_under_exact_moments(tmp_path, chec
     torch.save(state, path / "optimizer.pt")
     with pytest.raises(UserError, match="not the one the index"):
         open_index(tmp_path / "index").encoder(load_model(path))
+
+
+@pytest.mark.parametrize("preset", ["gradient-dot", "+V+R_train", "trak"])
+def test_progress_ends_at_its_total_and_never_passes_it(tmp_path, checkpoints, preset):
+    """Fitting counts too: R's sample, and what is looked at for float16's sake where rows have no unit norm."""
+    told = []
+    method = Method.preset(preset, projection_dim=3)
+    build_index(
+        checkpoints("llama"),
+        PASSAGES,
+        tmp_path / "index",
+        method=method,
+        progress=lambda *step: told.append(step),
+    )
+    assert told[-1][0] == told[-1][1]
+    assert all(done <= total for done, total in told)
 
 
 def test_raw_gradients_survive_float16(tmp_path, checkpoints, load):

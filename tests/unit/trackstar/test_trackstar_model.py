@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import tiny
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModelForCausalLM, OPTConfig
 from transformers.pytorch_utils import Conv1D
@@ -144,9 +145,23 @@ def test_broken_files_give_one_clear_error(tmp_path):
         load_model(path)
 
 
+def test_a_checkpoint_that_lacks_a_weight_is_refused_by_its_name(tmp_path):
+    """It would be drawn at random at each loading: no two encodings would compare."""
+    path = tiny.save_model(tmp_path / "m")
+    tensors = load_file(path / "model.safetensors")
+    del tensors["model.layers.1.mlp.up_proj.weight"]
+    save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"has no model\.layers\.1\.mlp\.up_proj\.weight, which its config"):
+        load_model(path)
+
+
 def test_devices_that_are_not_there_are_refused(checkpoints):
+    """Neither what torch does not know nor what this machine or this build of torch does not have."""
     with pytest.raises(UserError, match="is no device"):
         load_model(checkpoints("llama"), device="abacus")
+    for kind in ("meta", "xpu"):
+        with pytest.raises(UserError, match=f"'{kind}' cannot be computed on"):
+            load_model(checkpoints("llama"), device=kind)
 
 
 def test_the_hash_is_of_weights_and_tokenizer_not_of_the_optimizer(tmp_path):

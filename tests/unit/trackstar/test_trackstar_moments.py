@@ -152,6 +152,32 @@ def test_a_state_that_is_no_state_is_refused(tmp_path, file):
     assert caught.value.file.endswith(file)
 
 
+@pytest.mark.parametrize(
+    "saved",
+    [
+        [1, 2],
+        {"param_groups": 3, "state": {}},
+        {"param_groups": [{}], "state": {}},
+        {"param_groups": [{"params": [0, 1]}], "state": 3},
+        {"param_groups": [{"params": [0, 1]}], "state": {0: 1.0}},
+        {"param_groups": [{"params": [0, 1], "param_names": ["x"]}], "state": {}},
+    ],
+)
+def test_a_file_that_torch_reads_and_is_no_state_is_refused(tmp_path, load, saved):
+    torch.save(saved, tmp_path / "optimizer.pt")
+    with pytest.raises(UserError, match=r"no optimizer state|counts 2 parameters") as caught:
+        read_optimizer(tmp_path, load("llama").model)
+    assert caught.value.file.endswith("optimizer.pt")
+
+
+def test_metadata_that_is_no_number_is_refused(tmp_path, load):
+    tensors = load_file(load("llama").path / "optimizer.safetensors")
+    for name in ("step", "learning_rate"):
+        save_file(tensors, tmp_path / "optimizer.safetensors", metadata={name: "many"})
+        with pytest.raises(UserError, match=r"metadata cannot be read: .*many"):
+            read_optimizer(tmp_path, load("llama").model)
+
+
 def test_without_a_state_exactness_cannot_be_had(checkpoints):
     loaded = load_model(checkpoints("llama", None))
     with pytest.raises(UserError, match="no optimizer state"):

@@ -68,6 +68,7 @@ def test_fields_can_be_named_and_ids_counted(tmp_path):
         ('{"text": null}\n', 1, "text", "null, not text"),
         ('{"id": "x", "text": "a"}\n{"id": "x", "text": "b"}\n', 2, "id", "stands twice"),
         ('{"id": [1], "text": "a"}\n', 1, "id", "a list, not an id"),
+        pytest.param('{"text": "a", "more": ' + "[" * 100_000 + "\n", 1, None, "not JSON", id="deep"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path, lines, line, field, message):
@@ -83,6 +84,8 @@ def test_damaged_files_are_named(tmp_path):
     (tmp_path / "bytes.jsonl").write_bytes(b'{"text": "\xff"}\n')
     cut = zipped(tmp_path / "cut.gz")
     cut.write_bytes(cut.read_bytes()[:-200])
+    flipped = tmp_path / "flipped.gz"
+    flipped.write_bytes(b"\x1f\x8b\x08\0\0\0\0\0\0\3" + b"\xff" * 40)
     broken = parquet(tmp_path / "broken.parquet")
     broken.write_bytes(broken.read_bytes()[:2000])
     torn = dataset(tmp_path / "torn")
@@ -90,6 +93,7 @@ def test_damaged_files_are_named(tmp_path):
     for name, message in (
         ("bytes.jsonl", "UTF-8"),
         ("cut.gz", "ends in the middle"),
+        ("flipped.gz", "is damaged: .*invalid block type"),
         ("broken.parquet", "Parquet"),
         ("torn", "Arrow"),
     ):

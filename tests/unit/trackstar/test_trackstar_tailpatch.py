@@ -6,6 +6,7 @@ import pytest
 import tiny
 import torch
 from safetensors.torch import load_file, save_file
+from transformers.optimization import Adafactor
 
 from app.errors import UserError
 from app.trackstar.encode import Query
@@ -53,6 +54,61 @@ def test_the_change_is_that_of_a_real_training_step(load, kind, optimizer):
             want = 100 * (probability(model, loaded, query) - was)
             assert change == pytest.approx(want, rel=2e-3, abs=1e-7)
     assert max(abs(change) for changes in got for change in changes) > 1e-4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"scale_parameter": False}, {"scale_parameter": True, "beta1": 0.9, "weight_decay": 0.1}],
+    ids=["trainer", "all"],
+)
+def test_transformers_adafactor_steps_by_its_own_formulas(tmp_path, options):
+    """`Trainer(optim="adafactor")` saves it: other clipping, no bound on the rate, RMS scaling only if asked for."""
+    path = tiny.save_model(tmp_path / "m", optimizer=None)
+    model = load_model(path).model.requires_grad_()
+    real = Adafactor(model.parameters(), lr=1e-2, relative_step=False, **options)
+    tiny.train(model, real, tiny.TEXTS, 8)
+    model.save_pretrained(path)
+    state = copy.deepcopy(real.state_dict())
+    torch.save(state, path / "optimizer.pt")
+    loaded = load_model(path)
+    before = probability(model, loaded, QUERIES[1])
+    got = TailPatch(loaded).measure(QUERIES[1], tiny.TEXTS[:1])
+    tiny.train(model, real, tiny.TEXTS[:1], 1)
+    assert got[0] == pytest.approx(100 * (probability(model, loaded, QUERIES[1]) - before), rel=2e-3)
+    assert abs(got[0]) > before  # a hundredth of it, in points
+
+
+def test_a_state_in_half_precision_steps_as_well(tmp_path):
+    """Models trained in bfloat16 have their moments in it; the step is computed in the weights' precision."""
+    path = tiny.save_model(tmp_path / "m", optimizer="adamw")
+    want = TailPatch(load_model(path)).measure(QUERIES[0], tiny.TEXTS[:2])
+    state = torch.load(path / "optimizer.pt")
+    for entry in state["state"].values():
+        entry |= {key: entry[key].bfloat16() for key in ("exp_avg", "exp_avg_sq")}
+    torch.save(state, path / "optimizer.pt")
+    patch = TailPatch(load_model(path))
+    assert {moment.dtype for moments in patch.moments.values() for moment in moments.values()} == {
+        torch.float32
+    }
+    assert patch.measure(QUERIES[0], tiny.TEXTS[:2]) == pytest.approx(want, rel=0.05)
+
+
+@pytest.mark.parametrize(("optimizer", "gone"), [("adamw", "exp_avg"), ("adafactor", "variance")])
+def test_a_state_that_is_not_whole_names_the_parameter(tmp_path, optimizer, gone):
+    """Enough for V, perhaps; not for a step."""
+    path = tiny.save_model(tmp_path / "m", optimizer=optimizer)
+    if optimizer == "adamw":
+        state = torch.load(path / "optimizer.pt")
+        for entry in state["state"].values():
+            entry.pop(gone)
+        torch.save(state, path / "optimizer.pt")
+    else:
+        tensors = load_file(path / "optimizer.safetensors")
+        kept = {key: value for key, value in tensors.items() if not key.endswith(gone)}
+        kept |= {key.replace(gone, "exp_avg"): value for key, value in tensors.items() if key.endswith(gone)}
+        save_file(kept, path / "optimizer.safetensors", metadata={"learning_rate": "0.01"})
+    with pytest.raises(UserError, match=f"has no {gone}: no step"):
+        TailPatch(load_model(path))
 
 
 def test_weights_and_state_are_bit_for_bit_what_they_were(load):

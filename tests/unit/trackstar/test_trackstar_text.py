@@ -2,6 +2,7 @@
 
 import pytest
 import tiny
+from tokenizers import Tokenizer, models, normalizers, trainers
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
@@ -55,6 +56,23 @@ def test_a_tokenizer_without_special_tokens_gets_none():
 )
 def test_one_space_stands_between_prompt_and_completion(prompt, completion, want):
     assert spaced(prompt, completion) == want
+
+
+def test_a_tokenizer_that_adds_its_own_space_does_not_double_it():
+    """SentencePiece's way, in many a tokenizer.json: a passage and a query of the same words have the same tokens."""
+    inner = Tokenizer(models.BPE())
+    inner.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")]
+    )
+    words = [word for text in tiny.TEXTS for word in text.split()]
+    inner.train_from_iterator(words, trainers.BpeTrainer(special_tokens=["<s>", "</s>"], show_progress=False))
+    made = Texts(PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>"), 48)
+    query = Query("The capital of France is", "Paris, and Paris lies", span=(11, 16))
+    whole = made.passages([f"{query.prompt} {query.completion}"])[0].ids[:-1]
+    assert made.query(query).ids == whole
+    located = made.located_query(query)
+    joined = f"{query.prompt} {query.completion}"
+    assert [joined[slice(*located.offsets[at])].strip() for at in located.example.targets] == ["Paris"]
 
 
 def test_the_border_between_prompt_and_completion_is_stable():

@@ -1,4 +1,4 @@
-"""Tiny random models of four architectures with a real tokenizer and, if asked, a real optimizer's state."""
+"""Tiny random models of some architectures with a real tokenizer and, if asked, a real optimizer's state."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -12,6 +12,7 @@ from transformers import (
     AutoModelForCausalLM,
     Gemma2Config,
     GPT2Config,
+    GPTNeoConfig,
     GPTNeoXConfig,
     LlamaConfig,
     Olmo2Config,
@@ -53,7 +54,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 
 def configuration(kind: str):
-    """`llama` has grouped-query attention and tied embeddings; `gpt2` stores its weights transposed."""
+    """`llama` has grouped-query attention and tied embeddings, `gpt2` weights stored transposed; `neo` lists its key first."""
     vocab = len(tokenizer())
     common = {"vocab_size": vocab, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2}
     if kind == "gpt2":
@@ -68,6 +69,9 @@ def configuration(kind: str):
     if kind == "gemma":
         caps = {"final_logit_softcapping": 2.0, "attn_logit_softcapping": 5.0, "head_dim": 8}
         return Gemma2Config(num_key_value_heads=2, **caps, **sizes, **common)
+    if kind == "neo":
+        kinds = [[["global", "local"], 1]]
+        return GPTNeoConfig(hidden_size=24, num_layers=2, num_heads=4, attention_types=kinds, **common)
     if kind == "neox":
         return GPTNeoXConfig(**sizes, **common)
     if kind == "olmo":
