@@ -30,6 +30,7 @@ KINDS = {
 seconds, without the polysemous codes that nothing here uses."""
 PQ_NUMBERS, PQ_CENTROIDS = 8, 256
 APPROXIMATE = {"int8", "int4", "pq"}
+GPU_MOST = 2_048  # rows that GPU FAISS can be asked for
 TRAIN_ROWS = 20_000  # rows drawn for training a quantiser
 CHUNK = 8_192  # rows added, or scored in torch, at a time
 THREADS = faiss.omp_get_max_threads()
@@ -63,7 +64,7 @@ def open_search(
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> Search:
-    """A search over an opened index; on a CUDA device with GPU FAISS where it is there, else with torch.
+    """A search over an opened index; on a CUDA device with GPU FAISS where it is there and has the kind, else with torch.
 
     Quantisers are trained once and kept in the index directory as `search-KIND.faiss`.
 
@@ -75,7 +76,7 @@ def open_search(
     """
     kind = kind or index.manifest.search.get("kind", "exact")
     check_kind(kind, index.manifest.dimension)
-    if device.startswith("cuda") and not _faiss_gpus():
+    if device.startswith("cuda") and (kind in APPROXIMATE or not _faiss_gpus()):
         from app.retrieval.torch_search import TorchSearch
 
         return TorchSearch(index, device)
@@ -129,14 +130,19 @@ class FaissSearch:
         self._starts = np.cumsum([0, *(len(shard) for shard in index.rows)])
         self._scale = 1.0 / index.manifest.row_scale
         self._blank = np.asarray(index.manifest.zero_rows, dtype=np.int64)
-        empty, self._codes = _coded(index, kind, progress)
-        cuts = [0, len(self._codes)] if gpu else _cuts(index.manifest.passages, index.manifest.dimension)
-        self._parts = [(start, _over(empty, self._codes[start:end])) for start, end in pairwise(cuts)]
+        self._most = int(self._starts[-1])
         if gpu:
+            # Of the flat indexes this is the one that is sharded over devices; they keep its numbers as float16.
             options = faiss.GpuMultipleClonerOptions()
             options.shard = True
             options.useFloat16 = kind != "float32"
-            self._parts = [(0, faiss.index_cpu_to_all_gpus(self._parts[0][1], options))]
+            empty, codes = _coded(index, "float32", progress)
+            self._parts = [(0, faiss.index_cpu_to_all_gpus(_over(empty, codes), options))]
+            self._most = min(self._most, GPU_MOST)
+        else:
+            empty, self._codes = _coded(index, kind, progress)
+            cuts = _cuts(index.manifest.passages, index.manifest.dimension)
+            self._parts = [(start, _over(empty, self._codes[start:end])) for start, end in pairwise(cuts)]
         self._threads = ThreadPoolExecutor(
             len(self._parts), initializer=faiss.omp_set_num_threads, initargs=(1,)
         )
@@ -146,13 +152,12 @@ class FaissSearch:
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `Search.search`."""
         asked = np.ascontiguousarray(-queries if opponents else queries, dtype=np.float32)
-        total = int(self._starts[-1])
         if self.kind in APPROXIMATE:
-            _, rows = self._scan(asked, min(max(k + len(self._blank) + 30 * k, 300), total))
+            _, rows = self._scan(asked, min(max(k + len(self._blank) + 30 * k, 300), self._most))
             scores = np.stack([self._exact(query, found) for query, found in zip(asked, rows, strict=True)])
             scores = _hits(scores, rows, self._blank)
         else:
-            scores, rows = with_ties(lambda wanted: self._scan(asked, wanted), k, self._blank, total)
+            scores, rows = with_ties(lambda wanted: self._scan(asked, wanted), k, self._blank, self._most)
         return ranked(scores, rows, k, self._scale, opponents)
 
     def _scan(self, asked: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
