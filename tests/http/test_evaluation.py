@@ -234,6 +234,7 @@ def test_influence_that_was_not_measured_is_said_with_the_command_that_does(
     [
         ("run=bm25&measure=beauty", "There is no measure “beauty”"),
         ("run=bm25", "No measure is named"),
+        ("run=bm25&measure=beauty&kind=states", "no measure “beauty”"),
         ("run=bm25&measure=mrr&page=0", "begin at 1"),
     ],
 )

@@ -101,7 +101,7 @@ def _read(session: Db, asked: AskedQuery) -> tuple[Run, Run | None, Asked]:
     Raises:
         UserError: the measure or type is unknown.
     """
-    if asked.measure not in LABELS and asked.kind not in KINDS:
+    if asked.measure not in LABELS and (asked.measure or asked.kind not in KINDS):
         raise UserError(
             f"There is no measure “{asked.measure}”." if asked.measure else "No measure is named.",
             field="measure",
