@@ -72,6 +72,7 @@ def test_without_runs_the_prompts_own_are_compared(client: TestClient, prompt: s
         ("/compare?runs=trackstar,%00", 404, "no run"),
         ("/compare?runs=trackstar,bm25,dense", 422, "two runs at a time"),
         ("/compare?runs=trackstar,bm25&after=x", 422, "no place"),
+        ("/compare?runs=trackstar,bm25&after=².²", 422, "no place"),
     ],
 )
 def test_what_cannot_be_compared_is_said_as_page_and_as_problem(

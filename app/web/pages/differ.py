@@ -120,7 +120,7 @@ def _place(after: str) -> tuple[int, int] | None:
     if not after:
         return None
     overlap, _, position = after.partition(".")
-    if not (overlap.isdigit() and position.isdigit() and len(after) < 20):
+    if not (overlap.isdecimal() and position.isdecimal() and len(after) < 20):
         raise UserError(
             f"“{after}” is no place in this list.", remedy="Start from its first page.", field="after"
         )
