@@ -10,7 +10,7 @@ from app.evaluation.tables import settings_said, steps_said
 from app.store.tables import Run
 from app.web import charts, urls
 from app.web.figures import Asked, Figure, Key, Value, behind, estimate_row
-from app.web.listing_words import bucket_name, label
+from app.web.listing_words import WIDEST, bucket_name, bucket_number, label
 from app.web.words import METHODS
 
 Evaluated = tuple[Run, dict[str, Any]]
@@ -100,7 +100,7 @@ def by_slice(runs: Sequence[Evaluated], asked: Asked, measure: str) -> Figure | 
                 bucket = asked.by == "bucket"
                 name = bucket_name(value) if bucket else label(asked.by, value)
                 place = _count(value) if bucket else name
-                order[place] = int(value) if bucket and value.lstrip("-").isdigit() else 0
+                order[place] = bucket_number(value) if bucket else 0
                 url = behind(run, asked.task, measure, **{asked.by: value})
                 drawing.add(names[run.id], place, name, found, run, url)
     if not drawing.rows:
@@ -185,6 +185,8 @@ def along(
 
 def _count(bucket: str) -> str:
     """A frequency bucket as an axis has room for: `0`, `1`, `2–3`, `4–7`."""
-    number = int(bucket) if bucket.lstrip("-").isdigit() else 0
+    number = bucket_number(bucket)
+    if number > WIDEST:
+        return bucket_name(bucket)
     low, high = (1 << number) >> 1, (1 << number) - 1 if number > 0 else 0
     return f"{low:,}" if low >= high else f"{low:,}–{high:,}"

@@ -41,6 +41,7 @@ SORTS = {
     "probability": "most probable first",
     "tail-patch": "largest tail-patch first",
 }
+WIDEST = 63  # of a bucket whose range is told: counts that fill eight bytes
 PARTS = {"q": "the words", "where": "the expression"}
 
 
@@ -56,12 +57,19 @@ def label(name: str, value: str) -> str:
 
 
 def bucket_name(bucket: str) -> str:
-    """The range of counts behind a frequency bucket (see `app.store.prompts.bucket_of`)."""
-    number = int(bucket) if bucket.lstrip("-").isdigit() else 0
+    """The range of counts behind a frequency bucket (see `app.store.prompts.bucket_of`); past that, its number."""
+    number = bucket_number(bucket)
+    if number > WIDEST:
+        return f"bucket {bucket}"
     if number <= 0:
         return "never"
     low, high = 1 << (number - 1), (1 << number) - 1
     return words.times(low) if low == high else f"{low:,} to {high:,} times"
+
+
+def bucket_number(bucket: str) -> int:
+    """The bucket as a number, 0 for what is none."""
+    return int(bucket[:20]) if bucket.removeprefix("-").isdecimal() else 0
 
 
 def part_name(name: str, value: str) -> str:
