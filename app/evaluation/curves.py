@@ -25,10 +25,11 @@ _SWEPT = re.compile(r"trackstar-\d")
 
 @dataclass(frozen=True)
 class Curve:
-    """Runs of one method along an axis: (label, run), in order."""
+    """Runs of one method along an axis: (place, label, run), in order; `of` tells several of one method apart."""
 
     name: str
-    points: list[tuple[str, Run]]
+    points: list[tuple[float, str, Run]]
+    of: str = ""
 
 
 def ordered(runs: Iterable[Run]) -> list[Run]:
@@ -65,8 +66,9 @@ def over_mixing(runs: Iterable[Run]) -> list[Curve]:
             models.setdefault(run.model.name, {}).setdefault(round(mixing, 6), run)
     return [
         Curve(
-            "TrackStar" if len(models) == 1 else f"TrackStar, {name}",
-            [(f"{value:.4g}", found[value]) for value in sorted(found)],
+            "TrackStar",
+            [(value, f"{value:.4g}", found[value]) for value in sorted(found)],
+            "" if len(models) == 1 else name,
         )
         for name, found in models.items()
         if len(found) > 2
@@ -74,14 +76,15 @@ def over_mixing(runs: Iterable[Run]) -> list[Curve]:
 
 
 def over_training(runs: Sequence[Run]) -> list[Curve]:
-    """For each method, its runs over the checkpoints of one training, the finished model last."""
+    """For each method and training, its runs over the checkpoints, the finished model last."""
     groups: dict[tuple[str, str], list[tuple[float, str, Run]]] = {}
     bases = {base for run in runs if (base := checkpoint_of(run.model.name)[0]) != run.model.name}
     for run in runs:
         base, step = checkpoint_of(run.model.name)
         if base in bases:
             label = "final" if step is None else f"{step:,}"
-            groups.setdefault((run.method, base), []).append((step or float("inf"), label, run))
+            of = base if len(bases) > 1 else ""
+            groups.setdefault((run.method, of), []).append((step or float("inf"), label, run))
     return _curves(groups)
 
 
@@ -111,10 +114,10 @@ def short_count(count: int) -> str:
 
 def _curves(groups: dict[tuple[str, str], list[tuple[float, str, Run]]]) -> list[Curve]:
     curves = []
-    for (method, _), points in groups.items():
+    for (method, of), points in groups.items():
         at: dict[float, tuple[str, Run]] = {}
         for place, label, run in points:
             at.setdefault(place, (label, run))
         if len(at) > 1:
-            curves.append(Curve(method, [at[place] for place in sorted(at)]))
+            curves.append(Curve(method, [(place, *at[place]) for place in sorted(at)], of))
     return curves

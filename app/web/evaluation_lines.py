@@ -160,12 +160,13 @@ def by_depth(runs: Sequence[Evaluated], asked: Asked, measure: str) -> Figure | 
 def along(
     curves: Sequence[Curve], figures: dict[int, dict[str, Any]], task: str, measure: str, axis: str
 ) -> Figure | None:
-    """A measure along an axis on which runs of one method differ, one line a method."""
-    drawing = Drawing(measure)
+    """A measure along an axis on which runs of one method differ, one line a method (and model, where several are)."""
+    drawing, order = Drawing(measure), {}
     for curve in curves:
-        name = METHODS.get(curve.name, curve.name)
-        for place, run in curve.points:
+        name = ", ".join(filter(None, (METHODS.get(curve.name, curve.name), curve.of)))
+        for at, place, run in curve.points:
             if found := figures[run.id]["overall"].get(measure):
+                order[place] = at
                 drawing.add(name, place, place, found, run, behind(run, task, measure))
     if not drawing.rows:
         return None
@@ -179,7 +180,14 @@ def along(
         rows=drawing.rows,
         links=drawing.links,
         keys=drawing.keys(linked=False),
-        svg=charts.lines(drawing.series, x_label=axis, y_label=drawing.y_label, name=id_, title=title),
+        svg=charts.lines(
+            drawing.series,
+            x_label=axis,
+            y_label=drawing.y_label,
+            name=id_,
+            title=title,
+            order=sorted(order, key=order.__getitem__),
+        ),
     )
 
 
