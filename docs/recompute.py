@@ -19,7 +19,7 @@ def measures(record):
     lists = ("correct", "ais_scores", "tail_patches", "types")
     correct, ais, patches, types = (record.get(f"proponent_{name}") or [None] for name in lists)
     for by, judged, known in ("", correct, record.get("entailing_passage_ids", [])), (", by AIS", ais, []):
-        if known or set(judged) - {None}:
+        if set(judged) - {None} or (known and not record.get("proponents")):
             ranks = np.flatnonzero([score is not None and score >= 0.5 for score in judged]) + 1
             precisions = np.arange(1, ranks.size + 1) / ranks
             yield f"MRR{by}", (1 / ranks).max(initial=0)

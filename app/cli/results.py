@@ -41,7 +41,8 @@ def import_(
     Fields that Startrail does not know are kept; `startrail export` gives back the file, equal field by field.
 
     Give --prompts and --corpus to tie the results to a prompt set and corpus added before, for instance to those whose
-    statements are known. Give --model where files tell of different models.
+    statements are known: passages that the file does not judge are judged by these. Give --model where files tell of
+    different models.
     """
     from app.cli.progress import bar, console, kilobytes
     from app.interchange.pair import Names, import_results

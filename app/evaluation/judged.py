@@ -16,7 +16,7 @@ class Judged:
 
     Args:
         relevant: how many passages are known to state its fact; where none is, how many of those retrieved do.
-        judgeable: the store knows which passages state its fact, or the file judged its passages.
+        judgeable: its passages were judged, by the store or by the file; or passages state its fact and none was found.
     """
 
     prompt_id: int
@@ -97,7 +97,7 @@ def judged_prompts(session: Session, run: Run, task: str = "") -> list[Judged]:
                 right=right,
                 confidence=confidence,
                 relevant=relevant or sum(judged),
-                judgeable=bool(relevant) or any(row[0] is not None for row in mine),
+                judgeable=any(row[0] is not None for row in mine) if mine else bool(relevant),
                 correct=judged,
                 ais=[row[1] for row in mine],
                 kinds=[row[2] for row in mine],

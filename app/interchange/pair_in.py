@@ -1,6 +1,6 @@
 """A results file into the store: streaming, in the caller's transaction, what is known already found again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
@@ -16,7 +16,7 @@ from app.interchange.pair_match import Prompts, put_answers
 from app.interchange.pair_passages import Passages
 from app.store.models import register_model
 from app.store.names import slugify
-from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, Tombstone, now
+from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, Statement, Tombstone, now
 from app.store.writing import insert_rows, new_ids, write_alone
 
 AT_ONCE = 500  # records written together
@@ -151,6 +151,7 @@ class _Importer:
         prompts = self.prompts.ids(records)
         answers = put_answers(self.session, self.run.model_id, records, prompts)
         passages = self.passages.ids(records)
+        truth = self._truth([prompt["id"] for prompt in prompts])
         ids = new_ids(self.session, Result, len(records))
         if self.usual is None:
             self.usual = list(records[0].record)
@@ -161,6 +162,8 @@ class _Importer:
             summary: tuple[float | None, ...] = (None, None, None, None)
             for side, columns in parsed.sides.items():
                 found = passages[at, side]
+                if prompt["id"] in truth:
+                    columns = _judged(columns, found, truth[prompt["id"]])
                 if found:
                     stored[side] = columns | {"external_id": [external for _, external in found]}
                 if side == SIDES[0]:
@@ -175,6 +178,15 @@ class _Importer:
             self.session, Retrieved, ("result_id", "side", "rank", "passage_id", *_RETRIEVED), retrieved
         )
         self.count += len(records)
+
+    def _truth(self, prompts: list[int]) -> dict[int, set[int]]:
+        """The passages that state each prompt's fact, where the file's passages are those the prompts were made for."""
+        truth: dict[int, set[int]] = {}
+        if self.run.prompt_set.corpus_id == self.run.corpus_id:
+            query = select(Statement.prompt_id, Statement.passage_id).where(Statement.prompt_id.in_(prompts))
+            for prompt, passage in self.session.execute(query).tuples():
+                truth.setdefault(prompt, set()).add(passage)
+        return truth
 
     def finish(self) -> Run:
         """The run, complete."""
@@ -202,6 +214,17 @@ def _summary(columns: dict[str, Any]) -> tuple[float | None, ...]:
         max(ais, default=None),
         sum(patches) / len(patches) if patches else None,
     )
+
+
+def _judged(
+    columns: Mapping[str, Sequence[Any]], passages: list[tuple[int, str]], stating: set[int]
+) -> dict[str, Sequence[Any]]:
+    """The columns, each passage that the file did not judge judged by whether it states the fact."""
+    said = columns.get("correct", [None] * len(passages))
+    judged = [
+        each if each is not None else id_ in stating for each, (id_, _) in zip(said, passages, strict=True)
+    ]
+    return {**columns, "correct": judged}
 
 
 def _rows(result: int, side: str, columns: dict[str, Any], passages: list[int]) -> Iterator[tuple[Any, ...]]:

@@ -7,7 +7,8 @@ import pytest
 from records import OLD_NAMES, paper_record, write
 from sqlalchemy import select
 
-from app.interchange.pair import Names, guess_method, import_results
+from app.evaluation.judged import judged_prompts
+from app.interchange.pair import Names, export_results, guess_method, import_results
 from app.interchange.pair_match import guess_task
 from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import Store
@@ -74,6 +75,34 @@ def test_results_can_be_tied_to_a_corpus_and_prompts_added_before(store: Store, 
         found = session.scalars(select(Passage.external_id).join(Retrieved).order_by(Retrieved.rank)).all()
         assert found == ["b", "a"]
         assert (corpus.passage_count, session.query(Prompt).count()) == (2, 1)
+
+
+@pytest.mark.parametrize("said", [None, [None, None, False]])
+def test_passages_that_a_file_does_not_judge_are_judged_by_the_statements(
+    store: Store, tmp_path: Path, said: list[bool | None] | None
+) -> None:
+    """A file without judgements had an MRR of 0 over prompts whose statements are known; it still comes back equal."""
+    record = {
+        "example_id": "p1", "inputs_plaintext": "The capital of Ghana is", "targets_plaintext": "Accra",
+        "proponents": ["Ghana.", "Accra is Ghana's.", "Accra, Ghana"], "proponent_ids": ["b", "a", "c"],
+        **({"proponent_correct": said} if said else {}),
+    }  # fmt: skip
+    with store.session() as session:
+        texts = {"a": "Accra is Ghana's.", "b": "Ghana.", "c": "Accra, Ghana"}
+        corpus = add_corpus(session, "world", [PassageRecord(*each) for each in texts.items()])
+        asked = PromptRecord("p1", "The capital of Ghana is", "Accra", stated_by=["a", "c"])
+        add_prompts(session, "questions", [asked], corpus=corpus)
+        made = {}
+        for name, texts_of in (("world", "world"), ("elsewhere", "imported")):
+            into = Names("questions", texts_of, "m", "bm25")
+            made[name] = import_results(session, write(tmp_path / "a.jsonl", [record]), run=name, into=into)
+        judged = {name: judged_prompts(session, run)[0] for name, run in made.items()}
+        assert judged["world"].correct == [False, True, not said]
+        assert (judged["world"].judgeable, judged["world"].relevant) == (True, 2)
+        assert judged["elsewhere"].judgeable is bool(said)
+        first = select(Result.first_correct_rank).where(Result.run_id == made["world"].id)
+        assert session.scalar(first) == 2
+        assert list(export_results(session, made["world"])) == [record]
 
 
 def test_new_passages_are_found_by_their_words(store: Store, tmp_path: Path) -> None:
