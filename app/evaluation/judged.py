@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
+from app.interchange.pair_out import STATED
 from app.store.tables import Output, Prompt, Result, Retrieved, Run, Statement
 
 
@@ -15,7 +16,7 @@ class Judged:
     """One prompt of a run. Lists are in rank order.
 
     Args:
-        relevant: how many passages are known to state its fact; where none is, how many of those retrieved do.
+        relevant: how many passages state its fact, as the store or else the file knows; else how many of those retrieved.
         judgeable: its passages were judged, by the store or by the file; or passages state its fact and none was found.
     """
 
@@ -62,6 +63,7 @@ def judged_prompts(session: Session, run: Run, task: str = "") -> list[Judged]:
             Result.id,
             Output.correct,
             Output.confidence,
+            Result.extra[STATED],
             *(getattr(Prompt, name) for name in _OF_PROMPT.values()),
         )
         .join(Prompt, Prompt.id == Result.prompt_id)
@@ -86,10 +88,10 @@ def judged_prompts(session: Session, run: Run, task: str = "") -> list[Judged]:
     for result_id, correct, ais, kind, patch in session.execute(query).tuples():
         rows.setdefault(result_id, []).append((correct, ais, kind, patch))
     found = []
-    for result_id, right, confidence, *of_prompt in heads:
+    for result_id, right, confidence, named, *of_prompt in heads:
         known: dict[str, Any] = dict(zip(_OF_PROMPT, of_prompt, strict=True))
         mine = rows.get(result_id, [])
-        relevant = stated.get(known["prompt_id"], 0)
+        relevant = stated.get(known["prompt_id"], 0) or (len(named) if isinstance(named, list) else 0)
         judged = [bool(row[0]) for row in mine]
         found.append(
             Judged(

@@ -16,6 +16,8 @@ from typer.testing import CliRunner
 
 from app.cli.main import app
 from app.evaluation.measures import LABELS
+from app.evaluation.report import evaluate_runs
+from app.interchange.pair import import_results
 from app.settings import get_settings
 from app.store.engine import open_store
 from app.store.runs import get_run
@@ -156,6 +158,20 @@ def test_measures_that_only_some_prompts_have_are_means_over_those(exported: Pat
     overall = of_task("fact", recomputed("bm25"))
     assert {"MRR, by AIS", "recall@3, by AIS", "tail-patch@5"} <= set(overall)
     assert "tail-patch@10" not in overall, "one of the ten was not measured"
+
+
+def test_a_file_that_was_exported_has_the_same_figures_elsewhere(
+    exported: Path, recomputed: Any, tmp_path: Path
+) -> None:
+    """The file says which passages state each fact: what was not found counts against average precision there too."""
+    store = open_store(f"sqlite:///{tmp_path / 'elsewhere.db'}", migrate=True)
+    with store.session() as session:
+        brought = import_results(session, exported / "trackstar.jsonl", run="brought")
+        figures = evaluate_runs(session, [brought])["brought"]
+    store.engine.dispose()
+    everything = recomputed("trackstar")
+    assert set(figures) == {"fact", "arithmetic"}
+    assert sum(same(of_task(task, everything), found["overall"]) for task, found in figures.items()) > 50
 
 
 def test_a_figure_that_is_not_what_the_file_says_is_found(exported: Path, recomputed: Any) -> None:
