@@ -78,7 +78,7 @@ def evaluate(
     from app.store.runs import get_run
 
     settings = get_settings()
-    _check(by, json_file, markdown)
+    _check(by, task, json_file, markdown)
     store = open_store(settings.url, migrate=True)
     chosen = _chosen(store, runs, prompts, against)
     if ais:
@@ -118,19 +118,38 @@ def evaluate(
     for table in report_tables(report, against, [by]):
         show(table)
     if json_file:
-        json_file.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        _write(json_file, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     if markdown:
         texts = (table.markdown() for table in report_tables(report, against))
-        markdown.write_text("\n".join(texts), encoding="utf-8")
+        _write(markdown, "\n".join(texts))
 
 
-def _check(by: str, *files: Path | None) -> None:
+def _check(by: str, task: str, *files: Path | None) -> None:
     """Refuse before the work rather than after it."""
+    from app.store.prompts import TASKS
+
+    if task and task not in TASKS:
+        raise UserError(
+            f"There is no task “{task}”.", field="task", remedy=f"Use one of {', '.join(TASKS)}, or none."
+        )
     if by not in SLICES:
         raise UserError(f"There is no slice “{by}”.", field="by", remedy=f"Use one of {', '.join(SLICES)}.")
     for file in files:
         if file is not None and not file.absolute().parent.is_dir():
             raise UserError("The folder does not exist.", file=file, remedy="Make it first.")
+        if file is not None and file.is_dir():
+            raise UserError("It is a folder.", file=file, remedy="Name a file in it.")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"It cannot be written: {error.strerror}.",
+            file=file,
+            remedy="Name a file in a directory of yours; what was found is saved with the runs.",
+        ) from None
 
 
 def _chosen(store: "Store", names: str, prompt_set: str, against: str) -> "list[Run]":

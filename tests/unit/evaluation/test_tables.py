@@ -81,6 +81,31 @@ def test_a_slice_that_is_none_is_refused_before_any_work(home: Path) -> None:
     assert "There is no slice “colour”" in done.stderr
 
 
+def test_a_task_that_is_none_is_refused_before_any_work(home: Path) -> None:
+    """It was taken for a task without prompts: nothing was measured, and nothing said why."""
+    done = CliRunner().invoke(app, ["evaluate", "--tail-patch", "1", "--task", "facts"])
+    assert done.exit_code == 2
+    assert "There is no task “facts”" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--json", "--markdown"])
+def test_a_file_that_cannot_be_written_is_one_error(
+    home: Path, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder is refused before the work; what only writing shows, after it and without a traceback."""
+    done = CliRunner().invoke(app, ["evaluate", "--runs", "bm25", option, str(home)])
+    assert done.exit_code == 2
+    assert "It is a folder" in done.stderr
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    done = CliRunner().invoke(app, ["evaluate", "--runs", "bm25", option, str(home / "e")])
+    assert done.exit_code == 2
+    assert "It cannot be written: No space left on device" in done.stderr
+
+
 def test_runs_of_one_name_are_two_rows(home: Path) -> None:
     """Runs of two models may be called the same; neither may take the other's place."""
     done = CliRunner().invoke(
