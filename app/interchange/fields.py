@@ -17,10 +17,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from app.interchange.lines import Line
+from app.interchange.lines import MOST, Line
 
 LARGEST = sys.float_info.max
-MOST = (1 << 31) - 1  # the largest whole number a column holds
 Kind = Literal["text", "id", "count", "number", "truth", "texts"]
 
 

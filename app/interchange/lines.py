@@ -15,6 +15,7 @@ Progress = Callable[[int, int], None]
 """Called with bytes read so far and in all."""
 GZIP_MAGIC = b"\x1f\x8b"
 READ_AT_ONCE = 1 << 20  # bytes
+MOST = (1 << 31) - 1  # the largest whole number a column holds
 EVERY = 500  # lines between two signs of progress
 
 
@@ -55,12 +56,14 @@ class Line:
         return value
 
     def count(self, field: str) -> int | None:
-        """A field that must be a whole number from 0; None where it is missing."""
+        """A field that must be a whole number from 0 that a column holds; None where it is missing."""
         value = self.record.get(field)
         if value is None:
             return None
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise self.wrong(field, f"{str(value)[:60]!r} is no count.", "Give a whole number from 0.")
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST:
+            raise self.wrong(
+                field, f"{str(value)[:60]!r} is no count.", f"Give a whole number from 0 to {MOST}."
+            )
         return value
 
 

@@ -132,6 +132,14 @@ def test_a_file_of_another_kind_is_refused(
     assert contents(store) == before
 
 
+def test_a_count_that_no_column_holds_is_refused(run: Any, store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "asked.jsonl"
+    path.write_text('{"id": "a", "prompt": "x", "target": "y", "frequency": 99999999999999999999}\n')
+    before = contents(store)
+    refused(run("prompts", "add", path), f"{path}:1", "field frequency", "no count")
+    assert contents(store) == before
+
+
 def test_a_missing_file_is_refused(run: Any, store: Store, tmp_path: Path) -> None:
     refused(run("import", tmp_path / "none.jsonl", "--run", "x"), "none.jsonl", "no such file")
     refused(run("import", tmp_path, "--run", "x"), "no such file")
