@@ -127,7 +127,7 @@ def slice_of(prompt: Judged, by: str) -> str | None:
         return {True: "yes", False: "no", None: None}[prompt.right]
     if by == "bucket":
         return None if prompt.bucket is None else str(prompt.bucket)
-    return prompt.relation
+    return prompt.relation or None
 
 
 SLICES = ("relation", "bucket", "right", "confidence")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ranx import Qrels, evaluate
 from ranx import Run as RanxRun
 
+from app.evaluation.judged import Judged, parted
 from app.evaluation.measures import DEPTHS
 from app.evaluation.metrics import (
     average_precision,
@@ -233,3 +234,11 @@ def test_paired_differences_see_what_separate_intervals_hide() -> None:
     assert paired_difference([], []) is None
     with pytest.raises(ValueError, match="same prompts"):
         paired_difference([1.0], [])
+
+
+def test_a_relation_without_a_name_is_no_part() -> None:
+    """A file may say "relation": "": the address of its prompts could not name it and led to all of them."""
+    prompts = [
+        Judged(n, str(n), str(n), "q", "a", "fact", relation=r) for n, r in enumerate(("", None, "P36"))
+    ]
+    assert {name: len(own) for name, own in parted(prompts, "relation").items()} == {"P36": 1}
