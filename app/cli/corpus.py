@@ -48,6 +48,8 @@ def add(
 
     startrail corpus add corpus.jsonl.gz --name trex --facts queries.jsonl.gz --min-frequency 4 --max-facts 3500
     """
+    from rich.markup import escape
+
     from app.cli.progress import bar, console, kilobytes
     from app.interchange.plain import read_passages
     from app.interchange.trex import choose_facts, only
@@ -79,15 +81,13 @@ def add(
             corpus = add_corpus(session, name or stem(file), passages, description=description)
             session.expunge(corpus)
     about = f", which state {selection.facts:,} facts" if selection else ""
-    console.print(f"[green]✓[/] corpus {corpus.name}: {corpus.passage_count:,} passages{about}")
+    console.print(f"[green]✓[/] corpus {escape(corpus.name)}: {corpus.passage_count:,} passages{about}")
 
 
 @group.command("list")
 def list_() -> None:
     """The corpora there are."""
-    from rich.table import Table
-
-    from app.cli.progress import console
+    from app.cli.progress import console, listing
     from app.store.corpora import list_corpora
     from app.store.engine import open_store
 
@@ -97,11 +97,17 @@ def list_() -> None:
     if not corpora:
         console.print("No corpus yet. Add one with `startrail corpus add FILE`.")
         return
-    table = Table("corpus", "passages", "added", "sha256", "description", box=None, pad_edge=False)
-    for each in corpora:
-        added, sha = f"{each.created_at:%Y-%m-%d}", (each.sha256 or "grows")[:12]
-        table.add_row(each.name, f"{each.passage_count:,}", added, sha, each.description)
-    console.print(table)
+    rows = [
+        (
+            each.name,
+            f"{each.passage_count:,}",
+            f"{each.created_at:%Y-%m-%d}",
+            (each.sha256 or "grows")[:12],
+            each.description,
+        )
+        for each in corpora
+    ]
+    console.print(listing("corpus", "passages", "added", "sha256", "description", rows=rows))
 
 
 def stem(file: Path) -> str:

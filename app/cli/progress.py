@@ -1,7 +1,7 @@
 """One look for all long work: what is done, how fast, how long still. A line now and then where no terminal is."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column, Table
 from rich.text import Text
 
 
@@ -84,3 +85,11 @@ def _lines(description: str) -> Step:
 def kilobytes(step: Step) -> Callable[[int, int], None]:
     """The step for progress that is told in bytes."""
     return lambda done, total: step(done >> 10, total >> 10)
+
+
+def listing(*heads: str, rows: Iterable[Sequence[str]]) -> Table:
+    """A list of things by their names, which are never cut short nor taken for markup: they are typed again."""
+    table = Table(*(Column(head, overflow="fold") for head in heads), box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table

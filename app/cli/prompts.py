@@ -38,6 +38,8 @@ def add(
 
     startrail prompts add queries.jsonl.gz --corpus trex
     """
+    from rich.markup import escape
+
     from app.cli.corpus import stem
     from app.cli.progress import bar, console, kilobytes
     from app.interchange.plain import read_prompts
@@ -70,20 +72,18 @@ def add(
             raise
         count, linked = count_prompts(session, added)
     console.print(
-        f"[green]✓[/] prompts {added.name}: {count:,}, linked to the passages that state them {linked:,} times"
+        f"[green]✓[/] prompts {escape(added.name)}: {count:,}, linked to the passages that state them {linked:,} times"
     )
     if stated and stated.dropped:
         console.print(
-            f"  {stated.dropped:,} left out: not all their passages are in the corpus (first {stated.first})"
+            f"  {stated.dropped:,} left out: not all their passages are in the corpus (first {escape(stated.first)})"
         )
 
 
 @group.command("list")
 def list_() -> None:
     """The prompt sets there are."""
-    from rich.table import Table
-
-    from app.cli.progress import console
+    from app.cli.progress import console, listing
     from app.store.corpora import list_corpora
     from app.store.engine import open_store
     from app.store.prompts import list_prompt_sets
@@ -95,9 +95,8 @@ def list_() -> None:
     if not sets:
         console.print("No prompts yet. Add some with `startrail prompts add FILE`.")
         return
-    table = Table("prompt set", "prompts", "corpus", "added", box=None, pad_edge=False)
-    for each, count in sets:
-        table.add_row(
-            each.name, f"{count:,}", names.get(each.corpus_id or 0, "–"), f"{each.created_at:%Y-%m-%d}"
-        )
-    console.print(table)
+    rows = [
+        (each.name, f"{count:,}", names.get(each.corpus_id or 0, "–"), f"{each.created_at:%Y-%m-%d}")
+        for each, count in sets
+    ]
+    console.print(listing("prompt set", "prompts", "corpus", "added", rows=rows))

@@ -44,6 +44,8 @@ def import_(
     statements are known: passages that the file does not judge are judged by these. Give --model where files tell of
     different models.
     """
+    from rich.markup import escape
+
     from app.cli.progress import bar, console, kilobytes
     from app.interchange.pair import Names, import_results
     from app.store.engine import open_store
@@ -59,7 +61,7 @@ def import_(
             made = import_results(
                 session, file, run=run, into=Names(prompts, corpus, model, method), progress=kilobytes(step)
             )
-    console.print(f"[green]✓[/] run {made.slug} ({made.method}): {made.prompt_count:,} prompts")
+    console.print(f"[green]✓[/] run {made.slug} ({escape(made.method)}): {made.prompt_count:,} prompts")
 
 
 def export(
@@ -73,6 +75,8 @@ def export(
     What was imported comes back equal, field by field; a run of ours has the fields that have a value. The file appears
     under its name only when it is whole.
     """
+    from rich.markup import escape
+
     from app.cli.progress import bar, errors
     from app.interchange.pair import export_results
     from app.store.engine import open_store
@@ -85,7 +89,7 @@ def export(
             for number, record in enumerate(export_results(session, found), 1):
                 out.write(as_line(record))
                 step(number, found.prompt_count)
-    errors.print(f"[green]✓[/] {output}: {found.prompt_count:,} records")
+    errors.print(f"[green]✓[/] {escape(str(output))}: {found.prompt_count:,} records")
 
 
 def as_line(record: dict[str, object]) -> bytes:
@@ -124,9 +128,7 @@ def _whole_file(path: Path) -> Iterator[IO[bytes]]:
 @runs.command("list")
 def list_() -> None:
     """The runs there are."""
-    from rich.table import Table
-
-    from app.cli.progress import console
+    from app.cli.progress import console, listing
     from app.store.engine import open_store
     from app.store.runs import list_runs
 
@@ -136,13 +138,13 @@ def list_() -> None:
     if not found:
         console.print("No run yet. Make one with `startrail import FILE --run NAME` or `startrail retrieve`.")
         return
-    table = Table(
-        "run", "method", "prompts", "model", "prompt set", "corpus", "made", box=None, pad_edge=False
-    )
-    for each in found:
-        names = (each.model.name, each.prompt_set.name, each.corpus.name)
-        table.add_row(each.slug, each.method, f"{each.prompt_count:,}", *names, f"{each.created_at:%Y-%m-%d}")
-    console.print(table)
+    heads = ("run", "method", "prompts", "model", "prompt set", "corpus", "made")
+    rows = [
+        (run.slug, run.method, f"{run.prompt_count:,}", run.model.name, run.prompt_set.name, run.corpus.name,
+         f"{run.created_at:%Y-%m-%d}")
+        for run in found
+    ]  # fmt: skip
+    console.print(listing(*heads, rows=rows))
 
 
 @runs.command()

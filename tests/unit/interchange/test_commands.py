@@ -14,6 +14,7 @@ from records import paper_record, write
 from sqlalchemy import select
 from typer.testing import Result
 
+from app.cli.progress import console
 from app.interchange.trex import choose_facts
 from app.store.engine import Store
 from app.store.permalinks import reason_gone
@@ -237,3 +238,24 @@ def test_a_run_that_was_made_here_is_exported_in_the_papers_words(
     assert {name: first[name] for name in known} == known
     assert set(first) - set(known) == {"task", "model_answer"}
     done(run("import", tmp_path / "out.jsonl", "--run", "again"))
+
+
+def test_names_are_listed_whole_however_narrow_the_terminal(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are typed again: of two that began alike, the first letters were shown; and [/b] was taken for markup."""
+    monkeypatch.setattr(console, "_width", 70)
+    path = write(tmp_path / "a.jsonl", [paper_record()])
+    names = ("of-a-long-name-that-ends-in-one", "of-a-long-name-that-ends-in-two")
+    for name in names:
+        made = run(
+            "import", path, "--run", name, "--method", "[/b]", "--prompts", "[red]", "--corpus", "[/i]"
+        )
+        assert made.exit_code == 0, made.output
+        assert "([/b])" in made.stdout
+    for command in ("runs", "prompts", "corpus"):
+        listed = run(command, "list")
+        assert listed.exit_code == 0, listed.output
+        cells = [line.split("  ")[0] for line in listed.stdout.splitlines()]
+        wanted = {"runs": names, "prompts": ("[red]",), "corpus": ("[/i]",)}[command]
+        assert all(each in "".join(cells) for each in wanted), listed.stdout
