@@ -11,6 +11,7 @@ from app.evaluation.tables import Table
 Report = Mapping[str, Mapping[str, Any]]
 BY_SLICE = ("mrr", "tail_patch_10")
 BY_DEPTH = ("recall_at", "precision_at", "tail_patch")
+NAME = 12  # characters that a run's name has at the least
 WAYS = {
     "relation": "relation",
     "bucket": "frequency in the corpus",
@@ -102,14 +103,19 @@ def show(table: Table) -> None:
     wide = [] if room else [LABELS[name] for name in tables.WIDE]
     places = [at for at, head in enumerate(table.heads) if head not in wide]
     drawn = Drawn(title=Text(table.title), title_justify="left")
-    drawn.add_column("run", min_width=12)
+    rows = [(name, *(_cell(cells[at], table.part) for at in places)) for name, *cells in table.body]
+    longest, *needed = (
+        max(len(part) for row in rows for part in row[at].split("\n")) for at in range(len(places) + 1)
+    )
+    left = console.width - sum(needed) - 3 * len(needed) - 4  # for names, when every number is whole
+    drawn.add_column("run", width=max(NAME, min(longest, left)), overflow="fold")
     for at in places:
-        drawn.add_column(table.heads[at].replace("@", "\n@"), justify="right")
-    for name, *cells in table.body:
-        drawn.add_row(Text(name), *(Text(_cell(cells[at], table.part)) for at in places))
+        drawn.add_column(table.heads[at].replace("@", "\n@"), justify="right", overflow="fold")
+    for row in rows:
+        drawn.add_row(*map(Text, row))
     console.print(drawn)
     if table.note and not table.part:
-        console.print(table.note)
+        console.print(Text(table.note))
 
 
 def _cell(said: str, part: bool) -> str:

@@ -8,7 +8,9 @@ import pytest
 from evaluated import QUALITY, SETTINGS, fill
 from typer.testing import CliRunner
 
+from app.cli.evaluation_tables import show
 from app.cli.main import app
+from app.cli.progress import console
 from app.evaluation.tables import Table, ais_said, rules_said, settings_said
 from app.settings import get_settings
 from app.store.engine import open_store
@@ -148,6 +150,27 @@ def test_it_is_said_who_gave_ais_scores() -> None:
     assert ais_said([{"ais_threshold": 0.5}]).endswith("from a score of 0.5 on, as the files give them.")
     scored = [{"ais_threshold": 0.7, "ais_model": "nli"}, {"ais_threshold": 0.7}]
     assert ais_said(scored).endswith("from a score of 0.7 on, as the files give them or else nli.")
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_a_narrow_terminal_cuts_neither_names_nor_numbers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int
+) -> None:
+    """Of two runs of one beginning the same letters were shown, and the last numbers lost their digits."""
+    monkeypatch.setattr(console, "_width", width)
+    heads = ["states the fact", "names subject and target", "same relation, another subject", "names the target",
+             "names the subject", "part of a name", "none of these"]  # fmt: skip
+    names = ("demo-trackstar-0.3", "demo-trackstar-0.5", "x" * 200)
+    body = [[name, *(f"0.{n}{at}{at}" for at in range(7))] for n, name in enumerate(names)]
+    show(Table("Types", heads, body, part=True))
+    rows = [line.split("│") for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    said = ["".join(row[at].strip() for row in rows) for at in range(1, 9)]
+    assert said == ["".join(column) for column in zip(*body, strict=True)]
+
+
+def test_names_in_a_note_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    show(Table("Measures", ["MRR"], [["a", "0.1"]], "1 step of adafactor (a, [/b])"))
+    assert "1 step of adafactor (a, [/b])" in capsys.readouterr().out
 
 
 def test_names_cannot_break_a_markdown_table() -> None:
