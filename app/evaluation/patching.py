@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.store.chunks import chunks
 from app.store.engine import Store
-from app.store.tables import Passage, Prompt, Result, Retrieved, Run
+from app.store.tables import Evaluation, Passage, Prompt, Result, Retrieved, Run
 from app.trackstar.tailpatch import TailPatch
 from app.trackstar.text import Query
 
@@ -71,11 +71,25 @@ def patch_runs(
 
 
 def _begin(session: Session, run: Run, settings: dict[str, Any], again: bool) -> None:
-    """Figures of one run must all be of one kind: the settings are part of every figure."""
+    """Figures of one run must all be of one kind: the settings are part of every figure.
+
+    What was measured before goes with the figures made of it: stopped on the way, they would stand beside a step that
+    they are not of.
+    """
     earlier = run.metrics.get("tail_patch_settings")
+    own = select(Result.id).where(Result.run_id == run.id)
     if again:
-        own = select(Result.id).where(Result.run_id == run.id)
         session.execute(update(Retrieved).where(Retrieved.result_id.in_(own)).values(tail_patch=None))
+        session.execute(update(Result).where(Result.run_id == run.id).values(tail_patch=None))
+        session.execute(delete(Evaluation).where(Evaluation.run_id == run.id))
+    elif earlier is None and session.scalar(
+        select(Retrieved.rank).where(Retrieved.result_id.in_(own), Retrieved.tail_patch.is_not(None)).limit(1)
+    ):
+        raise UserError(
+            f"The tail-patches of “{run.slug}” came with its file, which does not say by which step.",
+            field="tail-patch",
+            remedy="Give --again to measure all of them anew.",
+        )
     elif earlier is not None and earlier != settings:
         raise UserError(
             f"The tail-patches of “{run.slug}” were measured with other settings:"
@@ -84,7 +98,8 @@ def _begin(session: Session, run: Run, settings: dict[str, Any], again: bool) ->
             field="tail-patch",
             remedy="Give --again to measure all of them anew.",
         )
-    run.metrics = {**run.metrics, "tail_patch_settings": settings}
+    forgotten = {"tail_patch": None} if again else {}
+    run.metrics = {**run.metrics, **forgotten, "tail_patch_settings": settings}
 
 
 def _chosen(session: Session, run: Run, task: str, limit: int | None, seed: int) -> set[int]:

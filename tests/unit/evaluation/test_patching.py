@@ -7,8 +7,10 @@ from sqlalchemy import func, select
 from app.errors import UserError
 from app.evaluation import patching
 from app.evaluation.patching import patch_runs
+from app.evaluation.report import evaluate_runs
 from app.store.corpora import get_corpus
 from app.store.engine import Store
+from app.store.evaluations import figures_of
 from app.store.prompts import PromptRecord, add_prompts
 from app.store.runs import get_run
 from app.store.tables import Passage, Prompt, Result, Retrieved, Run
@@ -151,3 +153,39 @@ def test_figures_of_two_learning_rates_are_never_mixed(runs: Store, patch: TailP
     assert all(after[key] != before[key] for key in before)
     with runs.session() as session:
         assert session.scalar(select(func.count()).where(Retrieved.tail_patch.is_not(None))) == FACTS
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_no_figure_stands_beside_a_step_it_is_not_of(runs: Store, patch: TailPatch) -> None:
+    """Stopped while all is measured anew, with another learning rate: the figures of the old one are gone with it."""
+    patch_runs(runs, ["bm25"], patch, k=1, task="fact")
+    with runs.session() as session:
+        evaluate_runs(session, [get_run(session, "bm25")])
+        assert "tail_patch_1" in figures_of(session, get_run(session, "bm25"))["fact"]["overall"]
+
+    def stop(done: int, total: int) -> None:
+        raise Stopped
+
+    larger = TailPatch(patch.model, learning_rate=2 * patch.rate)
+    with pytest.raises(Stopped):
+        patch_runs(runs, ["bm25"], larger, k=1, task="fact", again=True, progress=stop)
+    with runs.session() as session:
+        run = get_run(session, "bm25")
+        assert run.metrics["tail_patch_settings"] == larger.settings
+        assert run.metrics["tail_patch"] is None
+        assert figures_of(session, run) == {}
+        assert set(session.scalars(select(Result.tail_patch).where(Result.run_id == run.id))) == {None}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_tail_patches_of_a_file_are_not_taken_for_ours(runs: Store, patch: TailPatch) -> None:
+    """Nobody knows by which step they were measured: with ours beside them they would be said to be of it."""
+    patch_runs(runs, ["bm25"], patch, k=1, task="fact")
+    with runs.session() as session:
+        get_run(session, "bm25").metrics = {}
+    before = changes(runs, "bm25")
+    with pytest.raises(UserError, match="came with its file") as refused:
+        patch_runs(runs, ["bm25"], patch, k=2, task="fact")
+    assert "--again" in str(refused.value)
+    assert changes(runs, "bm25") == before
+    assert patch_runs(runs, ["bm25"], patch, k=2, task="fact", again=True) == 2 * FACTS
