@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from app.interchange.pair import export_results, import_results
 from app.store.engine import open_store
+from app.store.runs import get_run
 from app.web.exports import END
 
 FILTERS = (
@@ -121,6 +122,19 @@ def test_the_browsers_copy_is_kept_while_nothing_changed(client: TestClient) -> 
         assert (again.status_code, again.content) == (304, b"")
         assert client.get(f"{url}&task=fact").headers["etag"] != answer.headers["etag"]
         assert answer.headers["content-disposition"].startswith('attachment; filename="bm25')
+
+
+def test_an_evaluated_run_is_another_file_than_before(client: TestClient) -> None:
+    """The browser kept the copy without types and tail-patches: 304, though the file has them now."""
+    store = client.app.state.store  # type: ignore[attr-defined]
+    before = {url: client.get(url).headers["etag"] for url in ("/runs/bm25.csv", "/runs/bm25.jsonl")}
+    with store.session() as session:
+        run = get_run(session, "bm25")
+        kept, run.metrics = run.metrics, {**run.metrics, "evaluated_at": "2026-01-01T00:00:00"}
+    for url, tag in before.items():
+        assert client.get(url, headers={"If-None-Match": tag}).status_code == 200
+    with store.session() as session:
+        get_run(session, "bm25").metrics = kept
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def _list(request: Request, session: Db, asked: Asked, run: str, kind: str) -> R
         raise NotFound("There is no run to export.", remedy="Load a results file first.")
     chosen = get_run(session, run) if run else runs[0]
     total = browse.count(session, chosen, asked.filters())
-    tag = etag(kind, chosen.slug, chosen.finished_at, asked.query(), total)
+    tag = etag(kind, chosen.slug, chosen.finished_at, chosen.metrics, asked.query(), total)
     store: Store = request.app.state.store
     chunks = (
         csv_rows(LIST_COLUMNS, _batches(store, chosen.slug, asked, _summary))
