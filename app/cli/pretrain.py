@@ -1,6 +1,7 @@
 """`startrail pretrain`: a small language model from scratch, on any corpus."""
 
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,6 +57,7 @@ def pretrain(
     from app.store.engine import open_store
 
     settings = get_settings()
+    _check(settings.models, name, checkpoints)
     store = open_store(settings.url, migrate=True)
     with store.session() as session:
         texts = [text for _, _, text in stream_passages(session, get_corpus(session, corpus).id)]
@@ -84,11 +86,30 @@ def pretrain(
     )
 
 
+def _check(models: Path, name: str, checkpoints: int) -> None:
+    """Refuse before the training what would be in its way when it is done."""
+    if Path(name).name != name:
+        raise UserError(
+            f"“{name}” is no name of a directory in {models}.",
+            field="name",
+            remedy="Give a --name without slashes.",
+        )
+    taken = sorted(path.name for path in models.glob(f"{escape(name)}-step-*") if path.exists())
+    if checkpoints and taken:
+        raise UserError(
+            f"There are models of the checkpoints' names already: {', '.join(taken)}.",
+            field="name",
+            remedy="Choose another --name, or remove them first.",
+        )
+
+
 def _name_checkpoints(model: Path) -> list[str]:
     """Make `NAME/checkpoints/step-N` a model of its own, `NAME-step-N`: the charts know it by that name."""
     found = sorted(model.glob("checkpoints/step-*"), key=lambda path: int(path.name.rpartition("-")[2]))
     for folder in found:
-        model.with_name(f"{model.name}-{folder.name}").symlink_to(folder.relative_to(model.parent))
+        link = model.with_name(f"{model.name}-{folder.name}")
+        link.unlink(missing_ok=True)  # left of a model that was removed: it leads nowhere
+        link.symlink_to(folder.relative_to(model.parent))
     return [f"{model.name}-{folder.name}" for folder in found]
 
 
