@@ -12,12 +12,12 @@ from bs4 import BeautifulSoup
 from evaluated import QUALITY, fill
 from fastapi.testclient import TestClient
 from sites import site
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from app.evaluation.report import evaluate_runs
 from app.store.engine import open_store
 from app.store.runs import list_runs
-from app.store.tables import Retrieved
+from app.store.tables import Evaluation, Retrieved
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -227,6 +227,19 @@ def test_influence_that_was_not_measured_is_said_with_the_command_that_does(
         ):
             text = html(client, f"/evaluation?task={task}").get_text(" ")
             assert f"was not measured: startrail evaluate {command} does" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_runs_without_facts_are_shown_by_the_task_they_have(database_url: str, tmp_path: Path) -> None:
+    """The page said that no run has figures for this task, and with one task only it offered no other."""
+    with site(database_url, tmp_path) as client:
+        with client.app.state.store.session() as session:  # type: ignore[attr-defined]
+            fill(session)
+            session.execute(delete(Evaluation).where(Evaluation.task == "fact"))
+        page = twin(client, "/evaluation")
+        assert page["asked"]["task"] == "arithmetic"
+        assert len(page["rows"]) == len(QUALITY)
+        assert twin(client, page["rows"][0]["cells"]["mrr"]["url"])["prompts"] == 6
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,10 @@ SETTINGS = ("optimizer", "learning_rate", "steps")
 
 
 def _page(session: Session, asked: Asked) -> EvaluationPage:
+    known = evaluated_tasks(session)
+    tasks = sorted({task for tasks in known.values() for task in tasks}, key=_place)
+    if asked.task == Asked().task and tasks and asked.task not in tasks:
+        asked = asked.model_copy(update={"task": tasks[0]})
     found = [(run, figures) for run, figures in evaluated(session, asked.task) if figures["overall"]]
     sets = list(dict.fromkeys(run.prompt_set.name for run, _ in found))
     asked = asked.model_copy(update={"set": asked.set if asked.set in sets else sets[0] if sets else ""})
@@ -147,16 +151,13 @@ def _page(session: Session, asked: Asked) -> EvaluationPage:
     figures = of_runs(own, drawn, every, asked)
     for each in figures:
         each.csv_url = urls.twin(asked.url(table=each.id), "csv")
-    everything, known = list_runs(session), evaluated_tasks(session)
-    tasks = {task for tasks in known.values() for task in tasks}
+    everything = list_runs(session)
     return EvaluationPage(
         asked=asked,
         sets=_choices(sets, asked.set, lambda name: asked.url(set=name, model="", run=(), against="")),
         tasks=[
             Choice(value=task, label=task_name(task), url=asked.url(task=task), chosen=task == asked.task)
-            for task in sorted(
-                tasks, key=lambda task: (list(TASKS).index(task) if task in TASKS else 9, task)
-            )
+            for task in tasks
         ],
         slices=[
             Choice(value=by, label=name, url=asked.url(by=by) + "#slices", chosen=by == asked.by)
@@ -185,6 +186,10 @@ def _page(session: Session, asked: Asked) -> EvaluationPage:
         unevaluated=[run.slug for run in everything if run.id not in known and run.status == "done"],
         csv_url=urls.twin(asked.url(), "csv"),
     )
+
+
+def _place(task: str) -> tuple[int, str]:
+    return list(TASKS).index(task) if task in TASKS else len(TASKS), task
 
 
 def _choices(names: Iterable[str], chosen: str, url: Any) -> list[Choice]:
