@@ -1,8 +1,16 @@
 """Open to everybody: axe finds nothing on any page in light and dark; nothing scrolls sideways on a small phone."""
 
+import shutil
+from pathlib import Path
+from typing import Any
+
+import evaluated
 import pytest
 from axe import violations
 from playwright.sync_api import Browser, Page
+
+from app.settings import Settings
+from app.store.engine import open_store
 
 PAGES = (
     "/",
@@ -126,6 +134,31 @@ def test_charts_and_their_tables_are_open_to_everybody(
             found[path] = broken
         if page.evaluate("document.documentElement.scrollWidth") > width:
             found[f"width of {path}"] = page.evaluate("document.documentElement.scrollWidth")
+    context.close()
+    assert found == {}
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_a_name_of_200_letters_breaks_no_page(
+    browser: Browser, tmp_path: Path, migrated_sqlite: Path, serve: Any, width: int
+) -> None:
+    """As long as the importer lets it be, and without a place to break: in headings, tables, keys and choices."""
+    shutil.copy(migrated_sqlite, tmp_path / "startrail.db")
+    store = open_store(f"sqlite:///{tmp_path / 'startrail.db'}")
+    with store.session() as session:
+        for run in evaluated.fill(session):
+            run.name = run.slug.replace("-", "n").ljust(200, "n")
+    store.engine.dispose()
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    page = context.new_page()
+    found = {}
+    with serve(Settings(home=tmp_path, _env_file=None)) as address:
+        for path in ("/evaluation", "/runs", "/runs/bm25", "/compare", "/compare?runs=bm25,trackstar",
+                     "/evaluation/prompts?run=bm25&measure=tail_patch_10&against=trackstar-step-100"):  # fmt: skip
+            page.goto(address + path)
+            page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+            if (needed := page.evaluate("document.documentElement.scrollWidth")) > width:
+                found[path] = needed
     context.close()
     assert found == {}
 
