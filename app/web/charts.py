@@ -23,6 +23,7 @@ from app.web.charts_parts import (
     badge,
     figure,
     hatching,
+    hue_of,
     line,
     marker,
     text,
@@ -81,9 +82,9 @@ def lines(
         spots = [(places[at] + shift, up(y)) for at, y, _ in values]
         for (x, _), (_, _, interval) in zip(spots, values, strict=True):
             if interval:
-                parts.append(line(x, up(interval[0]), x, up(interval[1]), f"whisker hue-{number % 6 + 1}"))
+                parts.append(line(x, up(interval[0]), x, up(interval[1]), f"whisker {hue_of(number)}"))
         path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in spots)
-        parts.append(Markup('<path class="line hue-{}" d="{}"/>').format(number % 6 + 1, path))
+        parts.append(Markup('<path class="line {}" d="{}"/>').format(hue_of(number), path))
         parts += [marker(x, y, number) for x, y in spots]
     return figure(parts, name, title, _said(series))
 
@@ -106,7 +107,7 @@ def dots(series: Series, *, x_label: str, name: str, title: str) -> Markup:
                 y = TOP + row * at + 21 + 8 * number
                 if interval:
                     ends = across(interval[0]), across(interval[1])
-                    parts.append(line(ends[0], y, ends[1], y, f"whisker hue-{number % 6 + 1}"))
+                    parts.append(line(ends[0], y, ends[1], y, f"whisker {hue_of(number)}"))
                 parts.append(marker(across(value), y, number))
     return figure(parts, name, title, _said(series), bottom + BOTTOM)
 
@@ -171,8 +172,8 @@ def line_swatch(number: int) -> Markup:
     """A series' dash and marker, for the key."""
     return Markup(
         '<svg class="swatch chart-key" viewBox="0 0 30 14" width="30" height="14" aria-hidden="true">'
-        '<path class="line hue-{}" d="M1 7L29 7"/>{}</svg>'
-    ).format(number % 6 + 1, marker(15, 7, number))
+        '<path class="line {}" d="M1 7L29 7"/>{}</svg>'
+    ).format(hue_of(number), marker(15, 7, number))
 
 
 def part_swatch(number: int, name: str) -> Markup:

@@ -81,9 +81,14 @@ def shown(value: float) -> str:
     return f"{value:g}".replace("-", "−")
 
 
+def hue_of(number: int) -> str:
+    """The series' hue and dash; every six series they meet the next shape, so that 36 can be told apart."""
+    return f"hue-{(number + number // 6) % 6 + 1}"
+
+
 def marker(x: float, y: float, number: int) -> Markup:
     """The series' own shape, in its hue."""
-    hue, shape = f"spot hue-{number % 6 + 1}", SHAPES[number % 6]
+    hue, shape = f"spot {hue_of(number)}", SHAPES[number % 6]
     if shape == "circle":
         return Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="4"/>').format(hue, x, y)
     points = " ".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in _CORNERS[shape])
