@@ -1,6 +1,6 @@
 """Writes the type of every retrieved passage of a run's facts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, select, update
@@ -18,14 +18,22 @@ def classify_run(
 ) -> dict[str, int]:
     """Class the retrieved passages of every prompt about a fact; returns how many by which rules.
 
-    `{"exact": …, "by words": …}` (see `app.evaluation.types`) is saved with the run's metrics too.
+    `{"exact": …, "by words": …}` (see `app.evaluation.types`), and `"by the file"` where a file gave types, which stay
+    as they came, is saved with the run's metrics too.
     """
     facts = _facts(session, run)
     rules = {"exact": 0, "by words": 0}
+    usual = run.configuration.get("fields")
     results = session.execute(
-        select(Result.id, Result.prompt_id).where(Result.run_id == run.id).order_by(Result.position)
+        select(Result.id, Result.prompt_id, Result.fields)
+        .where(Result.run_id == run.id)
+        .order_by(Result.position)
     )
-    asked = [(result, facts[prompt]) for result, prompt in results.tuples() if prompt in facts]
+    asked = [
+        (result, (facts[prompt], fields or usual or ()))
+        for result, prompt, fields in results.tuples()
+        if prompt in facts
+    ]
     for done, piece in enumerate(chunks(asked, 100), 1):
         values = list(_classed(session, dict(piece), rules))
         for part in chunks(values, CHUNK):
@@ -36,8 +44,14 @@ def classify_run(
     return rules
 
 
-def _classed(session: Session, facts: dict[int, FactOf], rules: dict[str, int]) -> Iterator[dict[str, Any]]:
-    """The changes of rows whose type is another than the one saved."""
+def _classed(
+    session: Session, facts: dict[int, tuple[FactOf, Sequence[str]]], rules: dict[str, int]
+) -> Iterator[dict[str, Any]]:
+    """The changes of rows whose type is another than the one saved.
+
+    Args:
+        facts: by result, with the fields of its record where it came from a file.
+    """
     query = (
         select(Retrieved.result_id, Retrieved.side, Retrieved.rank, Retrieved.correct, Retrieved.kind)
         .add_columns(Passage.text, Passage.meta)
@@ -45,8 +59,12 @@ def _classed(session: Session, facts: dict[int, FactOf], rules: dict[str, int]) 
         .where(Retrieved.result_id.in_(facts))
     )
     for row in session.execute(query).all():
+        fact, fields = facts[row.result_id]
+        if row.kind is not None and f"{row.side}_types" in fields:
+            rules["by the file"] = rules.get("by the file", 0) + 1
+            continue
         rules["exact" if is_exact(row.meta) else "by words"] += 1
-        kind = classify(facts[row.result_id], row.text, row.meta, row.correct)
+        kind = classify(fact, row.text, row.meta, row.correct)
         if kind != row.kind:
             yield {"result_id": row.result_id, "side": row.side, "rank": row.rank, "kind": kind}
 

@@ -88,6 +88,9 @@ def rules_said(types_by: Iterable[Mapping[str, int] | None]) -> str:
     known = [each for each in types_by if each]
     exact = sum(each.get("exact", 0) for each in known)
     words = sum(each.get("by words", 0) for each in known)
+    if given := sum(each.get("by the file", 0) for each in known):
+        own = rules_said([{"exact": exact, "by words": words}]) if exact or words else ""
+        return f"{own} {given:,} passages as their file gives them.".strip()
     if exact and not words:
         return "By exact rules: the corpus knows what each of its passages states."
     if exact:

@@ -15,9 +15,11 @@ from sqlalchemy import update
 from typer.testing import CliRunner
 
 from app.cli.main import app
+from app.evaluation.classify import classify_run
 from app.evaluation.measures import LABELS
 from app.evaluation.report import evaluate_runs
-from app.interchange.pair import import_results
+from app.evaluation.tables import rules_said
+from app.interchange.pair import export_results, import_results
 from app.settings import get_settings
 from app.store.engine import open_store
 from app.store.runs import get_run
@@ -172,6 +174,19 @@ def test_a_file_that_was_exported_has_the_same_figures_elsewhere(
     everything = recomputed("trackstar")
     assert set(figures) == {"fact", "arithmetic"}
     assert sum(same(of_task(task, everything), found["overall"]) for task, found in figures.items()) > 50
+
+
+def test_types_that_came_with_a_file_stay_as_they_came(exported: Path, tmp_path: Path) -> None:
+    """They were classed anew, by words where the file had them by exact rules, and the export was another file."""
+    store = open_store(f"sqlite:///{tmp_path / 'elsewhere.db'}", migrate=True)
+    with store.session() as session:
+        brought = import_results(session, exported / "bm25.jsonl", run="brought")
+        rules = classify_run(session, brought)
+        again = list(export_results(session, brought))
+    store.engine.dispose()
+    assert again == [json.loads(line) for line in (exported / "bm25.jsonl").read_bytes().splitlines()]
+    assert rules == {"exact": 0, "by words": 0, "by the file": 240}
+    assert rules_said([rules]) == "240 passages as their file gives them."
 
 
 def test_a_figure_that_is_not_what_the_file_says_is_found(exported: Path, recomputed: Any) -> None:
