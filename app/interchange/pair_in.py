@@ -114,6 +114,11 @@ class _Importer:
             raise UserError(
                 "A run needs a name of 1 to 200 characters.", field="run", remedy="Use --run NAME."
             )
+        for option in ("prompts", "corpus", "model"):
+            if not getattr(into, option).strip():
+                raise UserError(
+                    "The name is blank.", field=option, remedy=f"Use --{option} NAME, or leave it out."
+                )
         slug = slugify(self.name)
         if session.scalar(select(Run.id).where(Run.slug == slug)) is not None:
             raise UserError(

@@ -151,6 +151,8 @@ def test_a_name_that_is_taken_is_refused(run: Any, store: Store, tmp_path: Path)
     before = contents(store)
     refused(run("import", path, "--run", "mine"), "“mine”", "startrail runs remove mine")
     refused(run("import", path, "--run", ""), "run")
+    for option in ("prompts", "corpus", "model"):
+        refused(run("import", path, "--run", "x", f"--{option}", " "), f"field {option}", "blank")
     assert contents(store) == before
 
 
