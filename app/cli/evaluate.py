@@ -143,7 +143,7 @@ def _check(by: str, task: str, *files: Path | None) -> None:
 
 def _write(file: Path, text: str) -> None:
     try:
-        file.write_text(text, encoding="utf-8")
+        file.write_text(text, encoding="utf-8", errors="backslashreplace")  # as JSON writes a surrogate
     except OSError as error:
         raise UserError(
             f"It cannot be written: {error.strerror}.",

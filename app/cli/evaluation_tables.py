@@ -37,7 +37,8 @@ def _tables(report: Report, against: str, slices: Sequence[str]) -> Iterator[Tab
     from app.web.words import task_name
 
     def named(by: str, value: str) -> str:
-        return bucket_name(value) if by == "bucket" else label(by, value)
+        said = bucket_name(value) if by == "bucket" else label(by, value)
+        return said.encode("utf-8", "backslashreplace").decode()  # of a lone surrogate, its escape
 
     for prompt_set, task in dict.fromkeys(
         (run["prompt_set"], task) for run in report.values() for task in run["tasks"]

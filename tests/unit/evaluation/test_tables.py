@@ -12,6 +12,7 @@ from app.cli.evaluation_tables import show
 from app.cli.main import app
 from app.cli.progress import console
 from app.evaluation.tables import Table, ais_said, rules_said, settings_said
+from app.interchange.pair import import_results
 from app.settings import get_settings
 from app.store.engine import open_store
 
@@ -166,6 +167,24 @@ def test_a_narrow_terminal_cuts_neither_names_nor_numbers(
     rows = [line.split("│") for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
     said = ["".join(row[at].strip() for row in rows) for at in range(1, 9)]
     assert said == ["".join(column) for column in zip(*body, strict=True)]
+
+
+def test_a_relation_that_no_file_can_hold_is_written_as_its_escape(home: Path) -> None:
+    """The importer lets lone surrogates in; here they ended evaluate in a traceback when all was computed."""
+    store = open_store(get_settings().url)
+    with store.session() as session:
+        brought = {"example_id": "x", "inputs_plaintext": "q", "targets_plaintext": "a", "task": "fact"}
+        file = home / "odd.jsonl"
+        record = brought | {"relation": "\ud800", "proponents": ["a"], "proponent_correct": [True]}
+        file.write_text(json.dumps(record))
+        import_results(session, file, run="odd")
+    store.engine.dispose()
+    files = ["--json", str(home / "e.json"), "--markdown", str(home / "e.md")]
+    done = CliRunner().invoke(app, ["evaluate", "--runs", "odd", "--by", "relation", *files])
+    assert done.exit_code == 0, done.output
+    report = json.loads((home / "e.json").read_text(encoding="utf-8"))
+    assert list(report["odd"]["tasks"]["fact"]["slices"]["relation"]) == ["\ud800"]
+    assert "\\ud800" in (home / "e.md").read_text(encoding="utf-8")
 
 
 def test_names_in_a_note_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
