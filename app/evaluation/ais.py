@@ -30,7 +30,7 @@ class Entailment:
     """Scores (passage, claim) pairs from 0 to 1.
 
     Raises:
-        UserError: there is no such model, or none of its labels is entailment.
+        UserError: there is no such model, it cannot be loaded whole, or none of its labels is entailment.
     """
 
     def __init__(self, path: Path, *, device: str = "cpu") -> None:
@@ -44,8 +44,25 @@ class Entailment:
         self.device = torch.device(
             "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
         )
-        self.tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
-        self.model = AutoModelForSequenceClassification.from_pretrained(path, local_files_only=True)
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+            self.model, report = AutoModelForSequenceClassification.from_pretrained(
+                path, local_files_only=True, output_loading_info=True
+            )
+        except Exception as error:  # a broken file raises whatever its parser raises
+            raise UserError(
+                f"It cannot be loaded as a sequence classifier: {next(iter(str(error).splitlines()), error)}",
+                file=path,
+                remedy="Check that its files are complete and that this transformers version knows the architecture.",
+            ) from None
+        if absent := sorted(
+            set(report["missing_keys"]) & {name for name, _ in self.model.named_parameters()}
+        ):
+            raise UserError(
+                f"Its weights have no {absent[0]}: it would be made up at random, and every score with it.",
+                file=path,
+                remedy="Give a model that was trained for natural language inference.",
+            )
         self.model.eval().to(self.device)
         labels = {int(at): str(name).casefold() for at, name in self.model.config.id2label.items()}
         self.label = next((at for at, name in labels.items() if re.match(r"entail", name)), -1)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from evaluated import fill
+from safetensors.torch import load_file, save_file
 from sqlalchemy import select
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
@@ -133,4 +134,34 @@ def test_a_model_that_cannot_say_entailment_is_refused(model_path: Path, tmp_pat
     config = tmp_path / "other" / "config.json"
     config.write_text(config.read_text().replace("Entailment", "Agreement"))
     with pytest.raises(UserError, match="None of the model's labels"):
+        Entailment(tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("config.json", b"{", "cannot be loaded"),
+        ("model.safetensors", b"cut", "cannot be loaded"),
+        ("model.safetensors", None, "cannot be loaded"),
+        ("tokenizer.json", b"[", "cannot be loaded"),
+    ],
+)
+def test_a_damaged_model_is_one_error(
+    model_path: Path, tmp_path: Path, file: str, content: bytes | None, says: str
+) -> None:
+    shutil.copytree(model_path, tmp_path / "other")
+    broken = tmp_path / "other" / file
+    broken.unlink() if content is None else broken.write_bytes(content)
+    with pytest.raises(UserError, match=says):
+        Entailment(tmp_path / "other")
+
+
+def test_a_classifier_without_its_weights_is_refused(model_path: Path, tmp_path: Path) -> None:
+    """transformers would make up its last layer, and scores of 0.3 to 0.7 would look like judgements."""
+    shutil.copytree(model_path, tmp_path / "other")
+    weights = load_file(model_path / "model.safetensors")
+    kept = {name: each for name, each in weights.items() if not name.startswith("classifier")}
+    assert len(kept) < len(weights)
+    save_file(kept, tmp_path / "other" / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UserError, match="made up at random"):
         Entailment(tmp_path / "other")
