@@ -99,13 +99,17 @@ def _read(session: Db, asked: AskedQuery) -> tuple[Run, Run | None, Asked]:
     """The runs asked about.
 
     Raises:
-        UserError: the measure or type is unknown.
+        UserError: the measure or type is unknown, or a type is to be compared.
     """
     if asked.measure not in LABELS and (asked.measure or asked.kind not in KINDS):
         raise UserError(
             f"There is no measure “{asked.measure}”." if asked.measure else "No measure is named.",
             field="measure",
             remedy=f"Use one of {', '.join(LABELS)}; or kind= one of {', '.join(KINDS)}.",
+        )
+    if asked.against and not asked.measure:
+        raise UserError(
+            "Types are not compared with those of another run.", field="against", remedy="Leave it out."
         )
     if asked.rank < 1 or asked.page < 1:
         raise UserError(
