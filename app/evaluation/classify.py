@@ -25,7 +25,7 @@ def classify_run(
     results = session.execute(
         select(Result.id, Result.prompt_id).where(Result.run_id == run.id).order_by(Result.position)
     )
-    asked = [(result, facts[prompt]) for result, prompt in results.tuples() if prompt in facts]
+    asked = [(result, facts[prompt]) for result, prompt in results if prompt in facts]
     for done, piece in enumerate(chunks(asked, 100), 1):
         values = list(_classed(session, dict(piece), rules))
         for part in chunks(values, CHUNK):
