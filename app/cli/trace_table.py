@@ -103,4 +103,4 @@ def _verdict(training: TrainingResult) -> Text:
 
 def _texts(session: Session, hits: list[Hit]) -> dict[int, str]:
     ids = [hit.passage_id for hit in hits]
-    return dict(session.execute(select(Passage.id, Passage.text).where(Passage.id.in_(ids))).tuples().all())
+    return dict(session.execute(select(Passage.id, Passage.text).where(Passage.id.in_(ids))).all())

@@ -136,7 +136,7 @@ def score_run(
                 .where(Result.run_id == run.id, Prompt.task == "fact")
                 .where(Retrieved.side == "proponent", Retrieved.ais_score.is_(None))
                 .order_by(Retrieved.result_id, Retrieved.rank)
-            ).tuples()
+            )
         )
         session.get_one(Run, run.id).metrics = {**run.metrics, "ais_model": model.path.name}
     by_result: dict[int, list[int]] = {}
@@ -159,7 +159,7 @@ def _score(session: Session, ranks: dict[int, list[int]], model: Entailment) -> 
         .join(Prompt, Prompt.id == Result.prompt_id)
         .where(Retrieved.result_id.in_(ranks), Retrieved.side == "proponent")
     )
-    rows = [row for row in session.execute(query).tuples() if row[1] in ranks[row[0]]]
+    rows = [row for row in session.execute(query) if row[1] in ranks[row[0]]]
     scored = model.scores([(text, claim_of(prompt, target)) for _, _, text, prompt, target in rows])
     values: list[dict[str, Any]] = [
         {

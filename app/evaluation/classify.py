@@ -31,7 +31,7 @@ def classify_run(
     )
     asked = [
         (result, (facts[prompt], fields or usual or ()))
-        for result, prompt, fields in results.tuples()
+        for result, prompt, fields in results
         if prompt in facts
     ]
     for done, piece in enumerate(chunks(asked, 100), 1):

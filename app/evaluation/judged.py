@@ -54,9 +54,7 @@ def judged_prompts(session: Session, run: Run, task: str = "") -> list[Judged]:
             .join(Prompt, Prompt.id == Statement.prompt_id)
             .where(Prompt.prompt_set_id == run.prompt_set_id)
             .group_by(Statement.prompt_id)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     heads = session.execute(
         select(
@@ -85,7 +83,7 @@ def judged_prompts(session: Session, run: Run, task: str = "") -> list[Judged]:
         .order_by(Retrieved.result_id, Retrieved.rank)
     )
     rows: dict[int, list[tuple[bool | None, float | None, str | None, float | None]]] = {}
-    for result_id, correct, ais, kind, patch in session.execute(query).tuples():
+    for result_id, correct, ais, kind, patch in session.execute(query):
         rows.setdefault(result_id, []).append((correct, ais, kind, patch))
     found = []
     for result_id, right, confidence, named, *of_prompt in heads:

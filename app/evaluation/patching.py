@@ -125,7 +125,7 @@ def _gather(
         .join(Result, Result.id == Retrieved.result_id)
         .where(Result.run_id == run.id, Retrieved.side == "proponent", Retrieved.rank <= k)
     )
-    for passage, result, rank, prompt, change in session.execute(query).tuples():
+    for passage, result, rank, prompt, change in session.execute(query):
         if change is not None:
             known[prompt, passage] = change
         elif prompt in chosen:
@@ -144,10 +144,10 @@ def _reuse(session: Session, todo: dict[int, Places], known: dict[tuple[int, int
 
 
 def _measure(session: Session, patch: TailPatch, todo: dict[int, Places], before: dict[int, float]) -> int:
-    texts = dict(session.execute(select(Passage.id, Passage.text).where(Passage.id.in_(todo))).tuples().all())
+    texts = dict(session.execute(select(Passage.id, Passage.text).where(Passage.id.in_(todo))).all())
     wanted = {prompt for places in todo.values() for prompt in places}
     found = session.execute(select(Prompt.id, Prompt.text, Prompt.target).where(Prompt.id.in_(wanted)))
-    queries = {id_: Query(text, target) for id_, text, target in found.tuples()}
+    queries = {id_: Query(text, target) for id_, text, target in found}
     new = sorted(wanted - before.keys())
     before.update(zip(new, patch.probabilities([queries[id_] for id_ in new]), strict=True))
     rows: list[dict[str, Any]] = []

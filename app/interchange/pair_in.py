@@ -189,7 +189,7 @@ class _Importer:
         truth: dict[int, set[int]] = {}
         if self.run.prompt_set.corpus_id == self.run.corpus_id:
             query = select(Statement.prompt_id, Statement.passage_id).where(Statement.prompt_id.in_(prompts))
-            for prompt, passage in self.session.execute(query).tuples():
+            for prompt, passage in self.session.execute(query):
                 truth.setdefault(prompt, set()).add(passage)
         return truth
 

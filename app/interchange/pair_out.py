@@ -66,7 +66,7 @@ def _stated(session: Session, prompts: Iterable[int]) -> dict[int, list[str]]:
         .order_by(Statement.prompt_id, Passage.position)
     )
     stated: dict[int, list[str]] = {}
-    for prompt_id, passage in session.execute(query).tuples():
+    for prompt_id, passage in session.execute(query):
         stated.setdefault(prompt_id, []).append(passage)
     return stated
 

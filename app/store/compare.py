@@ -183,7 +183,7 @@ def overlaps(session: Session, a: Run, b: Run) -> dict[int, int]:
     """How many prompts have each overlap, in percent."""
     pairs = _pairs(a, b)
     rows = session.execute(select(pairs.c.overlap, func.count()).group_by(pairs.c.overlap))
-    return dict(sorted(rows.tuples().all()))
+    return dict(sorted(rows.all()))
 
 
 def _pairs(a: Run, b: Run) -> Any:

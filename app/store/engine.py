@@ -1,6 +1,8 @@
 """Opens the store and brings it up to date: SQLite tuned for many readers beside one writer, or PostgreSQL."""
 
 import json
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +16,13 @@ from app.errors import UserError
 from app.paths import ALEMBIC
 from app.store.search import NEW_TEXTS, catch_up
 
+PATIENCE = 15  # seconds that one SQLite connection waits for another
+WAL = "PRAGMA journal_mode=WAL"
 SQLITE_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
+    f"PRAGMA busy_timeout={PATIENCE * 1000}",
+    WAL,
     "PRAGMA synchronous=NORMAL",
     "PRAGMA foreign_keys=ON",
-    "PRAGMA busy_timeout=15000",
     "PRAGMA cache_size=-65536",
     "PRAGMA mmap_size=1073741824",
     "PRAGMA temp_store=MEMORY",
@@ -169,5 +173,18 @@ def _one_line(error: BaseException | None) -> str:
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:
+    until = time.monotonic() + PATIENCE
     for pragma in SQLITE_PRAGMAS:
+        while not _executed(connection, pragma, until):
+            time.sleep(0.01)
+
+
+def _executed(connection: Any, pragma: str, until: float) -> bool:
+    """Two that turn a new file to WAL at once: the second is refused at once, whatever its busy_timeout."""
+    try:
         connection.execute(pragma)
+    except sqlite3.OperationalError as error:
+        if pragma != WAL or "locked" not in str(error) or time.monotonic() > until:
+            raise
+        return False
+    return True

@@ -22,14 +22,14 @@ def save_figures(
 def evaluated(session: Session, task: str) -> list[tuple[Run, dict[str, Any]]]:
     """The runs that were evaluated on a task, in the order of lists, with their figures."""
     query = select(Evaluation.run_id, Evaluation.figures).where(Evaluation.task == task)
-    figures: dict[int, dict[str, Any]] = dict(session.execute(query).tuples().all())
+    figures: dict[int, dict[str, Any]] = dict(session.execute(query).all())
     return [(run, figures[run.id]) for run in list_runs(session) if run.id in figures]
 
 
 def figures_of(session: Session, run: Run) -> dict[str, dict[str, Any]]:
     """One run's figures, by task."""
     query = select(Evaluation.task, Evaluation.figures).where(Evaluation.run_id == run.id)
-    return dict(session.execute(query.order_by(Evaluation.task)).tuples().all())
+    return dict(session.execute(query.order_by(Evaluation.task)).all())
 
 
 def evaluated_tasks(session: Session) -> dict[int, list[str]]:

@@ -82,7 +82,7 @@ def influence_counts(session: Session, run_id: int, passages: Sequence[int]) -> 
         .where(Result.run_id == run_id, Retrieved.side == "proponent", Retrieved.passage_id.in_(passages))
         .group_by(Retrieved.passage_id)
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def get_passage(session: Session, id_: int) -> Passage:

@@ -153,7 +153,7 @@ def _link(session: Session, corpus: Corpus, records: dict[int, PromptRecord]) ->
         query = select(Passage.external_id, Passage.id).where(
             Passage.corpus_id == corpus.id, Passage.external_id.in_(piece)
         )
-        found |= dict(session.execute(query).tuples().all())
+        found |= dict(session.execute(query).all())
     rows = []
     for prompt_id, record in records.items():
         for external in dict.fromkeys(record.stated_by):

@@ -122,7 +122,7 @@ class Loaded:
             query = select(Passage.position, Passage.id).where(
                 Passage.corpus_id == self.corpus_id, Passage.position.in_(part)
             )
-            found.update(session.execute(query).tuples().all())
+            found.update(session.execute(query).all())
         if len(found) != len(wanted):
             raise UserError(
                 f"The corpus of the index “{self.name}” is no longer in the store.",

@@ -54,9 +54,7 @@ def _random_passages(
             select(Passage.position, Passage.id).where(
                 Passage.corpus_id == corpus, Passage.position.in_(positions)
             )
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     ids = [found[position] for position in positions if position in found]
     return [id_ for id_ in ids if id_ not in set(avoid)][:count]
@@ -69,7 +67,7 @@ def texts_of(session: Session, ids: Sequence[int]) -> dict[int, str]:
         UserError: one is gone.
     """
     rows = session.execute(select(Passage.id, Passage.text).where(Passage.id.in_(ids)))
-    texts = dict(rows.tuples().all())
+    texts = dict(rows.all())
     if missing := set(ids) - texts.keys():
         raise UserError(f"Passage {min(missing)} is gone.", remedy="Ask the question again.", status=410)
     return texts

@@ -103,6 +103,20 @@ def test_a_database_of_a_newer_version_is_left_alone(empty_url: str) -> None:
         migrate(empty_url)
 
 
+def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    """Turning a file to WAL is refused at once while another does it, whatever SQLite's own patience. A hundred files,
+    because it happens to one in some hundreds of connections."""
+
+    def connect(url: str) -> None:
+        engine = make_engine(url)
+        engine.connect().close()
+        engine.dispose()
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(100):
+            list(pool.map(connect, [f"sqlite:///{tmp_path}/{number}.db"] * 8))
+
+
 def test_many_processes_may_migrate_at_once(empty_url: str) -> None:
     """Site and worker start together on a new machine; neither may find the other's half-made tables."""
     with ThreadPoolExecutor(4) as pool:
