@@ -32,7 +32,10 @@ def measures(record):
 
 
 files = (map(json.loads, Path(name).read_bytes().splitlines()) for name in sys.argv[1:])
-runs = [{(r.get("task", "fact"), r["example_id"]): dict(measures(r)) for r in file} for file in files]
+runs = [
+    {(r.get("task", "fact"), r.get("example_id", r.get("trex_id"))): dict(measures(r)) for r in file}
+    for file in files
+]
 for task, name in dict.fromkeys((key[0], name) for key, found in runs[0].items() for name in found):
     if shared := [key for key in runs[0] if key[0] == task and all(name in run.get(key, ()) for run in runs)]:
         values = np.array([runs[0][key][name] - sum(run[key][name] for run in runs[1:]) for key in shared])
