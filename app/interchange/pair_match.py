@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.interchange.fields import OUTPUT, PROMPT, Parsed
 from app.interchange.pair_passages import digest
 from app.store.names import slugify
-from app.store.prompts import TASKS, bucket_of
+from app.store.prompts import TASKS
 from app.store.search import NEW_TEXTS
 from app.store.tables import Output, Prompt, PromptSet
 from app.store.writing import insert_rows, new_ids
@@ -113,10 +113,6 @@ def _wanted(parsed: Parsed, file: str) -> Row:
     if not row["external_id"]:
         row["external_id"] = row["fact_id"] or f"prompt:{digest(row['text'], row['target'])}"
     row["aliases"] = row["aliases"] or []
-    if (
-        row["frequency"] is not None
-    ):  # buckets of files are drawn in other places than ours; theirs is kept beside
-        row["frequency_bucket"] = bucket_of(row["frequency"])
     row["task"] = row["task"] if row["task"] in TASKS else guess_task(parsed.record, file)
     return row
 
