@@ -76,6 +76,7 @@ def evaluate(
     from app.evaluation.report import evaluate_runs, peers
     from app.store.engine import open_store
     from app.store.runs import get_run
+    from app.web.listing_words import counts_of
 
     settings = get_settings()
     _check(by, task, json_file, markdown)
@@ -110,6 +111,7 @@ def evaluate(
                 "model": run.model.name,
                 "corpus": run.corpus.name,
                 "prompt_set": run.prompt_set.name,
+                "buckets": "counts" if counts_of(run.prompt_set) else "file",
                 **run.metrics,
                 "tasks": made[run.slug],
             }

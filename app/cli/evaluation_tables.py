@@ -1,6 +1,7 @@
 """What `startrail evaluate` says: the tables of the page, for a terminal and as Markdown."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from app.evaluation import tables
@@ -33,11 +34,11 @@ def report_tables(report: Report, against: str = "", slices: Sequence[str] = SLI
 
 def _tables(report: Report, against: str, slices: Sequence[str]) -> Iterator[Table]:
     from app.web.cards import KINDS
-    from app.web.listing_words import bucket_name, label
+    from app.web.listing_words import label
     from app.web.words import task_name
 
-    def named(by: str, value: str) -> str:
-        said = bucket_name(value) if by == "bucket" else label(by, value)
+    def named(counts: bool, by: str, value: str) -> str:
+        said = label("frequency" if by == "bucket" else by, value, counts=counts)
         return said.encode("utf-8", "backslashreplace").decode()  # of a lone surrogate, its escape
 
     for prompt_set, task in dict.fromkeys(
@@ -49,6 +50,7 @@ def _tables(report: Report, against: str, slices: Sequence[str]) -> Iterator[Tab
             if run["prompt_set"] == prompt_set and task in run["tasks"]
         }
         names = _names(own)
+        counts = all(run.get("buckets") != "file" for run in own.values())
         figures = {
             names[slug]: run["tasks"][task] for slug, run in own.items() if run["tasks"][task]["overall"]
         }
@@ -86,7 +88,7 @@ def _tables(report: Report, against: str, slices: Sequence[str]) -> Iterator[Tab
             for measure in BY_SLICE:
                 yield tables.of_slice(
                     f"{about}: {LABELS[measure]} by {WAYS[by]}", figures, by, measure,
-                    named=named, note=_note(measure, note, step),
+                    named=partial(named, counts), note=_note(measure, note, step),
                 )  # fmt: skip
         for last in (1, 10):
             title = f"{about}: types of {'the first passage' if last == 1 else f'the first {last} passages'}, shares"

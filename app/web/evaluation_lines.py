@@ -10,7 +10,7 @@ from app.evaluation.tables import settings_said, steps_said
 from app.store.tables import Run
 from app.web import charts, urls
 from app.web.figures import Asked, Figure, Key, Value, behind, estimate_row
-from app.web.listing_words import WIDEST, bucket_name, bucket_number, label
+from app.web.listing_words import WIDEST, bucket_name, bucket_number, counts_of, label
 from app.web.words import METHODS
 
 Evaluated = tuple[Run, dict[str, Any]]
@@ -94,12 +94,13 @@ def by_slice(runs: Sequence[Evaluated], asked: Asked, measure: str) -> Figure | 
     """A measure over the values of a slice, one series a run."""
     drawing, order = Drawing(measure), {}
     names = distinct_names([run for run, _ in runs])
+    counted = all(counts_of(run.prompt_set) for run, _ in runs)
     for run, figures in runs:
         for value, measured in figures["slices"].get(asked.by, {}).items():
             if found := measured.get(measure):
                 bucket = asked.by == "bucket"
-                name = bucket_name(value) if bucket else label(asked.by, value)
-                place = _count(value) if bucket else name
+                name = label("frequency" if bucket else asked.by, value, counts=counted)
+                place = _count(value) if bucket and counted else name
                 order[place] = bucket_number(value) if bucket else 0
                 url = behind(run, asked.task, measure, **{asked.by: value})
                 drawing.add(names[run.id], place, name, found, run, url)

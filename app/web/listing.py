@@ -14,7 +14,7 @@ from app.store.tally import ENTAILED, Tally, tallies
 from app.web import urls
 from app.web.asked import Asked
 from app.web.filter_words import PRESETS
-from app.web.listing_words import LABELS, SORTS, label, part_name, sentence
+from app.web.listing_words import LABELS, SORTS, counts_of, label, part_name, sentence
 from app.web.respond import wants_json
 
 
@@ -155,9 +155,9 @@ def make_listing(
     return Listing(
         run=run.slug,
         total=total,
-        sentence=sentence(total, run.name, query, filters.where),
+        sentence=sentence(total, run.name, query, filters.where, counts=counts_of(run.prompt_set)),
         summary=Summary(**vars(tally.summary(chosen))) if total else None,
-        facets=_facets(tally, filters, at),
+        facets=_facets(tally, filters, at, counts_of(run.prompt_set)),
         presets=[
             Preset(
                 name=p.name,
@@ -218,7 +218,7 @@ def none_states(prompt: Prompt, result: Result, *, judged: bool) -> bool:
     return prompt.task == "fact" and judged and not stated
 
 
-def _facets(tally: Tally, filters: Filters, at: Callable[..., str]) -> list[Facet]:
+def _facets(tally: Tally, filters: Filters, at: Callable[..., str], counted: bool) -> list[Facet]:
     counts = tally.facets(filters.chosen())
     found = []
     for name in LABELS:
@@ -230,7 +230,7 @@ def _facets(tally: Tally, filters: Filters, at: Callable[..., str]) -> list[Face
         choices = [
             Choice(
                 value=each.value,
-                label=label(name, each.value),
+                label=label(name, each.value, counts=counted),
                 count=each.count,
                 chosen=each.value == chosen,
                 url=at(**{name: "" if each.value == chosen else each.value}),
@@ -245,7 +245,8 @@ def _dropped(
     session: Session, run: Run, filters: Filters, query: dict[str, str], at: Callable[..., str]
 ) -> list[Dropped]:
     names = [name for name in query if name != "sort"]
+    counted = counts_of(run.prompt_set)
     return [
-        Dropped(label=part_name(name, query[name]), count=left, url=at(**{name: ""}))
+        Dropped(label=part_name(name, query[name], counts=counted), count=left, url=at(**{name: ""}))
         for name, left in browse.drop_one(session, run, filters, names)
     ]

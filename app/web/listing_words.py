@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from app.store.filters import Node
+from app.store.tables import PromptSet
 from app.web import words
 from app.web.filter_words import TASK_NOUNS, in_english
 
@@ -45,15 +46,24 @@ WIDEST = 63  # of a bucket whose range is told: counts that fill eight bytes
 PARTS = {"q": "the words", "where": "the expression"}
 
 
-def label(name: str, value: str) -> str:
-    """A facet's value in words."""
+def label(name: str, value: str, *, counts: bool = True) -> str:
+    """A facet's value in words.
+
+    Args:
+        counts: whether frequency buckets are our ranges of counts (`counts_of`).
+    """
     if name == "task":
         return words.task_name(value)
     if name == "relation":
         return words.relation_name(value)
     if name == "frequency":
-        return bucket_name(value)
+        return bucket_name(value) if counts else f"bucket {value}"
     return VALUES[name].get(value, value)
+
+
+def counts_of(prompt_set: PromptSet) -> bool:
+    """Whether the set's frequency buckets are our ranges of counts: those of a results file are drawn elsewhere."""
+    return prompt_set.corpus_id is not None
 
 
 def bucket_name(bucket: str) -> str:
@@ -72,19 +82,22 @@ def bucket_number(bucket: str) -> int:
     return int(bucket[:20]) if bucket.removeprefix("-").isdecimal() else 0
 
 
-def part_name(name: str, value: str) -> str:
-    """A filter as one calls it when telling somebody to drop it."""
+def part_name(name: str, value: str, *, counts: bool = True) -> str:
+    """A filter as one calls it when telling somebody to drop it; `counts` as in `label`."""
     if name in PARTS:
         return f"{PARTS[name]} “{value}”"
-    return f"“{LABELS[name].lower()}: {label(name, value)}”"
+    return f"“{LABELS[name].lower()}: {label(name, value, counts=counts)}”"
 
 
-def sentence(total: int, run: str, asked: Mapping[str, str], node: Node | None) -> str:
+def sentence(
+    total: int, run: str, asked: Mapping[str, str], node: Node | None, *, counts: bool = True
+) -> str:
     """What the list shows, in English.
 
     Args:
         asked: the list's part of the URL's query.
         node: the expression in it, read.
+        counts: as in `label`.
     """
     phrase = in_english(node, TASK_NOUNS.get(asked.get("task", ""), "prompts"))
     if total == 1:
@@ -93,7 +106,7 @@ def sentence(total: int, run: str, asked: Mapping[str, str], node: Node | None) 
     if relation := asked.get("relation"):
         clauses.append(f"about {words.relation_name(relation)}")
     if bucket := asked.get("frequency"):
-        clauses.append(f"stated {bucket_name(bucket)}")
+        clauses.append(f"stated {bucket_name(bucket)}" if counts else f"of frequency bucket {bucket}")
     clauses += [CLAUSES[name][value] for name in CLAUSES if (value := asked.get(name, "")) in CLAUSES[name]]
     if searched := asked.get("q", "").strip():
         clauses.append(f"containing “{searched}”")

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from sites import site
 from sqlalchemy import delete, update
 
 from app.evaluation.report import evaluate_runs
+from app.interchange.pair import import_results
 from app.store.engine import open_store
 from app.store.runs import list_runs
 from app.store.tables import Evaluation, Retrieved
@@ -267,3 +269,25 @@ def _number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_buckets_of_a_file_are_not_told_as_our_counts(database_url: str, tmp_path: Path) -> None:
+    """The paper draws them elsewhere: a fact stated 212,481 times is in its bucket 5, which is no “16 to 31 times”."""
+    file = tmp_path / "paper.jsonl"
+    with file.open("w") as lines:
+        for number, bucket in enumerate((5, 3)):
+            record = {"example_id": f"f{number}", "inputs_plaintext": f"Painter {number} of", "targets_plaintext": "Paris",
+                      "task": "fact", "c4_frequency": 212481, "c4_frequency_bucket": bucket,
+                      "proponents": ["Born in Paris."], "proponent_ids": ["c4:1"], "proponent_correct": [True]}  # fmt: skip
+            lines.write(json.dumps(record) + "\n")
+    with site(database_url, tmp_path) as client:
+        with client.app.state.store.session() as session:  # type: ignore[attr-defined]
+            evaluate_runs(session, [import_results(session, file, run="paper")])
+        pages = [html(client, url).get_text(" ") for url in
+                 ("/prompts?run=paper", "/prompts?run=paper&frequency=5", "/evaluation",
+                  "/evaluation/prompts?run=paper&measure=mrr&bucket=5")]  # fmt: skip
+    assert "bucket 3" in pages[0]
+    assert "1 prompt of frequency bucket 5" in " ".join(pages[1].split())
+    assert "stated bucket 5" in " ".join(pages[3].split())
+    assert all("bucket 5" in page and "16 to 31" not in page and "16–31" not in page for page in pages)

@@ -22,7 +22,7 @@ from app.web.context import Db
 from app.web.evaluation_lines import patched_by
 from app.web.exports import csv_rows, download
 from app.web.figures import Cell
-from app.web.listing_words import label
+from app.web.listing_words import counts_of, label
 from app.web.respond import page_route, respond
 from app.web.words import task_name
 
@@ -137,7 +137,7 @@ def prompts_page(request: Request, session: Db, read: Read) -> Response:
         asked=asked,
         run_name=run.name,
         run_url=urls.run(run.slug, task=asked.task),
-        of=_of(asked),
+        of=_of(asked, counts_of(run.prompt_set)),
         measure=name,
         against=other.name if other else None,
         patched=patched_by(filter(None, (run, other))) if asked.measure.startswith("tail_patch") else "",
@@ -201,9 +201,9 @@ def _item(
     )
 
 
-def _of(asked: Asked) -> str:
+def _of(asked: Asked, counted: bool) -> str:
     """Which prompts, in words."""
     facets = {"relation": "relation", "bucket": "frequency", "right": "right", "confidence": "confidence"}
     names = {"relation": "relation", "bucket": "stated", "right": "answered", "confidence": "confidence"}
-    parts = [f"{names[by]} {label(facets[by], value)}" for by, value in asked.slices.items()]
+    parts = [f"{names[by]} {label(facets[by], value, counts=counted)}" for by, value in asked.slices.items()]
     return ", ".join([task_name(asked.task).lower(), *parts])
