@@ -18,6 +18,12 @@ def site(url: str, home: Path, **settings: object) -> TestClient:
     return TestClient(create_app(given), raise_server_exceptions=False)
 
 
+def store_of(client: TestClient) -> Store:
+    """The store behind a site. `TestClient.app` is typed as any ASGI application, which has no state."""
+    store: Store = client.app.state.store  # type: ignore[attr-defined]
+    return store
+
+
 @contextmanager
 def counted(store: Store) -> Iterator[list[str]]:
     """The SQL statements run while the block lasts."""

@@ -88,7 +88,9 @@ def pretrain(
 
 def _check(models: Path, name: str, checkpoints: int) -> None:
     """Refuse before the training what would be in its way when it is done."""
-    if Path(name).name != name:
+    from app.tracing.catalog import plain
+
+    if not plain(name):
         raise UserError(
             f"“{name}” is no name of a directory in {models}.",
             field="name",

@@ -213,9 +213,8 @@ def _fitted(
         kept = load_fit(work / FIT, loaded, method, values["source"], report, values["row_scale"])
         if _moments_sha256(kept) == values.get("moments"):
             return kept
-        for stale in work.glob(
-            "encodings-*"
-        ):  # an exact V stays with the optimizer's state, which is another now
+        # An exact V stays with the optimizer's state, which is another now.
+        for stale in work.glob("encodings-*"):
             stale.unlink()
     counter.expect(len(sample) * (method.hessian != "none") + len(queries) * (method.hessian == "mixed"))
     counter.expect(0 if method.unit_norm else len(sample[:PART]))

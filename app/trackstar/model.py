@@ -182,7 +182,7 @@ def _device(name: str) -> torch.device:
         ) from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError("This machine has no CUDA device.", field="device", remedy="Use --device cpu.")
-    try:
+    try:  # each backend refuses in its own way: CUDA with RuntimeError, a torch built without it, meta
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UserError(

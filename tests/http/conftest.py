@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 from seeded import fill
-from sites import site
+from sites import site, store_of
 
 from app.store.engine import open_store
 
@@ -37,4 +37,4 @@ def client(filled_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """A reader of the filled site."""
     with site(filled_url, tmp_path_factory.mktemp("home")) as opened:
         yield opened
-        opened.app.state.store.engine.dispose()  # type: ignore[attr-defined]
+        store_of(opened).engine.dispose()

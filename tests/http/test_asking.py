@@ -6,7 +6,7 @@ import pytest
 from asking import made_home, put_corpus, settings_of, worker_of
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
-from sites import site
+from sites import site, store_of
 
 from app.store.engine import Store
 from app.tracing.worker import Worker
@@ -21,7 +21,7 @@ def asked(store: Store, database_url: str) -> Iterator[tuple[TestClient, Worker]
     worker = worker_of(settings_of(made_home(), database_url), store)
     with site(database_url, made_home()) as client:
         yield client, worker
-        client.app.state.store.engine.dispose()  # type: ignore[attr-defined]
+        store_of(client).engine.dispose()
     worker.close()  # its heart would beat on in the next test's database
 
 

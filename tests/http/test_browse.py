@@ -183,7 +183,7 @@ def test_the_numbers_of_a_list_are_those_of_its_prompts(client: TestClient) -> N
 def test_the_facets_are_counted_anew_when_the_model_answers_anew(database_url: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
     """What is remembered about a run must not outlive it."""
     from seeded import fill
-    from sites import site
+    from sites import site, store_of
 
     from app.store.engine import open_store
     from app.store.models import get_model, put_outputs
@@ -194,7 +194,7 @@ def test_the_facets_are_counted_anew_when_the_model_answers_anew(database_url: s
         fill(session, prompts=10, passages=200, k=3)
     with site(database_url, tmp_path) as client:
         assert 0 < listing(client, "/prompts?right=yes")["total"] < 10
-        with client.app.state.store.session() as session:  # type: ignore[attr-defined]
+        with store_of(client).session() as session:
             prompts = list_prompts(session, get_prompt_set(session, "demo").id)
             model = get_model(session, "demo-4m")
             answers = [

@@ -3,7 +3,7 @@
 import pytest
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
-from sites import counted
+from sites import counted, store_of
 
 
 def soup(client: TestClient, url: str) -> BeautifulSoup:
@@ -116,7 +116,7 @@ def test_the_form_leads_to_the_canonical_address(client: TestClient) -> None:
 
 def test_queries_do_not_grow_with_what_is_shown(client: TestClient, prompt: str) -> None:
     def cost(url: str) -> int:
-        with counted(client.app.state.store) as statements:  # type: ignore[attr-defined]
+        with counted(store_of(client)) as statements:
             assert client.get(url).status_code == 200
         return len(statements)
 

@@ -12,7 +12,7 @@ import pytest
 from bs4 import BeautifulSoup
 from evaluated import QUALITY, fill
 from fastapi.testclient import TestClient
-from sites import site
+from sites import site, store_of
 from sqlalchemy import delete, update
 
 from app.evaluation.report import evaluate_runs
@@ -39,7 +39,7 @@ def evaluation(
     store.engine.dispose()
     with site(url, tmp_path_factory.mktemp("home")) as opened:
         yield opened
-        opened.app.state.store.engine.dispose()  # type: ignore[attr-defined]
+        store_of(opened).engine.dispose()
 
 
 def twin(client: TestClient, url: str) -> dict[str, Any]:
@@ -219,7 +219,7 @@ def test_influence_that_was_not_measured_is_said_with_the_command_that_does(
 ) -> None:
     """A table of attribution alone answers half of the page's question."""
     with site(database_url, tmp_path) as client:
-        with client.app.state.store.session() as session:  # type: ignore[attr-defined]
+        with store_of(client).session() as session:
             fill(session, evaluate=False)
             session.execute(update(Retrieved).values(tail_patch=None))
             evaluate_runs(session, list_runs(session))
@@ -235,7 +235,7 @@ def test_influence_that_was_not_measured_is_said_with_the_command_that_does(
 def test_runs_without_facts_are_shown_by_the_task_they_have(database_url: str, tmp_path: Path) -> None:
     """The page said that no run has figures for this task, and with one task only it offered no other."""
     with site(database_url, tmp_path) as client:
-        with client.app.state.store.session() as session:  # type: ignore[attr-defined]
+        with store_of(client).session() as session:
             fill(session)
             session.execute(delete(Evaluation).where(Evaluation.task == "fact"))
         page = twin(client, "/evaluation")
@@ -282,7 +282,7 @@ def test_buckets_of_a_file_are_not_told_as_our_counts(database_url: str, tmp_pat
                       "proponents": ["Born in Paris."], "proponent_ids": ["c4:1"], "proponent_correct": [True]}  # fmt: skip
             lines.write(json.dumps(record) + "\n")
     with site(database_url, tmp_path) as client:
-        with client.app.state.store.session() as session:  # type: ignore[attr-defined]
+        with store_of(client).session() as session:
             evaluate_runs(session, [import_results(session, file, run="paper")])
         pages = [html(client, url).get_text(" ") for url in
                  ("/prompts?run=paper", "/prompts?run=paper&frequency=5", "/evaluation",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
+from sites import store_of
 
 from app.interchange.pair import export_results, import_results
 from app.store.engine import open_store
@@ -126,7 +127,7 @@ def test_the_browsers_copy_is_kept_while_nothing_changed(client: TestClient) -> 
 
 def test_an_evaluated_run_is_another_file_than_before(client: TestClient) -> None:
     """The browser kept the copy without types and tail-patches: 304, though the file has them now."""
-    store = client.app.state.store  # type: ignore[attr-defined]
+    store = store_of(client)
     before = {url: client.get(url).headers["etag"] for url in ("/runs/bm25.csv", "/runs/bm25.jsonl")}
     with store.session() as session:
         run = get_run(session, "bm25")

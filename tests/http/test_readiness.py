@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from asking import made_home, put_corpus, settings_of
-from sites import site
+from sites import site, store_of
 from typer.testing import CliRunner, Result
 
 from app.cli.main import app
@@ -37,7 +37,7 @@ def unready(url: str, home: Path) -> dict[str, str]:
         answer = client.get("/readyz.json")
         assert answer.status_code == 503
         page = client.get("/readyz").text
-        client.app.state.store.engine.dispose()  # type: ignore[attr-defined]
+        store_of(client).engine.dispose()
     failed = {check["name"]: check["detail"] for check in answer.json()["checks"] if not check["ok"]}
     assert all(name in page for name in failed)
     return {name: detail for name, detail in failed.items() if name != "worker"}
@@ -91,7 +91,7 @@ def test_a_model_that_is_gone_is_named_where_it_is_asked_for(
     shutil.rmtree(home / "models" / "demo")
     with site(database_url, home) as client:
         answer = client.post("/api/traces", json={"prompt": "The capital of Mali is"})
-        client.app.state.store.engine.dispose()  # type: ignore[attr-defined]
+        store_of(client).engine.dispose()
     assert answer.status_code in (404, 422)
     assert "demo" in answer.json()["detail"]
     result = in_terminal(monkeypatch, database_url, home, "trace", "The capital of Mali is")
@@ -110,6 +110,6 @@ def test_a_worker_that_could_not_load_says_why_on_the_site(
         worker.run()
     with site(database_url, home) as client:
         checks = {check["name"]: check for check in client.get("/readyz.json").json()["checks"]}
-        client.app.state.store.engine.dispose()  # type: ignore[attr-defined]
+        store_of(client).engine.dispose()
     assert not checks["worker"]["ok"]
     assert shard.name in checks["worker"]["detail"]

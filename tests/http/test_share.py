@@ -8,7 +8,7 @@ from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 from PIL import Image
 from seeded import fill
-from sites import site
+from sites import site, store_of
 
 from app.store.engine import open_store
 from app.store.permalinks import bury
@@ -100,7 +100,7 @@ def test_what_was_taken_down_answers_gone_with_the_reason(database_url: str, tmp
             assert "private mail" in answer.text
         assert client.get("/runs/old-run.json").json()["detail"] == "Withdrawn: the corpus held private mail."
         assert client.get("/runs/other-run").status_code == 404
-        client.app.state.store.engine.dispose()  # type: ignore[attr-defined]
+        store_of(client).engine.dispose()
 
 
 @pytest.mark.parametrize("path", ["card.png", "cite", "cite.bib", "cite.json"])

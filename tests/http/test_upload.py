@@ -13,7 +13,7 @@ import pytest
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 from pair_files import jsonl, record
-from sites import site
+from sites import site, store_of
 from sqlalchemy import func, select
 
 from app.store.tables import Corpus, Model, Output, Passage, Prompt, PromptSet, Result, Retrieved, Run
@@ -34,7 +34,7 @@ def start(database_url: str, tmp_path: Path) -> Iterator[Callable[..., TestClien
     yield make
     for client in opened:
         client.app.state.imports.close()  # type: ignore[attr-defined]
-        client.app.state.store.engine.dispose()  # type: ignore[attr-defined]
+        store_of(client).engine.dispose()
 
 
 def send(
@@ -56,7 +56,7 @@ def outcome(client: TestClient, answer: Any) -> dict[str, Any]:
 
 
 def counts(client: TestClient) -> list[int]:
-    with client.app.state.store.session() as session:  # type: ignore[attr-defined]
+    with store_of(client).session() as session:
         return [session.scalar(select(func.count()).select_from(table)) or 0 for table in TABLES]
 
 

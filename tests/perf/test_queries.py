@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 from seeded import fill
-from sites import counted, site
+from sites import counted, site, store_of
 
 from app.store.engine import open_store
 
@@ -41,14 +41,14 @@ def sites_by_size(
         clients.append(site(url, home))
     yield clients
     for client in clients:
-        client.app.state.store.engine.dispose()  # type: ignore[attr-defined]
+        store_of(client).engine.dispose()
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_asks_as_often_of_much_as_of_little(sites_by_size: list[TestClient], path: str) -> None:
     asked = []
     for client in sites_by_size:
-        with counted(client.app.state.store) as statements:  # type: ignore[attr-defined]
+        with counted(store_of(client)) as statements:
             assert client.get(path + ("&" if "?" in path else "?") + "show=200").status_code == 200
         asked.append([each for each in statements if not each.startswith("PRAGMA")])
     assert len(asked[0]) == len(asked[1]), asked
@@ -59,6 +59,6 @@ def test_a_page_asks_as_often_of_much_as_of_little(sites_by_size: list[TestClien
 def test_what_was_counted_once_is_not_counted_again(sites_by_size: list[TestClient], path: str) -> None:
     client = sites_by_size[1]
     client.get(path)
-    with counted(client.app.state.store) as statements:  # type: ignore[attr-defined]
+    with counted(store_of(client)) as statements:
         client.get(path)
     assert not [each for each in statements if "GROUP BY results.run_id" in each]

@@ -5,30 +5,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from homes import filled_home
 from typer.testing import CliRunner, Result
 
 from app.cli.main import app
-from app.settings import get_settings
 from app.store.corpora import PassageRecord, add_corpus
-from app.store.engine import open_store
 
 TINY = ("--hidden-size 16 --layers 1 --heads 2 --intermediate-size 16 --vocab-size 270 --max-length 16 --epochs 1"
         " --batch-size 4 --no-bfloat16")  # fmt: skip
 
 
 @pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def models(tmp_path: Path) -> Iterator[Path]:
     """Where models go, beside a store with a corpus of sixteen passages."""
-    monkeypatch.setenv("STARTRAIL_HOME", str(tmp_path))
-    monkeypatch.delenv("STARTRAIL_DATABASE_URL", raising=False)
-    get_settings.cache_clear()
-    store = open_store(get_settings().url, migrate=True)
-    with store.session() as session:
-        passages = [PassageRecord(str(n), f"Land {n} has a town called Town {n}.") for n in range(16)]
-        add_corpus(session, "towns", passages)
-    store.engine.dispose()
-    yield tmp_path / "models"
-    get_settings.cache_clear()
+    passages = [PassageRecord(str(n), f"Land {n} has a town called Town {n}.") for n in range(16)]
+    with filled_home(tmp_path, lambda session: add_corpus(session, "towns", passages)) as home:
+        yield home / "models"
 
 
 def pretrain(*words: str) -> Result:

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from evaluated import fill
+from homes import filled_home
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
 from app.cli.main import app
@@ -20,7 +22,6 @@ from app.evaluation.measures import LABELS
 from app.evaluation.report import evaluate_runs
 from app.evaluation.tables import rules_said
 from app.interchange.pair import export_results, import_results
-from app.settings import get_settings
 from app.store.engine import open_store
 from app.store.runs import get_run
 from app.store.tables import Result, Retrieved
@@ -34,26 +35,21 @@ Figures = dict[Any, tuple[float, ...]]  # task and measure, or measure -> mean, 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with `evaluation.json` and the files of four runs, made by the commands; one run has AIS scores."""
-    folder = tmp_path_factory.mktemp("exported")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STARTRAIL_HOME", str(folder))
-        patch.delenv("STARTRAIL_DATABASE_URL", raising=False)
-        get_settings.cache_clear()
-        store = open_store(get_settings().url, migrate=True)
-        with store.session() as session:
-            fill(session, evaluate=False)
-            bm25 = get_run(session, "bm25")
-            own = Retrieved.result_id.in_(session.query(Result.id).where(Result.run_id == bm25.id))
-            # Some scores lie on the threshold, some are missing.
-            for rank, score in ((1, 0.3), (2, 0.5), (3, 0.9), (5, 0.49)):
-                session.execute(update(Retrieved).where(own, Retrieved.rank == rank).values(ais_score=score))
-            session.execute(update(Retrieved).where(own, Retrieved.rank == 7).values(tail_patch=None))
-        store.engine.dispose()
+    with filled_home(tmp_path_factory.mktemp("exported"), _fill) as folder:
         _command("evaluate", "--runs", ",".join(RUNS), "--json", str(folder / "evaluation.json"))
         for run in RUNS:
             _command("export", run, "-o", str(folder / f"{run}.jsonl"))
         yield folder
-    get_settings.cache_clear()
+
+
+def _fill(session: Session) -> None:
+    fill(session, evaluate=False)
+    bm25 = get_run(session, "bm25")
+    own = Retrieved.result_id.in_(session.query(Result.id).where(Result.run_id == bm25.id))
+    # Some scores lie on the threshold, some are missing.
+    for rank, score in ((1, 0.3), (2, 0.5), (3, 0.9), (5, 0.49)):
+        session.execute(update(Retrieved).where(own, Retrieved.rank == rank).values(ais_score=score))
+    session.execute(update(Retrieved).where(own, Retrieved.rank == 7).values(tail_patch=None))
 
 
 def _command(*arguments: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from evaluated import QUALITY, SETTINGS, fill
+from homes import filled_home
 from typer.testing import CliRunner
 
 from app.cli.evaluation_tables import show
@@ -18,17 +19,10 @@ from app.store.engine import open_store
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(tmp_path: Path) -> Iterator[Path]:
     """A home with a dozen runs that nobody evaluated yet."""
-    monkeypatch.setenv("STARTRAIL_HOME", str(tmp_path))
-    monkeypatch.delenv("STARTRAIL_DATABASE_URL", raising=False)
-    get_settings.cache_clear()
-    store = open_store(get_settings().url, migrate=True)
-    with store.session() as session:
-        fill(session, evaluate=False)
-    store.engine.dispose()
-    yield tmp_path
-    get_settings.cache_clear()
+    with filled_home(tmp_path, lambda session: fill(session, evaluate=False)) as home:
+        yield home
 
 
 def tables(markdown: str) -> dict[str, list[list[str]]]:
