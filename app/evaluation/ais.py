@@ -18,6 +18,7 @@ from app.errors import UserError
 from app.store.chunks import chunks
 from app.store.engine import Store
 from app.store.tables import Passage, Prompt, Result, Retrieved, Run
+from app.trackstar.model import made_up
 from app.trackstar.text import spaced
 
 BATCH = 16
@@ -55,9 +56,7 @@ class Entailment:
                 file=path,
                 remedy="Check that its files are complete and that this transformers version knows the architecture.",
             ) from None
-        if absent := sorted(
-            set(report["missing_keys"]) & {name for name, _ in self.model.named_parameters()}
-        ):
+        if absent := made_up(self.model, report):
             raise UserError(
                 f"Its weights have no {absent[0]}: it would be made up at random, and every score with it.",
                 file=path,

@@ -90,7 +90,7 @@ def load_model(
             f"{path} cannot be loaded as a causal language model: {_first_line(error)}",
             remedy="Check that its files are complete and that this transformers version knows the architecture.",
         ) from None
-    if absent := sorted(set(report["missing_keys"]) & {name for name, _ in model.named_parameters()}):
+    if absent := made_up(model, report):
         raise UserError(
             f"{path} has no {absent[0]}{f' and {len(absent) - 1} more' if absent[1:] else ''}, which its configuration"
             " asks for: it would be made up at random.",
@@ -169,6 +169,11 @@ def _context(model: nn.Module, tokenizer: Any) -> int:
     longest = getattr(config, "max_position_embeddings", None)
     limits = [int(limit) for limit in (longest, tokenizer.model_max_length) if limit and limit < 10**9]
     return min(limits) if limits else 2048
+
+
+def made_up(model: nn.Module, report: Mapping[str, Any]) -> list[str]:
+    """The parameters that no file held, by name; `report` is transformers' `output_loading_info`."""
+    return sorted(set(report["missing_keys"]) & {name for name, _ in model.named_parameters()})
 
 
 def _device(name: str) -> torch.device:
