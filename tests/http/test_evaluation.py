@@ -279,7 +279,8 @@ def test_buckets_of_a_file_are_not_told_as_our_counts(database_url: str, tmp_pat
         for number, bucket in enumerate((5, 3)):
             record = {"example_id": f"f{number}", "inputs_plaintext": f"Painter {number} of", "targets_plaintext": "Paris",
                       "task": "fact", "c4_frequency": 212481, "c4_frequency_bucket": bucket,
-                      "proponents": ["Born in Paris."], "proponent_ids": ["c4:1"], "proponent_correct": [True]}  # fmt: skip
+                      "proponents": ["Born in Paris."], "proponent_ids": ["c4:1"], "proponent_correct": [True],
+                      "proponent_tail_patches": [1.5]}  # fmt: skip
             lines.write(json.dumps(record) + "\n")
     with site(database_url, tmp_path) as client:
         with store_of(client).session() as session:
@@ -287,6 +288,8 @@ def test_buckets_of_a_file_are_not_told_as_our_counts(database_url: str, tmp_pat
         pages = [html(client, url).get_text(" ") for url in
                  ("/prompts?run=paper", "/prompts?run=paper&frequency=5", "/evaluation",
                   "/evaluation/prompts?run=paper&measure=mrr&bucket=5")]  # fmt: skip
+    assert "tail-patch@1" in pages[2]
+    assert "was not measured" not in pages[2], "the file says it, though not by which step"
     assert "bucket 3" in pages[0]
     assert "1 prompt of frequency bucket 5" in " ".join(pages[1].split())
     assert "stated bucket 5" in " ".join(pages[3].split())
