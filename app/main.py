@@ -10,10 +10,10 @@ from starlette.staticfiles import StaticFiles
 from app.paths import STATIC
 from app.settings import Settings, get_settings
 from app.store.engine import Store, make_engine
-from app.web import problems
-from app.web.imports import Imports
-from app.web.pages import PAGES
-from app.web.security import SecurityHeaders
+from app.web.loading.imports import Imports
+from app.web.routes import PAGES
+from app.web.site import problems
+from app.web.site.security import SecurityHeaders
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -34,6 +34,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for page in PAGES:
-        app.include_router(import_module(f"app.web.pages.{page}").router)
+        app.include_router(import_module(f"app.web.{page}").router)
     problems.install(app)
     return app

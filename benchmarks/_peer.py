@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from app.models.text import Example
 from app.trackstar.moments import Factored, Moments
-from app.trackstar.text import Example
 
 
 def bergson_encoder(

@@ -11,7 +11,7 @@ from statistics import median
 import httpx
 from _report import Check
 
-from app.trackstar.text import Query
+from app.models.text import Query
 
 BROWSE = ("/prompts", "/prompts?task=fact&right=yes", "/runs")
 BETWEEN = 0.25  # seconds a reader looks at a page

@@ -25,14 +25,14 @@ from _peer import bergson_encoder
 from _report import Check, finish
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from app.trackstar.batching import length_batches, pad, predicting
+from app.models.batching import length_batches, pad, predicting
+from app.models.load import LoadedModel, load_model
+from app.models.text import Example
+from app.models.weights import find_weights
 from app.trackstar.config import Method
 from app.trackstar.encode import Encoder
 from app.trackstar.hessian import HessianReport, Whitening
-from app.trackstar.model import LoadedModel, load_model
 from app.trackstar.moments import Exact, Factored, Moments
-from app.trackstar.text import Example
-from app.trackstar.weights import find_weights
 
 BATCH = 32  # passages of a plain training step, in corpus order
 METHOD = Method(groups=2, projection_dim=32)

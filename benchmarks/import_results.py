@@ -33,7 +33,7 @@ HERE = Path(__file__).parent
 OURS = """
 import gc, sys, time
 from pathlib import Path
-from app.interchange.pair import import_results
+from app.interchange.results import import_results
 from app.store.engine import open_store
 store = open_store(f"sqlite:///{sys.argv[2]}")
 gc.freeze()

@@ -29,6 +29,8 @@ from sqlalchemy.orm import Session
 from app.cli.progress import bar
 from app.demo.pretrain import PretrainConfig, pretrain
 from app.errors import UserError
+from app.models.load import load_model
+from app.models.text import Query
 from app.settings import Settings
 from app.store.corpora import stream_passages
 from app.store.engine import open_store
@@ -36,8 +38,6 @@ from app.store.models import find_checkpoint
 from app.store.runs import get_run
 from app.store.tables import Output, Passage, Prompt, Result, Retrieved, Run
 from app.tracing.probabilities import completions
-from app.trackstar.model import load_model
-from app.trackstar.text import Query
 
 NOTHING, RANDOM = "nothing", "random passages"
 OTHERS = 100  # prompts that should not suffer

@@ -18,11 +18,11 @@ from sqlalchemy import select
 from app.cli.main import app
 from app.cli.progress import bar
 from app.errors import UserError
+from app.runs.ablate import ablate, families_of, run_slug
+from app.runs.retrieve import open_task
 from app.settings import get_settings
 from app.store.engine import open_store
 from app.store.tables import Run
-from app.tracing.ablate import ablate, families_of, run_slug
-from app.tracing.retrieve import open_task
 from app.trackstar.config import Method
 
 SWITCHES = {

@@ -25,12 +25,12 @@ from _trace_load import load
 from screenshots import free_port
 from transformers import AutoModelForCausalLM
 
+from app.models.text import Query
 from app.settings import Settings
 from app.store.corpora import get_corpus, stream_passages
 from app.store.engine import open_store
 from app.tracing.engine import use_threads
 from app.tracing.loaded import Loaded, open_loaded
-from app.trackstar.text import Query
 
 TOKENS = 24
 WARM_UP = 10

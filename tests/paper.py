@@ -12,7 +12,7 @@ from typing import Any
 from pair_files import record
 from seeded import HOSTILE, SCRIPT
 
-from app.interchange.pair import import_results
+from app.interchange.results import import_results
 from app.store.engine import open_store
 
 ORDINARY = 90

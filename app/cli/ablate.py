@@ -12,7 +12,7 @@ from app.settings import get_settings
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from app.tracing.retrieve import Task
+    from app.runs.retrieve import Task
 
 BASELINES = ("bm25", "random", "ground-truth")
 
@@ -50,11 +50,11 @@ def ablate(
 
     from app.cli.progress import bar
     from app.cli.retrieve import report
+    from app.runs.ablate import ablate as make_runs
+    from app.runs.ablate import families_of, mixing_variants, paper_variants, run_slug
+    from app.runs.retrieve import check_method, ensure_answers, open_task, retrieve
     from app.store.engine import open_store
     from app.store.tables import Run
-    from app.tracing.ablate import ablate as make_runs
-    from app.tracing.ablate import families_of, mixing_variants, paper_variants, run_slug
-    from app.tracing.retrieve import check_method, ensure_answers, open_task, retrieve
 
     settings = get_settings()
     values = _lambdas(lambdas)

@@ -183,7 +183,7 @@ def _index(settings: Settings, store: "Store") -> None:
 
 def _retrieve(settings: Settings, store: "Store") -> None:
     from app.cli.progress import bar
-    from app.tracing.retrieve import NAMES, ensure_answers, open_task, retrieve
+    from app.runs.retrieve import NAMES, ensure_answers, open_task, retrieve
 
     with store.session() as session:
         task = open_task(session, settings, NAME, NAME)
@@ -202,9 +202,9 @@ def _evaluate(settings: Settings, store: "Store") -> None:
     from app.evaluation.classify import classify_run
     from app.evaluation.patching import patch_runs
     from app.evaluation.report import evaluate_runs
+    from app.models.load import load_model
+    from app.models.steps import TailPatch
     from app.store.runs import get_run
-    from app.trackstar.model import load_model
-    from app.trackstar.tailpatch import TailPatch
 
     patch = TailPatch(load_model(settings.models / NAME, device=settings.device))
     with bar("Training on passages") as step:

@@ -76,7 +76,7 @@ def evaluate(
     from app.evaluation.report import evaluate_runs, peers
     from app.store.engine import open_store
     from app.store.runs import get_run
-    from app.web.listing_words import counts_of
+    from app.web.browsing.listing_words import counts_of
 
     settings = get_settings()
     _check(by, task, json_file, markdown)
@@ -195,9 +195,9 @@ def _patch(
 ) -> None:
     from app.cli.progress import bar, errors
     from app.evaluation.patching import patch_runs
+    from app.models.load import load_model
+    from app.models.steps import TailPatch
     from app.store.models import find_checkpoint
-    from app.trackstar.model import load_model
-    from app.trackstar.tailpatch import TailPatch
 
     by_path: dict[Path, list[str]] = {}
     for run in runs:

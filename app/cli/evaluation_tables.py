@@ -33,9 +33,9 @@ def report_tables(report: Report, against: str = "", slices: Sequence[str] = SLI
 
 
 def _tables(report: Report, against: str, slices: Sequence[str]) -> Iterator[Table]:
-    from app.web.cards import KINDS
-    from app.web.listing_words import label
-    from app.web.words import task_name
+    from app.web.browsing.listing_words import label
+    from app.web.evidence.cards import KINDS
+    from app.words.saying import task_name
 
     def named(counts: bool, by: str, value: str) -> str:
         said = label("frequency" if by == "bucket" else by, value, counts=counts)

@@ -12,8 +12,8 @@ from app.errors import UserError
 from app.settings import Settings, get_settings
 
 if TYPE_CHECKING:
+    from app.models.text import Query
     from app.store.engine import Store
-    from app.trackstar.text import Query
 
 
 def register(app: typer.Typer) -> None:
@@ -180,7 +180,7 @@ def find_model(settings: Settings, model: str) -> tuple[Path, Path]:
     Raises:
         UserError: no model has this name, it lacks files, or another model has its name already.
     """
-    from app.trackstar.model import check_files
+    from app.models.load import check_files
 
     known = settings.models / model
     if Path(model).name == model and known.is_dir():
@@ -224,8 +224,8 @@ def _corpus(store: "Store", corpus: str, name: str, id_field: str, text_field: s
     """The corpus of this name; a file is added to the store first, so that pages can show its passages."""
     from app.cli.progress import bar
     from app.interchange.plain import as_json
+    from app.interchange.sources import Corpus
     from app.store.corpora import CorpusDigest, PassageRecord, add_corpus, get_corpus, list_corpora
-    from app.trackstar.sources import Corpus
 
     file = Path(corpus)
     with store.session() as session:
@@ -254,8 +254,8 @@ def _corpus(store: "Store", corpus: str, name: str, id_field: str, text_field: s
 
 
 def _queries(store: "Store", prompt_set: str) -> list["Query"]:
+    from app.models.text import Query
     from app.store.prompts import get_prompt_set, list_prompts
-    from app.trackstar.text import Query
 
     if not prompt_set:
         return []
@@ -265,8 +265,8 @@ def _queries(store: "Store", prompt_set: str) -> list["Query"]:
 
 
 def _register(store: "Store", path: Path, sha256: str) -> None:
+    from app.models.load import count_parameters
     from app.store.models import register_model
-    from app.trackstar.model import count_parameters
 
     with store.session() as session:
         register_model(session, path.name, path=str(path), sha256=sha256, parameters=count_parameters(path))

@@ -11,7 +11,7 @@ from app.errors import UserError
 from app.settings import get_settings
 
 if TYPE_CHECKING:
-    from app.trackstar.model import LoadedModel
+    from app.models.load import LoadedModel
 
 models = typer.Typer(no_args_is_help=True, help="Models: what is here, and what TrackStar sees in one.")
 
@@ -28,8 +28,8 @@ def list_models() -> None:
     from safetensors import SafetensorError
 
     from app.cli.progress import console
-    from app.trackstar.model import count_parameters
-    from app.trackstar.optimizer_state import has_optimizer
+    from app.models.load import count_parameters
+    from app.models.optimizer_state import has_optimizer
 
     home = get_settings().models
     found = sorted(path.parent for path in home.glob("*/config.json"))
@@ -61,7 +61,7 @@ def show(
 
     from app.cli.index import parse_weights
     from app.cli.progress import console
-    from app.trackstar.model import load_model
+    from app.models.load import load_model
 
     known = get_settings().models / model
     loaded = load_model(known if known.is_dir() else Path(model), override=parse_weights(weights or []))
@@ -96,8 +96,8 @@ def _facts(loaded: "LoadedModel") -> dict[str, Any]:
 
 
 def _moments(loaded: "LoadedModel") -> str:
+    from app.models.optimizer_state import has_optimizer, read_optimizer
     from app.trackstar.moments import load_moments
-    from app.trackstar.optimizer_state import has_optimizer, read_optimizer
 
     if not has_optimizer(loaded.path):
         return "no optimizer's state: estimated from the corpus when an index is built"
@@ -112,7 +112,7 @@ def _moments(loaded: "LoadedModel") -> str:
 
 
 def _rows(loaded: "LoadedModel", groups: int) -> list[dict[str, Any]]:
-    from app.trackstar.weights import group_of
+    from app.models.weights import group_of
 
     if groups > loaded.layers:
         raise UserError(

@@ -47,7 +47,7 @@ def import_(
     from rich.markup import escape
 
     from app.cli.progress import bar, console, kilobytes
-    from app.interchange.pair import Names, import_results
+    from app.interchange.results import Names, import_results
     from app.store.engine import open_store
 
     store = open_store(get_settings().url, migrate=True)
@@ -78,7 +78,7 @@ def export(
     from rich.markup import escape
 
     from app.cli.progress import bar, errors
-    from app.interchange.pair import export_results
+    from app.interchange.results import export_results
     from app.store.engine import open_store
     from app.store.runs import get_run
 

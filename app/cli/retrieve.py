@@ -36,10 +36,10 @@ def retrieve(
 ) -> None:
     """Ask a method about every prompt of a set and save the run; the model's answers are saved with it."""
     from app.cli.progress import bar
+    from app.runs.retrieve import check_method, ensure_answers, open_task
+    from app.runs.retrieve import retrieve as make_run
     from app.store.engine import open_store
     from app.store.names import slugify
-    from app.tracing.retrieve import check_method, ensure_answers, open_task
-    from app.tracing.retrieve import retrieve as make_run
 
     settings = get_settings()
     dense_model = dense_model or settings.dense_model

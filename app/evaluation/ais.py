@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from app.errors import UserError
+from app.models.load import made_up
+from app.models.text import spaced
 from app.store.chunks import chunks
 from app.store.engine import Store
 from app.store.tables import Passage, Prompt, Result, Retrieved, Run
-from app.trackstar.model import made_up
-from app.trackstar.text import spaced
 
 BATCH = 16
 LONGEST = 512  # tokens, where the tokenizer does not say

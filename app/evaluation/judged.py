@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
-from app.interchange.pair_out import STATED
+from app.interchange.results_out import STATED
 from app.store.tables import Output, Prompt, Result, Retrieved, Run, Statement
 
 

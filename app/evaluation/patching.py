@@ -12,11 +12,11 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
+from app.models.steps import TailPatch
+from app.models.text import Query
 from app.store.chunks import chunks
 from app.store.engine import Store
 from app.store.tables import Evaluation, Passage, Prompt, Result, Retrieved, Run
-from app.trackstar.tailpatch import TailPatch
-from app.trackstar.text import Query
 
 CHUNK = 16  # passages between two saves, about a second of a small model: what a kill loses, and how often progress is told
 Places = dict[int, list[tuple[int, int]]]  # prompt -> (result, rank) where the passage stands for it

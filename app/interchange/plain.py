@@ -10,9 +10,9 @@ from typing import Any
 
 from app.errors import UserError
 from app.interchange.lines import EVERY, Line, Progress, read_lines
+from app.interchange.sources import Corpus
 from app.store.corpora import PassageRecord
 from app.store.prompts import TASKS, PromptRecord
-from app.trackstar.sources import Corpus
 
 PARQUET_MAGIC = b"PAR1"
 PASSAGE_IDS = ("id", "passage_id")

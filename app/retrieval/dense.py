@@ -17,9 +17,9 @@ import faiss
 import numpy as np
 
 from app.errors import UserError
+from app.models.text import readable
 from app.retrieval.search import CHUNK, ranked, with_ties
 from app.trackstar.manifest import file_sha256
-from app.trackstar.text import readable
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

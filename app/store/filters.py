@@ -1,6 +1,6 @@
 """Filters over results as SQL: the tree of a filter expression, its fields, and how each becomes a column.
 
-Knows nothing of how a filter is spelt (that is `app.web.filters`). Every value travels as a bound
+Knows nothing of how a filter is spelt (that is `app.web.browsing.filters`). Every value travels as a bound
 parameter, so no text a reader typed is ever SQL.
 
 **What is not known is neither true nor false.** A comparison with a missing value selects nothing, and

@@ -174,7 +174,7 @@ def checked(question: Question, askable: Askable) -> Question:
 
 
 def _canonical(prompt: str, text: str, span: tuple[int, int] | None) -> tuple[str, tuple[int, int] | None]:
-    """One leading space is understood (see `app.trackstar.text`), and a span of everything is no span."""
+    """One leading space is understood (see `app.models.text`), and a span of everything is no span."""
     if text.startswith(" ") and not text[1:2].isspace() and not prompt[-1:].isspace():
         text = text[1:]
         span = (max(span[0] - 1, 0), max(span[1] - 1, 1)) if span else None

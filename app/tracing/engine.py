@@ -10,7 +10,7 @@ import torch
 from app.errors import UserError
 from app.settings import Settings
 from app.store.engine import Store
-from app.tracing.batch_of_questions import answer_together
+from app.tracing.answering import answer_together
 from app.tracing.loaded import Loaded, open_loaded
 from app.tracing.shading import shade
 from app.tracing.training import train

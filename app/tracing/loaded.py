@@ -12,6 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
+from app.models.load import LoadedModel, load_model
+from app.models.steps import TailPatch
+from app.models.text import Query
 from app.retrieval.bm25 import BM25
 from app.retrieval.dense import Dense
 from app.retrieval.search import Search, open_search
@@ -25,9 +28,6 @@ from app.tracing.catalog import choose
 from app.tracing.results import Hit, Ranking
 from app.trackstar.encode import Encoder
 from app.trackstar.index import TrackstarIndex, open_index
-from app.trackstar.model import LoadedModel, load_model
-from app.trackstar.tailpatch import TailPatch
-from app.trackstar.text import Query
 
 log = logging.getLogger(__name__)
 VERBATIM_MOST = (

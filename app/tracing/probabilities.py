@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import torch
 
+from app.models.batching import length_batches, pad, predicting
+from app.models.load import LoadedModel
+from app.models.text import Example, Query, spaced
 from app.tracing.results import Completion, Token
-from app.trackstar.batching import length_batches, pad, predicting
 from app.trackstar.head import widened
-from app.trackstar.model import LoadedModel
-from app.trackstar.text import Example, Query, spaced
 
 BATCH_TOKENS = 4096
 

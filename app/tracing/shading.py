@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.models.text import Query
 from app.tracing.results import Shaded, ShadingResult
 from app.tracing.training import texts_of
 from app.trackstar.encode import Encoder
-from app.trackstar.text import Query
 from app.trackstar.tokens import token_influences
 
 

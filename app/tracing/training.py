@@ -9,12 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
+from app.models.steps import TailPatch
+from app.models.text import Query
 from app.store import traces
 from app.store.tables import Passage
 from app.tracing.probabilities import completions
 from app.tracing.results import Step, TraceResult, TrainingResult
-from app.trackstar.tailpatch import TailPatch
-from app.trackstar.text import Query
 
 
 def train(session: Session, patch: TailPatch, request: dict[str, Any]) -> TrainingResult:

@@ -19,16 +19,16 @@ from typing import Any
 import torch
 
 from app.errors import UserError
+from app.models.load import LoadedModel, load_model
+from app.models.text import Query
 from app.trackstar.config import Method
 from app.trackstar.encode import BATCH_TOKENS, Encoder
 from app.trackstar.fit import FILE as FIT
 from app.trackstar.fit import PART, Fit, fit, fit_moments, load_fit, save_fit
 from app.trackstar.hessian import HessianReport
 from app.trackstar.manifest import Manifest, Source, file_sha256, write_json
-from app.trackstar.model import LoadedModel, load_model
 from app.trackstar.shards import Written, drop_notes, whole_shard, write_shard
 from app.trackstar.survey import IDS, SPOOL, Passages, Survey, survey
-from app.trackstar.text import Query
 
 SHARD_ROWS = 4096
 PLAN = "build.json"

@@ -16,12 +16,12 @@ import torch
 import torch.nn.functional as F
 
 from app.errors import UserError
-from app.trackstar.batching import pad, predicting
+from app.models.batching import pad, predicting
+from app.models.load import LoadedModel
+from app.models.text import Example
 from app.trackstar.config import Loss
 from app.trackstar.head import Head
-from app.trackstar.model import LoadedModel
 from app.trackstar.projection import Projected
-from app.trackstar.text import Example
 
 EXACT_CHUNK = 1 << 20
 """Gradient entries formed at once where V is exact (4 MB in float32)."""

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 
 from app.errors import UserError
-from app.trackstar.batching import length_batches
+from app.models.batching import length_batches
+from app.models.load import LoadedModel
+from app.models.text import Example, Query
 from app.trackstar.capture import Capture, Sketch
 from app.trackstar.config import Method
 from app.trackstar.hessian import Whitening
-from app.trackstar.model import LoadedModel
 from app.trackstar.moments import Moments
 from app.trackstar.projection import project_weights
-from app.trackstar.text import Example, Query
 
 __all__ = ["Encoder", "Query"]
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 import torch
 
 from app.errors import UserError
-from app.trackstar.batching import length_batches
+from app.models.batching import length_batches
+from app.models.load import LoadedModel
+from app.models.weights import LinearWeight
 from app.trackstar.capture import EXACT_CHUNK, Capture
-from app.trackstar.model import LoadedModel
 from app.trackstar.moments import Factored, Moments
-from app.trackstar.weights import LinearWeight
 
 BATCH_TOKENS = 2048
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from app.models.load import LoadedModel
+from app.models.optimizer_state import has_optimizer
+from app.models.text import Example, Query
 from app.trackstar.capture import Capture
 from app.trackstar.config import Method
 from app.trackstar.encode import Encoder
 from app.trackstar.estimate import estimate_moments
 from app.trackstar.hessian import Autocorrelation, HessianReport, Whitening, fit_whitening
-from app.trackstar.model import LoadedModel
 from app.trackstar.moments import Exact, Factored, Moments, load_moments
-from app.trackstar.optimizer_state import has_optimizer
-from app.trackstar.text import Example, Query
 
 FILE = "trackstar.safetensors"
 PART = 512

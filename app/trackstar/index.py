@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from app.errors import UserError
+from app.models.load import LoadedModel
+from app.models.weights import find_weights
 from app.trackstar.build import build_index
 from app.trackstar.encode import BATCH_TOKENS, Encoder
 from app.trackstar.fit import FILE as FIT
 from app.trackstar.fit import load_fit
 from app.trackstar.hessian import HessianReport
 from app.trackstar.manifest import Manifest, file_sha256
-from app.trackstar.model import LoadedModel
 from app.trackstar.shards import damaged, open_shards
 from app.trackstar.survey import IDS
-from app.trackstar.weights import find_weights
 
 __all__ = ["TrackstarIndex", "build_index", "open_index"]
 

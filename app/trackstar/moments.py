@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 
 from app.errors import UserError
+from app.models.load import LoadedModel
+from app.models.optimizer_state import OptimizerState, read_optimizer
+from app.models.weights import LinearWeight
 from app.trackstar.config import SecondMoments
-from app.trackstar.model import LoadedModel
-from app.trackstar.optimizer_state import OptimizerState, read_optimizer
-from app.trackstar.weights import LinearWeight
 
 # A row or column that never saw a gradient must not weigh infinitely: factors are at least this share of
 # their mean, entries of an exact V at least its square.

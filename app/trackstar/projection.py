@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from app.errors import UserError
+from app.models.weights import LinearWeight, group_of
 from app.trackstar.config import Method
 from app.trackstar.moments import Exact, Factored, Moments
-from app.trackstar.weights import LinearWeight, group_of
 
 
 def gaussian(seed: int, name: str, side: Literal["out", "in"], p: int, width: int) -> torch.Tensor:

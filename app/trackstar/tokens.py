@@ -23,11 +23,11 @@ from torch.func import functional_call, jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from app.errors import UserError
-from app.trackstar.batching import length_batches, pad
+from app.models.batching import length_batches, pad
+from app.models.text import Example, Located, Query
 from app.trackstar.encode import Encoder
 from app.trackstar.head import token_losses, widened
 from app.trackstar.projection import Projected, direction
-from app.trackstar.text import Example, Located, Query
 
 Split = Literal["loss", "position"]
 Weighted = list[tuple[int, int, float]]

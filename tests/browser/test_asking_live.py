@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, expect
 from app.settings import Settings
 from app.store import workers
 from app.store.engine import Store, open_store
-from app.web.pages import traces as pages
+from app.web.asking import trace as pages
 
 STAGES = """
   window.seen = [];

@@ -16,7 +16,7 @@ from sites import site, store_of
 from sqlalchemy import delete, update
 
 from app.evaluation.report import evaluate_runs
-from app.interchange.pair import import_results
+from app.interchange.results import import_results
 from app.store.engine import open_store
 from app.store.runs import list_runs
 from app.store.tables import Evaluation, Retrieved

@@ -12,10 +12,10 @@ from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 from sites import store_of
 
-from app.interchange.pair import export_results, import_results
+from app.interchange.results import export_results, import_results
 from app.store.engine import open_store
 from app.store.runs import get_run
-from app.web.exports import END
+from app.web.browsing.export_rows import END
 
 FILTERS = (
     "run=trackstar",

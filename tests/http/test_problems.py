@@ -114,7 +114,7 @@ def test_readiness_names_what_is_missing(client: TestClient) -> None:
 
 
 def test_a_broken_page_is_a_500_that_tells_no_secrets(client: TestClient, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    from app.web.pages import runs
+    from app.web.browsing import runs
 
     def fail(session: object) -> None:
         raise RuntimeError("the password is 1234")

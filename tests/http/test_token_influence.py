@@ -12,14 +12,14 @@ from seeded import add_run
 from sqlalchemy import insert, select
 
 from app.main import create_app
+from app.models.load import load_model
+from app.models.text import Query
 from app.store.corpora import get_corpus
 from app.store.engine import Store, open_store
 from app.store.models import register_model
 from app.store.prompts import PromptRecord, add_prompts, list_prompts
 from app.store.tables import Passage, Result, Retrieved
 from app.trackstar.index import open_index
-from app.trackstar.model import load_model
-from app.trackstar.text import Query
 from app.trackstar.tokens import token_influences
 
 EXAMPLE = "/runs/traced/prompts/one"

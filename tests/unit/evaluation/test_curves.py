@@ -4,7 +4,7 @@ import re
 
 from app.evaluation.curves import over_mixing, over_size, over_training
 from app.store.tables import Model, Run
-from app.web.evaluation_lines import along
+from app.web.judging.evaluation_lines import along
 
 FOUND = {"overall": {"mrr": {"mean": 0.5, "low": 0.4, "high": 0.6, "count": 3}}}
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from asking import made_home, passages, settings_of
 
+from app.runs.retrieve import open_task, retrieve
 from app.store.corpora import get_corpus
 from app.store.engine import open_store
 from app.store.models import put_outputs
 from app.store.prompts import PromptRecord, add_prompts
-from app.tracing.retrieve import open_task, retrieve
 
 SCRIPT = Path(__file__).parents[3] / "benchmarks" / "leave_out.py"
 

@@ -8,16 +8,16 @@ from app.errors import UserError
 from app.evaluation import patching
 from app.evaluation.patching import patch_runs
 from app.evaluation.report import evaluate_runs
+from app.models.load import load_model
+from app.models.steps import TailPatch
+from app.models.text import Query
+from app.runs.retrieve import open_task, retrieve
 from app.store.corpora import get_corpus
 from app.store.engine import Store
 from app.store.evaluations import figures_of
 from app.store.prompts import PromptRecord, add_prompts
 from app.store.runs import get_run
 from app.store.tables import Passage, Prompt, Result, Retrieved, Run
-from app.tracing.retrieve import open_task, retrieve
-from app.trackstar.model import load_model
-from app.trackstar.tailpatch import TailPatch
-from app.trackstar.text import Query
 
 K = 4
 FACTS = 5

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from app.interchange.fields import LISTS, SIDES
+from app.interchange.results_fields import LISTS, SIDES
 
 
 def paper_record(number: int = 0, **changes: Any) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from records import OLD_NAMES, paper_record, write
 from sqlalchemy import select
 
 from app.evaluation.judged import judged_prompts
-from app.interchange.pair import Names, export_results, guess_method, import_results
-from app.interchange.pair_match import guess_task
+from app.interchange.results import Names, export_results, guess_method, import_results
+from app.interchange.results_match import guess_task
 from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import Store
 from app.store.prompts import PromptRecord, add_prompts

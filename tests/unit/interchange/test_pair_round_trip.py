@@ -12,7 +12,7 @@ from records import OLD_NAMES, paper_record, records, write
 from sqlalchemy import func, select
 
 from app.cli.results import as_line
-from app.interchange.pair import example_record, export_results, import_results
+from app.interchange.results import example_record, export_results, import_results
 from app.store.engine import Store
 from app.store.runs import get_run
 from app.store.tables import Passage, Prompt, Result

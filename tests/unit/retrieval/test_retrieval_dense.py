@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from app.cli.main import app
 from app.errors import UserError
 from app.retrieval.dense import Dense
+from app.runs.retrieve import open_task, retrieve
 from app.settings import get_settings
 from app.store.corpora import get_corpus
 from app.store.engine import Store
@@ -26,7 +27,6 @@ from app.store.tables import Retrieved
 from app.store.traces import find
 from app.tracing.asking import ask
 from app.tracing.questions import Question
-from app.tracing.retrieve import open_task, retrieve
 from app.trackstar.config import PRESETS
 
 TEXTS = ["the capital of Mali is Bamako", "owls sing at night", "two and two make four", "a river in Togo"]

@@ -11,6 +11,9 @@ import pytest
 from asking import made_home, passages, settings_of, worker_of
 from sqlalchemy import text
 
+from app.models.load import LoadedModel, load_model
+from app.models.steps import TailPatch
+from app.models.text import Query
 from app.retrieval.search import open_search
 from app.settings import Settings
 from app.store import traces
@@ -24,9 +27,6 @@ from app.tracing.results import TraceResult, TrainingResult
 from app.tracing.worker import Cancelled, Job, Outcome, Report, Worker
 from app.trackstar.encode import Encoder
 from app.trackstar.index import open_index
-from app.trackstar.model import LoadedModel, load_model
-from app.trackstar.tailpatch import TailPatch
-from app.trackstar.text import Query
 
 QUESTIONS = [
     Question(prompt="The currency of Ghana is the", completion="cedi"),

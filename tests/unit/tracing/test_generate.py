@@ -4,9 +4,9 @@ import pytest
 from asking import made_home
 
 from app.errors import UserError
-from app.tracing.answers import clause, is_right
-from app.tracing.generate import complete, sentence_end
-from app.trackstar.model import LoadedModel, load_model
+from app.models.generate import complete, sentence_end
+from app.models.load import LoadedModel, load_model
+from app.runs.answers import clause, is_right
 
 PROMPTS = ["The capital of France is", "One and one", "The capital of Mali is", "Once"]
 

@@ -7,14 +7,14 @@ from asking import made_home, passages, put_corpus, settings_of
 from sqlalchemy import func, select
 
 from app.errors import UserError
+from app.models.text import Query
+from app.runs.ablate import ablate, paper_variants
+from app.runs.retrieve import Task, ensure_answers, open_task, retrieve
 from app.store.corpora import get_corpus
 from app.store.engine import Store
 from app.store.prompts import PromptRecord, add_prompts
 from app.store.tables import Output, Passage, Result, Retrieved, Run
-from app.tracing.ablate import ablate, paper_variants
-from app.tracing.retrieve import Task, ensure_answers, open_task, retrieve
 from app.trackstar.encode import Encoder
-from app.trackstar.text import Query
 
 
 def prepared(store: Store, url: str) -> None:

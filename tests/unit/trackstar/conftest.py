@@ -5,7 +5,7 @@ import pytest
 import tiny
 import torch
 
-from app.trackstar.model import LoadedModel, load_model
+from app.models.load import LoadedModel, load_model
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch.func import functional_call, grad
 
+from app.models.load import LoadedModel
+from app.models.text import Example
 from app.trackstar.config import Method
-from app.trackstar.model import LoadedModel
 from app.trackstar.projection import gaussian
-from app.trackstar.text import Example
 
 
 def example_gradients(

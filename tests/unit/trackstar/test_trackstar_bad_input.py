@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from typer.testing import CliRunner
 
 from app.cli.main import app
+from app.models.load import load_model
 from app.retrieval.search import open_search
 from app.settings import get_settings
 from app.store.engine import open_store
@@ -23,7 +24,6 @@ from app.trackstar.config import Method
 from app.trackstar.encode import Encoder
 from app.trackstar.index import TrackstarIndex, build_index, open_index
 from app.trackstar.manifest import Manifest
-from app.trackstar.model import load_model
 from app.trackstar.shards import open_shards, write_shard
 
 PASSAGES = [

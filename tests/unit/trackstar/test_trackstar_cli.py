@@ -79,7 +79,7 @@ def test_the_chosen_kind_of_search_is_in_the_manifest_and_is_used(home, corpus, 
 
 def test_weights_that_had_to_be_told_once_need_not_be_told_again(home, corpus, checkpoints, monkeypatch):
     """An architecture whose MLP has a name of its own: the index keeps what was said, for all that reads it."""
-    monkeypatch.setattr("app.trackstar.weights.MLP", re.compile("$^"))
+    monkeypatch.setattr("app.models.weights.MLP", re.compile("$^"))
     monkeypatch.setenv("STARTRAIL_DEFAULT_INDEX", "told")
     asked = corpus.with_name("asked.jsonl")
     asked.write_text(json.dumps({"id": "one", "prompt": "The capital of France is", "target": "Paris"}))

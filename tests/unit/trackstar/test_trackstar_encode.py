@@ -6,10 +6,10 @@ import tiny
 import torch
 
 from app.errors import UserError
+from app.models.load import load_model
 from app.trackstar.config import PRESETS, Method
 from app.trackstar.encode import Encoder, Query
 from app.trackstar.hessian import Autocorrelation, fit_whitening
-from app.trackstar.model import load_model
 from app.trackstar.moments import Exact, Factored, load_moments
 from app.trackstar.projection import gaussian
 

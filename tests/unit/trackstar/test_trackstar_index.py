@@ -12,12 +12,12 @@ import tiny
 import torch
 
 from app.errors import NotFound, UserError
+from app.models.load import load_model
 from app.store.corpora import CorpusDigest
 from app.trackstar.config import Method
 from app.trackstar.encode import Query
 from app.trackstar.index import build_index, open_index
 from app.trackstar.manifest import Manifest
-from app.trackstar.model import load_model
 
 PASSAGES = [(f"p{at}", text) for at, text in enumerate(tiny.MANY)] + [
     ("blank", " "),

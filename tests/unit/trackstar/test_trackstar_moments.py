@@ -9,11 +9,11 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from app.errors import UserError
+from app.models.load import load_model
+from app.models.optimizer_state import read_optimizer
 from app.trackstar.config import Method
 from app.trackstar.fit import Fit, load_fit, save_fit
-from app.trackstar.model import load_model
 from app.trackstar.moments import Exact, Factored, load_moments
-from app.trackstar.optimizer_state import read_optimizer
 
 
 def trained(kind, groups):

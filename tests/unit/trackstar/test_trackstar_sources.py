@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from app.errors import NotFound, UserError
-from app.trackstar.sources import Corpus
+from app.interchange.sources import Corpus
 
 ROWS = [{"id": f"a{n}", "text": f"text {n} ü\u2028", "topic": "x"} for n in range(2500)]
 

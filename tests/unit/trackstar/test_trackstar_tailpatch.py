@@ -9,9 +9,9 @@ from safetensors.torch import load_file, save_file
 from transformers.optimization import Adafactor
 
 from app.errors import UserError
+from app.models.load import load_model
+from app.models.steps import TailPatch
 from app.trackstar.encode import Query
-from app.trackstar.model import load_model
-from app.trackstar.tailpatch import TailPatch
 
 QUERIES = [Query("The capital of", "France"), Query("The", " fox"), Query("The fox ran", ".")]
 

@@ -7,7 +7,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 from app.errors import UserError
-from app.trackstar.text import Query, Texts, spaced
+from app.models.text import Query, Texts, spaced
 
 
 def texts(context=48):

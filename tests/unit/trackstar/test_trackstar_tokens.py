@@ -6,9 +6,9 @@ import torch
 from test_trackstar_encode import encoder_of
 
 from app.errors import UserError
+from app.models.text import Example
 from app.trackstar.config import Method
 from app.trackstar.encode import Query
-from app.trackstar.text import Example
 from app.trackstar.tokens import token_influence, token_influences
 
 QUERY = Query("The capital of France is", "Paris on the Seine")

@@ -1,6 +1,6 @@
 """Charts are told apart without their key being guessed."""
 
-from app.web.charts import line_swatch
+from app.web.judging.charts import line_swatch
 
 
 def test_thirty_six_lines_look_different() -> None:

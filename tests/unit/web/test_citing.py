@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from app.web.citing import Cited, bibtex, plain
+from app.web.reading.citing import Cited, bibtex, plain
 
 
 def cited(prompt: str, url: str = "https://star.example/runs/bm25/prompts/ghana") -> Cited:

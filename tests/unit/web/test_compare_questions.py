@@ -8,7 +8,7 @@ from app.errors import NotFound, UserError
 from app.store import compare
 from app.store.engine import Store
 from app.store.tables import Corpus, Model, Passage, Prompt, PromptSet, Result, Retrieved, Run
-from app.web.bump import bump
+from app.web.reading.bump import bump
 
 Lists = dict[str, dict[str, list[str]]]  # run -> prompt -> external ids of its proponents
 

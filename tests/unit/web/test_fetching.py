@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import UserError
-from app.web.fetching import check, fetch
+from app.web.loading.fetching import check, fetch
 
 BODY = b'{"example_id": "1"}\n' * 1000
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from app.errors import UserError
 from app.store.filters import FIELDS, And, Compare, Contains, In, Known, Node, Not, Or, Truth
-from app.web.filter_words import PRESETS, in_english, render
-from app.web.filters import MAX_DEPTH, MAX_LENGTH, MAX_TESTS, MAX_VALUES, parse
+from app.web.browsing.filter_words import PRESETS, in_english, render
+from app.web.browsing.filters import MAX_DEPTH, MAX_LENGTH, MAX_TESTS, MAX_VALUES, parse
 
 of = FIELDS
 numbers = st.integers(-(10**6), 10**12) | st.floats(allow_nan=False, allow_infinity=False)

@@ -26,7 +26,7 @@ from app.store.filters import (
     lowered,
 )
 from app.store.tables import Corpus, Model, Output, Passage, Prompt, PromptSet, Result, Run, Statement
-from app.web.filters import parse
+from app.web.browsing.filters import parse
 
 TEXTS = ["capital of", "Capital", "ÉCOLE", "école", "50% off_", "a\\b", 'say "x"', "", "=1", "😀 ☃"]
 EXPRESSIONS = [

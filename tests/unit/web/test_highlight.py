@@ -4,8 +4,8 @@ from bs4 import BeautifulSoup
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.web.excerpts import excerpt
-from app.web.highlight import Span, entities, find, mark
+from app.web.marking.excerpts import excerpt
+from app.web.marking.highlight import Span, entities, find, mark
 
 TEXTS = st.text(st.characters(exclude_characters="\r"), max_size=80)  # HTML itself reads \r\n as \n
 SPANS = st.lists(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import NotFound, UserError
-from app.web.imports import STALE_SECONDS, Imports, Job, Report, presets, run_name, unused
+from app.web.loading.imports import STALE_SECONDS, Imports, Job, Report, presets, run_name, unused
 
 
 def finished(imports: Imports, job: Job) -> Job:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.errors import UserError
-from app.web.multipart import Received, receive_form
+from app.web.loading.multipart import Received, receive_form
 
 
 def receive(

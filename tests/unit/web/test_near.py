@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web import near
-from app.web.near import _alike, _shingles, leaders
+from app.web.marking import near
+from app.web.marking.near import _alike, _shingles, leaders
 
 LONG = " ".join(f"word{n}" for n in range(60))
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web.overlap import rank_biased_overlap, shared
+from app.web.marking.overlap import rank_biased_overlap, shared
 
 rankings = st.lists(st.integers(0, 30), unique=True, max_size=20)
 

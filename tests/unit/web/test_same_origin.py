@@ -4,7 +4,7 @@ import pytest
 from starlette.requests import Request
 
 from app.errors import UserError
-from app.web.same_origin import require_same_origin
+from app.web.site.same_origin import require_same_origin
 
 
 def request(**headers: str) -> Request:

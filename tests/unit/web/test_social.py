@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.web.social import Card, clean, draw, og_text, og_title, shorten
+from app.web.reading.share_card import Card, clean, draw, og_text, og_title, shorten
 
 HOSTILE = (
     "\0\x1b[31m\ud800 \u202eabc Z" + "\u0301" * 500 + "\U0001f916" * 40 + " </mark><script>alert(1)</script>"

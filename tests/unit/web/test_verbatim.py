@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web.verbatim import shared_spans, stretches
+from app.web.marking.verbatim import shared_spans, stretches
 
 QUESTION = "The currency of Ghana is the cedi"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.web.evaluation_lines import _count
-from app.web.listing_words import bucket_name
-from app.web.words import relation_name
+from app.web.browsing.listing_words import bucket_name
+from app.web.judging.evaluation_lines import _count
+from app.words.saying import relation_name
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,11 @@
+"""Results files in the paper's JSON Lines format, in and out without loss.
+
+`import_results` takes a file in as a run, whole or not at all: the caller's transaction decides. Files about the same
+prompts share them (same id, text and target), so that their runs stand side by side; equal passages are stored once.
+`export_results` gives back the records, equal field by field, in the order of the file.
+"""
+
+from app.interchange.results_in import Names, guess_method, import_results
+from app.interchange.results_out import example_record, example_records, export_results
+
+__all__ = ["Names", "example_record", "example_records", "export_results", "guess_method", "import_results"]

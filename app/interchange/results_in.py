@@ -1,0 +1,238 @@
+"""A results file into the store: streaming, in the caller's transaction, what is known already found again."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from app.errors import UserError
+from app.interchange.lines import Line, Progress, read_lines
+from app.interchange.results_fields import SIDES, Parsed, leftover, parse
+from app.interchange.results_match import Prompts, put_answers
+from app.interchange.results_passages import Passages
+from app.store.models import register_model
+from app.store.names import slugify
+from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, Statement, Tombstone, now
+from app.store.writing import insert_rows, new_ids, write_alone
+
+AT_ONCE = 500  # records written together
+END = "end_of_export"  # our own exports say in the last record how many there are
+IMPORTED = "imported"
+METHODS = {  # what a file's name says -> method; the first that is found
+    "trackstar": "trackstar", "bm25": "bm25", "gecko": "gecko", "trak": "trak", "grad_dot": "gradient-dot",
+    "grad_cosine": "gradient-cosine", "dense": "dense", "random": "random",
+    **{f"exp{n}": f"exp{n}" for n in range(1, 6)},
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Names:
+    """Where the contents of a file go. Files with the same names share their prompts and passages."""
+
+    prompts: str = IMPORTED
+    corpus: str = IMPORTED
+    model: str = IMPORTED
+    method: str = ""  # empty: what the file's name says
+
+
+def import_results(
+    session: Session,
+    path: Path,
+    *,
+    run: str,
+    name: str | None = None,
+    into: Names | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Take a results file in as a run called `run`.
+
+    Args:
+        name: the file's name in messages; the path where there is no other.
+        into: prompt set, corpus and model; made if they do not exist.
+        progress: told bytes read and in all.
+
+    Raises:
+        UserError: a line or field of the file cannot be used, or the run's name is taken. Roll back then.
+    """
+    write_alone(session)
+    importer = _Importer(session, run, into or Names(), name or str(path))
+    chunk: list[Parsed] = []
+    for line in _whole(read_lines(path, progress, name=name), name or str(path)):
+        chunk.append(parse(line))
+        if len(chunk) == AT_ONCE:
+            importer.add(chunk)
+            chunk = []
+    importer.add(chunk)
+    return importer.finish()
+
+
+def guess_method(file: str) -> str:
+    """The method that a file's name speaks of, or `imported`."""
+    plain = Path(file).name.lower().replace("-", "_")
+    return next((method for word, method in METHODS.items() if word in plain), IMPORTED)
+
+
+def _whole(lines: Iterator[Line], file: str) -> Iterator[Line]:
+    """The lines; where the file says how many there must be, all of them."""
+    count, ended = 0, None
+    for line in lines:
+        if ended is not None:
+            raise line.wrong(END, f"Line {ended} says that it is the last.", "Import the files one by one.")
+        count += 1
+        if END in line.record:
+            said, ended = line.record.pop(END), line.number
+            if said != count:
+                raise line.wrong(
+                    END,
+                    f"{said} records are announced, {count} are here: the file was cut.",
+                    "Export it again.",
+                )
+        yield line
+    if not count:
+        raise UserError(
+            "The file has no record.", file=file, remedy="Give a file with one JSON object a line."
+        )
+
+
+@dataclass
+class _Importer:
+    session: Session
+    name: str
+    into: Names
+    file: str
+    count: int = 0
+    usual: list[str] | None = None  # the first record's fields, in order
+    run: Run = field(init=False)
+
+    def __post_init__(self) -> None:
+        session, into = self.session, self.into
+        if not self.name.strip() or len(self.name) > 200 or "\0" in self.name:
+            raise UserError(
+                "A run needs a name of 1 to 200 characters.", field="run", remedy="Use --run NAME."
+            )
+        for option in ("prompts", "corpus", "model"):
+            if not getattr(into, option).strip():
+                raise UserError(
+                    "The name is blank.", field=option, remedy=f"Use --{option} NAME, or leave it out."
+                )
+        slug = slugify(self.name)
+        if session.scalar(select(Run.id).where(Run.slug == slug)) is not None:
+            raise UserError(
+                f"There is a run “{slug}” already.",
+                field="run",
+                remedy=f"Choose another name, or remove it with `startrail runs remove {slug}`.",
+            )
+        corpus = session.scalar(select(Corpus).where(Corpus.name == into.corpus))
+        prompt_set = session.scalar(select(PromptSet).where(PromptSet.name == into.prompts))
+        model = session.scalar(select(Model).where(Model.name == into.model))
+        if corpus is None:
+            corpus = Corpus(name=into.corpus, description="Passages that came with results files.")
+        if prompt_set is None:
+            prompt_set = PromptSet(name=into.prompts)
+        if model is None:
+            model = register_model(session, into.model, description="Outputs that came with results files.")
+        self.run = Run(
+            slug=slug,
+            name=self.name.strip(),
+            method=into.method or guess_method(self.file),
+            model=model,
+            corpus=corpus,
+            prompt_set=prompt_set,
+        )
+        session.add(self.run)
+        session.flush()
+        session.execute(delete(Tombstone).where(Tombstone.path == f"/runs/{slug}"))
+        self.passages = Passages(session, corpus)
+        self.prompts = Prompts(session, prompt_set, self.file)
+
+    def add(self, records: list[Parsed]) -> None:
+        """Write some records: first what they share with others, then themselves."""
+        if not records:
+            return
+        prompts = self.prompts.ids(records)
+        answers = put_answers(self.session, self.run.model_id, records, prompts)
+        passages = self.passages.ids(records)
+        truth = self._truth([prompt["id"] for prompt in prompts])
+        ids = new_ids(self.session, Result, len(records))
+        if self.usual is None:
+            self.usual = list(records[0].record)
+        results: list[tuple[Any, ...]] = []
+        retrieved: list[tuple[Any, ...]] = []
+        for at, (parsed, id_, prompt) in enumerate(zip(records, ids, prompts, strict=True)):
+            stored = {"prompt": prompt, "output": answers[at], **{side: {} for side in SIDES}}
+            summary: tuple[float | None, ...] = (None, None, None, None)
+            for side, columns in parsed.sides.items():
+                found = passages[at, side]
+                if prompt["id"] in truth:
+                    columns = _judged(columns, found, truth[prompt["id"]])
+                if found:
+                    stored[side] = columns | {"external_id": [external for _, external in found]}
+                if side == SIDES[0]:
+                    summary = _summary(columns)
+                retrieved += _rows(id_, side, columns, [passage for passage, _ in found])
+            names = list(parsed.record)
+            place = (id_, self.run.id, prompt["id"], self.count + at)
+            extra = leftover(parsed.record, stored)
+            results.append((*place, *summary, extra, None if names == self.usual else names))
+        insert_rows(self.session, Result, _RESULT, results)
+        insert_rows(
+            self.session, Retrieved, ("result_id", "side", "rank", "passage_id", *_RETRIEVED), retrieved
+        )
+        self.count += len(records)
+
+    def _truth(self, prompts: list[int]) -> dict[int, set[int]]:
+        """The passages that state each prompt's fact, where the file's passages are those the prompts were made for."""
+        truth: dict[int, set[int]] = {}
+        if self.run.prompt_set.corpus_id == self.run.corpus_id:
+            query = select(Statement.prompt_id, Statement.passage_id).where(Statement.prompt_id.in_(prompts))
+            for prompt, passage in self.session.execute(query):
+                truth.setdefault(prompt, set()).add(passage)
+        return truth
+
+    def finish(self) -> Run:
+        """The run, complete."""
+        self.passages.finish()
+        self.run.prompt_count = self.count
+        self.run.configuration = {"file": Path(self.file).name, "fields": self.usual}
+        self.run.finished_at = now()
+        self.session.flush()
+        return self.run
+
+
+_SUMMARY = ("top_score", "first_correct_rank", "best_ais", "tail_patch")
+_RESULT = ("id", "run_id", "prompt_id", "position", *_SUMMARY, "extra", "fields")
+_RETRIEVED = ("score", "correct", "original_rank", "ais_score", "ais_window", "kind", "tail_patch")
+
+
+def _summary(columns: dict[str, Any]) -> tuple[float | None, ...]:
+    """What browsing shows of the proponents, in the order of `_SUMMARY`."""
+    scores, correct = columns.get("score", ()), columns.get("correct", ())
+    ais = [each for each in columns.get("ais_score", ()) if each is not None]
+    patches = [each for each in columns.get("tail_patch", ()) if each is not None]
+    return (
+        scores[0] if scores else None,
+        next((rank for rank, each in enumerate(correct, 1) if each), None),
+        max(ais, default=None),
+        sum(patches) / len(patches) if patches else None,
+    )
+
+
+def _judged(
+    columns: Mapping[str, Sequence[Any]], passages: list[tuple[int, str]], stating: set[int]
+) -> dict[str, Sequence[Any]]:
+    """The columns, each passage that the file did not judge judged by whether it states the fact."""
+    said = columns.get("correct", [None] * len(passages))
+    judged = [
+        each if each is not None else id_ in stating for each, (id_, _) in zip(said, passages, strict=True)
+    ]
+    return {**columns, "correct": judged}
+
+
+def _rows(result: int, side: str, columns: dict[str, Any], passages: list[int]) -> Iterator[tuple[Any, ...]]:
+    nothing = [None] * len(passages)
+    values = (columns.get(name, nothing) for name in _RETRIEVED)
+    return zip(repeat(result), repeat(side), range(1, len(passages) + 1), passages, *values, strict=False)

@@ -1,0 +1,183 @@
+"""The prompts and answers of a results file: found again in the store, or added to it.
+
+A prompt is the same if its id, text and target are; a second one under the same id, or one that the file repeats, gets
+the id with a hash behind it, the same in every file. What the store did not know of a prompt it learns from the file.
+"""
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from app.interchange.results_fields import OUTPUT, PROMPT, Parsed
+from app.interchange.results_passages import digest
+from app.store.names import slugify
+from app.store.prompts import TASKS
+from app.store.search import NEW_TEXTS
+from app.store.tables import Output, Prompt, PromptSet
+from app.store.writing import insert_rows, new_ids
+
+TASK_WORDS = (
+    ("commonsense", ("copa", "piqa", "commonsense", "cause")),
+    ("arithmetic", ("arithmetic", "math", "addition", "subtraction", "wordproblem")),
+    ("open_ended", ("stor", "openended")),
+    ("fact", ("trex", "fact", "lama")),
+)
+_COLUMNS = [field.column for field in PROMPT]
+_ANSWER = [field.column for field in OUTPUT]
+Row = dict[str, Any]
+
+
+class Prompts:
+    """The prompts of a set. A set that belongs to a corpus is complete and takes in no more."""
+
+    def __init__(self, session: Session, prompt_set: PromptSet, file: str) -> None:
+        self._session, self._set, self._file = session, prompt_set, file
+        last = session.scalar(select(func.max(Prompt.position)).where(Prompt.prompt_set_id == prompt_set.id))
+        self._next = 0 if last is None else last + 1
+        self._used: set[str] = set()  # external ids of this file's prompts: each is one result of the run
+
+    def ids(self, records: Sequence[Parsed]) -> list[Row]:
+        """Each record's prompt as the store has it: `id` and the columns a record is rebuilt from."""
+        wanted = [_wanted(parsed, self._file) for parsed in records]
+        known = self._named([row["external_id"] for row in wanted])
+        found, new, learnt = [], [], []
+        for parsed, row in zip(records, wanted, strict=True):
+            name = self._name(row, known)
+            self._used.add(name)
+            if name not in known:
+                if self._set.corpus_id is not None:
+                    raise parsed.line.wrong(
+                        next(
+                            (key for key in ("example_id", "trex_id") if key in parsed.record), "example_id"
+                        ),
+                        f"The prompt “{name}” is not, or not with this text and target, in “{self._set.name}”.",
+                        "Name the set it comes from with --prompts, or leave --prompts out.",
+                    )
+                known[name] = row | {"external_id": name}
+                new.append(known[name])
+            elif self._set.corpus_id is None:
+                learnt += _learn(known[name], row)
+            found.append(known[name])
+        self._add(new)
+        if learnt:
+            self._session.execute(update(Prompt), learnt)
+        return found
+
+    def _name(self, row: Row, known: dict[str, Row]) -> str:
+        """The external id under which this very prompt stands, or will."""
+        base = row["external_id"]
+        for number in count():
+            again = [str(number)] if number > 1 else []
+            name = f"{base}#{digest(row['text'], row['target'], *again)}" if number else base
+            if number and name not in known:
+                known |= self._named([name])
+            same = name in known and all(known[name][key] == row[key] for key in ("text", "target"))
+            if name not in known or (same and name not in self._used):
+                return name
+        raise AssertionError("count() does not end")
+
+    def _named(self, names: Sequence[str]) -> dict[str, Row]:
+        query = select(Prompt.id, *(getattr(Prompt, column) for column in _COLUMNS)).where(
+            Prompt.prompt_set_id == self._set.id, Prompt.external_id.in_(names)
+        )
+        return {row.external_id: dict(row._mapping) for row in self._session.execute(query)}
+
+    def _add(self, new: list[Row]) -> None:
+        if not new:
+            return
+        slugs = [slugify(row["external_id"]) for row in new]
+        taken = set(
+            self._session.scalars(
+                select(Prompt.slug).where(Prompt.prompt_set_id == self._set.id, Prompt.slug.in_(slugs))
+            )
+        )
+        rows = []
+        for id_, row, slug in zip(new_ids(self._session, Prompt, len(new)), new, slugs, strict=True):
+            row["id"] = id_
+            if slug in taken:
+                slug = f"{slug}-{digest(row['external_id'])}"
+            taken.add(slug)
+            own = (row[column] for column in ("id", *_COLUMNS))
+            rows.append((*own, self._set.id, self._next, slug, {}))
+            self._next += 1
+        insert_rows(
+            self._session, Prompt, ("id", *_COLUMNS, "prompt_set_id", "position", "slug", "extra"), rows
+        )
+
+
+def _wanted(parsed: Parsed, file: str) -> Row:
+    row = dict(parsed.prompt)
+    if not row["external_id"]:
+        row["external_id"] = row["fact_id"] or f"prompt:{digest(row['text'], row['target'])}"
+    row["aliases"] = row["aliases"] or []
+    row["task"] = row["task"] if row["task"] in TASKS else guess_task(parsed.record, file)
+    return row
+
+
+def guess_task(record: Row, file: str) -> str:
+    """The task of a record that does not name one of ours: by its words, by the file's name, by its fields."""
+    own = " ".join(str(record.get(name, "")) for name in ("task", "query_set", "example_id", "trex_id"))
+    for said in (own, file.rsplit("/", 1)[-1]):
+        plain = said.lower().replace("_", "").replace("-", "")
+        for task, words in TASK_WORDS:
+            if any(word in plain for word in words):
+                return task
+    return "fact" if "relation" in record or "fact_id" in record else "open_ended"
+
+
+def _learn(known: Row, row: Row) -> list[Row]:
+    """What the file says of a prompt that the store did not know."""
+    news = {
+        column: row[column]
+        for column in _COLUMNS
+        if known[column] in (None, []) and row[column] not in (None, [])
+    }
+    known |= news
+    return [news | {"id": known["id"]}] if news else []
+
+
+def put_answers(
+    session: Session, model_id: int, records: Sequence[Parsed], prompts: Sequence[Row]
+) -> list[Row]:
+    """What the model said to each record's prompt, as the store has it: the first file's word stays."""
+    ids = [prompt["id"] for prompt in prompts]
+    query = select(Output.id, Output.prompt_id, *(getattr(Output, column) for column in _ANSWER)).where(
+        Output.model_id == model_id, Output.prompt_id.in_(ids)
+    )
+    known = {row.prompt_id: dict(row._mapping) for row in session.execute(query)}
+    new, learnt = [], []
+    for parsed, id_ in zip(records, ids, strict=True):
+        said = _said(parsed)
+        if id_ not in known:
+            if any(value not in (None, []) for value in said.values()):
+                known[id_] = said
+                new.append((model_id, id_, *(said[column] for column in _ANSWER)))
+            continue
+        news = {
+            column: value
+            for column, value in said.items()
+            if known[id_][column] in (None, []) and value not in (None, [])
+        }
+        if news:
+            known[id_] |= news
+            learnt.append(news | {"id": known[id_]["id"]})
+    if new:
+        insert_rows(session, Output, ("model_id", "prompt_id", *_ANSWER), new)
+        session.info[NEW_TEXTS] = True
+    if learnt:
+        session.execute(update(Output), learnt)
+    return [known.get(id_, {}) for id_ in ids]
+
+
+def _said(parsed: Parsed) -> Row:
+    """The answer's columns. A target that was judged right, or that differs from the true one, is the answer."""
+    said, target, truth = dict(parsed.output), parsed.prompt["target"], parsed.prompt["ground_truth"]
+    said["samples"] = said["samples"] or []
+    if said["answer"] is None and (said["correct"] or truth is not None):
+        said["answer"] = target
+    if said["correct"] is None and truth is not None and truth != target:
+        said["correct"] = False
+    return said

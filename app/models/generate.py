@@ -1,0 +1,150 @@
+"""The model goes on from a prompt: greedily and by sampling, with each token's probability.
+
+Prompts of equal length share a batch, so nothing is padded and an answer never depends on what it was batched
+with; samples draw from numbers seeded by their own prompt, for the same reason.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from app.errors import UserError
+from app.models.load import LoadedModel
+
+BATCH = 128  # sequences
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What the model says next: the greedy continuation, its tokens' probabilities, and samples."""
+
+    text: str
+    probabilities: list[float]
+    samples: list[str]
+
+
+def complete(
+    model: LoadedModel,
+    prompts: Sequence[str],
+    *,
+    max_new_tokens: int = 24,
+    samples: int = 0,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Generated]:
+    """Continue each prompt up to the end of its sentence.
+
+    Raises:
+        UserError: a prompt leaves no room for a single token.
+    """
+    starts = [start_of(model, prompt) for prompt in prompts]
+    by_length: dict[int, list[int]] = {}
+    for row, start in enumerate(starts):
+        by_length.setdefault(len(start), []).append(row)
+    out: list[Generated | None] = [None] * len(prompts)
+    done = 0
+    size = max(1, BATCH // (1 + samples))
+    for length, rows in sorted(by_length.items()):
+        new = min(max_new_tokens, model.context - length)
+        for piece in (rows[at : at + size] for at in range(0, len(rows), size)):
+            ids = torch.tensor([starts[row] for row in piece], device=model.device)
+            texts, probabilities = _continue(model, ids, new, None)
+            drawn: list[str] = []
+            if samples:
+                uniform = np.concatenate([_uniform(prompts[row], seed, samples, new) for row in piece])
+                repeated = ids.repeat_interleave(samples, 0)
+                drawn, _ = _continue(model, repeated, new, torch.from_numpy(uniform).to(model.device))
+            for at, row in enumerate(piece):
+                own = drawn[at * samples : (at + 1) * samples]
+                out[row] = Generated(texts[at], probabilities[at], own)
+            done += len(piece)
+            if progress:
+                progress(done, len(prompts))
+    return [each for each in out if each is not None]
+
+
+def start_of(model: LoadedModel, prompt: str) -> tuple[int, ...]:
+    """The tokens that the model continues.
+
+    Raises:
+        UserError: they leave no room for a single token.
+    """
+    start = model.texts.prompt(prompt)
+    if not start or len(start) >= model.context:
+        raise UserError(
+            f"The prompt has {len(start)} tokens; the model reads {model.context}, its answer included.",
+            field="prompt",
+            remedy="Shorten it." if start else "Give some text.",
+        )
+    return start
+
+
+@torch.no_grad()
+def _continue(
+    model: LoadedModel, ids: torch.Tensor, new: int, uniform: torch.Tensor | None
+) -> tuple[list[str], list[list[float]]]:
+    """Continuations of (n, T) ids: greedy, or drawn by inverse distribution with `uniform` (n, new)."""
+    end = model.tokenizer.eos_token_id
+    network = model.model
+    state = network(input_ids=ids, use_cache=True)
+    chosen: list[torch.Tensor] = []
+    chances: list[torch.Tensor] = []
+    ended = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+    for step in range(new):
+        odds = state.logits[:, -1].float().softmax(-1)
+        if uniform is None:
+            token = odds.argmax(-1)
+        else:
+            edge = uniform[:, step, None].float()
+            token = (odds.cumsum(-1) < edge).sum(-1).clamp_max(odds.shape[1] - 1)
+        chosen.append(token)
+        chances.append(odds.gather(1, token[:, None])[:, 0])
+        if end is not None:
+            ended |= token == end
+        if step + 1 == new or ended.all() or (step % 4 == 3 and _all_over(model, chosen)):
+            break
+        state = network(input_ids=token[:, None], past_key_values=state.past_key_values, use_cache=True)
+    texts, probabilities = [], []
+    for tokens, values in zip(torch.stack(chosen, 1).tolist(), torch.stack(chances, 1).tolist(), strict=True):
+        if end in tokens:
+            tokens = tokens[: tokens.index(end)]
+        text, used = _sentence(model, tokens)
+        texts.append(text)
+        probabilities.append(values[:used])
+    return texts, probabilities
+
+
+def _sentence(model: LoadedModel, tokens: list[int]) -> tuple[str, int]:
+    """The text up to the end of its sentence, without the sign, and how many tokens it takes."""
+    whole = model.tokenizer.decode(tokens, skip_special_tokens=True)
+    cut = sentence_end(whole)
+    if cut == len(whole):
+        return whole, len(tokens)
+    used = len(tokens)
+    while used > 1 and len(model.tokenizer.decode(tokens[: used - 1], skip_special_tokens=True)) >= cut:
+        used -= 1
+    return whole[:cut], used
+
+
+def sentence_end(text: str) -> int:
+    """Where the first sentence of a continuation ends: before the first full stop, mark or line break."""
+    for at, sign in enumerate(text):
+        ends = sign in "!?\n" or (sign == "." and not text[at + 1 : at + 2].isalnum())
+        if ends and text[:at].strip():
+            return at
+    return len(text)
+
+
+def _all_over(model: LoadedModel, chosen: list[torch.Tensor]) -> bool:
+    texts = model.tokenizer.batch_decode(torch.stack(chosen, 1).tolist(), skip_special_tokens=False)
+    end = model.tokenizer.eos_token or "\0"
+    return all(end in text or sentence_end(text) < len(text) for text in texts)
+
+
+def _uniform(prompt: str, seed: int, samples: int, new: int) -> np.ndarray:
+    """(samples, new) numbers in [0, 1) that depend on the prompt and the seed only."""
+    key = hashlib.sha256(f"{seed}\0{prompt}".encode("utf-8", "surrogatepass")).digest()
+    return np.random.default_rng(int.from_bytes(key[:8], "big")).random((samples, new), dtype=np.float32)

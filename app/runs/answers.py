@@ -1,0 +1,81 @@
+"""What a model answers to prompts: greedy answer, whether it is right, probability, samples, confidence."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from sqlalchemy.orm import Session
+
+from app.models.generate import complete
+from app.models.load import LoadedModel
+from app.models.text import Query
+from app.store.models import put_outputs
+from app.store.tables import Model, Prompt
+from app.tracing.probabilities import completions
+
+SAMPLES = 10
+ANSWER_TOKENS = 16
+_CLAUSE = re.compile(r"[,;:]\s")
+
+
+def answer_prompts(
+    session: Session,
+    record: Model,
+    model: LoadedModel,
+    prompts: Sequence[Prompt],
+    *,
+    samples: int = SAMPLES,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Ask the model every prompt and save what it says as outputs; returns them in order."""
+    said = complete(
+        model,
+        [prompt.text for prompt in prompts],
+        max_new_tokens=ANSWER_TOKENS,
+        samples=samples,
+        seed=seed,
+        progress=progress,
+    )
+    chances = target_probabilities(model, [Query(prompt.text, prompt.target) for prompt in prompts])
+    outputs = []
+    for prompt, each, chance in zip(prompts, said, chances, strict=True):
+        answers = [clause(text, prompt.task) for text in each.samples]
+        greedy = clause(each.text, prompt.task)
+        accepted = [prompt.ground_truth or prompt.target, *prompt.aliases]
+        outputs.append(
+            {
+                "prompt_id": prompt.id,
+                "answer": greedy,
+                "correct": is_right(each.text, accepted),
+                "probability": chance,
+                "confidence": sum(one.casefold() == greedy.casefold() for one in answers) / max(1, samples),
+                "samples": answers,
+            }
+        )
+    put_outputs(session, record.id, outputs)
+    return outputs
+
+
+def is_right(answer: str, accepted: Iterable[str]) -> bool:
+    """Whether the answer begins with an accepted one, up to a word's end, in any letter case."""
+    said = answer.strip().casefold()
+    for each in accepted:
+        wanted = each.strip().casefold()
+        if wanted and said.startswith(wanted) and not said[len(wanted) : len(wanted) + 1].isalnum():
+            return True
+    return False
+
+
+def clause(text: str, task: str) -> str:
+    """A sentence's first clause, which is the answer proper; how a story goes on is kept whole."""
+    text = text.strip()
+    found = None if task == "open_ended" else _CLAUSE.search(text)
+    return text[: found.start()] if found else text
+
+
+@torch.no_grad()
+def target_probabilities(model: LoadedModel, queries: Sequence[Query]) -> list[float]:
+    """The joint probability (0..1) of each query's completion, given its prompt."""
+    return [each.probability for each in completions(model, queries)]

@@ -1,0 +1,157 @@
+"""`/api/traces`: the same questions for scripts. Every error is an RFC 9457 problem document."""
+
+from typing import Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
+from starlette.responses import JSONResponse, Response
+
+from app.errors import UserError
+from app.store import traces
+from app.store.tables import Trace
+from app.tracing import asking
+from app.tracing.questions import MAX_BODY, MAX_PASSAGES, Question, Training
+from app.web.asking.trace import TracePage, live, load
+from app.web.site import urls
+from app.web.site.body import read_json
+from app.web.site.context import Db
+from app.web.site.problems import Problem
+from app.web.site.respond import origin
+
+router = APIRouter(prefix="/api/traces", tags=["traces"])
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    404: {"model": Problem, "description": "There is no such trace."},
+    409: {"model": Problem, "description": "The trace is in no state for this."},
+    413: {"model": Problem, "description": "More text than is read."},
+    422: {"model": Problem, "description": "A field is wrong; `field` names it. Nothing was saved."},
+    503: {"model": Problem, "description": "Too many questions wait; `Retry-After` says when to come back."},
+}
+
+
+class Ticket(BaseModel):
+    """Where the answer will be."""
+
+    id: str
+    status: str = Field(description="queued, running, done, failed or cancelled.")
+    place: int = Field(description="1 for the next to be answered; 0 if it does not wait.")
+    reused: bool = Field(description="An equal question was answered before; this is its trace.")
+    url: str
+    json_url: str
+    events_url: str
+
+
+class Steps(BaseModel):
+    """Which passages to train one step on; without a list, the proponents the trace found."""
+
+    passages: list[int] | None = Field(None, min_length=1, max_length=MAX_PASSAGES)
+    control: int = Field(10, ge=0, le=MAX_PASSAGES, description="How many random passages to compare with.")
+
+
+def _body(model: type[BaseModel]) -> dict[str, Any]:
+    """OpenAPI of a body that is read with a limit before it is parsed."""
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": model.model_json_schema()}},
+        }
+    }
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=Ticket,
+    responses={200: {"model": Ticket, "description": "Answered before."}, **PROBLEMS},
+    openapi_extra=_body(Question),
+    summary="Ask which passages made the model say that",
+)
+async def ask(request: Request) -> Response:
+    """Queue a question. Its answer comes to `json_url`, where `status` says how far it is."""
+    question = await read_json(request, MAX_BODY, Question)
+    state = request.app.state
+
+    def put() -> Response:
+        with state.store.session() as session:
+            asked = asking.ask(session, state.settings, question)
+            ticket = _ticket(request, session, asked.trace, reused=asked.reused)
+        return _accepted(ticket)
+
+    return await anyio.to_thread.run_sync(put, limiter=live(request).turn)
+
+
+@router.get(
+    "/{trace_id}", response_model=TracePage, responses={404: PROBLEMS[404]}, summary="A trace as it is now"
+)
+def read(request: Request, db: Db, trace_id: str, view: str = "", since: str = "") -> TracePage:
+    """The same document as `/traces/{trace_id}.json`."""
+    return load(request, db, traces.find(db, trace_id), view=view, since=since)
+
+
+@router.post(
+    "/{trace_id}/cancel",
+    response_model=Ticket,
+    responses={number: PROBLEMS[number] for number in (404, 409)},
+    summary="Take a question back",
+)
+def cancel(request: Request, trace_id: str) -> Ticket:
+    """It will not be answered; what is over already stays as it is (409)."""
+    with request.app.state.store.session() as session:
+        trace = traces.find(session, trace_id)
+        if not traces.cancel(session, trace_id):
+            raise UserError(
+                f"The trace is {trace.status} already.",
+                remedy="Only what waits or runs can be cancelled.",
+                status=409,
+            )
+        return _ticket(request, session, traces.find(session, trace_id))
+
+
+@router.post(
+    "/{trace_id}/steps",
+    status_code=202,
+    response_model=Ticket,
+    responses={200: {"model": Ticket, "description": "Trained before."}, **PROBLEMS},
+    openapi_extra=_body(Steps),
+    summary="Train one step on passages and measure the target",
+)
+async def steps(request: Request, trace_id: str) -> Response:
+    """Queue one optimizer step on each passage alone; the model is left as it was."""
+    wanted = await read_json(request, MAX_BODY, Steps)
+    state = request.app.state
+
+    def put() -> Response:
+        with state.store.session() as session:
+            trace = traces.find(session, trace_id)
+            passages = wanted.passages if wanted.passages is not None else _shown(trace)
+            training = Training(trace=trace_id, passages=tuple(passages), control=wanted.control)
+            asked = asking.train(session, state.settings, training)
+            ticket = _ticket(request, session, asked.trace, reused=asked.reused)
+        return _accepted(ticket)
+
+    return await anyio.to_thread.run_sync(put)
+
+
+def _shown(trace: Trace) -> list[int]:
+    hits = (trace.result or {}).get("rankings", {}).get("trackstar", {}).get("proponents", [])
+    return [hit["passage_id"] for hit in hits] or [0]
+
+
+def _ticket(request: Request, session: Session, trace: Trace, *, reused: bool = False) -> Ticket:
+    base = origin(request)
+    return Ticket(
+        id=trace.id,
+        status=trace.status,
+        place=traces.place(session, trace),
+        reused=reused,
+        url=base + urls.trace(trace.id),
+        json_url=base + urls.twin(urls.trace(trace.id)),
+        events_url=base + urls.trace(trace.id, "events"),
+    )
+
+
+def _accepted(ticket: Ticket) -> Response:
+    headers = {"Location": ticket.url}
+    return JSONResponse(ticket.model_dump(), status_code=200 if ticket.reused else 202, headers=headers)

@@ -1,0 +1,107 @@
+"""What changed between two traces: the question, and the passages found."""
+
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from app.store.tables import Passage, Trace
+from app.web.site import urls
+
+FIELDS = {
+    "prompt": "Prompt",
+    "completion": "Completion",
+    "span": "Part explained",
+    "contrast": "Rather than",
+    "model": "Model",
+    "index": "Index",
+    "k": "Passages",
+}
+
+
+class Edited(BaseModel):
+    """One field of the question, as it was and as it is; None: not given."""
+
+    field: str
+    before: str | None
+    after: str | None
+
+
+class Gone(BaseModel):
+    """A passage that was found before and is not now."""
+
+    rank: int
+    passage_id: int
+    url: str
+    text: str
+
+
+class Changes(BaseModel):
+    """This trace against the one it was made from.
+
+    Args:
+        places: passage id -> its rank before, None where it is new; of the passages shown now.
+        kept: how many of the passages before are still there.
+    """
+
+    id: str
+    url: str
+    edited: list[Edited]
+    probability_before: float
+    probability: float
+    places: dict[int, int | None]
+    kept: int
+    gone: list[Gone]
+
+
+def changes(session: Session, before: Trace, now: Trace) -> Changes | None:
+    """What changed since `before`; None unless both are answered questions."""
+    if before.id == now.id or not (_answered(before) and _answered(now)):
+        return None
+    then, here = before.result or {}, now.result or {}
+    old = {hit["passage_id"]: hit["rank"] for hit in then["rankings"]["trackstar"]["proponents"]}
+    new = {hit["passage_id"]: hit["rank"] for hit in here["rankings"]["trackstar"]["proponents"]}
+    gone = []
+    for passage_id in (id_ for id_ in old if id_ not in new):
+        passage = session.get(Passage, passage_id)
+        if passage is not None:
+            gone.append(
+                Gone(
+                    rank=old[passage_id],
+                    passage_id=passage_id,
+                    url=urls.passage(passage_id),
+                    text=passage.text,
+                )
+            )
+    return Changes(
+        id=before.id,
+        url=urls.trace(before.id),
+        edited=_edited(before, now),
+        probability_before=then["completion"]["probability"],
+        probability=here["completion"]["probability"],
+        places={id_: old.get(id_) for id_ in new},
+        kept=len(old.keys() & new.keys()),
+        gone=gone,
+    )
+
+
+def _answered(trace: Trace) -> bool:
+    return trace.status == "done" and trace.request["kind"] == "trace"
+
+
+def _edited(before: Trace, now: Trace) -> list[Edited]:
+    pairs = {name: (before.request.get(name), now.request.get(name)) for name in FIELDS}
+    texts = [(trace.result or {})["completion"]["text"] for trace in (before, now)]
+    pairs["completion"] = (texts[0], texts[1])  # what was explained, typed or generated
+    for at, trace in enumerate((before, now)):
+        if span := trace.request.get("span"):
+            pair = list(pairs["span"])
+            pair[at] = texts[at][span[0] : span[1]]
+            pairs["span"] = (pair[0], pair[1])
+    return [
+        Edited(field=FIELDS[name], before=_said(old), after=_said(new))
+        for name, (old, new) in pairs.items()
+        if old != new
+    ]
+
+
+def _said(value: object) -> str | None:
+    return None if value is None else str(value).strip()

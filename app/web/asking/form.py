@@ -1,0 +1,154 @@
+"""`/trace`: ask a question of the model, anew or starting from an earlier one."""
+
+from typing import Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+from starlette.responses import RedirectResponse, Response
+
+from app.errors import UserError
+from app.settings import Settings
+from app.store import traces, workers
+from app.store.tables import Trace
+from app.tracing import asking, catalog
+from app.tracing.questions import MAX_BODY, Question
+from app.web.site import urls
+from app.web.site.body import build, read_form
+from app.web.site.context import Config, Db
+from app.web.site.respond import page_route, respond
+from app.web.site.same_origin import require_same_origin
+
+router = APIRouter()
+RECENT = 12
+
+
+class Choice(BaseModel):
+    """An index that can be asked, with its model and corpus."""
+
+    index: str
+    model: str
+    corpus: str
+    passages: int
+
+
+class Wrong(BaseModel):
+    """What is wrong with the question, and in which field."""
+
+    field: str | None
+    message: str
+    remedy: str
+
+
+class Link(BaseModel):
+    """An earlier trace."""
+
+    id: str
+    url: str
+    prompt: str
+    completion: str | None
+    contrast: str | None
+    status: str
+
+
+class FormPage(BaseModel):
+    """The form with what was typed, what can be asked, and what was asked lately."""
+
+    title: str = "Trace"
+    values: dict[str, Any]
+    wrong: Wrong | None = None
+    choices: list[Choice]
+    before: Link | None = None  # the trace that is edited and asked again
+    recent: list[Link]
+    ready: bool  # a worker is there and has loaded
+
+
+@page_route(router, "/trace")
+def trace_form(
+    request: Request, db: Db, settings: Config, prompt: str = "", completion: str = "", from_: str = ""
+) -> Response:
+    """The form to ask with."""
+    from_ = from_ or request.query_params.get("from", "")
+    before = traces.find(db, from_) if from_ else None
+    values: dict[str, Any] = {"prompt": prompt, "completion": completion}
+    if before is not None and before.request["kind"] == "trace":
+        values = {name: before.request[name] for name in Question.model_fields}
+    return respond(request, _page(db, settings, values, before=before), "trace_form.html")
+
+
+@router.post("/trace", include_in_schema=False)
+async def ask(request: Request) -> Response:
+    """Take the form: on to the trace, or back to the form with what is wrong beside the field."""
+    settings: Settings = request.app.state.settings
+    require_same_origin(request, settings.base_url)
+    fields: dict[str, str] = {}
+    try:
+        fields = dict(await read_form(request, MAX_BODY))
+        wrong = None
+    except UserError as error:
+        wrong = error
+    return await anyio.to_thread.run_sync(_ask, request, settings, fields, wrong)
+
+
+def _ask(request: Request, settings: Settings, fields: dict[str, str], wrong: UserError | None) -> Response:
+    since = fields.pop("since", "")
+    try:
+        if wrong is not None:
+            raise wrong
+        question = build(Question, question_fields(fields))
+        with request.app.state.store.session() as session:
+            asked = asking.ask(session, settings, question)
+        url = urls.trace(asked.trace.id, since=since or None, again=1 if asked.reused else None)
+        return RedirectResponse(url, status_code=303)
+    except UserError as error:
+        with request.app.state.store.session() as session:
+            before = traces.find(session, since) if since else None
+            page = _page(session, settings, fields, before=before, error=error)
+        wait = getattr(error, "retry_after", None)
+        headers = {"Retry-After": str(wait)} if wait else None
+        return respond(request, page, "trace_form.html", status=error.status, headers=headers)
+
+
+def question_fields(fields: dict[str, str]) -> dict[str, Any]:
+    """A form's fields as those of a question: what was left empty was not asked for."""
+    return {"prompt": ""} | {name: value for name, value in fields.items() if value or name == "prompt"}
+
+
+def link(trace: Trace) -> Link:
+    """A trace to be named on a page."""
+    asked = trace.request
+    completion = asked["completion"]
+    if completion is None and trace.result:
+        completion = trace.result["completion"]["text"]
+    return Link(
+        id=trace.id,
+        url=urls.trace(trace.id),
+        prompt=asked["prompt"],
+        completion=completion,
+        contrast=asked["contrast"],
+        status=trace.status,
+    )
+
+
+def _page(
+    session: Session,
+    settings: Settings,
+    values: dict[str, Any],
+    *,
+    before: Trace | None = None,
+    error: UserError | None = None,
+) -> FormPage:
+    choices = [
+        Choice(index=each.index, model=each.model, corpus=each.corpus, passages=each.passages)
+        for each in catalog.askables(settings)
+    ]
+    blank = {name: field.default for name, field in Question.model_fields.items()} | {"prompt": ""}
+    return FormPage(
+        values=blank | {"index": settings.default_index} | values,
+        wrong=Wrong(field=error.field, message=error.message, remedy=error.remedy) if error else None,
+        choices=choices,
+        before=link(before) if before is not None else None,
+        recent=[link(trace) for trace in traces.recent(session, limit=RECENT)],
+        ready=any(worker.status == "ready" for worker in workers.alive(session)),
+    )

@@ -1,0 +1,249 @@
+"""`/traces/{trace}`: the stages of a question while it is answered, then its answer; and what to ask of it next."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from app.errors import UserError
+from app.settings import Settings
+from app.store import traces, workers
+from app.store.tables import Trace
+from app.tracing import asking
+from app.tracing.questions import MAX_BODY, Question, Training, training_prefix
+from app.tracing.results import TraceResult
+from app.web.asking import trace_view
+from app.web.asking.changes import Changes, changes
+from app.web.asking.live import Live
+from app.web.asking.trace_view import Answer, Card, Stage
+from app.web.site import urls
+from app.web.site.body import build, read_form
+from app.web.site.context import Db
+from app.web.site.respond import origin, page_route, respond, templates
+from app.web.site.same_origin import require_same_origin
+
+router = APIRouter()
+STREAM_SECONDS = 60.0  # then the reader's browser connects again, so that no stream outlives its reader
+BEAT_SECONDS = 10.0
+
+
+class TracePage(BaseModel):
+    """One question in whatever state it is; `proponents` and `opponents` are those of the view."""
+
+    title: str
+    id: str
+    status: str
+    stage: str
+    place: int
+    attempts: int
+    stages: list[Stage]
+    ready: bool
+    prompt: str
+    asked: dict[str, Any]
+    reused: bool = False
+    error: dict[str, Any] | None = None
+    created_at: datetime
+    finished_at: datetime | None = None
+    url: str
+    view: str = ""
+    answer: Answer | None = None
+    proponents: list[Card] = []
+    opponents: list[Card] = []
+    trainings: list[trace_view.Training] = []
+    changes: Changes | None = None
+    result: dict[str, Any] | None = None  # of a training, when it is asked for by itself
+    pending: bool
+    events_url: str
+    permalink: str
+
+
+@page_route(router, "/traces/{trace_id}")
+def trace_page(
+    request: Request, db: Db, trace_id: str, view: str = "", since: str = "", again: bool = False
+) -> Response:
+    """The trace. A training is shown on the page of the trace it belongs to, a shading on its example's."""
+    trace = traces.find(db, trace_id)
+    json = request.url.path.endswith(".json") or request.url.path.startswith("/api/")
+    if trace.request["kind"] == "train" and not json:
+        return RedirectResponse(urls.trace(trace.request["trace"]) + "#causes", status_code=303)
+    if trace.request["kind"] == "shade" and not json:
+        return RedirectResponse(urls.twin(urls.trace(trace_id)), status_code=303)
+    page = load(request, db, trace, view=view, since=since, again=again)
+    return respond(request, page, "trace.html", block="live")
+
+
+@router.get("/traces/{trace_id}/events", include_in_schema=False)
+async def events(request: Request, trace_id: str, view: str = "", since: str = "") -> Response:
+    """The changing part of the page, each time it changes, as server-sent events; `done` ends them."""
+    store = request.app.state.store
+
+    def draw() -> tuple[str, bool]:
+        with store.session() as session:
+            page = load(request, session, traces.find(session, trace_id), view=view, since=since)
+        # A training or a shading has no page of its own: its stream tells how far it is.
+        return _block(request, page) if page.asked["kind"] == "trace" else page.status, page.pending
+
+    def watched() -> list[str]:
+        with store.session() as session:
+            trace = traces.find(session, trace_id)
+            return [
+                each.id for each in (trace, *_trainings(session, trace)) if each.status not in traces.OVER
+            ]
+
+    async def stream() -> AsyncIterator[str]:
+        ends = asyncio.get_running_loop().time() + STREAM_SECONDS
+        shown = ""
+        readers = live(request)
+        async with readers.watch(*ids) as watch:
+            while asyncio.get_running_loop().time() < ends:
+                if not await watch.wait(BEAT_SECONDS):
+                    yield ": still here\n\n"  # and look all the same: workers come and go without a word
+                html, pending = await anyio.to_thread.run_sync(draw, limiter=readers.turn)
+                if html != shown:
+                    shown = html
+                    yield "".join(f"data: {line}\n" for line in html.splitlines()) + "\n"
+                if not pending:
+                    yield "event: done\ndata: \n\n"
+                    return
+
+    ids = await anyio.to_thread.run_sync(watched)  # an unknown trace is a 404, not a stream
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
+
+
+@router.post("/traces/{trace_id}/cancel", include_in_schema=False)
+def cancel(request: Request, trace_id: str) -> Response:
+    """Take the question, or the training that runs for it, back."""
+    require_same_origin(request, request.app.state.settings.base_url)
+    with request.app.state.store.session() as session:  # committed before the browser comes back for the page
+        trace = traces.find(session, trace_id)
+        for each in (trace, *_trainings(session, trace)):
+            traces.cancel(session, each.id)
+    return RedirectResponse(urls.trace(trace_id), status_code=303)
+
+
+@router.post("/traces/{trace_id}/steps", include_in_schema=False)
+async def steps(request: Request, trace_id: str) -> Response:
+    """Train one step on the passages of the form."""
+    fields, settings = await _form(request)
+    values = {"trace": trace_id, "passages": [value for name, value in fields if name == "passage"]}
+    view = dict(fields).get("view", "")
+
+    def put() -> str:
+        with request.app.state.store.session() as session:
+            asking.train(session, settings, build(Training, values))
+        return urls.trace(trace_id, view=view, since=dict(fields).get("since")) + "#causes"
+
+    return RedirectResponse(await anyio.to_thread.run_sync(put), status_code=303)
+
+
+@router.post("/traces/{trace_id}/span", include_in_schema=False)
+async def span(request: Request, trace_id: str) -> Response:
+    """Ask again for the tokens chosen, or for why rather than something else: a new trace."""
+    fields, settings = await _form(request)
+    chosen = [int(value) for name, value in fields if name == "token" and value.isdecimal()]
+    contrast = dict(fields).get("contrast", "")
+
+    def put() -> str:
+        with request.app.state.store.session() as session:
+            trace = traces.find(session, trace_id)
+            asked = asking.ask(session, settings, follow_up(trace, chosen, contrast))
+            return urls.trace(asked.trace.id, since=trace_id, again=1 if asked.reused else None)
+
+    return RedirectResponse(await anyio.to_thread.run_sync(put), status_code=303)
+
+
+def follow_up(trace: Trace, tokens: list[int], contrast: str) -> Question:
+    """The same question about some tokens of the completion, or against another completion.
+
+    Raises:
+        UserError: the trace is not answered, or nothing was chosen.
+    """
+    if trace.request["kind"] != "trace" or trace.result is None:
+        raise UserError(
+            "This trace has no answer to choose from.", remedy="Wait until it is done.", status=409
+        )
+    completion = TraceResult.model_validate(trace.result).completion
+    asked = {name: trace.request[name] for name in Question.model_fields}
+    asked |= {"completion": completion.text, "span": None, "contrast": None, "samples": 0}
+    if contrast:
+        return build(Question, asked | {"contrast": contrast})
+    known = [completion.tokens[n] for n in tokens if n < len(completion.tokens)]
+    if not known:
+        raise UserError("No token was chosen.", remedy="Choose at least one token.", field="token")
+    return build(Question, asked | {"span": (min(t.start for t in known), max(t.end for t in known))})
+
+
+def load(
+    request: Request, session: Session, trace: Trace, *, view: str = "", since: str = "", again: bool = False
+) -> TracePage:
+    """The page of a trace, or the JSON of a training or a shading."""
+    asked = {name: value for name, value in trace.request.items() if name != "sha256"}
+    done = trace.status == "done"
+    trainings = _trainings(session, trace)
+    page = TracePage(
+        title=asked.get("prompt", "One training step"),
+        id=trace.id,
+        status=trace.status,
+        stage=trace.stage,
+        place=traces.place(session, trace),
+        attempts=trace.attempts,
+        stages=trace_view.stages(trace),
+        ready=done or any(worker.status == "ready" for worker in workers.alive(session)),
+        prompt=asked.get("prompt", ""),
+        asked=asked,
+        reused=again,
+        error=trace.error,
+        created_at=traces.utc(trace.created_at),
+        finished_at=traces.utc(trace.finished_at) if trace.finished_at else None,
+        url=urls.trace(trace.id),
+        trainings=[trace_view.training(each) for each in trainings],
+        pending=any(each.status not in traces.OVER for each in (trace, *trainings)),
+        events_url=urls.trace(trace.id, "events", view=view, since=since),
+        permalink=origin(request) + urls.trace(trace.id),
+    )
+    if asked["kind"] != "trace":
+        page.result = trace.result
+        return page
+    if done:
+        names = trace_view.views_of(TraceResult.model_validate(trace.result))
+        page.view = view if view in names else names[0]
+        page.answer = trace_view.answer(session, trace, page.view, trainings, since)
+        if len(page.answer.columns) == 1:
+            page.proponents = page.answer.columns[0].proponents
+            page.opponents = page.answer.columns[0].opponents
+        if since:
+            page.changes = changes(session, traces.find(session, since), trace)
+    return page
+
+
+def live(request: Request) -> Live:
+    """The watcher of this application, made when the first reader comes."""
+    state = request.app.state
+    if not hasattr(state, "live"):
+        state.live = Live(state.store)
+    watcher: Live = state.live
+    return watcher
+
+
+def _trainings(session: Session, trace: Trace) -> list[Trace]:
+    if trace.status != "done" or trace.request["kind"] != "trace":
+        return []
+    return traces.below(session, training_prefix(trace.id))
+
+
+async def _form(request: Request) -> tuple[list[tuple[str, str]], Settings]:
+    settings: Settings = request.app.state.settings
+    require_same_origin(request, settings.base_url)
+    return await read_form(request, MAX_BODY), settings
+
+
+def _block(request: Request, page: TracePage) -> str:
+    template = templates.get_template("trace.html")
+    return "".join(template.blocks["inside"](template.new_context({"page": page})))

@@ -1,0 +1,279 @@
+"""What the page of a trace shows: its state, the answer in the view chosen, and what was checked about it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean, stdev
+from typing import Any, Literal
+
+from pydantic import BaseModel
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.store.tables import Passage, Trace
+from app.tracing.results import Completion, Hit, Provenance, Ranking, TraceResult, TrainingResult
+from app.web.marking.highlight import Span, find
+from app.web.marking.overlap import rank_biased_overlap, shared
+from app.web.site import urls
+from app.words.saying import METHODS
+
+STAGES = {
+    "queued": "Waiting",
+    "completing": "Completing the prompt",
+    "encoding": "Encoding its gradient",
+    "searching": "Searching the corpus",
+    "done": "Ranked",
+}
+
+
+class Stage(BaseModel):
+    """One step on the way to the answer."""
+
+    name: str
+    label: str
+    state: Literal["past", "now", "to come"]
+
+
+class Card(BaseModel):
+    """A passage that a method found. `share` is its score over the first's; `elsewhere` its rank by others."""
+
+    rank: int
+    score: float
+    share: float
+    passage_id: int
+    external_id: str
+    url: str
+    text: str
+    spans: list[Span]
+    elsewhere: dict[str, int | None] = {}
+    change: float | None = None  # percentage points after one training step
+
+
+class Column(BaseModel):
+    """What one method, or one side of a contrast, found."""
+
+    name: str
+    title: str
+    proponents: list[Card]
+    opponents: list[Card] = []
+
+
+class View(BaseModel):
+    """A way of looking at the answer; `shared` of `of` passages are TrackStar's too."""
+
+    name: str
+    title: str
+    url: str
+    current: bool
+    shared: int | None = None
+    of: int = 0
+    overlap: float | None = None
+
+
+class TokenMark(BaseModel):
+    """A token of the completion that can be chosen; `start` and `end` are characters of it."""
+
+    number: int
+    text: str
+    start: int
+    end: int
+    probability: float
+    chosen: bool
+
+
+class Stretch(BaseModel):
+    """Words of prompt and completion that stand in passages as they are."""
+
+    start: int
+    end: int
+    text: str
+    passages: int
+    links: list[str]
+
+
+class Training(BaseModel):
+    """What one training step on each passage did to the target's probability, in percentage points."""
+
+    id: str
+    status: str
+    error: str | None = None
+    probability: float | None = None
+    mean: float | None = None
+    control: list[float] = []
+    control_mean: float | None = None
+    control_spread: float | None = None
+    settings: dict[str, Any] = {}
+    milliseconds: float | None = None
+
+
+class Answer(BaseModel):
+    """A finished trace in one view."""
+
+    completion: Completion
+    generated: bool
+    samples: list[str]
+    tokens: list[TokenMark]
+    contrast: Completion | None
+    joined: str
+    views: list[View]
+    columns: list[Column]
+    stretches: list[Stretch]
+    stretch_spans: list[Span]
+    provenance: Provenance
+
+
+def stages(trace: Trace) -> list[Stage]:
+    """All stages of a question with a word for where it is; a given completion is not completed."""
+    names = [n for n in STAGES if n != "completing" or trace.request.get("completion") is None]
+    at = names.index(trace.stage) if trace.stage in names else 0
+    return [
+        Stage(name=n, label=STAGES[n], state="past" if i < at else "now" if i == at else "to come")
+        for i, n in enumerate(names)
+    ]
+
+
+def answer(session: Session, trace: Trace, view: str, trainings: Sequence[Trace], since: str = "") -> Answer:
+    """The finished trace as the view shows it. One query, whatever it shows."""
+    result = TraceResult.model_validate(trace.result)
+    columns = _columns(result, view)
+    texts = _texts(
+        session, (hit for _, _, ranking in columns for hit in [*ranking.proponents, *ranking.opponents])
+    )
+    changes = {
+        step["passage_id"]: step["change"] for t in trainings if t.result for step in t.result["steps"]
+    }
+    ranks = {
+        name: {hit.passage_id: hit.rank for hit in ranking.proponents}
+        for name, ranking in result.rankings.items()
+    }
+    target = _target(trace, result)
+    terms = [(target, "target")] + ([(result.contrast.text, "subject")] if result.contrast else [])
+    drawn = []
+    for name, title, ranking in columns:
+        others = {other: places for other, places in ranks.items() if other != name}
+        drawn.append(
+            Column(
+                name=name,
+                title=title,
+                proponents=_cards(ranking.proponents, texts, terms, others, changes),
+                opponents=_cards(ranking.opponents, texts, terms, others, changes),
+            )
+        )
+    span = trace.request.get("span")
+    return Answer(
+        completion=result.completion,
+        generated=result.generated,
+        samples=result.samples,
+        tokens=[
+            TokenMark(
+                number=number,
+                **token.model_dump(),
+                chosen=span is not None and token.start < span[1] and token.end > span[0],
+            )
+            for number, token in enumerate(result.completion.tokens)
+        ],
+        contrast=result.contrast,
+        joined=result.joined,
+        views=_views(trace, result, view, since),
+        columns=drawn,
+        stretches=[
+            Stretch(
+                start=match.start,
+                end=match.end,
+                text=result.joined[match.start : match.end],
+                passages=match.passages,
+                links=[urls.passage(id_) for id_ in match.passage_ids],
+            )
+            for match in result.verbatim
+        ],
+        stretch_spans=[Span(start=m.start, end=m.end, kind="verbatim") for m in result.verbatim],
+        provenance=result.provenance,
+    )
+
+
+def training(trace: Trace) -> Training:
+    """One check by training, finished or not."""
+    shown = Training(id=trace.id, status=trace.status, error=(trace.error or {}).get("message"))
+    if trace.result is None:
+        return shown
+    result = TrainingResult.model_validate(trace.result)
+    control = [step.change for step in result.control]
+    return shown.model_copy(
+        update={
+            "probability": result.probability,
+            "mean": fmean(step.change for step in result.steps),
+            "control": control,
+            "control_mean": fmean(control) if control else None,
+            "control_spread": stdev(control) if len(control) > 1 else None,
+            "settings": result.settings,
+            "milliseconds": result.timings.get("total"),
+        }
+    )
+
+
+def views_of(result: TraceResult) -> list[str]:
+    """The names of the views this answer has, the default first."""
+    return [*result.rankings, "verbatim", *(["sides"] if result.sides else []), "all"]
+
+
+def _target(trace: Trace, result: TraceResult) -> str:
+    span = trace.request.get("span")
+    return result.completion.text[span[0] : span[1]] if span else result.completion.text
+
+
+def _columns(result: TraceResult, view: str) -> list[tuple[str, str, Ranking]]:
+    if view == "all":
+        return [(name, METHODS.get(name, name), ranking) for name, ranking in result.rankings.items()]
+    if view == "sides" and result.contrast:
+        texts = (result.completion.text, result.contrast.text)
+        return [
+            (f"side-{at}", f"For “{text.strip()}”", ranking)
+            for at, (text, ranking) in enumerate(zip(texts, result.sides, strict=True))
+        ]
+    if view in result.rankings:
+        return [(view, METHODS.get(view, view), result.rankings[view])]
+    return []
+
+
+def _texts(session: Session, hits: Iterable[Hit]) -> dict[int, Passage]:
+    ids = sorted({hit.passage_id for hit in hits})
+    return {p.id: p for p in session.scalars(select(Passage).where(Passage.id.in_(ids)))} if ids else {}
+
+
+def _cards(
+    hits: Sequence[Hit],
+    texts: Mapping[int, Passage],
+    terms: Sequence[tuple[str, str]],
+    others: Mapping[str, Mapping[int, int]],
+    changes: Mapping[int, float],
+) -> list[Card]:
+    first = max((abs(hit.score) for hit in hits), default=0.0) or 1.0
+    return [
+        Card(
+            rank=hit.rank,
+            score=hit.score,
+            share=abs(hit.score) / first,
+            passage_id=hit.passage_id,
+            external_id=texts[hit.passage_id].external_id,
+            url=urls.passage(hit.passage_id),
+            text=texts[hit.passage_id].text,
+            spans=[s for term, kind in terms for s in find(texts[hit.passage_id].text, [term.strip()], kind)],
+            elsewhere={name: places.get(hit.passage_id) for name, places in others.items()},
+            change=changes.get(hit.passage_id),
+        )
+        for hit in hits
+        if hit.passage_id in texts
+    ]
+
+
+def _views(trace: Trace, result: TraceResult, view: str, since: str) -> list[View]:
+    own = [hit.passage_id for hit in result.rankings["trackstar"].proponents]
+    titles = METHODS | {"verbatim": "Word for word", "sides": "Side by side", "all": "All methods"}
+    made = []
+    for number, name in enumerate(views_of(result)):
+        url = urls.trace(trace.id, view=name if number else None, since=since)
+        one = View(name=name, title=titles.get(name, name), url=url, current=name == view)
+        if name in result.rankings and name != "trackstar":
+            other = [hit.passage_id for hit in result.rankings[name].proponents]
+            one.shared, one.of = shared(own, other), max(len(own), len(other))
+            one.overlap = rank_biased_overlap(own, other)
+        made.append(one)
+    return made

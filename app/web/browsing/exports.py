@@ -1,0 +1,131 @@
+"""Pages as files: an example's passages and the browsed list, as CSV and as JSON Lines in the paper's format.
+
+`/runs/{run}/prompts/{prompt}.csv` and `.jsonl` hold every passage of the page's side, not its first twenty;
+`/prompts.csv?…` and `.jsonl?…` every prompt that the filters leave, in the list's order, not one page of it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.errors import NotFound
+from app.interchange.results import example_record
+from app.store import browse
+from app.store.engine import Store
+from app.store.examples import Example, get_example
+from app.store.runs import get_run, list_runs
+from app.store.tables import Run
+from app.web.browsing.asked import Asked, AskedQuery
+from app.web.browsing.export_rows import csv_rows, download, etag, jsonl_rows
+from app.web.site.context import Db
+
+router = APIRouter()
+BATCH = 500
+MOST = 100_000  # passages of one example
+LIST_COLUMNS = (
+    "example_id", "slug", "task", "relation", "prompt", "target", "ground_truth", "frequency", "frequency_bucket",
+    "answer", "correct", "probability", "confidence", "top_score", "first_correct_rank", "best_ais", "tail_patch",
+)  # fmt: skip
+PASSAGE_COLUMNS = (
+    "side", "rank", "original_rank", "score", "correct", "kind", "ais_score", "ais_window", "tail_patch",
+    "passage_id", "external_id", "text",
+)  # fmt: skip
+
+
+@router.get("/runs/{slug}/prompts/{prompt}.csv")
+def example_csv(request: Request, session: Db, slug: str, prompt: str, side: str = "proponent") -> Response:
+    """The passages of one example in rank order; side=opponent for the other side, as on the page."""
+    run = get_run(session, slug)
+    side = "opponent" if side == "opponent" else "proponent"
+    example = get_example(session, run, prompt, side, limit=MOST)
+    rows = [_passage(example, number) for number in range(len(example.retrieved))]
+    name = f"{run.slug}-{example.prompt.slug}"
+    return download(request, name, "csv", csv_rows(PASSAGE_COLUMNS, rows), tag=etag(rows), rows=len(rows))
+
+
+@router.get("/runs/{slug}/prompts/{prompt}.jsonl")
+def example_jsonl(request: Request, session: Db, slug: str, prompt: str) -> Response:
+    """One example as a record of the paper's results format, both sides."""
+    run = get_run(session, slug)
+    example = get_example(session, run, prompt, "proponent", limit=0)
+    record = example_record(session, run, example.result)
+    name = f"{run.slug}-{example.prompt.slug}"
+    return download(request, name, "jsonl", jsonl_rows([record]), tag=etag(record), rows=1)
+
+
+@router.get("/prompts.csv")
+def list_csv(request: Request, session: Db, asked: AskedQuery, run: str = "") -> Response:
+    """Every prompt that the filters leave, one a row."""
+    return _list(request, session, asked, run, "csv")
+
+
+@router.get("/prompts.jsonl")
+def list_jsonl(request: Request, session: Db, asked: AskedQuery, run: str = "") -> Response:
+    """Every prompt that the filters leave, with its passages, in the paper's results format."""
+    return _list(request, session, asked, run, "jsonl")
+
+
+@router.get("/runs/{slug}.csv")
+def run_csv(request: Request, session: Db, asked: AskedQuery, slug: str) -> Response:
+    """The same for a run's own page."""
+    return _list(request, session, asked, slug, "csv")
+
+
+@router.get("/runs/{slug}.jsonl")
+def run_jsonl(request: Request, session: Db, asked: AskedQuery, slug: str) -> Response:
+    """A run as a results file; with filters, those examples of it."""
+    return _list(request, session, asked, slug, "jsonl")
+
+
+def _list(request: Request, session: Db, asked: Asked, run: str, kind: str) -> Response:
+    runs = [each for each in list_runs(session) if each.status == "done"]
+    if not runs:
+        raise NotFound("There is no run to export.", remedy="Load a results file first.")
+    chosen = get_run(session, run) if run else runs[0]
+    total = browse.count(session, chosen, asked.filters())
+    tag = etag(kind, chosen.slug, chosen.finished_at, chosen.metrics, asked.query(), total)
+    store: Store = request.app.state.store
+    chunks = (
+        csv_rows(LIST_COLUMNS, _batches(store, chosen.slug, asked, _summary))
+        if kind == "csv"
+        else jsonl_rows(_batches(store, chosen.slug, asked, _record))
+    )
+    name = f"{chosen.slug}-prompts" if asked.query() else chosen.slug
+    return download(request, name, kind, chunks, tag=tag, rows=total)
+
+
+def _batches(store: Store, slug: str, asked: Asked, make: Any) -> Iterator[dict[str, Any]]:
+    """Rows of the whole list, a batch at a time, each batch in a session of its own."""
+    after = None
+    while True:
+        with store.session() as session:
+            run = get_run(session, slug)
+            rows = browse.page(session, run, asked.filters(), sort=asked.sort, after=after, size=BATCH)
+            made = [make(session, run, row) for row in rows]
+        yield from made
+        if len(rows) < BATCH:
+            return
+        after = rows[-1].result.position
+
+
+def _summary(session: Db, run: Run, row: browse.Row) -> dict[str, Any]:
+    prompt, result, output = row.prompt, row.result, row.output
+    sources = (
+        (prompt, ("slug", "task", "relation", "target", "ground_truth", "frequency", "frequency_bucket")),
+        (output, ("answer", "correct", "probability", "confidence")),
+        (result, ("top_score", "first_correct_rank", "best_ais", "tail_patch")),
+    )
+    values = {name: getattr(source, name, None) for source, names in sources for name in names}
+    return {"example_id": prompt.external_id, "prompt": prompt.text, **values}
+
+
+def _record(session: Db, run: Run, row: browse.Row) -> dict[str, Any]:
+    return example_record(session, run, row.result)
+
+
+def _passage(example: Example, number: int) -> dict[str, Any]:
+    row = example.retrieved[number]
+    own = {name: getattr(row, name) for name in PASSAGE_COLUMNS[:10]}
+    return {**own, "external_id": row.passage.external_id, "text": row.passage.text}

@@ -1,0 +1,252 @@
+"""The list of prompts that the filters in a URL make: facets, an English sentence, pages. Shared by two pages."""
+
+from collections.abc import Callable, Sequence
+
+from fastapi import Request
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from app.errors import UserError
+from app.store import browse
+from app.store.browse import Filters
+from app.store.tables import Prompt, Result, Run
+from app.store.tally import ENTAILED, Tally, tallies
+from app.web.browsing.asked import Asked
+from app.web.browsing.filter_words import PRESETS
+from app.web.browsing.listing_words import LABELS, SORTS, counts_of, label, part_name, sentence
+from app.web.site import urls
+from app.web.site.respond import wants_json
+
+
+class Choice(BaseModel):
+    """One value of a facet: choosing it, or dropping it if it is chosen."""
+
+    value: str
+    label: str
+    count: int
+    chosen: bool
+    url: str
+
+
+class Facet(BaseModel):
+    """One facet with its values."""
+
+    name: str
+    label: str
+    choices: list[Choice]
+
+
+class Item(BaseModel):
+    """One prompt of the list."""
+
+    slug: str
+    url: str
+    task: str
+    text: str
+    target: str
+    relation: str | None
+    frequency: int | None
+    answer: str | None
+    correct: bool | None
+    probability: float | None
+    top_score: float | None
+    first_correct_rank: int | None
+    none_states: bool
+    best_ais: float | None
+    tail_patch: float | None
+    position: int
+
+
+class Dropped(BaseModel):
+    """A filter that leaves nothing, and what there would be without it."""
+
+    label: str
+    count: int
+    url: str
+
+
+class Preset(BaseModel):
+    """A ready-made filter."""
+
+    name: str
+    where: str
+    url: str
+    chosen: bool
+
+
+class Summary(BaseModel):
+    """The list in numbers: see `app.store.tally.Summary`."""
+
+    prompts: int
+    right: float | None
+    mrr: float | None
+    recall_at_10: float | None
+    tail_patch: float | None
+
+
+class WhereError(BaseModel):
+    """Why the expression cannot be read, and what to write instead."""
+
+    message: str
+    remedy: str
+
+
+class Listing(BaseModel):
+    """One page of the list and every way on from it. `runs`: how many prompts each run has under these filters."""
+
+    run: str
+    total: int
+    sentence: str
+    summary: Summary | None
+    facets: list[Facet]
+    presets: list[Preset]
+    runs: dict[str, int]
+    items: list[Item]
+    sort: str
+    sorts: dict[str, str]
+    q: str
+    where: str
+    error: WhereError | None
+    query: dict[str, str]
+    first_url: str | None
+    back_url: str | None
+    next_url: str | None
+    last_url: str | None
+    random_url: str
+    go_url: str
+    clear_url: str | None
+    dropped: list[Dropped] = []
+
+
+def make_listing(
+    session: Session,
+    request: Request,
+    run: Run,
+    asked: Asked,
+    *,
+    after: int | None,
+    before: int | None,
+    runs: Sequence[Run] = (),
+) -> Listing:
+    """The list for the URL of this request; `runs` are the others whose counts the reader wants beside it.
+
+    An expression that cannot be read gives an empty list with an `error`.
+    """
+    path, query = request.url.path.removesuffix(".json"), asked.query()
+    base: dict[str, object] = {"run": request.query_params.get("run", ""), **query}
+    error = None
+    try:
+        filters = asked.filters()
+    except UserError as found:
+        if found.field != "where" or wants_json(request):
+            raise
+        error = WhereError(message=found.message, remedy=found.remedy)
+        filters = asked.model_copy(update={"where": ""}).filters()
+    chosen = filters.chosen()
+    found_tallies = tallies(session, [run, *runs], browse.narrowed(session, filters))
+    tally = found_tallies[run.id]
+    total = 0 if error else tally.count(chosen)
+    window = browse.window(session, run, filters, total, sort=asked.sort, after=after, before=before)
+    start, end = (window.rows[0].result.position, window.rows[-1].result.position) if window.rows else (0, 0)
+
+    def at(**changes: object) -> str:
+        return urls.with_query(path, base | changes)
+
+    return Listing(
+        run=run.slug,
+        total=total,
+        sentence=sentence(total, run.name, query, filters.where, counts=counts_of(run.prompt_set)),
+        summary=Summary(**vars(tally.summary(chosen))) if total else None,
+        facets=_facets(tally, filters, at, counts_of(run.prompt_set)),
+        presets=[
+            Preset(
+                name=p.name,
+                where=p.where,
+                chosen=p.where == asked.where,
+                url=at(where="" if p.where == asked.where else p.where),
+            )
+            for p in PRESETS
+        ],
+        runs={each.slug: found_tallies[each.id].count(chosen) for each in [run, *runs]},
+        items=[item(row, run, asked) for row in window.rows],
+        sort=asked.sort,
+        sorts=SORTS,
+        q=asked.q,
+        where=asked.where,
+        error=error,
+        query={name: str(value) for name, value in base.items() if value},
+        first_url=at() if window.before else None,
+        back_url=at(before=start) if window.before else None,
+        next_url=at(after=end) if window.after else None,
+        last_url=at(before=-1) if window.after else None,
+        random_url=urls.random_prompt(run.slug, **query),
+        go_url=urls.go_to(),
+        clear_url=urls.with_query(path, {"run": base["run"]}) if query.keys() - {"sort"} else None,
+        dropped=[] if total or error else _dropped(session, run, filters, query, at),
+    )
+
+
+def item(row: browse.Row, run: Run, asked: Asked) -> Item:
+    """A row as the list shows it; its link keeps the list's state, so that next and previous follow it."""
+    output = row.output
+    return Item(
+        slug=row.prompt.slug,
+        url=urls.example(run.slug, row.prompt.slug, **asked.query()),
+        task=row.prompt.task,
+        text=row.prompt.text,
+        target=row.prompt.target,
+        relation=row.prompt.relation,
+        frequency=row.prompt.frequency,
+        answer=output.answer if output else None,
+        correct=output.correct if output else None,
+        probability=output.probability if output else None,
+        top_score=row.result.top_score,
+        first_correct_rank=row.result.first_correct_rank,
+        none_states=none_states(row.prompt, row.result, judged=row.judged),
+        best_ais=row.result.best_ais,
+        tail_patch=row.result.tail_patch,
+        position=row.result.position,
+    )
+
+
+def none_states(prompt: Prompt, result: Result, *, judged: bool) -> bool:
+    """Whether of a fact no retrieved passage states it, neither as its corpus knows nor as AIS judges.
+
+    Where nobody judged the passages, nothing is said: a warning would be a guess.
+    """
+    stated = result.first_correct_rank is not None or (result.best_ais or 0.0) >= ENTAILED
+    return prompt.task == "fact" and judged and not stated
+
+
+def _facets(tally: Tally, filters: Filters, at: Callable[..., str], counted: bool) -> list[Facet]:
+    counts = tally.facets(filters.chosen())
+    found = []
+    for name in LABELS:
+        chosen = getattr(filters, name)
+        if name == "frequency":
+            counts[name].sort(key=lambda each: int(each.value))
+        if len(counts[name]) < 2 and not chosen:
+            continue  # a facet that parts nothing says nothing
+        choices = [
+            Choice(
+                value=each.value,
+                label=label(name, each.value, counts=counted),
+                count=each.count,
+                chosen=each.value == chosen,
+                url=at(**{name: "" if each.value == chosen else each.value}),
+            )
+            for each in counts[name]
+        ]
+        found.append(Facet(name=name, label=LABELS[name], choices=choices))
+    return found
+
+
+def _dropped(
+    session: Session, run: Run, filters: Filters, query: dict[str, str], at: Callable[..., str]
+) -> list[Dropped]:
+    names = [name for name in query if name != "sort"]
+    counted = counts_of(run.prompt_set)
+    return [
+        Dropped(label=part_name(name, query[name], counts=counted), count=left, url=at(**{name: ""}))
+        for name, left in browse.drop_one(session, run, filters, names)
+    ]

@@ -1,0 +1,131 @@
+"""`/runs` and `/runs/{run}`: what was computed, with which configuration, and how well it did."""
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.store.runs import get_run, list_runs, most_influential
+from app.store.tables import Run
+from app.store.tally import Tally, tallies
+from app.web.browsing.asked import After, AskedQuery, Before
+from app.web.browsing.listing import Listing, Summary, make_listing
+from app.web.judging.run_metrics import RunMetrics, run_metrics
+from app.web.site import urls
+from app.web.site.context import Db
+from app.web.site.respond import page_route, respond
+
+router = APIRouter()
+
+
+class RunInfo(BaseModel):
+    """A run in a list."""
+
+    slug: str
+    name: str
+    url: str
+    method: str
+    model: str
+    corpus: str
+    prompt_set: str
+    prompts: int
+    status: str
+    created_at: datetime
+    metrics: dict[str, Any]
+    summary: Summary
+
+
+class Other(BaseModel):
+    """A run over the same prompts, and where the two are compared."""
+
+    name: str
+    url: str
+
+
+class RunsPage(BaseModel):
+    """All runs."""
+
+    title: str = "Runs"
+    runs: list[RunInfo]
+
+
+class Influential(BaseModel):
+    """A passage that is a proponent of many prompts."""
+
+    id: int
+    url: str
+    text: str
+    prompts: int
+
+
+class RunPage(BaseModel):
+    """One run: configuration, metrics, prompts."""
+
+    title: str
+    run: RunInfo
+    configuration: dict[str, Any]
+    metrics: RunMetrics | None
+    compare: list[Other]
+    listing: Listing
+    influential: list[Influential]
+    export_url: str
+
+
+def info(run: Run, tally: Tally) -> RunInfo:
+    """A run as lists show it."""
+    return RunInfo(
+        slug=run.slug,
+        name=run.name,
+        url=urls.run(run.slug),
+        method=run.method,
+        model=run.model.name,
+        corpus=run.corpus.name,
+        prompt_set=run.prompt_set.name,
+        prompts=run.prompt_count,
+        status=run.status,
+        created_at=run.created_at,
+        metrics=run.metrics,
+        summary=Summary(**vars(tally.summary({}))),
+    )
+
+
+@page_route(router, "/runs")
+def runs_page(request: Request, session: Db) -> Response:
+    """Every run, TrackStar's first."""
+    runs = list_runs(session)
+    counted = tallies(session, runs)
+    return respond(request, RunsPage(runs=[info(run, counted[run.id]) for run in runs]), "runs.html")
+
+
+@page_route(router, "/runs/{slug}")
+def run_page(
+    request: Request,
+    session: Db,
+    slug: str,
+    asked: AskedQuery,
+    after: After = None,
+    before: Before = None,
+) -> Response:
+    """One run with its whole configuration, and its prompts."""
+    run = get_run(session, slug)
+    listing = make_listing(session, request, run, asked, after=after, before=before)
+    page = RunPage(
+        title=run.name,
+        run=info(run, tallies(session, [run])[run.id]),
+        configuration=run.configuration,
+        metrics=run_metrics(session, run),
+        compare=[
+            Other(name=each.name, url=urls.differences([run.slug, each.slug]))
+            for each in list_runs(session)
+            if each.id != run.id and each.prompt_set_id == run.prompt_set_id
+        ],
+        listing=listing,
+        influential=[
+            Influential(id=passage.id, url=urls.passage(passage.id), text=passage.text[:200], prompts=count)
+            for passage, count in most_influential(session, run.id)
+        ],
+        export_url=urls.twin(urls.run(run.slug), "jsonl"),
+    )
+    return respond(request, page, "run.html", block="results", status=422 if listing.error else 200)

@@ -1,0 +1,174 @@
+"""`/`: what this is, the story that shows why it is needed, the four tasks, and examples worth a look."""
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from app.store import browse
+from app.store.examples import find_story
+from app.store.memory import remembered
+from app.store.runs import list_runs
+from app.store.tables import Retrieved, Run
+from app.store.tally import tallies
+from app.web.browsing.asked import Asked
+from app.web.browsing.listing import Item, item
+from app.web.marking.highlight import Span, entities
+from app.web.site import urls
+from app.web.site.context import Config, Db
+from app.web.site.respond import page_route, respond
+from app.words.saying import task_name
+
+router = APIRouter()
+
+
+class TaskCount(BaseModel):
+    """A task and how many prompts it has."""
+
+    task: str
+    name: str
+    count: int
+    right: int
+    url: str
+
+
+class First(BaseModel):
+    """A run's first passage for the story's prompt."""
+
+    run: str
+    name: str
+    url: str
+    passage_id: int
+    text: str
+    spans: list[Span]
+    score: float | None
+    states: bool | None
+    kind: str | None
+    tail_patch: float | None
+
+
+class StoryPart(BaseModel):
+    """One prompt, and the first passages of TrackStar and BM25."""
+
+    prompt: str
+    target: str
+    spans: list[Span]
+    answer: str | None
+    probability: float | None
+    influence: First
+    attribution: First
+    compare_url: str
+
+
+class Shelf(BaseModel):
+    """A few examples of one kind."""
+
+    name: str
+    url: str
+    items: list[Item]
+
+
+class HomePage(BaseModel):
+    """The front page; `story` and `tasks` are empty until a run has been made."""
+
+    title: str = "Startrail"
+    run: str | None
+    model: str | None
+    corpus: str | None
+    passages: int
+    tasks: list[TaskCount]
+    story: StoryPart | None
+    shelves: list[Shelf]
+    index: str
+
+
+@page_route(router, "/")
+def home_page(request: Request, session: Db, settings: Config) -> Response:
+    """The front page."""
+    runs = [run for run in list_runs(session) if run.status == "done"]
+    main = runs[0] if runs else None
+    page = HomePage(
+        run=main.slug if main else None,
+        model=main.model.name if main else None,
+        corpus=main.corpus.name if main else None,
+        passages=main.corpus.passage_count if main else 0,
+        tasks=_tasks(session, main) if main else [],
+        story=remembered(session, "story", runs, lambda: _story(session, runs)),
+        shelves=remembered(session, "shelves", [main], lambda: _shelves(session, main)) if main else [],
+        index=settings.default_index,
+    )
+    return respond(request, page, "home.html")
+
+
+def _tasks(session: Session, run: Run) -> list[TaskCount]:
+    tally = tallies(session, [run])[run.id]
+    right = {each.value: each.count for each in tally.facets({"right": "yes"})["task"]}
+    return [
+        TaskCount(
+            task=each.value,
+            name=task_name(each.value),
+            count=each.count,
+            right=right.get(each.value, 0),
+            url=urls.prompts(run=run.slug, task=each.value),
+        )
+        for each in tally.facets({})["task"]
+    ]
+
+
+def _story(session: Session, runs: list[Run]) -> StoryPart | None:
+    """TrackStar beside BM25 over the same prompts and model, where both are there."""
+    influence = next((run for run in runs if run.method == "trackstar"), None)
+    if influence is None:
+        return None
+    alike = (influence.prompt_set_id, influence.model_id)
+    attribution = next(
+        (run for run in runs if run.method == "bm25" and (run.prompt_set_id, run.model_id) == alike), None
+    )
+    story = find_story(session, influence, attribution) if attribution else None
+    if story is None or attribution is None:
+        return None
+    prompt, (ours, theirs) = story.prompt, story.firsts
+    targets = [prompt.target, *prompt.aliases]
+
+    def first(run: Run, row: Retrieved) -> First:
+        return First(
+            run=run.slug,
+            name=run.name,
+            url=urls.example(run.slug, prompt.slug),
+            passage_id=row.passage_id,
+            text=row.passage.text,
+            spans=entities(row.passage.text, prompt.subject, targets),
+            score=row.score,
+            states=row.correct,
+            kind=row.kind,
+            tail_patch=row.tail_patch,
+        )
+
+    return StoryPart(
+        prompt=prompt.text,
+        target=prompt.target,
+        spans=entities(prompt.text, prompt.subject, targets),
+        answer=story.output.answer if story.output else None,
+        probability=story.output.probability if story.output else None,
+        influence=first(influence, ours),
+        attribution=first(attribution, theirs),
+        compare_url=urls.compare(prompt.slug, [influence.slug, attribution.slug]),
+    )
+
+
+def _shelves(session: Session, run: Run) -> list[Shelf]:
+    """Mistakes, facts stated once and still known, and prompts that no fact answers."""
+    kinds = {
+        "Wrong, and why": Asked(task="fact", right="no", sort="frequency"),
+        "Stated once, known all the same": Asked(task="fact", right="yes", frequency="1", sort="probability"),
+        "Cause and effect": Asked(task="commonsense", sort="score"),
+        "Arithmetic": Asked(task="arithmetic", sort="score"),
+        "How stories go on": Asked(task="open_ended", sort="score"),
+    }
+    shelves = []
+    for name, asked in kinds.items():
+        rows = browse.page(session, run, asked.filters(), sort=asked.sort, size=3)
+        if rows:
+            url = urls.prompts(run=run.slug, **asked.query())
+            shelves.append(Shelf(name=name, url=url, items=[item(row, run, asked) for row in rows]))
+    return shelves

@@ -1,0 +1,260 @@
+"""`/evaluation`: methods against each other. Do their passages state the facts, and do they move the model?"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from app.errors import NotFound
+from app.evaluation.curves import CONTROLS, is_swept, ordered
+from app.evaluation.measures import INFLUENCE, LABELS
+from app.evaluation.report import COMPARED
+from app.evaluation.tables import SHOWN, SHOWN_BY_AIS, ais_said
+from app.store.evaluations import evaluated, evaluated_tasks
+from app.store.runs import list_runs
+from app.store.tables import Run
+from app.web.browsing.export_rows import csv_rows, download
+from app.web.judging.evaluation_figures import of_runs
+from app.web.judging.evaluation_lines import SLICES, Evaluated, patched_by
+from app.web.judging.figures import Asked, Cell, Figure, behind, cell
+from app.web.site import urls
+from app.web.site.context import Db
+from app.web.site.respond import page_route, respond
+from app.words.saying import TASKS, task_name
+
+router = APIRouter()
+ANY = "*"  # asks for the runs of every model in one table
+DRAWN = 6  # runs that a chart with one series a run shows, if nobody chooses
+FIRST = ("bm25", "dense", "gradient-cosine", "trackstar", "gradient-dot", "+V+R_train", *CONTROLS)
+
+
+class Choice(BaseModel):
+    """One way to see the page."""
+
+    value: str
+    label: str
+    url: str
+    chosen: bool
+
+
+class Row(BaseModel):
+    """One run; `cells` by measure."""
+
+    run: str
+    name: str
+    method: str
+    model: str
+    url: str
+    drawn: bool
+    cells: dict[str, Cell | None]
+    tail_patch_settings: dict[str, Any] | None
+
+
+class EvaluationPage(BaseModel):
+    """The page; `rows` is empty until `startrail evaluate` has run."""
+
+    title: str = "Evaluation"
+    asked: Asked
+    sets: list[Choice]
+    tasks: list[Choice]
+    slices: list[Choice]
+    models: list[Choice]
+    several_models: bool
+    columns: dict[str, str]
+    rows: list[Row]
+    against: str | None
+    against_run: str | None
+    difference_columns: dict[str, str]
+    differences: list[Row]
+    figures: list[Figure]
+    patched: str
+    by_ais: str
+    unevaluated: list[str]
+    csv_url: str
+
+
+def _asked(
+    set: str = "",
+    task: str = "fact",
+    model: str = "",
+    run: Annotated[list[str] | None, Query()] = None,
+    against: str = "",
+    by: str = "bucket",
+) -> Asked:
+    return Asked(
+        set=set,
+        task=task,
+        model=model,
+        run=tuple(dict.fromkeys(run or ())),
+        against=against,
+        by=by if by in SLICES else "bucket",
+    )
+
+
+AskedQuery = Annotated[Asked, Depends(_asked)]
+
+
+@page_route(router, "/evaluation")
+def evaluation_page(request: Request, session: Db, asked: AskedQuery) -> Response:
+    """Every evaluated run of a prompt set (`set`) on a `task` with a `model` (`*`: any): measures with intervals,
+    differences from one run (`against`), and charts of the runs chosen (`run`) by a slice (`by`)."""
+    return respond(request, _page(session, asked), "evaluation.html")
+
+
+@router.get("/evaluation.csv", include_in_schema=False)
+def evaluation_csv(request: Request, session: Db, asked: AskedQuery, table: str = "") -> Response:
+    """The main table, the differences, or the numbers behind a chart, as CSV."""
+    page = _page(session, asked)
+    if table in ("", "differences"):
+        names = page.difference_columns if table else page.columns
+        rows = [_flat(row, names) for row in (page.differences if table else page.rows)]
+        columns = ["run", "method", "model", *(f"{name}_{part}" for name in names for part in PARTS)]
+        columns += [f"tail_patch_{name}" for name in SETTINGS]
+    else:
+        figure = next((each for each in page.figures if each.id == table), None)
+        if figure is None:
+            ids = ", ".join(each.id for each in page.figures) or "none"
+            raise NotFound(f"There is no table “{table}” here.", remedy=f"There are: {ids}.")
+        columns = _distinct(figure.columns)
+        rows = [dict(zip(columns, row, strict=True)) for row in figure.rows]
+    name = f"evaluation-{table}" if table else "evaluation"
+    return download(request, name, "csv", csv_rows(columns, rows), rows=len(rows))
+
+
+PARTS = ("mean", "low", "high", "count")
+SETTINGS = ("optimizer", "learning_rate", "steps")
+
+
+def _page(session: Session, asked: Asked) -> EvaluationPage:
+    known = evaluated_tasks(session)
+    tasks = sorted({task for tasks in known.values() for task in tasks}, key=_place)
+    if asked.task == Asked().task and tasks and asked.task not in tasks:
+        asked = asked.model_copy(update={"task": tasks[0]})
+    found = [(run, figures) for run, figures in evaluated(session, asked.task) if figures["overall"]]
+    sets = list(dict.fromkeys(run.prompt_set.name for run, _ in found))
+    asked = asked.model_copy(update={"set": asked.set if asked.set in sets else sets[0] if sets else ""})
+    figures_of = {run.id: figures for run, figures in found if run.prompt_set.name == asked.set}
+    every = [(run, figures_of[run.id]) for run in ordered(run for run, _ in found if run.id in figures_of)]
+    models = [name for name, _ in Counter(run.model.name for run, _ in every).most_common()]
+    asked = asked.model_copy(update={"model": asked.model if asked.model in (ANY, *models) else ""})
+    model = asked.model or next(iter(models), "")
+    own = [each for each in every if model in (ANY, each[0].model.name)]
+    drawn = _drawn(own, asked)
+    main = [each for each in own if not is_swept(each[0])]
+    reference = _reference(own, asked.against)
+    names = [name for name in (*SHOWN, *SHOWN_BY_AIS) if any(name in each["overall"] for _, each in main)]
+    measured = [(run, each) for run, each in main if any(name in each["overall"] for name in INFLUENCE)]
+    figures = of_runs(own, drawn, every, asked)
+    for each in figures:
+        each.csv_url = urls.twin(asked.url(table=each.id), "csv")
+    everything = list_runs(session)
+    return EvaluationPage(
+        asked=asked,
+        sets=_choices(sets, asked.set, lambda name: asked.url(set=name, model="", run=(), against="")),
+        tasks=[
+            Choice(value=task, label=task_name(task), url=asked.url(task=task), chosen=task == asked.task)
+            for task in tasks
+        ],
+        slices=[
+            Choice(value=by, label=name, url=asked.url(by=by) + "#slices", chosen=by == asked.by)
+            for by, name in SLICES.items()
+            if any(each["slices"].get(by) for _, each in own)
+        ],
+        models=[
+            Choice(
+                value=name,
+                label="every model" if name == ANY else name,
+                url=asked.url(model="" if name == models[0] else name, run=(), against=""),
+                chosen=name == model,
+            )
+            for name in ([*models, ANY] if len(models) > 1 else models)
+        ],
+        several_models=model == ANY,
+        columns={name: LABELS[name] for name in names},
+        rows=[_row(run, each, names, asked, drawn) for run, each in main],
+        against=reference.name if reference else None,
+        against_run=reference.slug if reference else None,
+        difference_columns={name: LABELS[name] for name in COMPARED if name in names} if reference else {},
+        differences=_differences(main, reference, asked) if reference else [],
+        figures=figures,
+        patched=patched_by([run for run, _ in measured], [each for _, each in measured]),
+        by_ais=ais_said(run.metrics for run, _ in main) if any(n in SHOWN_BY_AIS for n in names) else "",
+        unevaluated=[run.slug for run in everything if run.id not in known and run.status == "done"],
+        csv_url=urls.twin(asked.url(), "csv"),
+    )
+
+
+def _place(task: str) -> tuple[int, str]:
+    return list(TASKS).index(task) if task in TASKS else len(TASKS), task
+
+
+def _choices(names: Iterable[str], chosen: str, url: Any) -> list[Choice]:
+    return [Choice(value=name, label=name, url=url(name), chosen=name == chosen) for name in names]
+
+
+def _drawn(runs: Sequence[Evaluated], asked: Asked) -> list[Evaluated]:
+    """The runs that charts show: those asked for, else a few that tell most."""
+    if wanted := [each for each in runs if each[0].slug in asked.run]:
+        return wanted
+    first = [next((e for e in runs if e[0].method == method), None) for method in FIRST]
+    rest = [each for each in runs if not is_swept(each[0])]
+    few = list(dict.fromkeys(run.id for run, _ in filter(None, [*first, *rest])))[:DRAWN]
+    return [each for each in runs if each[0].id in few]
+
+
+def _reference(runs: Sequence[Evaluated], slug: str) -> Run | None:
+    """The run all others are compared with: the one asked for, else the first baseline."""
+    asked = next((run for run, _ in runs if run.slug == slug), None)
+    return asked or (runs[0][0] if len(runs) > 1 else None)
+
+
+def _row(
+    run: Run, figures: dict[str, Any], names: Sequence[str], asked: Asked, drawn: Sequence[Evaluated]
+) -> Row:
+    cells = {name: cell(figures["overall"].get(name), behind(run, asked.task, name)) for name in names}
+    return _of(run, cells, any(run.id == each.id for each, _ in drawn))
+
+
+def _differences(runs: Sequence[Evaluated], reference: Run, asked: Asked) -> list[Row]:
+    rows = []
+    for run, figures in runs:
+        if (found := figures["against"].get(reference.slug)) and run.id != reference.id:
+            links = {name: behind(run, asked.task, name, against=reference.slug) for name in found}
+            rows.append(
+                _of(run, {name: cell(found[name], links[name]) for name in COMPARED if name in found}, False)
+            )
+    return rows
+
+
+def _of(run: Run, cells: dict[str, Cell | None], drawn: bool) -> Row:
+    return Row(
+        run=run.slug,
+        name=run.name,
+        method=run.method,
+        model=run.model.name,
+        url=urls.run(run.slug),
+        drawn=drawn,
+        cells=cells,
+        tail_patch_settings=run.metrics.get("tail_patch_settings"),
+    )
+
+
+def _flat(row: Row, names: Iterable[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {"run": row.run, "method": row.method, "model": row.model}
+    for name in names:
+        if own := row.cells.get(name):
+            found |= {f"{name}_{part}": getattr(own, part) for part in PARTS}
+    return found | {f"tail_patch_{name}": value for name, value in (row.tail_patch_settings or {}).items()}
+
+
+def _distinct(columns: Sequence[str]) -> list[str]:
+    """Column names with the name of the mean before those of its interval, where a table has two intervals."""
+    names: list[str] = []
+    for column in columns:
+        before = next((each for each in reversed(names) if each not in ("low", "high")), "")
+        names.append(f"{before} {column}" if column in names else column or "letter")
+    return names

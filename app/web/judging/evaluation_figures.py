@@ -1,0 +1,127 @@
+"""The charts of the evaluation pages, each with its table: from runs and their saved figures. Pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.evaluation.curves import is_swept, over_mixing, over_size, over_training
+from app.evaluation.tables import rules_said
+from app.evaluation.types import KINDS
+from app.store.tables import Run
+from app.web.evidence.cards import KINDS as KIND_NAMES
+from app.web.judging import charts
+from app.web.judging.evaluation_lines import POINTS, Evaluated, after, along, by_depth, by_slice
+from app.web.judging.figures import Asked, Figure, Key, Value, behind
+from app.web.site import urls
+
+CURVES = ("mrr", "tail_patch_10")
+BY_DEPTH = ("recall_at", "precision_at", "tail_patch")
+
+
+def of_runs(
+    runs: Sequence[Evaluated], chosen: Sequence[Evaluated], every: Sequence[Evaluated], asked: Asked
+) -> list[Figure]:
+    """Every figure there are numbers for.
+
+    Args:
+        runs: those of the page's table.
+        chosen: the runs that charts with one series a run show; few enough to be read.
+        every: the runs of all models, for curves over models.
+    """
+    made: list[Figure | None] = [trade(runs, asked)]
+    mixing = over_mixing([run for run, _ in runs])
+    made += [along(mixing, dict_of(runs), asked.task, measure, "λ") for measure in CURVES]
+    for curves, axis in ((over_training, "training steps"), (over_size, "parameters")):
+        found = curves([run for run, _ in every])
+        made += [along(found, dict_of(every), asked.task, measure, axis) for measure in CURVES]
+    return [each for each in made if each] + of_chosen(chosen, asked)
+
+
+def of_chosen(chosen: Sequence[Evaluated], asked: Asked) -> list[Figure]:
+    """The figures that can be drawn of one run as well as of several: by slice, by depth, types by rank."""
+    made = [by_slice(chosen, asked, measure) for measure in CURVES]
+    made += [by_depth(chosen, asked, measure) for measure in BY_DEPTH]
+    made += [types(each, asked.task) for each in chosen]
+    return [each for each in made if each]
+
+
+def dict_of(runs: Sequence[Evaluated]) -> dict[int, dict[str, Any]]:
+    """Figures by run id."""
+    return {run.id: figures for run, figures in runs}
+
+
+def trade(runs: Sequence[Evaluated], asked: Asked) -> Figure | None:
+    """Attribution against influence, one point a run."""
+    shown = [
+        (run, x, y)
+        for run, figures in runs
+        if not is_swept(run)
+        and (x := figures["overall"].get("mrr"))
+        and (y := figures["overall"].get("tail_patch_10"))
+    ]
+    if not shown:
+        return None
+    title = "Attribution against influence"
+    points = [
+        charts.Point(run.name, x["mean"], y["mean"], (x["low"], x["high"]), (y["low"], y["high"]))
+        for run, x, y in shown
+    ]
+    rows: list[list[Value]] = []
+    links: list[list[str]] = []
+    for number, (run, x, y) in enumerate(shown):
+        head: list[Value] = [charts.letter(number), run.name]
+        rows.append([*head, *(each[part] for each in (x, y) for part in ("mean", "low", "high"))])
+        urls_of = [behind(run, asked.task, name) for name in ("mrr", "tail_patch_10")]
+        links.append(["", urls.run(run.slug), urls_of[0], "", "", urls_of[1], "", ""])
+    return Figure(
+        id="attribution-influence",
+        title=title,
+        note="To the right, passages that state the fact come first. Up, passages move the model. Crosses are 95% intervals."
+        f" {after([run for run, _, _ in shown])}",
+        columns=["mark", "run", "MRR", "low", "high", "tail-patch@10 (pp)", "low", "high"],
+        rows=rows,
+        links=links,
+        keys=[
+            Key(label=run.name, url=urls.run(run.slug), swatch=charts.letter_swatch(number))
+            for number, (run, _, _) in enumerate(shown)
+        ],
+        svg=charts.scatter(
+            points,
+            x_label="MRR: passages state the fact",
+            y_label=f"tail-patch@10, {POINTS}",
+            name="attribution-influence",
+            title=title,
+        ),
+    )
+
+
+def types(evaluated: Evaluated, task: str) -> Figure | None:
+    """What the passages of a run have to do with the fact, rank by rank."""
+    run, figures = evaluated
+    ranks: list[dict[str, int]] = figures.get("types") or []
+    if not ranks:
+        return None
+    id_ = f"types-{run.id}"
+    title = f"Types of passages: {run.name}"
+    bars = [
+        (str(rank), {KIND_NAMES[kind]: float(counts.get(kind, 0)) for kind in KINDS})
+        for rank, counts in enumerate(ranks, 1)
+    ]
+    return Figure(
+        id=id_,
+        title=title,
+        note=rules_said([run.metrics.get("types_by")]),
+        columns=["rank", *(KIND_NAMES[kind] for kind in KINDS)],
+        rows=[[rank, *(counts.get(kind, 0) for kind in KINDS)] for rank, counts in enumerate(ranks, 1)],
+        links=[
+            ["", *(_of_kind(run, task, kind, rank) if counts.get(kind) else "" for kind in KINDS)]
+            for rank, counts in enumerate(ranks, 1)
+        ],
+        keys=[
+            Key(label=KIND_NAMES[kind], swatch=charts.part_swatch(at, id_)) for at, kind in enumerate(KINDS)
+        ],
+        svg=charts.stacked_bars(bars, x_label="rank", name=id_, title=title),
+    )
+
+
+def _of_kind(run: Run, task: str, kind: str, rank: int) -> str:
+    return urls.evaluation_prompts(run=run.slug, task=task, kind=kind, rank=rank)

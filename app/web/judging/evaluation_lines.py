@@ -1,0 +1,202 @@
+"""The charts of the evaluation that draw one line for each run or method, each with its table. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.evaluation.curves import Curve
+from app.evaluation.measures import DEPTHS, LABELS
+from app.evaluation.tables import settings_said, steps_said
+from app.store.tables import Run
+from app.web.browsing.listing_words import WIDEST, bucket_name, bucket_number, counts_of, label
+from app.web.judging import charts
+from app.web.judging.figures import Asked, Figure, Key, Value, behind, estimate_row
+from app.web.site import urls
+from app.words.saying import METHODS
+
+Evaluated = tuple[Run, dict[str, Any]]
+SLICES = {
+    "bucket": "frequency in the corpus",
+    "relation": "relation",
+    "right": "the model’s answer",
+    "confidence": "the model’s confidence",
+}
+POINTS = "percentage points"
+_AT = {"recall_at": "recall@k", "precision_at": "precision@k", "tail_patch": "tail-patch@k"}
+_NOTES = {
+    "λ": "λ weighs the task’s Hessian against the corpus’s: 0 is the corpus alone, 1 the task alone.",
+    "training steps": "The same evaluation over the checkpoints of one pretraining run.",
+    "parameters": "The same evaluation over models of different sizes.",
+}
+
+
+@dataclass
+class Drawing:
+    """Lines, and the same numbers as rows with the links behind them."""
+
+    measure: str
+    series: dict[str, list[tuple[str, float, charts.Interval | None]]] = field(default_factory=dict)
+    rows: list[list[Value]] = field(default_factory=list)
+    links: list[list[str]] = field(default_factory=list)
+    runs: dict[int, Run] = field(default_factory=dict)
+    drawn: dict[str, Run] = field(default_factory=dict)
+
+    def add(self, name: str, place: str, said: str, found: dict[str, Any], run: Run, url: str) -> None:
+        """One point of the line `name`: at `place` in the chart, called `said` in the table."""
+        self.series.setdefault(name, []).append((place, found["mean"], (found["low"], found["high"])))
+        row, link = estimate_row([name, said], found, url)
+        self.rows.append(row)
+        self.links.append(link)
+        self.runs[run.id] = run
+        self.drawn.setdefault(name, run)
+
+    @property
+    def y_label(self) -> str:
+        """The measure with its unit."""
+        name = LABELS.get(self.measure) or _AT[self.measure]
+        return f"{name}, {POINTS}" if self.measure.startswith("tail_patch") else name
+
+    def note(self, said: str) -> str:
+        """What is said below the title: no tail-patch without the step it is of."""
+        return f"{said} {after(self.runs.values())}" if self.measure.startswith("tail_patch") else said
+
+    def keys(self, *, linked: bool = True) -> list[Key]:
+        """One entry a line; of lines that are one run each, with a link to it."""
+        return [
+            Key(label=name, url=urls.run(run.slug) if linked else None, swatch=charts.line_swatch(at))
+            for at, (name, run) in enumerate(self.drawn.items())
+        ]
+
+
+def distinct_names(runs: Sequence[Run]) -> dict[int, str]:
+    """What charts call runs, by id: their names, with the name in URLs where two are called the same."""
+    names = [run.name for run in runs]
+    return {run.id: run.name if names.count(run.name) == 1 else f"{run.name} ({run.slug})" for run in runs}
+
+
+def patched_by(runs: Iterable[Run], figures: Iterable[dict[str, Any]] = ()) -> str:
+    """What tail-patch is and by which step the runs' were measured; empty if none was."""
+    return settings_said(_settings(runs), figures)
+
+
+def after(runs: Iterable[Run]) -> str:
+    """The step alone, for a chart's note."""
+    steps = steps_said(_settings(runs))
+    return f"After {steps}." if steps else ""
+
+
+def _settings(runs: Iterable[Run]) -> dict[str, dict[str, Any] | None]:
+    known = list(runs)
+    names = distinct_names(known)
+    return {names[run.id]: run.metrics.get("tail_patch_settings") for run in known}
+
+
+def by_slice(runs: Sequence[Evaluated], asked: Asked, measure: str) -> Figure | None:
+    """A measure over the values of a slice, one series a run."""
+    drawing, order = Drawing(measure), {}
+    names = distinct_names([run for run, _ in runs])
+    counted = all(counts_of(run.prompt_set) for run, _ in runs)
+    for run, figures in runs:
+        for value, measured in figures["slices"].get(asked.by, {}).items():
+            if found := measured.get(measure):
+                bucket = asked.by == "bucket"
+                name = label("frequency" if bucket else asked.by, value, counts=counted)
+                place = _count(value) if bucket and counted else name
+                order[place] = bucket_number(value) if bucket else 0
+                url = behind(run, asked.task, measure, **{asked.by: value})
+                drawing.add(names[run.id], place, name, found, run, url)
+    if not drawing.rows:
+        return None
+    id_, title = f"{measure}-by-{asked.by}", f"{LABELS[measure]} by {SLICES[asked.by]}"
+    if asked.by == "bucket":
+        svg = charts.lines(
+            drawing.series,
+            x_label="passages that state it",
+            y_label=drawing.y_label,
+            name=id_,
+            title=title,
+            order=sorted(order, key=order.__getitem__),
+        )
+    else:
+        svg = charts.dots(drawing.series, x_label=drawing.y_label, name=id_, title=title)
+    return Figure(
+        id=id_,
+        title=title,
+        note=drawing.note("Means with 95% intervals over the prompts of each part."),
+        columns=["run", SLICES[asked.by], LABELS[measure], "low", "high", "prompts"],
+        rows=drawing.rows,
+        links=drawing.links,
+        keys=drawing.keys(),
+        svg=svg,
+    )
+
+
+def by_depth(runs: Sequence[Evaluated], asked: Asked, measure: str) -> Figure | None:
+    """A measure over how many of the first passages it looks at, one series a run.
+
+    Args:
+        measure: `recall_at`, `precision_at` or `tail_patch`.
+    """
+    drawing = Drawing(measure)
+    names = distinct_names([run for run, _ in runs])
+    for run, figures in runs:
+        for k in DEPTHS:
+            if found := figures["overall"].get(f"{measure}_{k}"):
+                url = behind(run, asked.task, f"{measure}_{k}")
+                drawing.add(names[run.id], str(k), str(k), found, run, url)
+    if not drawing.rows:
+        return None
+    id_, title = f"{measure}-by-depth", f"{_AT[measure]} for the first k passages"
+    return Figure(
+        id=id_,
+        title=title,
+        note=drawing.note("Means with 95% intervals over the prompts."),
+        columns=["run", "k", _AT[measure], "low", "high", "prompts"],
+        rows=drawing.rows,
+        links=drawing.links,
+        keys=drawing.keys(),
+        svg=charts.lines(drawing.series, x_label="k", y_label=drawing.y_label, name=id_, title=title),
+    )
+
+
+def along(
+    curves: Sequence[Curve], figures: dict[int, dict[str, Any]], task: str, measure: str, axis: str
+) -> Figure | None:
+    """A measure along an axis on which runs of one method differ, one line a method (and model, where several are)."""
+    drawing, order = Drawing(measure), {}
+    for curve in curves:
+        name = ", ".join(filter(None, (METHODS.get(curve.name, curve.name), curve.of)))
+        for at, place, run in curve.points:
+            if found := figures[run.id]["overall"].get(measure):
+                order[place] = at
+                drawing.add(name, place, place, found, run, behind(run, task, measure))
+    if not drawing.rows:
+        return None
+    id_ = f"{measure}-over-{axis.replace(' ', '-').replace('λ', 'lambda')}"
+    title = f"{LABELS[measure]} over {axis}"
+    return Figure(
+        id=id_,
+        title=title,
+        note=drawing.note(_NOTES[axis]),
+        columns=["method", axis, LABELS[measure], "low", "high", "prompts"],
+        rows=drawing.rows,
+        links=drawing.links,
+        keys=drawing.keys(linked=False),
+        svg=charts.lines(
+            drawing.series,
+            x_label=axis,
+            y_label=drawing.y_label,
+            name=id_,
+            title=title,
+            order=sorted(order, key=order.__getitem__),
+        ),
+    )
+
+
+def _count(bucket: str) -> str:
+    """A frequency bucket as an axis has room for: `0`, `1`, `2–3`, `4–7`."""
+    number = bucket_number(bucket)
+    if number > WIDEST:
+        return bucket_name(bucket)
+    low, high = (1 << number) >> 1, (1 << number) - 1 if number > 0 else 0
+    return f"{low:,}" if low >= high else f"{low:,}–{high:,}"

@@ -1,0 +1,209 @@
+"""`/evaluation/prompts`: the prompts behind one number of the evaluation, each with its share in it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from app.errors import UserError
+from app.evaluation.judged import SLICES, Judged, judged_prompts, only
+from app.evaluation.measures import LABELS, Measure, measures
+from app.evaluation.metrics import THRESHOLD, estimate
+from app.evaluation.types import KINDS
+from app.store.runs import get_run
+from app.store.tables import Run
+from app.web.browsing.export_rows import csv_rows, download
+from app.web.browsing.listing_words import counts_of, label
+from app.web.evidence.cards import KINDS as KIND_NAMES
+from app.web.judging.evaluation_lines import patched_by
+from app.web.judging.figures import Cell
+from app.web.site import urls
+from app.web.site.context import Db
+from app.web.site.respond import page_route, respond
+from app.words.saying import task_name
+
+router = APIRouter()
+AT_ONCE = 100  # prompts on a page
+
+
+class Asked(BaseModel):
+    """Which number: a measure, or how often a type stands at a rank; over which part of a run's prompts."""
+
+    run: str
+    task: str = "fact"
+    measure: str = ""
+    kind: str = ""
+    rank: int = 1
+    against: str = ""
+    relation: str = ""
+    bucket: str = ""
+    right: str = ""
+    confidence: str = ""
+    low: bool = False
+    page: int = 1
+
+    @property
+    def slices(self) -> dict[str, str]:
+        """The slices asked for."""
+        return {by: value for by in SLICES if (value := str(getattr(self, by)))}
+
+    def url(self, **changes: object) -> str:
+        """The page with some of it changed."""
+        usual: dict[str, object] = {"rank": 1 if not self.kind else None, "page": 1}
+        query = {
+            name: value for name, value in (self.model_dump() | changes).items() if value != usual.get(name)
+        }
+        return urls.evaluation_prompts(**query)
+
+
+class Item(BaseModel):
+    """One prompt and what it adds."""
+
+    prompt: str
+    target: str
+    url: str
+    value: float
+    ours: float
+    theirs: float | None
+
+
+class PromptsPage(BaseModel):
+    """The number, and its prompts."""
+
+    title: str
+    asked: Asked
+    run_name: str
+    run_url: str
+    of: str
+    measure: str
+    against: str | None
+    patched: str
+    total: Cell | None
+    prompts: int
+    items: list[Item]
+    first: int
+    order_url: str
+    previous_url: str | None
+    next_url: str | None
+    csv_url: str
+
+
+AskedQuery = Annotated[Asked, Query()]
+
+
+def _read(session: Db, asked: AskedQuery) -> tuple[Run, Run | None, Asked]:
+    """The runs asked about.
+
+    Raises:
+        UserError: the measure or type is unknown, or a type is to be compared.
+    """
+    if asked.measure not in LABELS and (asked.measure or asked.kind not in KINDS):
+        raise UserError(
+            f"There is no measure “{asked.measure}”." if asked.measure else "No measure is named.",
+            field="measure",
+            remedy=f"Use one of {', '.join(LABELS)}; or kind= one of {', '.join(KINDS)}.",
+        )
+    if asked.against and not asked.measure:
+        raise UserError(
+            "Types are not compared with those of another run.", field="against", remedy="Leave it out."
+        )
+    if asked.rank < 1 or asked.page < 1:
+        raise UserError(
+            "Ranks and pages begin at 1.", field="rank" if asked.rank < 1 else "page", remedy="Give 1."
+        )
+    return get_run(session, asked.run), get_run(session, asked.against) if asked.against else None, asked
+
+
+Read = Annotated[tuple[Run, Run | None, Asked], Depends(_read)]
+
+
+@page_route(router, "/evaluation/prompts")
+def prompts_page(request: Request, session: Db, read: Read) -> Response:
+    """The prompts of a `run` and `task` with their values of a `measure` (or with a passage of a `kind` at a `rank`),
+    in the slices given, `against` another run's."""
+    run, other, asked = read
+    items = _items(session, run, other, asked)
+    values = [item.value for item in items]
+    found = estimate(values) if asked.measure else None
+    items.sort(key=lambda item: item.value, reverse=not asked.low)
+    first = (asked.page - 1) * AT_ONCE
+    name = LABELS.get(asked.measure) or f"{KIND_NAMES[asked.kind]}, at rank {asked.rank}"
+    page = PromptsPage(
+        title=f"{name}: {run.name}",
+        asked=asked,
+        run_name=run.name,
+        run_url=urls.run(run.slug, task=asked.task),
+        of=_of(asked, counts_of(run.prompt_set)),
+        measure=name,
+        against=other.name if other else None,
+        patched=patched_by(filter(None, (run, other))) if asked.measure.startswith("tail_patch") else "",
+        total=Cell(**asdict(found), url=asked.url()) if found else None,
+        prompts=len(items),
+        items=items[first : first + AT_ONCE],
+        first=first,
+        order_url=asked.url(low=not asked.low, page=1),
+        previous_url=asked.url(page=asked.page - 1) if asked.page > 1 else None,
+        next_url=asked.url(page=asked.page + 1) if first + AT_ONCE < len(items) else None,
+        csv_url=urls.twin(asked.url(page=1), "csv"),
+    )
+    return respond(request, page, "evaluation_prompts.html")
+
+
+@router.get("/evaluation/prompts.csv", include_in_schema=False)
+def prompts_csv(request: Request, session: Db, read: Read) -> Response:
+    """All of them as CSV."""
+    run, other, asked = read
+    items = _items(session, run, other, asked)
+    columns = ["prompt", "target", "value", *(["ours", "theirs"] if other else []), "url"]
+    name = f"{run.slug}-{asked.measure or asked.kind}"
+    return download(
+        request, name, "csv", csv_rows(columns, (item.model_dump() for item in items)), rows=len(items)
+    )
+
+
+def _items(session: Session, run: Run, other: Run | None, asked: Asked) -> list[Item]:
+    prompts = only(judged_prompts(session, run, asked.task), asked.slices)
+    if not asked.measure:
+        return [
+            _item(run, each, 1.0)
+            for each in prompts
+            if each.kinds[asked.rank - 1 : asked.rank] == [asked.kind]
+        ]
+    ours = _known(prompts, measures(run.metrics.get("ais_threshold", THRESHOLD))[asked.measure])
+    by_id = {prompt.external_id: prompt for prompt in prompts}
+    if other is None:
+        return [_item(run, by_id[id_], value) for id_, value in ours.items()]
+    measure = measures(other.metrics.get("ais_threshold", THRESHOLD))[asked.measure]
+    theirs = _known(judged_prompts(session, other, asked.task), measure)
+    return [_item(run, by_id[id_], ours[id_], theirs[id_], other) for id_ in ours if id_ in theirs]
+
+
+def _known(prompts: Sequence[Judged], measure: Measure) -> dict[str, float]:
+    return {each.external_id: value for each in prompts if (value := measure(each)) is not None}
+
+
+def _item(
+    run: Run, prompt: Judged, ours: float, theirs: float | None = None, other: Run | None = None
+) -> Item:
+    return Item(
+        prompt=prompt.text,
+        target=prompt.target,
+        url=urls.compare(prompt.slug, [run.slug, other.slug])
+        if other
+        else urls.example(run.slug, prompt.slug),
+        value=ours if theirs is None else ours - theirs,
+        ours=ours,
+        theirs=theirs,
+    )
+
+
+def _of(asked: Asked, counted: bool) -> str:
+    """Which prompts, in words."""
+    facets = {"relation": "relation", "bucket": "frequency", "right": "right", "confidence": "confidence"}
+    names = {"relation": "relation", "bucket": "stated", "right": "answered", "confidence": "confidence"}
+    parts = [f"{names[by]} {label(facets[by], value, counts=counted)}" for by, value in asked.slices.items()]
+    return ", ".join([task_name(asked.task).lower(), *parts])

@@ -1,0 +1,175 @@
+"""`/upload`: results files in the paper's format, by upload, by address, or from the operator's presets.
+
+A file is taken in, then imported in a thread of its own while `/upload/{job}` shows how far it is. What the
+operator allows is in the settings: upload_enabled, upload_token, upload_limit_mb, fetch_hosts. Scripts post the
+same forms to `/api/uploads` and get JSON.
+"""
+
+import hmac
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from app.errors import NotFound, UserError
+from app.settings import Settings
+from app.web.loading.fetching import check, fetch
+from app.web.loading.imports import Imports, Job, Report, Work, load_results, presets, run_name
+from app.web.loading.multipart import need_room, receive_form, too_large
+from app.web.site import urls
+from app.web.site.context import Config
+from app.web.site.respond import page_route, respond, wants_json
+from app.web.site.same_origin import require_same_origin
+
+router = APIRouter()
+FORM_OVERHEAD = 64 << 10  # what a form adds to its file
+
+
+class PresetFile(BaseModel):
+    """A results file the operator offers."""
+
+    name: str
+    size: int
+
+
+class UploadPage(BaseModel):
+    """What can be loaded, and how."""
+
+    title: str = "Load a results file"
+    enabled: bool
+    token_needed: bool
+    limit_mb: int
+    limit: int
+    hosts: list[str]
+    presets: list[PresetFile]
+
+
+@page_route(router, "/upload")
+def upload(request: Request, settings: Config) -> Response:
+    """What can be loaded, and how."""
+    page = UploadPage(
+        enabled=settings.upload_enabled,
+        token_needed=bool(settings.upload_token),
+        limit_mb=settings.upload_limit_mb,
+        limit=_limit(settings),
+        hosts=sorted(settings.fetch_hosts),
+        presets=[PresetFile(name=p.name, size=p.stat().st_size) for p in presets(settings.home)],
+    )
+    return respond(request, page, "upload.html")
+
+
+_FORM = {
+    "type": "object",
+    "properties": {
+        "token": {"type": "string", "description": "Where the site asks for one; comes before `file`."},
+        "run": {"type": "string", "description": "The run's name; else the file's."},
+        "file": {"type": "string", "format": "binary", "description": "A results file, .jsonl or .jsonl.gz."},
+        "url": {
+            "type": "string",
+            "description": "Instead of `file`: its address at a host the operator listed.",
+        },
+        "preset": {"type": "string", "description": "Instead of `file`: a file the upload page offers."},
+    },
+}
+
+
+@router.post("/upload", include_in_schema=False)
+@router.post(
+    urls.api_uploads(),
+    status_code=202,
+    openapi_extra={"requestBody": {"content": {"multipart/form-data": {"schema": _FORM}}}},
+)
+async def receive(request: Request, settings: Config) -> Response:
+    """Take one file in: a form with `file`, or `url`, or `preset`; beside it `run` (its name) and `token`."""
+    require_same_origin(request, settings.base_url)
+    _open(settings)
+    imports: Imports = request.app.state.imports
+    limit = _limit(settings)
+    said = int(request.headers.get("content-length") or 0)
+    if said > 2 * limit + FORM_OVERHEAD:
+        raise too_large(limit)
+    bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
+    job = imports.new("", "")
+    path = imports.path(job)
+    try:
+        need_room(path.parent, said)
+        form = await receive_form(
+            request.stream(),
+            request.headers.get("content-type", ""),
+            path,
+            limit=limit,
+            allow=lambda fields: _authorize(settings, fields.get("token") or bearer),
+        )
+        _authorize(settings, form.fields.get("token") or bearer)
+        filename = form.filename if form.path else ""
+        # Looking a host's address up may take seconds; the loop serves other readers meanwhile.
+        work = await run_in_threadpool(_work, request, settings, job, form.fields, filename)
+    except BaseException:
+        imports.drop(job)
+        raise
+    imports.start(job, work)
+    address = urls.import_(job.id)
+    if wants_json(request):
+        return JSONResponse({"id": job.id, "stage": job.stage, "url": address}, 202, {"Location": address})
+    return RedirectResponse(address, 303)
+
+
+def _work(request: Request, settings: Settings, job: Job, fields: dict[str, str], filename: str) -> Work:
+    """What is to be done; the job learns the file's and the run's name."""
+    imports: Imports = request.app.state.imports
+    store = request.app.state.store
+    url, preset, own = fields.get("url", "").strip(), fields.get("preset", ""), imports.path(job)
+    if filename:
+        job.file, source = filename, own
+    elif url:
+        check(url, settings.fetch_hosts)
+        job.file = url
+        source = own.with_suffix(".jsonl.gz") if url.endswith(".gz") else own
+    elif preset:
+        source = next((p for p in presets(settings.home) if p.name == preset), own)
+        if source == own:
+            raise NotFound(
+                f"There is no preset “{preset}”.", remedy="The upload page lists them.", field="preset"
+            )
+        job.file = preset
+    else:
+        raise UserError(
+            "No file was chosen.", remedy="Choose a .jsonl file, or write an address.", field="file"
+        )
+    named = fields.get("run", "").strip()
+    job.run = named or run_name(job.file)
+
+    def work(report: Report) -> tuple[str, int]:
+        if url and not filename:
+            fetch(
+                url,
+                source,
+                hosts=settings.fetch_hosts,
+                limit=_limit(settings),
+                progress=lambda done, total: report("fetching", done, total),
+            )
+        return load_results(store, source, job.file, job.run, rename=not named, report=report)
+
+    return work
+
+
+def _open(settings: Settings) -> None:
+    if not settings.upload_enabled:
+        raise UserError(
+            "Loading files is switched off here.",
+            remedy="Ask the operator, or run Startrail yourself: startrail import FILE --run NAME.",
+            status=403,
+        )
+
+
+def _authorize(settings: Settings, token: str) -> None:
+    wanted = settings.upload_token
+    if wanted and not hmac.compare_digest(token.encode("utf-8", "replace"), wanted.encode()):
+        raise UserError(
+            "The token is not right.", remedy="Ask the operator for it.", field="token", status=403
+        )
+
+
+def _limit(settings: Settings) -> int:
+    return settings.upload_limit_mb << 20

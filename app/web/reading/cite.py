@@ -1,0 +1,79 @@
+"""`/runs/{run}/prompts/{prompt}/cite`: how to cite an example, on a page and as BibTeX or text."""
+
+import hashlib
+import json
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.web.browsing.export_rows import TYPES, etag, known_already
+from app.web.reading.citing import Cited, bibtex, plain
+from app.web.reading.shared import method_name, shared
+from app.web.site import urls
+from app.web.site.context import Db
+from app.web.site.respond import origin, page_route, respond
+
+router = APIRouter()
+
+
+class CitePage(BaseModel):
+    """Both citations and the permalink they name."""
+
+    title: str
+    prompt: str
+    target: str
+    permalink: str
+    example_url: str
+    text: str
+    bibtex: str
+    text_url: str
+    bibtex_url: str
+
+
+@router.get("/runs/{run}/prompts/{prompt}/cite.{kind}", include_in_schema=False)
+def cite_file(request: Request, db: Db, run: str, prompt: str, kind: str) -> Response:
+    """The citation as `.bib` or `.txt`; `.json` is the page's twin."""
+    if kind not in ("bib", "txt"):
+        return cite(request, db, run, prompt)
+    cited = _cited(request, db, run, prompt)
+    body = bibtex(cited) if kind == "bib" else plain(cited)
+    headers = {"ETag": etag(body), "Cache-Control": "no-cache"}
+    if known_already(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(body.encode("utf-8", "replace"), media_type=TYPES[kind], headers=headers)
+
+
+@page_route(router, "/runs/{run}/prompts/{prompt}/cite")
+def cite(request: Request, db: Db, run: str, prompt: str) -> Response:
+    """How to cite this example."""
+    cited = _cited(request, db, run, prompt)
+    page = CitePage(
+        title=f"Cite: {cited.prompt} {cited.target}",
+        prompt=cited.prompt,
+        target=cited.target,
+        permalink=cited.url,
+        example_url=urls.example(run, prompt),
+        text=plain(cited),
+        bibtex=bibtex(cited),
+        text_url=urls.cite(run, prompt, ".txt"),
+        bibtex_url=urls.cite(run, prompt, ".bib"),
+    )
+    return respond(request, page, "cite.html")
+
+
+def _cited(request: Request, db: Db, run: str, prompt: str) -> Cited:
+    example = shared(db, run, prompt, 0)
+    configuration = json.dumps(example.run.configuration, sort_keys=True)
+    return Cited(
+        prompt=example.prompt.text,
+        target=example.prompt.target,
+        run=example.run.slug,
+        method=method_name(example.run),
+        model=example.run.model.name,
+        corpus=example.run.corpus.name,
+        key=example.prompt.slug,
+        url=origin(request) + urls.example(example.run.slug, example.prompt.slug),
+        when=example.run.finished_at or example.run.created_at,
+        configuration=hashlib.sha256(configuration.encode("utf-8", "replace")).hexdigest()[:12],
+    )

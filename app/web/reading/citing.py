@@ -1,0 +1,78 @@
+"""How to cite an example: BibTeX and plain text, with everything needed to find and check it."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.web.reading.share_card import clean, shorten
+
+PAPER = """@article{chang2024scalable,
+  title = {Scalable Influence and Fact Tracing for Large Language Model Pretraining},
+  author = {Chang, Tyler A. and Rajagopal, Dheeraj and Bolukbasi, Tolga and Dixon, Lucas and Tenney, Ian},
+  journal = {arXiv preprint arXiv:2410.17413},
+  year = {2024}
+}
+"""
+
+_TEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
+    "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cited:
+    """What a citation names. `url` is the permalink, `when` the day the run was made."""
+
+    prompt: str
+    target: str
+    run: str
+    method: str
+    model: str
+    corpus: str
+    key: str
+    url: str
+    when: datetime
+    configuration: str = ""  # hash of the run's configuration, to tell equal names apart
+
+
+def tex(text: str) -> str:
+    """`text` as BibTeX shows it: TeX's own signs escaped, on one line."""
+    return "".join(_TEX.get(c, c) for c in clean(text))
+
+
+def bibtex(cited: Cited) -> str:
+    """One `@misc` entry for the example, and the paper's."""
+    key = re.sub(r"[^a-z0-9-]+", "-", f"startrail-{cited.run}-{cited.key}".lower()).strip("-")[:80]
+    url = re.sub(r"[{}\\]", "", cited.url).replace("%", r"\%")
+    return (
+        f"@misc{{{key},\n"
+        f"  title = {{{{{tex(_title(cited))}}}}},\n"
+        f"  author = {{{{Startrail}}}},\n"
+        f"  year = {{{cited.when.year}}},\n"
+        f"  howpublished = {{\\url{{{url}}}}},\n"
+        f"  note = {{{tex(_note(cited))}}}\n"
+        f"}}\n\n{PAPER}"
+    )
+
+
+def plain(cited: Cited) -> str:
+    """One sentence for a footnote."""
+    return f"{_title(cited)} {_note(cited)}. {cited.when:%Y-%m-%d}. {cited.url}\n"
+
+
+def _title(cited: Cited) -> str:
+    said = shorten(f"{clean(cited.prompt)} {clean(cited.target)}".strip(), 160)
+    return f"Training passages behind “{said}”."
+
+
+def _note(cited: Cited) -> str:
+    parts = [
+        f"Startrail run {cited.run}",
+        f"method {cited.method}",
+        f"model {cited.model}",
+        f"corpus {cited.corpus}",
+    ]
+    if cited.configuration:
+        parts.append(f"configuration {cited.configuration}")
+    return clean(", ".join(parts))

@@ -1,0 +1,263 @@
+"""`/compare/{prompt}?runs=a,b`: two to four runs on one prompt; what they share and what only one found."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+from starlette.responses import RedirectResponse, Response
+
+from app.errors import UserError
+from app.store import compare as ask
+from app.store.tables import Prompt, Retrieved, Run
+from app.web.marking.excerpts import excerpt
+from app.web.marking.highlight import Span, entities
+from app.web.marking.overlap import rank_biased_overlap, shared
+from app.web.reading.bump import Bump, bump
+from app.web.reading.shared import method_name
+from app.web.site import urls
+from app.web.site.context import Db
+from app.web.site.respond import page_route, respond
+
+router = APIRouter()
+DEPTHS = (5, 10, 20, 50)
+LETTERS = "ABCD"
+
+
+class RunLink(BaseModel):
+    """A run named on the page, with the links that open it and that add it to or take it from the comparison."""
+
+    slug: str
+    name: str
+    method: str
+    model: str
+    url: str
+    change_url: str | None = None  # without it, or with it
+
+
+class Elsewhere(BaseModel):
+    """Where the same passage stands in another run; rank None where that run did not retrieve it."""
+
+    letter: str
+    name: str
+    rank: int | None
+    lower: int = 0  # so many ranks lower there than here; negative: higher
+
+
+class Proponent(BaseModel):
+    """One passage of one column."""
+
+    rank: int
+    score: float | None
+    passage_id: int
+    url: str
+    text: str  # the part of it that matters
+    spans: list[Span]
+    cut: bool  # the passage has more text
+    stated: bool | None
+    ais: float | None
+    tail_patch: float | None
+    only_here: bool
+    elsewhere: list[Elsewhere]
+
+
+class Side(BaseModel):
+    """One run's column."""
+
+    letter: str
+    run: RunLink
+    found: bool  # the run has a result for this prompt
+    answer: str | None = None
+    correct: bool | None = None
+    probability: float | None = None
+    first_correct_rank: int | None = None
+    retrieved: int = 0
+    only_here: int = 0  # of the first `depth`
+    proponents: list[Proponent] = []
+
+
+class Pair(BaseModel):
+    """How alike two of the columns are."""
+
+    letters: str  # of the two columns
+    a: str
+    b: str
+    shared: int
+    of: int
+    overlap: float | None  # rank-biased, over all that was retrieved
+
+
+class ComparePage(BaseModel):
+    """The whole page."""
+
+    title: str
+    slug: str
+    task: str
+    prompt: str
+    target: str
+    spans: list[Span]
+    depth: int
+    depths: dict[int, str]
+    sides: list[Side]
+    pairs: list[Pair]
+    drawing: Bump
+    others: list[RunLink]
+    differences_url: str | None
+
+
+@page_route(router, "/compare/{slug}")
+def compare(request: Request, db: Db, slug: str, runs: str = "", depth: int = 10) -> Response:
+    """Two to four runs on one prompt, `runs=a,b`; the prompt is named as in the first run's prompt set."""
+    names = [name for name in runs.split(",") if name]
+    if len(names) < 2:
+        return RedirectResponse(_any_two(db, slug, names, request), 307)
+    if depth not in DEPTHS:
+        said = ", ".join(map(str, DEPTHS))
+        raise UserError(f"The depth {depth} is not offered.", remedy=f"Use one of {said}.", field="depth")
+    return respond(request, load(db, slug, names, depth), "compare.html")
+
+
+def load(session: Session, slug: str, names: Sequence[str], depth: int) -> ComparePage:
+    """The page for the prompt called `slug` in the first run's prompt set."""
+    runs = ask.runs_named(session, names)
+    prompt = ask.prompt_named(session, runs[0], slug)
+    columns = ask.columns(session, runs, prompt)
+    results = [column.result.id for column in columns if column.result]
+    rows = ask.proponents(session, results, depth)
+    keys = _keys(session, runs, results)
+    rankings = [keys[column.result.id] if column.result else [] for column in columns]
+    places = [{key: rank for rank, key in reversed(list(enumerate(ranking, 1)))} for ranking in rankings]
+    sides = []
+    for at, column in enumerate(columns):
+        link = _link(column.run, urls.example(column.run.slug, column.prompt.slug) if column.prompt else "")
+        without = [name for name in names if name != column.run.slug]
+        if at and len(without) > 1:  # the first run gives the prompt its name in the address
+            link.change_url = urls.compare(slug, without, depth)
+        passages = [
+            _proponent(row, key, at, runs, places, prompt)
+            for row, key in zip(rows[column.result.id] if column.result else [], rankings[at], strict=False)
+        ]
+        sides.append(_side(column, at, link, passages, len(rankings[at])))
+    drawn = [
+        [(key, p.stated, p.only_here) for key, p in zip(ranking, side.proponents, strict=False)]
+        for ranking, side in zip(rankings, sides, strict=True)
+    ]
+    return ComparePage(
+        title=f"{prompt.text} {prompt.target}: {' and '.join(run.name for run in runs)}",
+        slug=slug,
+        task=prompt.task,
+        prompt=prompt.text,
+        target=prompt.target,
+        spans=entities(prompt.text, prompt.subject, ()),
+        depth=depth,
+        depths={d: urls.compare(slug, names, d) for d in DEPTHS},
+        sides=sides,
+        pairs=[_pair(runs, rankings, a, b, depth) for a, b in combinations(range(len(runs)), 2)],
+        drawing=bump(drawn),
+        others=_others(session, prompt, names, depth),
+        differences_url=urls.differences(names) if len(names) == 2 else None,
+    )
+
+
+def _any_two(session: Session, slug: str, names: list[str], request: Request) -> str:
+    """The address with runs named: those asked for, then the first that have this prompt."""
+    first = ask.a_run_with(session, slug, names[0] if names else None)
+    found = ask.runs_with(session, ask.prompt_named(session, first, slug))
+    chosen = list(dict.fromkeys([first.slug, *(run.slug for run in found)]))[:2]
+    if len(chosen) < 2:
+        raise UserError(
+            f"Only “{first.name}” has this prompt.",
+            remedy="Load a second results file of the same prompts at /upload.",
+            field="runs",
+        )
+    address = urls.compare(slug, chosen)
+    return urls.twin(address) if request.url.path.endswith(".json") else address
+
+
+def _keys(session: Session, runs: Sequence[Run], results: Sequence[int]) -> dict[int, list[int | str]]:
+    """Each result's passages in rank order, by what makes two of them the same passage."""
+    one_corpus = len({run.corpus_id for run in runs}) == 1
+    lists = ask.ranks(session, results)
+    return {id_: [key[0] if one_corpus else key[1] for key in ranking] for id_, ranking in lists.items()}
+
+
+def _side(column: ask.Column, at: int, link: RunLink, passages: list[Proponent], retrieved: int) -> Side:
+    return Side(
+        letter=LETTERS[at],
+        run=link,
+        found=column.result is not None,
+        answer=column.output.answer if column.output else None,
+        correct=column.output.correct if column.output else None,
+        probability=column.output.probability if column.output else None,
+        first_correct_rank=column.result.first_correct_rank if column.result else None,
+        retrieved=retrieved,
+        only_here=sum(passage.only_here for passage in passages),
+        proponents=passages,
+    )
+
+
+def _proponent(
+    row: Retrieved,
+    key: int | str,
+    at: int,
+    runs: Sequence[Run],
+    places: Sequence[dict[int | str, int]],
+    prompt: Prompt,
+) -> Proponent:
+    elsewhere = []
+    for other, place in enumerate(places):
+        if other != at:
+            rank = place.get(key)
+            lower = rank - row.rank if rank else 0
+            elsewhere.append(Elsewhere(letter=LETTERS[other], name=runs[other].name, rank=rank, lower=lower))
+    shown = excerpt(
+        row.passage.text, entities(row.passage.text, prompt.subject, [prompt.target, *prompt.aliases])
+    )
+    return Proponent(
+        rank=row.rank,
+        score=row.score,
+        passage_id=row.passage_id,
+        url=urls.passage(row.passage_id),
+        text=shown.text,
+        spans=shown.spans,
+        cut=shown.cut,
+        stated=row.correct,
+        ais=row.ais_score,
+        tail_patch=row.tail_patch,
+        only_here=all(e.rank is None for e in elsewhere),
+        elsewhere=elsewhere,
+    )
+
+
+def _pair(runs: Sequence[Run], rankings: Sequence[list[int | str]], a: int, b: int, depth: int) -> Pair:
+    first, second = (list(dict.fromkeys(rankings[at])) for at in (a, b))
+    return Pair(
+        letters=LETTERS[a] + LETTERS[b],
+        a=runs[a].name,
+        b=runs[b].name,
+        shared=shared(first[:depth], second[:depth]),
+        of=min(depth, max(len(first), len(second))) if first and second else 0,
+        overlap=rank_biased_overlap(first, second),
+    )
+
+
+def _others(session: Session, prompt: Prompt, names: Sequence[str], depth: int) -> list[RunLink]:
+    """Runs that also have this prompt, each with the address that adds it."""
+    if len(names) == ask.MAX_RUNS:
+        return []
+    found = [run for run in ask.runs_with(session, prompt) if run.slug not in names]
+    return [
+        _link(run, urls.run(run.slug), urls.compare(prompt.slug, [*names, run.slug], depth)) for run in found
+    ]
+
+
+def _link(run: Run, url: str, change_url: str | None = None) -> RunLink:
+    return RunLink(
+        slug=run.slug,
+        name=run.name,
+        method=method_name(run),
+        model=run.model.name,
+        url=url,
+        change_url=change_url,
+    )

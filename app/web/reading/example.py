@@ -1,0 +1,269 @@
+"""`/runs/{run}/prompts/{id}`: one output and its proponents. The page that matters most."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+from starlette.responses import RedirectResponse, Response
+
+from app.errors import UserError
+from app.settings import Settings
+from app.store import browse
+from app.store.examples import Example, get_example, influence_counts, sides
+from app.store.runs import get_run, sibling_runs
+from app.tracing.asking import shade
+from app.web.browsing.asked import Asked, AskedQuery
+from app.web.browsing.listing import Item, item, none_states
+from app.web.evidence.cards import Card, Shown, make_cards
+from app.web.evidence.shading import SHOWN as SHADED
+from app.web.evidence.shading import TokenInfluence, can_shade, shading_of, token_influence
+from app.web.marking.highlight import Span, entities
+from app.web.reading.example_parts import Stating, Stretch, first_stating, rarest_stretches
+from app.web.reading.share_card import og_text, og_title
+from app.web.site import urls
+from app.web.site.context import Config, Db
+from app.web.site.respond import page_route, respond
+from app.web.site.same_origin import require_same_origin
+from app.words.saying import counted
+
+router = APIRouter()
+SHOWN, MOST_SHOWN = urls.SHOWN[0], urls.SHOWN[-1]
+NEARBY = (6, 12)  # prompts of the list shown before and after this one
+
+
+class Link(BaseModel):
+    """One of several things to switch between."""
+
+    label: str
+    url: str
+    chosen: bool
+
+
+class Sample(BaseModel):
+    """A sampled answer and how often it came."""
+
+    text: str
+    count: int
+
+
+class ExamplePage(BaseModel):
+    """One output: prompt, answer, retrieved passages, and where to go from here.
+
+    `total` is the length of the list that the query makes, `number` its place there where that is cheap to know.
+    """
+
+    title: str
+    run: str
+    run_name: str
+    run_url: str
+    method: str
+    model: str
+    corpus: str
+    id: str
+    slug: str
+    task: str
+    relation: str | None
+    prompt: str
+    target: str
+    subject: str | None
+    aliases: list[str]
+    ground_truth: str | None
+    spans: list[Span]
+    answer: str | None
+    correct: bool | None
+    probability: float | None
+    confidence: float | None
+    samples: list[Sample]
+    frequency: int | None
+    frequency_bucket: int | None
+    first_correct_rank: int | None
+    first_stating: Stating | None
+    none_states: bool
+    side: str
+    proponents: list[Card]
+    opponents: list[Card]
+    retrieved: int
+    more_url: str | None
+    views: list[Link]
+    view: str
+    shading: TokenInfluence | None
+    sides: list[Link]
+    runs: list[Link]
+    stretches: list[Stretch]
+    number: int | None
+    total: int
+    random_url: str
+    cite_url: str
+    csv_url: str
+    compare_url: str | None
+    trace_url: str
+    previous_url: str | None
+    next_url: str | None
+    list_url: str
+    list: list[Item]
+    extra: dict[str, object]
+    og_title: str
+    og_text: str
+    og_image: str
+
+
+VIEWS = {"entities": "Entities", "verbatim": "Verbatim", "tokens": "Token influence", "plain": "Plain"}
+
+
+@page_route(router, "/runs/{slug}/prompts/{prompt}")
+def example_page(
+    request: Request,
+    session: Db,
+    settings: Config,
+    slug: str,
+    prompt: str,
+    asked: AskedQuery,
+    side: Annotated[str, Query(description="proponent or opponent")] = "proponent",
+    view: Annotated[str, Query(description="which spans: entities, verbatim, tokens or plain")] = "entities",
+    show: Annotated[int, Query(description="how many passages, at most 5,000")] = SHOWN,
+) -> Response:
+    """One prompt of one run: the model's output and its ranked proponents (or side=opponent), with spans."""
+    run = get_run(session, slug)
+    side = "opponent" if side == "opponent" else "proponent"
+    show = max(1, min(show, MOST_SHOWN))
+    example = get_example(session, run, prompt, side, limit=show)
+    page = _page(session, settings, example, asked, side, view, show)
+    return respond(request, page, "example.html", block="passages")
+
+
+@router.post("/runs/{slug}/prompts/{prompt}/tokens", include_in_schema=False)
+def ask_tokens(
+    request: Request, settings: Config, slug: str, prompt: str, side: str = "proponent"
+) -> Response:
+    """Have the worker split the passages' influence over their tokens, and back to the page that waits for it."""
+    require_same_origin(request, settings.base_url)
+    side = "opponent" if side == "opponent" else "proponent"
+    with request.app.state.store.session() as session:  # committed before the browser comes back for the page
+        example = get_example(session, get_run(session, slug), prompt, side, limit=SHADED)
+        if not can_shade(settings, example) or not example.retrieved:
+            raise UserError("The index that this run was made with is not here.", status=409)
+        shade(session, settings, shading_of(example))
+    given = side if side == "opponent" else ""
+    return RedirectResponse(urls.example(slug, prompt, side=given, view="tokens"), status_code=303)
+
+
+def _page(
+    session: Session,
+    settings: Settings,
+    example: Example,
+    asked: Asked,
+    side: str,
+    view: str,
+    show: int,
+) -> ExamplePage:
+    views = {key: name for key, name in VIEWS.items() if key != "tokens" or can_shade(settings, example)}
+    view = view if view in views else "entities"
+    run, prompt, output, result = example.run, example.prompt, example.output, example.result
+    state: dict[str, object] = {
+        **asked.query(),
+        "side": side if side == "opponent" else "",
+        "view": view if view != "entities" else "",
+        "show": show if show != SHOWN else "",
+    }
+    counts = influence_counts(session, run.id, [row.passage_id for row in example.retrieved])
+    ask_url = urls.token_influence(run.slug, prompt.slug, side=state["side"])
+    shading, tokens = token_influence(session, settings, example, ask_url) if view == "tokens" else (None, {})
+    cards = make_cards(example, Shown(view, counts, tokens, shading.most if shading else 0.0))
+    filters = asked.filters()
+    total = browse.count(session, run, filters)
+    few = browse.is_few(run, total, sum(NEARBY))
+    before = browse.page(
+        session, run, filters, sort=asked.sort, before=result.position, size=NEARBY[0], few=few
+    )
+    after = browse.page(
+        session, run, filters, sort=asked.sort, after=result.position, size=NEARBY[1], few=few
+    )
+    siblings = sibling_runs(session, prompt.id)
+    others = [each.slug for each in siblings if each.slug != run.slug]
+    left = example.retrieved_count - len(example.retrieved)
+    plain = not asked.query()
+
+    def here(**changes: object) -> str:
+        return urls.example(run.slug, prompt.slug, **(state | changes))
+
+    def on(rows: list[browse.Row], at: int) -> str | None:
+        return urls.example(run.slug, rows[at].prompt.slug, **state) if rows else None
+
+    present = sides(session, result.id)
+    return ExamplePage(
+        title=f"{prompt.text} {prompt.target}",
+        run=run.slug,
+        run_name=run.name,
+        run_url=urls.run(run.slug),
+        method=run.method,
+        model=run.model.name,
+        corpus=run.corpus.name,
+        id=prompt.external_id,
+        slug=prompt.slug,
+        task=prompt.task,
+        relation=prompt.relation,
+        prompt=prompt.text,
+        target=prompt.target,
+        subject=prompt.subject,
+        aliases=prompt.aliases,
+        ground_truth=prompt.ground_truth,
+        spans=entities(prompt.text, prompt.subject, [prompt.target, *prompt.aliases]),
+        answer=output.answer if output else None,
+        correct=output.correct if output else None,
+        probability=output.probability if output else None,
+        confidence=output.confidence if output else None,
+        samples=[Sample(text=text, count=n) for text, n in counted(output.samples if output else [])],
+        frequency=prompt.frequency,
+        frequency_bucket=prompt.frequency_bucket,
+        first_correct_rank=result.first_correct_rank,
+        first_stating=first_stating(example, side, here),
+        none_states=none_states(prompt, result, judged=example.judged),
+        side=side,
+        proponents=cards if side == "proponent" else [],
+        opponents=cards if side == "opponent" else [],
+        retrieved=example.retrieved_count,
+        more_url=here(show=next((n for n in urls.SHOWN if n > show), MOST_SHOWN)) if left > 0 else None,
+        views=[
+            Link(label=name, url=here(view=_given(key)), chosen=key == view) for key, name in views.items()
+        ],
+        view=view,
+        shading=shading,
+        sides=[
+            Link(label=name, url=here(side=key if key == "opponent" else ""), chosen=key == side)
+            for key, name in (("proponent", "Proponents"), ("opponent", "Opponents"))
+            if key in present or key == side
+        ],
+        runs=[
+            Link(
+                label=each.name,
+                url=urls.example(each.slug, prompt.slug, **state),
+                chosen=each.slug == run.slug,
+            )
+            for each in siblings
+        ],
+        stretches=rarest_stretches(session, run, cards) if view == "verbatim" else [],
+        number=result.position + 1 if plain else None,
+        total=total,
+        random_url=urls.random_prompt(run.slug, **asked.query()),
+        cite_url=urls.cite(run.slug, prompt.slug),
+        csv_url=urls.twin(here(), "csv"),
+        compare_url=urls.compare(prompt.slug, [run.slug, others[0]]) if others else None,
+        trace_url=urls.trace_form(prompt=prompt.text, completion=prompt.target),
+        previous_url=on(before, -1),
+        next_url=on(after, 0),
+        list_url=urls.prompts(run=run.slug, **asked.query()),
+        list=[
+            item(row, run, asked)
+            for row in [*before, browse.Row(result, prompt, output, example.judged), *after]
+        ],
+        extra={**prompt.extra, **result.extra},
+        og_title=og_title(prompt.text, prompt.target),
+        og_text=og_text(run.name, cards[0].text if cards else ""),
+        og_image=urls.card(run.slug, prompt.slug),
+    )
+
+
+def _given(view: str) -> str:
+    """How a view stands in the URL: not at all if it is the usual one."""
+    return "" if view == "entities" else view

@@ -1,0 +1,139 @@
+"""`/passages/{id}`: a passage, the facts it states, and every prompt it influences."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.store.examples import get_passage, influence_by_run, influences, stated_facts
+from app.store.tables import Prompt
+from app.web.browsing.asked import FAR
+from app.web.marking.highlight import Span, find
+from app.web.site import urls
+from app.web.site.context import Db
+from app.web.site.respond import page_route, respond
+
+router = APIRouter()
+SHOWN = 50
+
+
+class Influence(BaseModel):
+    """One prompt for which the passage was retrieved."""
+
+    side: str
+    rank: int
+    score: float | None
+    correct: bool | None
+    tail_patch: float | None
+    run: str
+    run_name: str
+    prompt: str
+    target: str
+    task: str
+    url: str
+
+
+class RunCount(BaseModel):
+    """For how many prompts of a run the passage was retrieved."""
+
+    run: str
+    name: str
+    prompts: int
+    url: str
+    chosen: bool
+
+
+class Stated(BaseModel):
+    """A prompt whose fact the passage states."""
+
+    prompt: str
+    target: str
+    url: str | None
+
+
+class PassagePage(BaseModel):
+    """The page."""
+
+    title: str
+    id: int
+    external_id: str
+    corpus: str
+    position: int
+    text: str
+    spans: list[Span]
+    meta: dict[str, Any]
+    states: list[Stated]
+    runs: list[RunCount]
+    influences: list[Influence]
+    total: int
+    more_url: str | None
+    trace_url: str
+
+
+@page_route(router, "/passages/{id}")
+def passage_page(
+    request: Request,
+    session: Db,
+    id: int,
+    run: Annotated[str, Query(description="only what it influences in this run")] = "",
+    offset: Annotated[
+        int, Query(ge=0, le=FAR, description="how many of the influenced prompts to pass over")
+    ] = 0,
+) -> Response:
+    """A passage and the prompts it is a proponent or opponent of, best ranks first."""
+    passage = get_passage(session, id)
+    counts = influence_by_run(session, id)
+    rows = influences(session, id, run=run, offset=offset, limit=SHOWN)
+    total = sum(count for each, count in counts if run in ("", each.slug))
+    stated = stated_facts(session, id)
+    places = {prompt.id: urls.example(of_run.slug, prompt.slug) for _, of_run, prompt in rows}
+    page = PassagePage(
+        title=f"Passage {id}",
+        id=id,
+        external_id=passage.external_id,
+        corpus=passage.corpus.name,
+        position=passage.position,
+        text=passage.text,
+        spans=_spans(passage.text, stated),
+        meta=passage.meta,
+        states=[Stated(prompt=each.text, target=each.target, url=places.get(each.id)) for each in stated],
+        runs=[
+            RunCount(
+                run=each.slug,
+                name=each.name,
+                prompts=count,
+                url=urls.passage(id, run="" if each.slug == run else each.slug),
+                chosen=each.slug == run,
+            )
+            for each, count in counts
+        ],
+        influences=[
+            Influence(
+                side=row.side,
+                rank=row.rank,
+                score=row.score,
+                correct=row.correct,
+                tail_patch=row.tail_patch,
+                run=of_run.slug,
+                run_name=of_run.name,
+                prompt=prompt.text,
+                target=prompt.target,
+                task=prompt.task,
+                url=urls.proponent(of_run.slug, prompt.slug, row.rank, row.side),
+            )
+            for row, of_run, prompt in rows
+        ],
+        total=total,
+        more_url=urls.passage(id, run=run, offset=offset + SHOWN) if offset + SHOWN < total else None,
+        trace_url=urls.trace_form(prompt=passage.text[:300]),
+    )
+    return respond(request, page, "passage.html", block="influences")
+
+
+def _spans(text: str, stated: Sequence[Prompt]) -> list[Span]:
+    """Subjects and targets of the facts that the passage states."""
+    subjects = find(text, [each.subject for each in stated if each.subject], "subject")
+    targets = find(text, [term for each in stated for term in (each.target, *each.aliases)], "target")
+    return sorted(subjects + targets, key=lambda span: (span.start, span.end))

@@ -1,0 +1,28 @@
+"""One example as it is shared: what its card and its citation are made of."""
+
+from sqlalchemy.orm import Session
+
+from app.store.examples import Example, get_example
+from app.store.runs import get_run
+from app.store.tables import Run
+from app.words import saying as words
+
+
+def shared(session: Session, run: str, prompt: str, depth: int) -> Example:
+    """The example of these names with its first `depth` proponents.
+
+    Raises:
+        NotFound: no such run, or it has no such prompt.
+    """
+    return get_example(session, get_run(session, run), prompt, "proponent", limit=depth)
+
+
+def method_name(run: Run) -> str:
+    """The run's method as pages call it."""
+    return words.METHODS.get(run.method, run.method)
+
+
+def verdict(example: Example) -> str:
+    """`the model got it right`, `… wrong`, or nothing where nobody judged."""
+    correct = example.output.correct if example.output else None
+    return "" if correct is None else f"the model got it {'right' if correct else 'wrong'}"

@@ -1,0 +1,23 @@
+"""The pages: one file each, and here the list of the modules whose `router` the application includes."""
+
+PAGES = (
+    "browsing.exports",  # before the pages whose paths take any suffix
+    "front.home",
+    "browsing.prompts",
+    "browsing.runs",
+    "reading.example",
+    "reading.passage",
+    "judging.evaluation",
+    "judging.evaluation_prompts",
+    "front.about",
+    "front.health",
+    "reading.differ",
+    "reading.compare",
+    "loading.upload",
+    "loading.progress",
+    "reading.share",
+    "reading.cite",
+    "asking.form",
+    "asking.trace",
+    "asking.api",
+)

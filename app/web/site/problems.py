@@ -1,0 +1,133 @@
+"""Errors as people and scripts should see them: a page that helps, or an RFC 9457 problem document."""
+
+import logging
+import re
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from app.errors import UserError
+from app.store.permalinks import moved_to, reason_gone
+from app.store.runs import list_runs
+from app.web.site import urls
+from app.web.site.respond import render, wants_json
+
+log = logging.getLogger(__name__)
+
+
+class Place(BaseModel):
+    """Somewhere to go on from."""
+
+    name: str
+    url: str
+
+
+class Problem(BaseModel):
+    """RFC 9457, with `field` and `remedy` beside its members."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    remedy: str = ""
+    field: str | None = None
+    instance: str = ""
+
+
+class ProblemPage(Problem):
+    """The problem with ways on: runs there are, and words of the address to search for."""
+
+    words: str = ""
+    runs: list[Place] = []
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the application a problem."""
+
+    @app.exception_handler(UserError)
+    def user_error(request: Request, error: UserError) -> Response:
+        found = _elsewhere(request) if error.status == 404 else None
+        if found is not None:
+            return found
+        headers = {"Retry-After": str(wait)} if (wait := getattr(error, "retry_after", None)) else None
+        place = f"{error.file}:{error.line}: " if error.file and error.line else ""
+        return show(request, error.status, place + error.message, error.remedy, error.field, headers)
+
+    @app.exception_handler(HTTPException)
+    def http_error(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 404:
+            return _elsewhere(request) or show(
+                request, 404, "There is no page at this address.", "Start from the front page, or search."
+            )
+        return show(request, error.status_code, str(error.detail), headers=dict(error.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        field = str(first["loc"][-1]) if first["loc"] else None
+        message = str(first["msg"]).removeprefix("Value error, ")
+        return show(request, 422, f"{message}.", "Correct this field and send it again.", field)
+
+    @app.exception_handler(Exception)
+    def unexpected(request: Request, error: Exception) -> Response:
+        log.error("%s %s", request.method, request.url.path, exc_info=error)
+        return show(
+            request, 500, "Something broke on our side.", "Try again; the log of the server says more."
+        )
+
+
+def show(
+    request: Request,
+    status: int,
+    detail: str,
+    remedy: str = "",
+    field: str | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """The problem as page or document."""
+    problem = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        remedy=remedy,
+        field=field,
+        instance=request.url.path,
+    )
+    if wants_json(request):
+        body = problem.model_dump(exclude_none=True)
+        return JSONResponse(body, status, headers, media_type="application/problem+json")
+    shown = ProblemPage(**problem.model_dump(), **_help(request, status))
+    page = render(request, shown, "problem.html").encode("utf-8", "replace")
+    return Response(page, status, headers, media_type="text/html; charset=utf-8")
+
+
+def _elsewhere(request: Request) -> Response | None:
+    """Where what was asked for stands now, or why it is gone."""
+    if request.method not in {"GET", "HEAD"}:
+        return None
+    with request.app.state.store.session() as session:
+        if (place := moved_to(session, request.url.path)) is not None:
+            query = f"?{request.url.query}" if request.url.query else ""
+            return RedirectResponse(place + query, status_code=308)
+        reason = reason_gone(session, request.url.path)
+    return show(request, 410, reason, "It will not come back.") if reason else None
+
+
+def _help(request: Request, status: int) -> dict[str, Any]:
+    """What a reader who found nothing may have looked for."""
+    if status != 404:
+        return {}
+    last = request.url.path.rstrip("/").rpartition("/")[2]
+    words = " ".join(re.findall(r"[^\W_]+", last))[:100]
+    try:
+        with request.app.state.store.session() as session:
+            runs = [Place(name=run.name, url=urls.run(run.slug)) for run in list_runs(session)[:8]]
+    except SQLAlchemyError:  # the page about a problem must not be one
+        runs = []
+    return {"words": words, "runs": runs}

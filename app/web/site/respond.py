@@ -1,0 +1,117 @@
+"""One page model in three forms: a whole page, the fragment htmx asks for, or its JSON twin."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
+from starlette.responses import Response
+
+from app.paths import TEMPLATES
+from app.web.marking.highlight import mark
+from app.web.site import urls
+from app.words import saying as words
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+templates = Environment(
+    loader=FileSystemLoader(TEMPLATES),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=StrictUndefined,
+)
+templates.globals.update(urls=urls, mark=mark)
+templates.filters.update(words.FILTERS)
+
+
+def page_route(router: APIRouter, path: str) -> Callable[[Endpoint], Endpoint]:
+    """Register a GET page and its JSON twin at `path` + `.json` (`/index.json` for the front page)."""
+
+    def register(endpoint: Endpoint) -> Endpoint:
+        twin = urls.twin(path)
+        router.get(twin, name=f"{endpoint.__name__}.json")(endpoint)
+        router.get(path, include_in_schema=False)(endpoint)
+        return endpoint
+
+    return register
+
+
+def wants_json(request: Request) -> bool:
+    """Whether the JSON twin was asked for."""
+    return request.url.path.endswith(".json") or request.url.path.startswith("/api/")
+
+
+def wants_fragment(request: Request) -> bool:
+    """Whether htmx asked for a part of the page; going back in history asks for the whole."""
+    headers = request.headers
+    return (
+        headers.get("hx-request") == "true"
+        and headers.get("hx-request-type") != "full"
+        and headers.get("hx-history-restore-request") != "true"
+    )
+
+
+def respond(
+    request: Request,
+    page: BaseModel,
+    template: str,
+    *,
+    block: str | None = None,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The page in the form the request asks for, with a weak ETag.
+
+    Args:
+        page: what the template shows (as `page`) and what the JSON twin is.
+        block: the `{% block %}` of the template that htmx swaps; without it htmx too gets the whole page.
+    """
+    if wants_json(request):
+        body, media = _json(page), "application/json"
+    else:
+        body, media = render(request, page, template, block).encode("utf-8", "replace"), "text/html"
+    tag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
+    sent = {
+        "ETag": tag,
+        "Vary": "HX-Request, HX-Request-Type",
+        "Cache-Control": "no-cache",
+        **(headers or {}),
+    }
+    if status == 200 and tag in (request.headers.get("if-none-match") or ""):
+        return Response(status_code=304, headers=sent)
+    return Response(body, status_code=status, media_type=f"{media}; charset=utf-8", headers=sent)
+
+
+def _json(page: BaseModel) -> bytes:
+    """The page as JSON; a lone surrogate, which UTF-8 cannot hold, is written as an escape."""
+    try:
+        return page.model_dump_json(indent=1).encode()
+    except PydanticSerializationError:
+        return json.dumps(page.model_dump(mode="json"), indent=1).encode()
+
+
+def render(request: Request, page: BaseModel, template: str, block: str | None = None) -> str:
+    """The template, or one block of it if htmx asks for a fragment."""
+    found = templates.get_template(template)
+    query = f"?{request.url.query}" if request.url.query else ""
+    context: dict[str, Any] = {
+        "page": page,
+        "path": request.url.path,
+        "here": request.url.path + query,
+        "origin": origin(request),
+        "nav": "prompts" if "/prompts/" in request.url.path else request.url.path.split("/")[1],
+    }
+    if block and wants_fragment(request):
+        return "".join(found.blocks[block](found.new_context(context)))
+    return found.render(context)
+
+
+def origin(request: Request) -> str:
+    """Scheme and host for links that leave the site, from the settings if the operator gave them."""
+    configured: str = request.app.state.settings.base_url
+    return configured.rstrip("/") or f"{request.url.scheme}://{request.url.netloc}"

@@ -1,0 +1,73 @@
+"""How numbers and names are said on pages: Jinja filters, pure functions."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from app.words.wikidata import PROPERTIES
+
+TASKS = {
+    "fact": "Facts",
+    "commonsense": "Commonsense",
+    "arithmetic": "Arithmetic",
+    "open_ended": "Open-ended",
+}
+METHODS = {"trackstar": "TrackStar", "bm25": "BM25", "dense": "Dense", "random": "Random passages"}
+TIMES = {1: "once", 2: "twice"}
+
+
+def task_name(task: str) -> str:
+    """`open_ended` -> `Open-ended`; unknown tasks are shown as they are."""
+    return TASKS.get(task, task.replace("_", " ").capitalize())
+
+
+def relation_name(relation: str | None) -> str:
+    """`place_of_birth` and Wikidata's `P19` -> `place of birth`."""
+    return PROPERTIES.get(relation or "", relation or "").replace("_", " ")
+
+
+def times(count: int | None) -> str:
+    """How often a fact is stated: `never`, `once`, `twice`, `7 times`."""
+    if count is None:
+        return "unknown"
+    return TIMES.get(count, f"{count:,} times") if count else "never"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 passage`, `2 passages`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number with a fixed number of digits, an en dash for none, a true minus sign."""
+    return "–" if value is None else f"{value:,.{digits}f}".replace("-", "−")
+
+
+def signed(value: float | None, digits: int = 1) -> str:
+    """A difference: `+3.1`, `−0.1`."""
+    return "–" if value is None else f"{value:+,.{digits}f}".replace("-", "−")
+
+
+def counted(samples: list[str]) -> list[tuple[str, int]]:
+    """Samples with how often each came, most frequent first, ties in order of coming."""
+    counts: dict[str, int] = {}
+    for sample in samples:
+        counts[sample] = counts.get(sample, 0) + 1
+    return sorted(counts.items(), key=lambda item: -item[1])
+
+
+def day(moment: datetime | None) -> str:
+    """A date in UTC."""
+    return moment.strftime("%-d %B %Y, %H:%M UTC") if moment else "–"
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "task_name": task_name,
+    "relation_name": relation_name,
+    "times": times,
+    "plural": plural,
+    "number": number,
+    "signed": signed,
+    "counted": counted,
+    "day": day,
+}
