@@ -15,6 +15,8 @@ from app.errors import UserError
 from app.models.load import LoadedModel
 
 BATCH = 128  # sequences
+DRAWS = 6  # of a sample that is no text, then its broken characters are left out
+_HALF = "\ufffd"  # what a tokenizer decodes bytes to that are no character
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,7 @@ def complete(
         for piece in (rows[at : at + size] for at in range(0, len(rows), size)):
             ids = torch.tensor([starts[row] for row in piece], device=model.device)
             texts, probabilities = _continue(model, ids, new, None)
-            drawn: list[str] = []
-            if samples:
-                uniform = np.concatenate([_uniform(prompts[row], seed, samples, new) for row in piece])
-                repeated = ids.repeat_interleave(samples, 0)
-                drawn, _ = _continue(model, repeated, new, torch.from_numpy(uniform).to(model.device))
+            drawn = _draw(model, ids, new, [prompts[row] for row in piece], samples, seed)
             for at, row in enumerate(piece):
                 own = drawn[at * samples : (at + 1) * samples]
                 out[row] = Generated(texts[at], probabilities[at], own)
@@ -80,6 +78,28 @@ def start_of(model: LoadedModel, prompt: str) -> tuple[int, ...]:
             remedy="Shorten it." if start else "Give some text.",
         )
     return start
+
+
+def _draw(
+    model: LoadedModel, ids: torch.Tensor, new: int, prompts: Sequence[str], samples: int, seed: int
+) -> list[str]:
+    """`samples` continuations of each of the (n, T) ids, whole characters all of them.
+
+    A vocabulary of bytes can say bytes that are no text, and a model trained with smoothed labels does so a few times
+    in a thousand tokens. Such a sample is drawn again, by numbers of its own prompt's: what is left is what the model
+    says, given that it is text.
+    """
+    texts = [_HALF] * (len(ids) * samples)
+    for attempt in range(DRAWS):
+        broken = [at for at, text in enumerate(texts) if _HALF in text]
+        if not broken:
+            break
+        numbers = np.concatenate([_uniform(prompt, seed, attempt, samples, new) for prompt in prompts])
+        uniform = torch.from_numpy(numbers[broken]).to(model.device)
+        again, _ = _continue(model, ids.repeat_interleave(samples, 0)[broken], new, uniform)
+        for at, text in zip(broken, again, strict=True):
+            texts[at] = text.rstrip(_HALF)  # the limit of tokens may have cut the last character
+    return [text.replace(_HALF, "") for text in texts]
 
 
 @torch.no_grad()
@@ -144,7 +164,8 @@ def _all_over(model: LoadedModel, chosen: list[torch.Tensor]) -> bool:
     return all(end in text or sentence_end(text) < len(text) for text in texts)
 
 
-def _uniform(prompt: str, seed: int, samples: int, new: int) -> np.ndarray:
-    """(samples, new) numbers in [0, 1) that depend on the prompt and the seed only."""
-    key = hashlib.sha256(f"{seed}\0{prompt}".encode("utf-8", "surrogatepass")).digest()
+def _uniform(prompt: str, seed: int, attempt: int, samples: int, new: int) -> np.ndarray:
+    """(samples, new) numbers in [0, 1) that depend on the prompt, the seed and the attempt only."""
+    named = f"{seed}.{attempt}" if attempt else f"{seed}"
+    key = hashlib.sha256(f"{named}\0{prompt}".encode("utf-8", "surrogatepass")).digest()
     return np.random.default_rng(int.from_bytes(key[:8], "big")).random((samples, new), dtype=np.float32)
