@@ -19,7 +19,7 @@ from app.cli.main import app
 from app.cli.progress import bar
 from app.errors import UserError
 from app.runs.ablate import ablate, families_of, run_slug
-from app.runs.retrieve import open_task
+from app.runs.inputs import open_inputs
 from app.settings import get_settings
 from app.store.engine import open_store
 from app.store.tables import Run
@@ -44,7 +44,7 @@ def main() -> None:
     store = open_store(settings.url, migrate=True)
     prefix = f"{asked.index}-switch-"
     with store.session() as session:
-        task = open_task(session, settings, asked.index, asked.prompts)
+        task = open_inputs(session, settings, asked.index, asked.prompts)
         base = Method.preset("+V+R_train", **projection(task.index.manifest.method))
         known = set(session.scalars(select(Run.slug)))
     missing = {

@@ -8,18 +8,25 @@ import typer
 from app.cli.retrieve import DENSE_MODEL
 from app.errors import UserError
 from app.settings import get_settings
+from app.words.methods import encodings, method_label, rankers
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from app.runs.retrieve import Task
+    from app.runs.inputs import RunInputs
 
-BASELINES = ("bm25", "random", "ground-truth")
+BASELINES = rankers(("words", "meaning", "control"))
 
 
 def register(app: typer.Typer) -> None:
     """Add `ablate`."""
-    app.command(name="ablate", help=ablate.__doc__)(ablate)
+    app.command(name="ablate", help=_help())(ablate)
+
+
+def _help() -> str:
+    variants = ", ".join(method_label(name) for name in encodings())
+    others = ", ".join(each.label for each in BASELINES)
+    return f"{ablate.__doc__}\n    The variants: {variants}. The baselines: {others}."
 
 
 def ablate(
@@ -40,8 +47,8 @@ def ablate(
     k: Annotated[int, typer.Option("-k", min=1, help="Proponents kept for each prompt.")] = 10,
     dense_model: Annotated[Path | None, typer.Option(help=DENSE_MODEL)] = None,
 ) -> None:
-    """Make a run of every variant: gradient dot, gradient cosine, +V, +R_train, +V+R_train, TrackStar, TRAK-style;
-    and of the baselines BM25, dense (where a model is named), random passages and passages that state the fact.
+    """Make a run of every variant of the method by gradients, and of the baselines and controls beside them (dense
+    only where a model is named).
 
     The corpus is encoded once for each choice of V and loss, not once for each variant. Runs that are there already
     are not made again, so that work that was stopped goes on.
@@ -52,39 +59,43 @@ def ablate(
     from app.cli.retrieve import report
     from app.runs.ablate import ablate as make_runs
     from app.runs.ablate import families_of, mixing_variants, paper_variants, run_slug
-    from app.runs.retrieve import check_method, ensure_answers, open_task, retrieve
+    from app.runs.inputs import ensure_answers, open_inputs
+    from app.runs.ranking.request import check_method
+    from app.runs.retrieve import retrieve
     from app.store.engine import open_store
     from app.store.tables import Run
 
     settings = get_settings()
     values = _lambdas(lambdas)
     dense_model = dense_model or settings.dense_model
-    wanted = (*BASELINES, "dense") if dense_model else BASELINES
+    wanted = [each.name for each in BASELINES if dense_model or "dense model" not in each.needs]
     for name in wanted if baselines else ():
         check_method(name, dense_model)
     prefix = prefix or (f"{index}-" if index == prompts else f"{index}-{prompts}-")
     store = open_store(settings.url, migrate=True)
     with store.session() as session:
-        task = open_task(session, settings, index, prompts)
+        inputs = open_inputs(session, settings, index, prompts)
         with bar("Answering prompts") as step:
-            ensure_answers(session, task, step)
-        base = task.index.manifest.method
+            ensure_answers(session, inputs, step)
+        base = inputs.index.manifest.method
         variants = paper_variants(base) | mixing_variants(base, values)
         missing = {
             name: method
             for name, method in variants.items()
-            if not _known(session, task, name, run_slug(prefix, name))
+            if not _known(session, inputs, name, run_slug(prefix, name))
         }
-        absent = [name for name in wanted if baselines and not _known(session, task, name)]
+        absent = [name for name in wanted if baselines and not _known(session, inputs, name)]
     made = []
     for name in absent:
         with store.session() as session, bar(f"Retrieving by {name}") as step:
             taken = session.scalar(select(Run.id).where(Run.slug == name)) is not None
             slug = run_slug(prefix, name) if taken else name
-            made.append(retrieve(session, task, name, slug=slug, k=k, dense_model=dense_model, progress=step))
+            made.append(
+                retrieve(session, inputs, name, slug=slug, k=k, dense_model=dense_model, progress=step)
+            )
     for family in families_of(missing):
         with store.session() as session, bar(f"Passages for {', '.join(family)}"[:34]) as step:
-            made += make_runs(session, task, family, prefix=prefix, k=k, progress=step)
+            made += make_runs(session, inputs, family, prefix=prefix, k=k, progress=step)
     with store.session() as session:
         report(session, made)
 
@@ -111,7 +122,7 @@ def _lambdas(given: str) -> list[float]:
     return values
 
 
-def _known(session: "Session", task: "Task", method: str, slug: str = "") -> bool:
+def _known(session: "Session", inputs: "RunInputs", method: str, slug: str = "") -> bool:
     """Whether the method was run over these prompts, of this model and corpus (under this name, if one is given)."""
     from sqlalchemy import select
 
@@ -119,9 +130,9 @@ def _known(session: "Session", task: "Task", method: str, slug: str = "") -> boo
 
     query = select(Run.id).where(
         Run.method == method,
-        Run.prompt_set_id == task.prompt_set.id,
-        Run.model_id == task.model.id,
-        Run.corpus_id == task.corpus.id,
+        Run.prompt_set_id == inputs.prompt_set.id,
+        Run.model_id == inputs.model.id,
+        Run.corpus_id == inputs.corpus.id,
         *([Run.slug == slug] if slug else []),
     )
     return session.scalar(query.limit(1)) is not None

@@ -11,6 +11,7 @@ import typer
 from app.cli.serve import HOST_HELP, run_site
 from app.errors import UserError
 from app.settings import Settings, get_settings
+from app.words.methods import BM25, TRACKSTAR, method_label
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from app.store.engine import Store
 
 NAME = "demo"
-METHODS = ("trackstar", "bm25")
+METHODS = (TRACKSTAR, BM25)
 PATCHED = 40  # facts whose passages the model is trained on one step each, some twenty seconds
 
 
@@ -183,17 +184,18 @@ def _index(settings: Settings, store: "Store") -> None:
 
 def _retrieve(settings: Settings, store: "Store") -> None:
     from app.cli.progress import bar
-    from app.runs.retrieve import NAMES, ensure_answers, open_task, retrieve
+    from app.runs.inputs import ensure_answers, open_inputs
+    from app.runs.retrieve import retrieve
 
     with store.session() as session:
-        task = open_task(session, settings, NAME, NAME)
+        inputs = open_inputs(session, settings, NAME, NAME)
         with bar("Asking the model") as step:
-            ensure_answers(session, task, step)
+            ensure_answers(session, inputs, step)
     for method in METHODS:
         with store.session() as session:
             if not _has_run(session, method):
-                with bar(f"Tracing by {NAMES[method]}") as step:
-                    retrieve(session, task, method, slug=method, progress=step)
+                with bar(f"Tracing by {method_label(method)}") as step:
+                    retrieve(session, inputs, method, slug=method, progress=step)
 
 
 def _evaluate(settings: Settings, store: "Store") -> None:

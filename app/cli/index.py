@@ -10,6 +10,7 @@ import typer
 
 from app.errors import UserError
 from app.settings import Settings, get_settings
+from app.words.methods import TRACKSTAR, encodings
 
 if TYPE_CHECKING:
     from app.models.text import Query
@@ -35,9 +36,7 @@ def index(
     text_field: Annotated[str, typer.Option(help="Field with their text, in a file.")] = "",
     method: Annotated[
         str,
-        typer.Option(
-            help="gradient-dot, gradient-cosine, +V, +R_train, +V+R_train, trackstar (needs --task-prompts), trak."
-        ),
+        typer.Option(help=f"One of {', '.join(encodings())}; {TRACKSTAR} needs --task-prompts."),
     ] = "+V+R_train",
     task_prompts: Annotated[str, typer.Option(help="Prompt set whose queries give R_eval.")] = "",
     mixing: Annotated[
@@ -101,7 +100,7 @@ def index(
         raise UserError(
             f"The method {method} has no R_eval, so --task-prompts and --mixing would change nothing.",
             field="method",
-            remedy="Give --method trackstar, or leave them out.",
+            remedy=f"Give --method {TRACKSTAR}, or leave them out.",
         )
     check_kind(search, chosen.dimension)
     if moments not in ("optimizer", "estimated"):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.settings import get_settings
+from app.words.methods import TRACKSTAR, rankers
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from app.store.tables import Run
 
 DENSE_MODEL = "Directory of the sentence-transformers model of dense; default STARTRAIL_DENSE_MODEL."
+METHOD = f"One of {', '.join(each.name for each in rankers())}; {TRACKSTAR} is the index's own method."
 
 
 def register(app: typer.Typer) -> None:
@@ -23,9 +25,7 @@ def register(app: typer.Typer) -> None:
 def retrieve(
     index: Annotated[str, typer.Argument(help="An index in HOME/indexes; it names its model and corpus.")],
     prompts: Annotated[str, typer.Option(help="The prompt set to ask.")],
-    method: Annotated[
-        str, typer.Option(help="trackstar (the index's own method), bm25, dense, random or ground-truth.")
-    ] = "trackstar",
+    method: Annotated[str, typer.Option(help=METHOD)] = TRACKSTAR,
     run: Annotated[str, typer.Option(help="The run's name in URLs; default INDEX-METHOD.")] = "",
     k: Annotated[int, typer.Option("-k", min=1, help="Proponents kept for each prompt.")] = 10,
     opponents: Annotated[int, typer.Option(min=0, help="Opponents kept for each prompt.")] = 5,
@@ -36,7 +36,8 @@ def retrieve(
 ) -> None:
     """Ask a method about every prompt of a set and save the run; the model's answers are saved with it."""
     from app.cli.progress import bar
-    from app.runs.retrieve import check_method, ensure_answers, open_task
+    from app.runs.inputs import ensure_answers, open_inputs
+    from app.runs.ranking.request import check_method
     from app.runs.retrieve import retrieve as make_run
     from app.store.engine import open_store
     from app.store.names import slugify
@@ -46,14 +47,14 @@ def retrieve(
     check_method(method, dense_model)
     store = open_store(settings.url, migrate=True)
     with store.session() as session:
-        task = open_task(session, settings, index, prompts)
+        inputs = open_inputs(session, settings, index, prompts)
         with bar("Answering prompts") as step:
-            ensure_answers(session, task, step)
+            ensure_answers(session, inputs, step)
     with store.session() as session:
         with bar(f"Retrieving by {method}") as step:
             made = make_run(
                 session,
-                task,
+                inputs,
                 method,
                 slug=slugify(run or f"{index}-{method}"),
                 k=k,
@@ -73,7 +74,7 @@ def report(session: "Session", runs: "list[Run]", *, task: str = "") -> None:
     from app.cli.progress import console
     from app.store.tables import Prompt, Result, Statement
 
-    table = Table(title="Passages that state the fact", title_justify="left")
+    table = Table(title="Where passages that state the fact stand", title_justify="left")
     for heading in ("run", "prompts", "MRR", "recall@10"):
         table.add_column(heading, justify="left" if heading == "run" else "right")
     for run in runs:

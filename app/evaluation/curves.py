@@ -13,14 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.store.tables import Run
+from app.words.methods import TRACKSTAR, is_swept, place_of
 
-ORDER = (
-    "bm25", "dense", "gradient-dot", "gradient-cosine", "+V", "+R_train", "+V+R_train", "trackstar", "trak",
-    "random", "ground-truth",
-)  # fmt: skip
-CONTROLS = ("random", "ground-truth")
 _STEP = re.compile(r"[-/_@](?:step|checkpoint)[-_]?(\d+)$", re.IGNORECASE)
-_SWEPT = re.compile(r"trackstar-\d")
 
 
 @dataclass(frozen=True)
@@ -33,18 +28,12 @@ class Curve:
 
 
 def ordered(runs: Iterable[Run]) -> list[Run]:
-    """Baselines first, then the method part by part, then controls, as in the paper's table; others after them."""
+    """In the registry's order, as in the paper's table; the points of a curve behind their method."""
 
-    def place(run: Run) -> tuple[int, float, int]:
-        at = ORDER.index(run.method) if run.method in ORDER else len(ORDER) - (3 if is_swept(run) else 0)
-        return (at, mixing_of(run) or 0.0, run.id)
+    def place(run: Run) -> tuple[int, bool, float, int]:
+        return (place_of(run.method), is_swept(run.method), mixing_of(run) or 0.0, run.id)
 
     return sorted(runs, key=place)
-
-
-def is_swept(run: Run) -> bool:
-    """Whether the run is a point of the curve over λ rather than a method of its own."""
-    return bool(_SWEPT.match(run.method))
 
 
 def mixing_of(run: Run) -> float | None:
@@ -55,7 +44,7 @@ def mixing_of(run: Run) -> float | None:
 
 
 def over_mixing(runs: Iterable[Run]) -> list[Curve]:
-    """TrackStar's runs by λ, one for each value: a curve for each model that has three or more."""
+    """The whole method's runs by λ, one for each value: a curve for each model that has three or more."""
     models: dict[str, dict[float, Run]] = {}
     for run in runs:
         method = run.configuration.get("method")
@@ -66,7 +55,7 @@ def over_mixing(runs: Iterable[Run]) -> list[Curve]:
             models.setdefault(run.model.name, {}).setdefault(round(mixing, 6), run)
     return [
         Curve(
-            "TrackStar",
+            TRACKSTAR,
             [(value, f"{value:.4g}", found[value]) for value in sorted(found)],
             "" if len(models) == 1 else name,
         )

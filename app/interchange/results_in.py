@@ -18,15 +18,10 @@ from app.store.models import register_model
 from app.store.names import slugify
 from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, Statement, Tombstone, now
 from app.store.writing import insert_rows, new_ids, write_alone
+from app.words.methods import IMPORTED, method_in
 
 AT_ONCE = 500  # records written together
 END = "end_of_export"  # our own exports say in the last record how many there are
-IMPORTED = "imported"
-METHODS = {  # what a file's name says -> method; the first that is found
-    "trackstar": "trackstar", "bm25": "bm25", "gecko": "gecko", "trak": "trak", "grad_dot": "gradient-dot",
-    "grad_cosine": "gradient-cosine", "dense": "dense", "random": "random",
-    **{f"exp{n}": f"exp{n}" for n in range(1, 6)},
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,12 +63,6 @@ def import_results(
             chunk = []
     importer.add(chunk)
     return importer.finish()
-
-
-def guess_method(file: str) -> str:
-    """The method that a file's name speaks of, or `imported`."""
-    plain = Path(file).name.lower().replace("-", "_")
-    return next((method for word, method in METHODS.items() if word in plain), IMPORTED)
 
 
 def _whole(lines: Iterator[Line], file: str) -> Iterator[Line]:
@@ -138,7 +127,7 @@ class _Importer:
         self.run = Run(
             slug=slug,
             name=self.name.strip(),
-            method=into.method or guess_method(self.file),
+            method=into.method or method_in(Path(self.file).name),
             model=model,
             corpus=corpus,
             prompt_set=prompt_set,

@@ -101,8 +101,8 @@ class Dense:
         return ranked(scores, rows, k, 1.0, opponents=False)
 
 
-def check_model(path: Path | None) -> None:
-    """Whether dense retrieval can be done with the model in the directory `path`, before anything is computed.
+def check_model(path: Path | None) -> Path:
+    """The directory, if dense retrieval can be done with the model in it, before anything is computed.
 
     Raises:
         UserError: no model is named, the directory holds none, or the extra is not installed.
@@ -127,6 +127,7 @@ def check_model(path: Path | None) -> None:
             field="dense_model",
             remedy="Install it: pip install 'startrail[dense]'.",
         )
+    return path
 
 
 def _load(path: Path, device: str) -> "SentenceTransformer":

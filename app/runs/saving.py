@@ -5,7 +5,6 @@ A run appears when it is whole: everything is written in one transaction.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from random import Random
 from typing import Any
 
 import numpy as np
@@ -123,26 +122,6 @@ def found_in(
     if opponents is not None:
         sides.append(_rankings(*opponents))
     return [Found(*each) for each in zip(*sides, strict=True)]
-
-
-def random_passages(prompts: Sequence[Prompt], corpus: Corpus, k: int, seed: int = 0) -> list[Found]:
-    """Control: passages drawn at random for each prompt, the same for the same seed."""
-    rng = Random(seed)
-    count = min(k, corpus.passage_count)
-    return [Found(Ranking(rng.sample(range(corpus.passage_count), count), [None] * count)) for _ in prompts]
-
-
-def ground_truth(
-    session: Session, prompts: Sequence[Prompt], prompt_set: PromptSet, corpus: Corpus, k: int
-) -> list[Found]:
-    """Control: the passages that state the prompt's fact, in corpus order."""
-    rows = {int(id_): row for row, id_ in enumerate(passage_ids(session, corpus))}
-    stated = stated_passages(session, prompt_set)
-    found = []
-    for prompt in prompts:
-        own = sorted(rows[id_] for id_ in stated.get(prompt.id, ()))[:k]
-        found.append(Found(Ranking(own, [None] * len(own))))
-    return found
 
 
 def passage_ids(session: Session, corpus: Corpus) -> np.ndarray:

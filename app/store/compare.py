@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from app.errors import NotFound, UserError
-from app.store.runs import get_run
+from app.store.runs import get_run, in_order
 from app.store.tables import Output, Passage, Prompt, PromptSet, Result, Retrieved, Run
 
 MAX_RUNS = 4
@@ -61,9 +61,7 @@ def a_run_with(session: Session, slug: str, name: str | None) -> Run:
     query = (
         select(Run.slug).join(Prompt, Prompt.prompt_set_id == Run.prompt_set_id).where(Prompt.slug == slug)
     )
-    found = (
-        None if "\0" in slug else session.scalar(query.order_by(Run.method != "trackstar", Run.id).limit(1))
-    )
+    found = None if "\0" in slug else session.scalar(query.order_by(*in_order()).limit(1))
     if found is None:
         raise NotFound(
             f"No run has a prompt “{slug}”.", remedy="Search for it among the prompts.", field="runs"
@@ -83,7 +81,7 @@ def runs_with(session: Session, prompt: Prompt) -> list[Run]:
             Prompt.external_id == prompt.external_id,
             Prompt.text == prompt.text,
         )
-        .order_by(Run.method != "trackstar", Run.id)
+        .order_by(*in_order())
         .options(joinedload(Run.model), joinedload(Run.prompt_set))
     )
     return list(session.scalars(query))

@@ -1,14 +1,16 @@
 """Questions about runs: which there are, one by name, and the one a page shows when none is named."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, case, delete, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.errors import NotFound
 from app.store.names import suggest
 from app.store.permalinks import bury
 from app.store.tables import Passage, Result, Retrieved, Run
+from app.words.methods import leading
 
 _WHOLE = (joinedload(Run.model), joinedload(Run.corpus), joinedload(Run.prompt_set))
 
@@ -26,9 +28,15 @@ def get_run(session: Session, slug: str) -> Run:
     return run
 
 
+def in_order() -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """By what lists of runs are ordered: the registry's leading methods first, then in the order they were made."""
+    places = {name: place for place, name in enumerate(leading())}
+    return case(places, value=Run.method, else_=len(places)), Run.id.expression
+
+
 def list_runs(session: Session) -> list[Run]:
-    """All runs, TrackStar's first, then in the order they were made."""
-    query = select(Run).options(*_WHOLE).order_by(Run.method != "trackstar", Run.id)
+    """All runs, in the order of `in_order`."""
+    query = select(Run).options(*_WHOLE).order_by(*in_order())
     return list(session.scalars(query))
 
 
@@ -38,7 +46,7 @@ def sibling_runs(session: Session, prompt_id: int) -> list[Run]:
         select(Run)
         .join(Result, Result.run_id == Run.id)
         .where(Result.prompt_id == prompt_id, Run.status == "done")
-        .order_by(Run.method != "trackstar", Run.id)
+        .order_by(*in_order())
     )
     return list(session.scalars(query))
 

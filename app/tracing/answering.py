@@ -22,6 +22,7 @@ from app.tracing.questions import Question
 from app.tracing.results import Completion, Match, Provenance, Ranking, TraceResult
 from app.tracing.version import code_version
 from app.tracing.worker import Cancelled, Job, Outcome, Report
+from app.words.methods import BM25, TRACKSTAR
 
 SAMPLE_SEED = 0
 
@@ -130,7 +131,7 @@ class _Batch:
             ids = loaded.ids(session, named)
         for at, (work, sides, own, stretch) in enumerate(zip(works, found, words, stretches, strict=True)):
             influence = [ranking(side, ids) for side in sides]
-            work.rankings = {"trackstar": influence[0], "bm25": ranking((own, ()), ids)}
+            work.rankings = {TRACKSTAR: influence[0], BM25: ranking((own, ()), ids)}
             if meanings is not None:
                 work.rankings["dense"] = ranking((meanings[at], ()), ids)
             work.sides = influence[1:]

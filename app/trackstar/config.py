@@ -1,10 +1,11 @@
-"""Every switch of the method, and the named settings the paper compares (TrackStar §4, Table 1)."""
+"""Every switch of the method (TrackStar §4); which settings have names, `app.words.methods` says."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
 
 from app.errors import UserError
+from app.words.methods import encodings
 
 SecondMoments = Literal["factored", "exact", "none"]
 HessianKind = Literal["train", "mixed", "none"]
@@ -82,18 +83,19 @@ class Method:
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
-        """A named setting, `changes` replacing single fields.
+        """The setting of a method by gradients of the registry, `changes` replacing single fields.
 
         Raises:
-            UserError: there is no preset of this name.
+            UserError: there is no such method, or it is not by gradients.
         """
-        if name not in PRESETS:
+        presets = encodings()
+        if name not in presets:
             raise UserError(
-                f"There is no method called {name!r}.",
+                f"There is no method by gradients called {name!r}.",
                 field="method",
-                remedy=f"Choose one of {', '.join(PRESETS)}.",
+                remedy=f"Choose one of {', '.join(presets)}.",
             )
-        return replace(cls(**PRESETS[name]), **changes)
+        return replace(cls(**presets[name]), **changes)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain fields for JSON."""
@@ -113,18 +115,6 @@ class Method:
                 remedy="Use the version of Startrail that wrote it.",
             )
         return cls(**values)
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "gradient-dot": {"second_moments": "none", "hessian": "none", "unit_norm": False},
-    "gradient-cosine": {"second_moments": "none", "hessian": "none"},
-    "+V": {"hessian": "none"},
-    "+R_train": {"second_moments": "none"},
-    "+V+R_train": {},
-    "trackstar": {"hessian": "mixed"},
-    "trak": {"second_moments": "none", "unit_norm": False, "loss": "margin"},
-}
-"""The ablations of the paper's Table 1, TrackStar itself, and a TRAK-style baseline (Park et al. 2023)."""
 
 
 def _one_of(value: str, allowed: tuple[str, ...], name: str) -> None:

@@ -9,6 +9,7 @@ PAGES = (
     "reading.passage",
     "judging.evaluation",
     "judging.evaluation_prompts",
+    "judging.methods",
     "front.about",
     "front.health",
     "reading.differ",

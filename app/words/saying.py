@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from app.words.methods import method_label, method_of
 from app.words.wikidata import PROPERTIES
 
 TASKS = {
@@ -12,7 +13,6 @@ TASKS = {
     "arithmetic": "Arithmetic",
     "open_ended": "Open-ended",
 }
-METHODS = {"trackstar": "TrackStar", "bm25": "BM25", "dense": "Dense", "random": "Random passages"}
 TIMES = {1: "once", 2: "twice"}
 
 
@@ -62,6 +62,8 @@ def day(moment: datetime | None) -> str:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
+    "method_label": method_label,
+    "method_class": lambda name: method_of(name).css,
     "task_name": task_name,
     "relation_name": relation_name,
     "times": times,

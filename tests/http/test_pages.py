@@ -25,6 +25,8 @@ PAGES = (
     "/compare?runs=trackstar,bm25",
     "/compare/capital-china?runs=trackstar,bm25,dense",
     "/evaluation",
+    "/methods",
+    "/runs?method=bm25",
     "/trace",
     "/upload",
     "/about",

@@ -13,7 +13,7 @@ from app.tracing.results import Completion, Hit, Provenance, Ranking, TraceResul
 from app.web.marking.highlight import Span, find
 from app.web.marking.overlap import rank_biased_overlap, shared
 from app.web.site import urls
-from app.words.saying import METHODS
+from app.words.methods import TRACKSTAR, method_label
 
 STAGES = {
     "queued": "Waiting",
@@ -221,7 +221,7 @@ def _target(trace: Trace, result: TraceResult) -> str:
 
 def _columns(result: TraceResult, view: str) -> list[tuple[str, str, Ranking]]:
     if view == "all":
-        return [(name, METHODS.get(name, name), ranking) for name, ranking in result.rankings.items()]
+        return [(name, method_label(name), ranking) for name, ranking in result.rankings.items()]
     if view == "sides" and result.contrast:
         texts = (result.completion.text, result.contrast.text)
         return [
@@ -229,7 +229,7 @@ def _columns(result: TraceResult, view: str) -> list[tuple[str, str, Ranking]]:
             for at, (text, ranking) in enumerate(zip(texts, result.sides, strict=True))
         ]
     if view in result.rankings:
-        return [(view, METHODS.get(view, view), result.rankings[view])]
+        return [(view, method_label(view), result.rankings[view])]
     return []
 
 
@@ -265,13 +265,13 @@ def _cards(
 
 
 def _views(trace: Trace, result: TraceResult, view: str, since: str) -> list[View]:
-    own = [hit.passage_id for hit in result.rankings["trackstar"].proponents]
-    titles = METHODS | {"verbatim": "Word for word", "sides": "Side by side", "all": "All methods"}
+    own = [hit.passage_id for hit in result.rankings[TRACKSTAR].proponents]
+    titles = {"verbatim": "Word for word", "sides": "Side by side", "all": "All methods"}
     made = []
     for number, name in enumerate(views_of(result)):
         url = urls.trace(trace.id, view=name if number else None, since=since)
-        one = View(name=name, title=titles.get(name, name), url=url, current=name == view)
-        if name in result.rankings and name != "trackstar":
+        one = View(name=name, title=titles.get(name) or method_label(name), url=url, current=name == view)
+        if name in result.rankings and name != TRACKSTAR:
             other = [hit.passage_id for hit in result.rankings[name].proponents]
             one.shared, one.of = shared(own, other), max(len(own), len(other))
             one.overlap = rank_biased_overlap(own, other)

@@ -16,6 +16,7 @@ from app.web.judging.run_metrics import RunMetrics, run_metrics
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.respond import page_route, respond
+from app.words.methods import method_of
 
 router = APIRouter()
 
@@ -45,9 +46,10 @@ class Other(BaseModel):
 
 
 class RunsPage(BaseModel):
-    """All runs."""
+    """All runs, or those of a method."""
 
     title: str = "Runs"
+    method: str
     runs: list[RunInfo]
 
 
@@ -92,11 +94,12 @@ def info(run: Run, tally: Tally) -> RunInfo:
 
 
 @page_route(router, "/runs")
-def runs_page(request: Request, session: Db) -> Response:
-    """Every run, TrackStar's first."""
-    runs = list_runs(session)
+def runs_page(request: Request, session: Db, method: str = "") -> Response:
+    """Every run, or those of a `method`."""
+    runs = [run for run in list_runs(session) if not method or method_of(run.method).name == method]
     counted = tallies(session, runs)
-    return respond(request, RunsPage(runs=[info(run, counted[run.id]) for run in runs]), "runs.html")
+    page = RunsPage(method=method, runs=[info(run, counted[run.id]) for run in runs])
+    return respond(request, page, "runs.html")
 
 
 @page_route(router, "/runs/{slug}")

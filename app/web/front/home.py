@@ -17,6 +17,7 @@ from app.web.marking.highlight import Span, entities
 from app.web.site import urls
 from app.web.site.context import Config, Db
 from app.web.site.respond import page_route, respond
+from app.words.methods import BM25, TRACKSTAR
 from app.words.saying import task_name
 
 router = APIRouter()
@@ -37,6 +38,7 @@ class First(BaseModel):
 
     run: str
     name: str
+    method: str
     url: str
     passage_id: int
     text: str
@@ -48,7 +50,7 @@ class First(BaseModel):
 
 
 class StoryPart(BaseModel):
-    """One prompt, and the first passages of TrackStar and BM25."""
+    """One prompt, and the first passages of the method of influence and of the one by words."""
 
     prompt: str
     target: str
@@ -117,12 +119,12 @@ def _tasks(session: Session, run: Run) -> list[TaskCount]:
 
 def _story(session: Session, runs: list[Run]) -> StoryPart | None:
     """TrackStar beside BM25 over the same prompts and model, where both are there."""
-    influence = next((run for run in runs if run.method == "trackstar"), None)
+    influence = next((run for run in runs if run.method == TRACKSTAR), None)
     if influence is None:
         return None
     alike = (influence.prompt_set_id, influence.model_id)
     attribution = next(
-        (run for run in runs if run.method == "bm25" and (run.prompt_set_id, run.model_id) == alike), None
+        (run for run in runs if run.method == BM25 and (run.prompt_set_id, run.model_id) == alike), None
     )
     story = find_story(session, influence, attribution) if attribution else None
     if story is None or attribution is None:
@@ -134,6 +136,7 @@ def _story(session: Session, runs: list[Run]) -> StoryPart | None:
         return First(
             run=run.slug,
             name=run.name,
+            method=run.method,
             url=urls.example(run.slug, prompt.slug),
             passage_id=row.passage_id,
             text=row.passage.text,

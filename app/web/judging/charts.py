@@ -1,8 +1,8 @@
 """Charts as SVG, drawn on the server: pure functions from numbers to markup, coloured by CSS classes only.
 
-Series differ in shape and dash, parts in hatching, points by a letter, as well as in hue, so that they can be told
-apart without colour. Names stand in a key beside the chart, where they have room on a phone too. Every chart has a
-title and a description; the page shows its numbers as a table.
+Series differ in shape and dash, parts in hatching, points by a letter, as well as in the colour of their method, so
+that they can be told apart without it. Names stand in a key beside the chart, where they have room on a phone too.
+Every chart has a title and a description; the page shows its numbers as a table.
 """
 
 import math
@@ -21,9 +21,9 @@ from app.web.judging.charts_parts import (
     Scale,
     across_axis,
     badge,
+    drawn_as,
     figure,
     hatching,
-    hue_of,
     line,
     marker,
     text,
@@ -32,13 +32,17 @@ from app.web.judging.charts_parts import (
 
 Interval = tuple[float, float]
 Series = Mapping[str, Sequence[tuple[str, float, Interval | None]]]  # name -> (category, value, interval)
+Colours = Mapping[
+    str, str
+]  # name of a series -> the class that has its colour (`app.words.methods.Method.css`)
 
 
 @dataclass(frozen=True)
 class Point:
-    """A point with the intervals of its two values."""
+    """A point with the intervals of its two values; `colour` is a class."""
 
     label: str
+    colour: str
     x: float
     y: float
     x_range: Interval
@@ -55,7 +59,10 @@ def scatter(points: Sequence[Point], *, x_label: str, y_label: str, name: str, t
     for p, (x, y) in zip(points, spots, strict=True):
         parts.append(line(across(p.x_range[0]), y, across(p.x_range[1]), y, "whisker"))
         parts.append(line(x, up(p.y_range[0]), x, up(p.y_range[1]), "whisker"))
-    parts += [Markup('<circle class="point" cx="{:.1f}" cy="{:.1f}" r="3"/>').format(x, y) for x, y in spots]
+    parts += [
+        Markup('<circle class="point {}" cx="{:.1f}" cy="{:.1f}" r="4"/>').format(p.colour, x, y)
+        for p, (x, y) in zip(points, spots, strict=True)
+    ]
     for number, (spot, place) in enumerate(zip(spots, _beside(spots), strict=True)):
         parts += [line(*spot, *place, "leader"), badge(*place, letter(number))]
     said = "; ".join(f"{letter(n)}, {p.label}: {p.x:.3f} and {p.y:.3f}" for n, p in enumerate(points))
@@ -63,7 +70,14 @@ def scatter(points: Sequence[Point], *, x_label: str, y_label: str, name: str, t
 
 
 def lines(
-    series: Series, *, x_label: str, y_label: str, name: str, title: str, order: Sequence[str] = ()
+    series: Series,
+    colours: Colours,
+    *,
+    x_label: str,
+    y_label: str,
+    name: str,
+    title: str,
+    order: Sequence[str] = (),
 ) -> Markup:
     """One line a series over shared categories, in the `order` given or that of their coming."""
     found = _categories(series)
@@ -77,19 +91,20 @@ def lines(
     parts += [
         text(places[each], HEIGHT - BOTTOM + 15, _short(each), "middle", "tick") for each in names[::every]
     ]
-    for number, values in enumerate(series.values()):
+    for number, (own, values) in enumerate(series.items()):
+        drawn = drawn_as(number, colours[own])
         shift = (number - (len(series) - 1) / 2) * min(4.0, step / (len(series) + 1))
         spots = [(places[at] + shift, up(y)) for at, y, _ in values]
         for (x, _), (_, _, interval) in zip(spots, values, strict=True):
             if interval:
-                parts.append(line(x, up(interval[0]), x, up(interval[1]), f"whisker {hue_of(number)}"))
+                parts.append(line(x, up(interval[0]), x, up(interval[1]), f"whisker {drawn}"))
         path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in spots)
-        parts.append(Markup('<path class="line {}" d="{}"/>').format(hue_of(number), path))
-        parts += [marker(x, y, number) for x, y in spots]
+        parts.append(Markup('<path class="line {}" d="{}"/>').format(drawn, path))
+        parts += [marker(x, y, number, colours[own]) for x, y in spots]
     return figure(parts, name, title, _said(series))
 
 
-def dots(series: Series, *, x_label: str, name: str, title: str) -> Markup:
+def dots(series: Series, colours: Colours, *, x_label: str, name: str, title: str) -> Markup:
     """One row a category, one marker with its interval a series: for categories without an order."""
     names = _categories(series)
     values = [v for own in series.values() for _, y, r in own for v in (y, *(r or ()))]
@@ -102,13 +117,13 @@ def dots(series: Series, *, x_label: str, name: str, title: str) -> Markup:
             line(14, TOP + row * at, WIDTH - RIGHT, TOP + row * at, "grid"),
             text(14, TOP + row * at + 12, category[:40], "start"),
         ]
-        for number, own in enumerate(series.values()):
-            for _, value, interval in (each for each in own if each[0] == category):
+        for number, (own, values_of) in enumerate(series.items()):
+            for _, value, interval in (each for each in values_of if each[0] == category):
                 y = TOP + row * at + 21 + 8 * number
                 if interval:
                     ends = across(interval[0]), across(interval[1])
-                    parts.append(line(ends[0], y, ends[1], y, f"whisker {hue_of(number)}"))
-                parts.append(marker(across(value), y, number))
+                    parts.append(line(ends[0], y, ends[1], y, f"whisker {drawn_as(number, colours[own])}"))
+                parts.append(marker(across(value), y, number, colours[own]))
     return figure(parts, name, title, _said(series), bottom + BOTTOM)
 
 
@@ -168,12 +183,12 @@ def letter_swatch(number: int) -> Markup:
     ).format(badge(9, 9, letter(number)))
 
 
-def line_swatch(number: int) -> Markup:
-    """A series' dash and marker, for the key."""
+def line_swatch(number: int, colour: str) -> Markup:
+    """A series' dash, marker and colour, for the key."""
     return Markup(
         '<svg class="swatch chart-key" viewBox="0 0 30 14" width="30" height="14" aria-hidden="true">'
         '<path class="line {}" d="M1 7L29 7"/>{}</svg>'
-    ).format(hue_of(number), marker(15, 7, number))
+    ).format(drawn_as(number, colour), marker(15, 7, number, colour))
 
 
 def part_swatch(number: int, name: str) -> Markup:

@@ -81,18 +81,19 @@ def shown(value: float) -> str:
     return f"{value:g}".replace("-", "−")
 
 
-def hue_of(number: int) -> str:
-    """The series' hue and dash; every six series they meet the next shape, so that 36 can be told apart."""
-    return f"hue-{(number + number // 6) % 6 + 1}"
+def drawn_as(number: int, colour: str) -> str:
+    """The classes of a series: its dash and its method's `colour`. Every six series the dashes meet the next shape, so
+    that 36 of one colour can be told apart."""
+    return f"dash-{(number + number // 6) % 6 + 1} {colour}"
 
 
-def marker(x: float, y: float, number: int) -> Markup:
-    """The series' own shape, in its hue."""
-    hue, shape = f"spot {hue_of(number)}", SHAPES[number % 6]
+def marker(x: float, y: float, number: int, colour: str) -> Markup:
+    """The series' own shape, in its colour."""
+    own, shape = f"spot {drawn_as(number, colour)}", SHAPES[number % 6]
     if shape == "circle":
-        return Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="4"/>').format(hue, x, y)
+        return Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="4"/>').format(own, x, y)
     points = " ".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in _CORNERS[shape])
-    return Markup('<polygon class="{}" points="{}"/>').format(hue, points)
+    return Markup('<polygon class="{}" points="{}"/>').format(own, points)
 
 
 def badge(x: float, y: float, letter: str) -> Markup:

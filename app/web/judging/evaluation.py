@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.errors import NotFound
-from app.evaluation.curves import CONTROLS, is_swept, ordered
+from app.evaluation.curves import ordered
 from app.evaluation.measures import INFLUENCE, LABELS
 from app.evaluation.report import COMPARED
 from app.evaluation.tables import SHOWN, SHOWN_BY_AIS, ais_said
@@ -24,12 +24,12 @@ from app.web.judging.figures import Asked, Cell, Figure, behind, cell
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.respond import page_route, respond
+from app.words.methods import is_swept, leading
 from app.words.saying import TASKS, task_name
 
 router = APIRouter()
 ANY = "*"  # asks for the runs of every model in one table
 DRAWN = 6  # runs that a chart with one series a run shows, if nobody chooses
-FIRST = ("bm25", "dense", "gradient-cosine", "trackstar", "gradient-dot", "+V+R_train", *CONTROLS)
 
 
 class Choice(BaseModel):
@@ -144,7 +144,7 @@ def _page(session: Session, asked: Asked) -> EvaluationPage:
     model = asked.model or next(iter(models), "")
     own = [each for each in every if model in (ANY, each[0].model.name)]
     drawn = _drawn(own, asked)
-    main = [each for each in own if not is_swept(each[0])]
+    main = [each for each in own if not is_swept(each[0].method)]
     reference = _reference(own, asked.against)
     names = [name for name in (*SHOWN, *SHOWN_BY_AIS) if any(name in each["overall"] for _, each in main)]
     measured = [(run, each) for run, each in main if any(name in each["overall"] for name in INFLUENCE)]
@@ -200,8 +200,8 @@ def _drawn(runs: Sequence[Evaluated], asked: Asked) -> list[Evaluated]:
     """The runs that charts show: those asked for, else a few that tell most."""
     if wanted := [each for each in runs if each[0].slug in asked.run]:
         return wanted
-    first = [next((e for e in runs if e[0].method == method), None) for method in FIRST]
-    rest = [each for each in runs if not is_swept(each[0])]
+    first = [next((e for e in runs if e[0].method == method), None) for method in leading()]
+    rest = [each for each in runs if not is_swept(each[0].method)]
     few = list(dict.fromkeys(run.id for run, _ in filter(None, [*first, *rest])))[:DRAWN]
     return [each for each in runs if each[0].id in few]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from app.evaluation.curves import is_swept, over_mixing, over_size, over_training
+from app.evaluation.curves import over_mixing, over_size, over_training
 from app.evaluation.tables import rules_said
 from app.evaluation.types import KINDS
 from app.store.tables import Run
@@ -12,6 +12,7 @@ from app.web.judging import charts
 from app.web.judging.evaluation_lines import POINTS, Evaluated, after, along, by_depth, by_slice
 from app.web.judging.figures import Asked, Figure, Key, Value, behind
 from app.web.site import urls
+from app.words.methods import is_swept, method_of
 
 CURVES = ("mrr", "tail_patch_10")
 BY_DEPTH = ("recall_at", "precision_at", "tail_patch")
@@ -54,7 +55,7 @@ def trade(runs: Sequence[Evaluated], asked: Asked) -> Figure | None:
     shown = [
         (run, x, y)
         for run, figures in runs
-        if not is_swept(run)
+        if not is_swept(run.method)
         and (x := figures["overall"].get("mrr"))
         and (y := figures["overall"].get("tail_patch_10"))
     ]
@@ -62,7 +63,14 @@ def trade(runs: Sequence[Evaluated], asked: Asked) -> Figure | None:
         return None
     title = "Attribution against influence"
     points = [
-        charts.Point(run.name, x["mean"], y["mean"], (x["low"], x["high"]), (y["low"], y["high"]))
+        charts.Point(
+            run.name,
+            method_of(run.method).css,
+            x["mean"],
+            y["mean"],
+            (x["low"], x["high"]),
+            (y["low"], y["high"]),
+        )
         for run, x, y in shown
     ]
     rows: list[list[Value]] = []

@@ -12,7 +12,7 @@ from app.web.browsing.listing_words import WIDEST, bucket_name, bucket_number, c
 from app.web.judging import charts
 from app.web.judging.figures import Asked, Figure, Key, Value, behind, estimate_row
 from app.web.site import urls
-from app.words.saying import METHODS
+from app.words.methods import method_label, method_of
 
 Evaluated = tuple[Run, dict[str, Any]]
 SLICES = {
@@ -60,10 +60,19 @@ class Drawing:
         """What is said below the title: no tail-patch without the step it is of."""
         return f"{said} {after(self.runs.values())}" if self.measure.startswith("tail_patch") else said
 
+    @property
+    def colours(self) -> dict[str, str]:
+        """Of each line, that of its runs' method."""
+        return {name: method_of(run.method).css for name, run in self.drawn.items()}
+
     def keys(self, *, linked: bool = True) -> list[Key]:
         """One entry a line; of lines that are one run each, with a link to it."""
         return [
-            Key(label=name, url=urls.run(run.slug) if linked else None, swatch=charts.line_swatch(at))
+            Key(
+                label=name,
+                url=urls.run(run.slug) if linked else None,
+                swatch=charts.line_swatch(at, self.colours[name]),
+            )
             for at, (name, run) in enumerate(self.drawn.items())
         ]
 
@@ -111,6 +120,7 @@ def by_slice(runs: Sequence[Evaluated], asked: Asked, measure: str) -> Figure | 
     if asked.by == "bucket":
         svg = charts.lines(
             drawing.series,
+            drawing.colours,
             x_label="passages that state it",
             y_label=drawing.y_label,
             name=id_,
@@ -118,7 +128,7 @@ def by_slice(runs: Sequence[Evaluated], asked: Asked, measure: str) -> Figure | 
             order=sorted(order, key=order.__getitem__),
         )
     else:
-        svg = charts.dots(drawing.series, x_label=drawing.y_label, name=id_, title=title)
+        svg = charts.dots(drawing.series, drawing.colours, x_label=drawing.y_label, name=id_, title=title)
     return Figure(
         id=id_,
         title=title,
@@ -155,7 +165,9 @@ def by_depth(runs: Sequence[Evaluated], asked: Asked, measure: str) -> Figure | 
         rows=drawing.rows,
         links=drawing.links,
         keys=drawing.keys(),
-        svg=charts.lines(drawing.series, x_label="k", y_label=drawing.y_label, name=id_, title=title),
+        svg=charts.lines(
+            drawing.series, drawing.colours, x_label="k", y_label=drawing.y_label, name=id_, title=title
+        ),
     )
 
 
@@ -165,7 +177,7 @@ def along(
     """A measure along an axis on which runs of one method differ, one line a method (and model, where several are)."""
     drawing, order = Drawing(measure), {}
     for curve in curves:
-        name = ", ".join(filter(None, (METHODS.get(curve.name, curve.name), curve.of)))
+        name = ", ".join(filter(None, (method_label(curve.name), curve.of)))
         for at, place, run in curve.points:
             if found := figures[run.id]["overall"].get(measure):
                 order[place] = at
@@ -184,6 +196,7 @@ def along(
         keys=drawing.keys(linked=False),
         svg=charts.lines(
             drawing.series,
+            drawing.colours,
             x_label=axis,
             y_label=drawing.y_label,
             name=id_,

@@ -15,7 +15,6 @@ from app.web.marking.excerpts import excerpt
 from app.web.marking.highlight import Span, entities
 from app.web.marking.overlap import rank_biased_overlap, shared
 from app.web.reading.bump import Bump, bump
-from app.web.reading.shared import method_name
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.respond import page_route, respond
@@ -256,7 +255,7 @@ def _link(run: Run, url: str, change_url: str | None = None) -> RunLink:
     return RunLink(
         slug=run.slug,
         name=run.name,
-        method=method_name(run),
+        method=run.method,
         model=run.model.name,
         url=url,
         change_url=change_url,

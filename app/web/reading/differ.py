@@ -9,7 +9,6 @@ from app.errors import UserError
 from app.store import compare as ask
 from app.store.runs import list_runs
 from app.store.tables import Run
-from app.web.reading.shared import method_name
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.respond import page_route, respond
@@ -129,5 +128,5 @@ def _place(after: str) -> tuple[int, int] | None:
 
 def _choice(run: Run) -> Choice:
     return Choice(
-        slug=run.slug, name=run.name, method=method_name(run), model=run.model.name, group=run.prompt_set.name
+        slug=run.slug, name=run.name, method=run.method, model=run.model.name, group=run.prompt_set.name
     )

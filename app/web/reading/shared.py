@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from app.store.examples import Example, get_example
 from app.store.runs import get_run
 from app.store.tables import Run
-from app.words import saying as words
+from app.words.methods import method_label
 
 
 def shared(session: Session, run: str, prompt: str, depth: int) -> Example:
@@ -19,7 +19,7 @@ def shared(session: Session, run: str, prompt: str, depth: int) -> Example:
 
 def method_name(run: Run) -> str:
     """The run's method as pages call it."""
-    return words.METHODS.get(run.method, run.method)
+    return method_label(run.method)
 
 
 def verdict(example: Example) -> str:

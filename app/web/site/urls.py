@@ -6,6 +6,7 @@ from functools import lru_cache
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from app.paths import STATIC
+from app.words.methods import method_of, stylesheet
 
 SHOWN = (20, 200, 2_000, 5_000)  # passages on an example's page: at first, and each time a reader wants more
 
@@ -30,9 +31,9 @@ def go_to() -> str:
     return "/go"
 
 
-def runs() -> str:
-    """All runs."""
-    return "/runs"
+def runs(**query: object) -> str:
+    """All runs, or those of a `method`."""
+    return with_query("/runs", query)
 
 
 def run(slug: str, **query: object) -> str:
@@ -85,6 +86,16 @@ def evaluation(**query: object) -> str:
 def evaluation_prompts(**query: object) -> str:
     """The prompts behind a figure of `/evaluation`."""
     return with_query("/evaluation/prompts", query)
+
+
+def methods(name: str = "") -> str:
+    """The registry of methods, or the entry of the one that runs call `name`."""
+    return "/methods" + (f"#{quote(method_of(name).name)}" if name else "")
+
+
+def method_colours() -> str:
+    """The stylesheet with every method's colour, with a hash of its content so that browsers may keep it for ever."""
+    return f"/methods.css?v={hashlib.sha256(stylesheet().encode()).hexdigest()[:10]}"
 
 
 def about() -> str:

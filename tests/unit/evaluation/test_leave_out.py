@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from asking import made_home, passages, settings_of
 
-from app.runs.retrieve import open_task, retrieve
+from app.runs.inputs import open_inputs
+from app.runs.retrieve import retrieve
 from app.store.corpora import get_corpus
 from app.store.engine import open_store
 from app.store.models import put_outputs
@@ -34,7 +35,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for n, (id_, text) in enumerate(passages()[:4])
         ]  # fmt: skip
         add_prompts(session, "asked", records, corpus=corpus)
-        task = open_task(session, settings_of(home), "demo", "asked")
+        task = open_inputs(session, settings_of(home), "demo", "asked")
         answers = [{"prompt_id": p.id, "answer": p.target, "correct": True, "probability": 0.5, "samples": []}
                    for p in task.prompts]  # fmt: skip
         put_outputs(session, task.model.id, [{**each, "confidence": 1.0} for each in answers])

@@ -11,7 +11,8 @@ from app.evaluation.report import evaluate_runs
 from app.models.load import load_model
 from app.models.steps import TailPatch
 from app.models.text import Query
-from app.runs.retrieve import open_task, retrieve
+from app.runs.inputs import open_inputs
+from app.runs.retrieve import retrieve
 from app.store.corpora import get_corpus
 from app.store.engine import Store
 from app.store.evaluations import figures_of
@@ -41,7 +42,7 @@ def runs(store: Store, database_url: str) -> Store:
         ]
         records.append(PromptRecord("sum", "Two and two make", "four", task="arithmetic"))
         add_prompts(session, "asked", records, corpus=corpus)
-        task = open_task(session, settings_of(made_home(), database_url), "demo", "asked")
+        task = open_inputs(session, settings_of(made_home(), database_url), "demo", "asked")
         retrieve(session, task, "bm25", slug="bm25", k=K)
         retrieve(session, task, "trackstar", slug="ours", k=K)
     return store

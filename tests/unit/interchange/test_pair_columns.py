@@ -8,13 +8,14 @@ from records import OLD_NAMES, paper_record, write
 from sqlalchemy import select
 
 from app.evaluation.judged import judged_prompts
-from app.interchange.results import Names, export_results, guess_method, import_results
+from app.interchange.results import Names, export_results, import_results
 from app.interchange.results_match import guess_task
 from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import Store
 from app.store.prompts import PromptRecord, add_prompts
 from app.store.search import search_passages
 from app.store.tables import Corpus, Output, Passage, Prompt, PromptSet, Result, Retrieved, Run
+from app.words.methods import method_in
 
 
 @pytest.mark.parametrize("old", [False, True])
@@ -135,7 +136,7 @@ def test_an_imported_corpus_counts_what_it_has(store: Store, tmp_path: Path) -> 
     ],
 )  # fmt: skip
 def test_the_papers_file_names_tell_their_method(file: str, method: str) -> None:
-    assert guess_method(f"/data/{file}") == method
+    assert method_in(file) == method
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from sqlalchemy import func, select
 from app.errors import UserError
 from app.models.text import Query
 from app.runs.ablate import ablate, paper_variants
-from app.runs.retrieve import Task, ensure_answers, open_task, retrieve
+from app.runs.inputs import RunInputs, ensure_answers, open_inputs
+from app.runs.retrieve import retrieve
 from app.store.corpora import get_corpus
 from app.store.engine import Store
 from app.store.prompts import PromptRecord, add_prompts
@@ -30,8 +31,8 @@ def prepared(store: Store, url: str) -> None:
         add_prompts(session, "asked", records, corpus=corpus)
 
 
-def task_of(session, url: str) -> Task:
-    return open_task(session, settings_of(made_home(), url), "demo", "asked")
+def task_of(session, url: str) -> RunInputs:
+    return open_inputs(session, settings_of(made_home(), url), "demo", "asked")
 
 
 def test_a_run_says_what_it_found_and_which_passages_state_the_fact(store: Store, database_url: str) -> None:

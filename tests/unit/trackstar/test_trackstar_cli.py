@@ -109,7 +109,7 @@ def test_weights_that_had_to_be_told_once_need_not_be_told_again(home, corpus, c
     [
         (["nonesuch", "CORPUS"], "There is no model 'nonesuch'"),
         (["MODEL", "nowhere.jsonl"], "nowhere.jsonl"),
-        (["MODEL", "CORPUS", "--method", "magic"], "no method called 'magic'"),
+        (["MODEL", "CORPUS", "--method", "magic"], "no method by gradients called 'magic'"),
         (["MODEL", "CORPUS", "--method", "trackstar"], "--task-prompts"),
         (["MODEL", "CORPUS", "--groups", "9"], "2 layers cannot be cut into 9 groups"),
         (["MODEL", "CORPUS", "--weights", "mlp"], "PATTERN=KIND"),

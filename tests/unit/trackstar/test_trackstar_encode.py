@@ -7,11 +7,12 @@ import torch
 
 from app.errors import UserError
 from app.models.load import load_model
-from app.trackstar.config import PRESETS, Method
+from app.trackstar.config import Method
 from app.trackstar.encode import Encoder, Query
 from app.trackstar.hessian import Autocorrelation, fit_whitening
 from app.trackstar.moments import Exact, Factored, load_moments
 from app.trackstar.projection import gaussian
+from app.words.methods import TRACKSTAR, encodings
 
 QUERIES = [
     Query("The capital of France is", "Paris"),
@@ -80,7 +81,7 @@ def test_encodings_equal_brute_force_to_1e_5(load, kind, optimizer, moments):
     assert relative(torch.from_numpy(encoder.encode_queries(QUERIES)).double(), queries) < 1e-5
 
 
-@pytest.mark.parametrize("preset", [name for name in PRESETS if name != "trackstar"])
+@pytest.mark.parametrize("preset", [name for name in encodings() if name != TRACKSTAR])
 def test_every_switch_equals_brute_force(load, preset):
     """Each ablation leaves out what its name says and nothing else."""
     loaded = load("llama", "adafactor")

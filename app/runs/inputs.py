@@ -1,0 +1,105 @@
+"""What a run is made of: an index with its model and corpus, and a prompt set, read and checked once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.errors import UserError
+from app.models.generate import start_of
+from app.models.load import LoadedModel, count_parameters, load_model
+from app.models.text import Query
+from app.runs.answers import answer_prompts
+from app.settings import Settings
+from app.store.corpora import get_corpus
+from app.store.models import register_model
+from app.store.prompts import get_prompt_set, list_prompts
+from app.store.tables import Corpus, Model, Output, Prompt, PromptSet
+from app.tracing.loaded import check_corpus
+from app.trackstar.index import TrackstarIndex, open_index
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """Everything that is the same for every method: each is asked about `prompts`, over `corpus`, of `model`."""
+
+    index: TrackstarIndex
+    loaded: LoadedModel
+    model: Model
+    corpus: Corpus
+    prompt_set: PromptSet
+    prompts: list[Prompt]
+
+    @property
+    def queries(self) -> list[Query]:
+        """Each prompt with its target."""
+        return [Query(prompt.text, prompt.target) for prompt in self.prompts]
+
+
+def open_inputs(session: Session, settings: Settings, index_name: str, prompt_set: str) -> RunInputs:
+    """Open an index with its model, and the prompts to ask.
+
+    Raises:
+        UserError: one is missing or damaged (every checksum is compared), or the index was built for another model or corpus.
+    """
+    index = open_index(settings.indexes / index_name)
+    index.verify()
+    source = index.manifest.model
+    weights = index.manifest.weights
+    loaded = load_model(settings.models / source.name, device=settings.device, override=weights)
+    if loaded.sha256 != source.sha256:
+        raise UserError(
+            f"The index “{index_name}” was built with another model than what “{source.name}” is now.",
+            field="index",
+            remedy="Build the index again.",
+        )
+    corpus = get_corpus(session, index.manifest.corpus.name)
+    check_corpus(corpus, index)
+    asked = get_prompt_set(session, prompt_set)
+    model = _model(session, settings, loaded, source.name)
+    return RunInputs(index, loaded, model, corpus, asked, list_prompts(session, asked.id))
+
+
+def ensure_answers(session: Session, inputs: RunInputs, progress: Progress | None = None) -> None:
+    """Ask the model every prompt, unless it was asked before."""
+    known = select(func.count()).where(
+        Output.model_id == inputs.model.id, Output.prompt_id.in_([prompt.id for prompt in inputs.prompts[:1]])
+    )
+    if not session.scalar(known):
+        check_prompts(inputs, completing=True)
+        answer_prompts(session, inputs.model, inputs.loaded, inputs.prompts, progress=progress)
+
+
+def check_prompts(inputs: RunInputs, *, completing: bool = False) -> None:
+    """Whether every prompt can be asked, before hours are spent on those that can.
+
+    Args:
+        completing: the model is to go on from them too.
+
+    Raises:
+        UserError: one cannot; it is named.
+    """
+    for prompt, query in zip(inputs.prompts, inputs.queries, strict=True):
+        try:
+            inputs.loaded.texts.query(query)
+            if completing:
+                start_of(inputs.loaded, prompt.text)
+        except UserError as error:
+            raise UserError(
+                f"The prompt “{prompt.external_id}” of “{inputs.prompt_set.name}” cannot be asked: {error.message}",
+                field=error.field,
+                remedy=error.remedy,
+            ) from None
+
+
+def _model(session: Session, settings: Settings, loaded: LoadedModel, name: str) -> Model:
+    known = session.scalar(select(Model).where(Model.name == name, Model.sha256 == loaded.sha256))
+    if known is not None:
+        return known
+    path = settings.models / name
+    return register_model(
+        session, name, path=str(path), sha256=loaded.sha256, parameters=count_parameters(path)
+    )

@@ -1,0 +1,14 @@
+"""BM25 over the corpus: prompt and answer are the query."""
+
+from app.retrieval.bm25 import BM25, K1, B
+from app.runs.ranking.request import Ranked, RankingRequest
+from app.runs.saving import Found, found_in
+
+
+def rank(request: RankingRequest) -> Ranked:
+    """The passages with most of the words of prompt and answer, rare words counting more."""
+    bm25 = BM25.build(request.texts())
+    found: list[Found] = []
+    for prompts in request.batches():
+        found += found_in(bm25.search([f"{prompt.text} {prompt.target}" for prompt in prompts], request.k))
+    return found, {"method": "lucene", "k1": K1, "b": B, "words": "lower-cased, no stemming, no stop words"}

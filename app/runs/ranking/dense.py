@@ -1,0 +1,26 @@
+"""Dense retrieval: the nearest passages by sentence embeddings (the paper's baseline, §5.1)."""
+
+from app.retrieval.dense import Dense, check_model
+from app.runs.ranking.request import Ranked, RankingRequest
+from app.runs.saving import Found, found_in
+
+
+def rank(request: RankingRequest) -> Ranked:
+    """The passages whose embedding is nearest to that of prompt and answer.
+
+    Raises:
+        UserError: no model to embed with is named, or it cannot be used.
+    """
+    inputs = request.inputs
+    dense = Dense.open(
+        check_model(request.dense_model),
+        request.texts(),
+        inputs.corpus.passage_count,
+        inputs.index.path,
+        device=str(inputs.loaded.device),
+        progress=request.progress,
+    )
+    found: list[Found] = []
+    for prompts in request.batches():
+        found += found_in(dense.search([f"{prompt.text} {prompt.target}" for prompt in prompts], request.k))
+    return found, dense.about

@@ -1,0 +1,35 @@
+"""The index's own method: the encodings that were written when it was built are searched."""
+
+from app.models.text import Query
+from app.retrieval.search import open_search
+from app.runs.inputs import check_prompts
+from app.runs.ranking.request import Ranked, RankingRequest
+from app.runs.saving import Found, found_in
+
+
+def rank(request: RankingRequest) -> Ranked:
+    """The passages whose encoding is nearest to the query's, and those that point most the other way.
+
+    Raises:
+        UserError: a prompt cannot be asked.
+    """
+    inputs = request.inputs
+    check_prompts(inputs)
+    encoder = inputs.index.encoder(inputs.loaded)
+    search = open_search(inputs.index, request.search, device=str(inputs.loaded.device))
+    found: list[Found] = []
+    for prompts in request.batches():
+        encoded = encoder.encode_queries([Query(prompt.text, prompt.target) for prompt in prompts])
+        low = search.search(encoded, request.opponents, opponents=True) if request.opponents else None
+        found += found_in(search.search(encoded, request.k), low)
+    manifest = inputs.index.manifest
+    about = {
+        "method": manifest.method.as_dict(),
+        "hessian": manifest.hessian,
+        "second_moments": manifest.second_moments,
+        "index": inputs.index.path.name,
+        "search": search.kind,
+        "model_sha256": manifest.model.sha256,
+        "corpus_sha256": manifest.corpus.sha256,
+    }
+    return found, about

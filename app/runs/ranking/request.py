@@ -1,0 +1,86 @@
+"""How a run asks a method: one call, all prompts, one answer.
+
+A method of the registry (`app.words.methods`) names a function `rank(request: RankingRequest) -> Ranked`. It gives for
+each of `request.prompts`, in their order, the rows of the corpus it ranks first, and what must be known to do it again.
+It tells `request.progress` how far it is, and asks `request.texts()` for the passages if it reads any.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.errors import UserError
+from app.retrieval.dense import check_model
+from app.runs.inputs import RunInputs
+from app.runs.saving import Found
+from app.store.corpora import stream_passages
+from app.store.tables import Prompt
+from app.words.methods import METHODS, Method, rankers
+
+AT_ONCE = 64  # queries encoded and searched together
+Ranked = tuple[list[Found], dict[str, Any]]
+"""What was found for each prompt, in order; and the method's part of `Run.configuration`."""
+
+
+@dataclass(frozen=True)
+class RankingRequest:
+    """What a method is asked.
+
+    Args:
+        method: the entry of the registry.
+        k: proponents wanted for each prompt.
+        opponents: opponents wanted; a method that has none gives none.
+        search: index kind; empty for the index's own.
+        dense_model: directory of a sentence-transformers model.
+        progress: told how many of how many steps are done.
+    """
+
+    session: Session
+    inputs: RunInputs
+    method: Method
+    k: int
+    opponents: int
+    search: str
+    dense_model: Path | None
+    progress: Callable[[int, int], None]
+
+    @property
+    def prompts(self) -> Sequence[Prompt]:
+        """What is asked."""
+        return self.inputs.prompts
+
+    def texts(self) -> Iterator[str]:
+        """The passages of the corpus, in the order of its rows."""
+        return (text for _, _, text in stream_passages(self.session, self.inputs.corpus.id))
+
+    def batches(self) -> Iterator[Sequence[Prompt]]:
+        """The prompts, some at a time; each batch that was worked on is told to `progress`."""
+        for start in range(0, len(self.prompts), AT_ONCE):
+            yield self.prompts[start : start + AT_ONCE]
+            self.progress(min(start + AT_ONCE, len(self.prompts)), len(self.prompts))
+
+
+def check_method(name: str, dense_model: Path | None) -> Method:
+    """The method, if it can rank here, before hours are spent on the model's answers.
+
+    Raises:
+        UserError: it is unknown, or only files have results of it, or it needs a dense model and none is there.
+    """
+    known = {method.name: method for method in rankers()}
+    if name not in known:
+        problem = f"There is no method “{name}”." if name not in METHODS else f"“{name}” only comes in files."
+        raise UserError(problem, field="method", remedy=f"Use {', '.join(known)}.")
+    if "dense model" in known[name].needs:
+        check_model(dense_model)
+    return known[name]
+
+
+def rank(request: RankingRequest) -> Ranked:
+    """Ask the method."""
+    module, function = request.method.ranks.split(":")
+    found: Ranked = getattr(import_module(module), function)(request)
+    return found

@@ -1,0 +1,196 @@
+"""Variants of the method by gradients, ranked without an index: each passage is encoded and forgotten.
+
+Variants that divide by the same V and take the same loss share their projected gradients, which are the costly
+part. Each chunk of passages is encoded once for such a family, finished for every variant (whitened, normalised),
+scored against that variant's queries and forgotten; only the best so far are kept. No index is written.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+from sqlalchemy.orm import Session
+
+from app.models.text import Example
+from app.retrieval.search import ranked
+from app.runs.inputs import RunInputs, check_prompts
+from app.runs.ranking.request import Ranked, RankingRequest
+from app.runs.saving import found_in
+from app.store.corpora import stream_passages
+from app.trackstar.config import Method
+from app.trackstar.encode import Encoder
+from app.trackstar.hessian import Autocorrelation, Whitening, fit_whitening
+from app.trackstar.moments import load_moments
+
+CHUNK = 2_048  # passages encoded and scored at a time
+FACT = "fact"  # the task whose queries give R_eval, as in the paper
+SHARED = ("groups", "projection_dim", "seed", "damping")  # of an index, in every variant of its method
+
+Progress = Callable[[int, int], None]
+
+
+def rank(request: RankingRequest) -> Ranked:
+    """The passages by one variant, with the projection of the index.
+
+    Raises:
+        UserError: a prompt cannot be asked, or the model has no optimizer state for a variant that needs V.
+    """
+    inputs, name = request.inputs, request.method.name
+    check_prompts(inputs)
+    members = {name: variant(inputs.index.manifest.method, name)}
+    texts = read_texts(request.session, inputs)
+    return rank_family(inputs, texts, members, request.k, request.opponents, progress=request.progress)[name]
+
+
+def variant(base: Method, name: str) -> Method:
+    """The method `name` with the projection of `base`."""
+    return Method.preset(name, **{key: getattr(base, key) for key in SHARED})
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Passages and queries as token ids; `facts` (queries,) says which queries are whitened with the task's Hessian."""
+
+    passages: Sequence[Example]
+    queries: Sequence[Example]
+    facts: np.ndarray
+
+
+def read_texts(session: Session, inputs: RunInputs) -> Texts:
+    """All passages of the corpus and all prompts with their targets, cut into tokens."""
+    texts = [text for _, _, text in stream_passages(session, inputs.corpus.id)]
+    return Texts(
+        inputs.loaded.texts.passages(texts),
+        [inputs.loaded.texts.query(query) for query in inputs.queries],
+        np.array([prompt.task == FACT for prompt in inputs.prompts]),
+    )
+
+
+def rank_family(
+    inputs: RunInputs,
+    texts: Texts,
+    members: Mapping[str, Method],
+    k: int,
+    opponents: int,
+    *,
+    sample: int | None = None,
+    seed: int = 0,
+    progress: Progress,
+) -> dict[str, Ranked]:
+    """What each variant ranks first, from one pass over the passages.
+
+    Args:
+        members: variants that differ in nothing before whitening (`app.runs.ablate.families_of`).
+        sample: passages drawn with `seed` to fit R; None for 4·p², or 1,024 where that is fewer.
+
+    Raises:
+        UserError: the model has no optimizer state and the variants need V.
+    """
+    passages, queries, facts = texts.passages, texts.queries, texts.facts
+    first = next(iter(members.values()))
+    plain = replace(first, hessian="none", mixing=None, unit_norm=False)
+    moments = load_moments(inputs.loaded, plain.second_moments)
+    encoder = Encoder(inputs.loaded, moments, plain, None)
+    asked = encoder.gradients(queries)
+    size = min(len(passages), sample or max(1024, 4 * plain.block_size))
+    drawn = Random(seed).sample(range(len(passages)), size)
+    train = _autocorrelation(plain, encoder.gradients([passages[row] for row in drawn]))
+    evaluation = _autocorrelation(plain, asked[torch.from_numpy(facts)])
+    finishers = {
+        name: _finishers(inputs, method, moments, train, evaluation) for name, method in members.items()
+    }
+    encoded = {name: _queries(pair, asked, facts) for name, pair in finishers.items()}
+    best = {name: [_empty(len(queries), k), _empty(len(queries), opponents)] for name in members}
+    for start in range(0, len(passages), CHUNK):
+        gradients = encoder.gradients(passages[start : start + CHUNK])
+        hits = np.asarray(gradients.any(1) & gradients.isfinite().all(1))
+        for name, (mixed, alone) in finishers.items():
+            scores = _scores(encoded[name], gradients, mixed, alone, facts)
+            scores[:, ~hits] = -np.inf
+            best[name][0].offer(scores, start)
+            best[name][1].offer(np.where(np.isfinite(scores), -scores, -np.inf), start)
+        progress(min(start + CHUNK, len(passages)), len(passages))
+    made = {}
+    for name, method in members.items():
+        high, low = best[name]
+        whitening = finishers[name][0].whitening
+        about = {
+            "method": method.as_dict(),
+            "hessian": whitening.report.as_dict() if whitening else None,
+            "second_moments": {"source": moments.source, "sha256": moments.sha256} if moments else None,
+            "sample": size,
+            "model_sha256": inputs.loaded.sha256,
+            "corpus_sha256": inputs.corpus.sha256,
+        }
+        found = found_in((high.scores, high.rows), (-low.scores, low.rows) if opponents else None)
+        made[name] = (found, about)
+    return made
+
+
+@dataclass
+class _Best:
+    """The best rows so far of every query, on one side: scores and rows (queries, ≤ k)."""
+
+    k: int
+    scores: np.ndarray
+    rows: np.ndarray
+
+    def offer(self, scores: np.ndarray, start: int) -> None:
+        rows = np.broadcast_to(np.arange(start, start + scores.shape[1]), scores.shape)
+        merged = np.concatenate([self.scores, scores], 1), np.concatenate([self.rows, rows], 1)
+        self.scores, self.rows = ranked(*merged, self.k, 1.0, opponents=False)
+
+
+def _finishers(
+    inputs: RunInputs, method: Method, moments: Any, train: Autocorrelation, evaluation: Autocorrelation
+) -> tuple[Encoder, Encoder]:
+    """Encoders that finish gradients: for facts, and for the other tasks (R_train alone)."""
+
+    def finisher(own: Method, mixed: bool) -> Encoder:
+        whitening: Whitening | None = None
+        if own.hessian != "none":
+            whitening = fit_whitening(
+                train, evaluation if mixed else None, mixing=own.mixing, rank=own.rank, damping=own.damping
+            )
+        return Encoder(inputs.loaded, moments, own, whitening)
+
+    if method.hessian != "mixed" or evaluation.rows == 0:
+        own = replace(method, hessian="train", mixing=None) if method.hessian == "mixed" else method
+        one = finisher(own, mixed=False)
+        return one, one
+    return finisher(method, mixed=True), finisher(replace(method, hessian="train", mixing=None), mixed=False)
+
+
+def _queries(pair: tuple[Encoder, Encoder], asked: torch.Tensor, facts: np.ndarray) -> np.ndarray:
+    mixed, alone = pair
+    out = mixed.finish(asked)
+    if alone is not mixed and not facts.all():
+        out[~facts] = alone.finish(asked[torch.from_numpy(~facts)])
+    return out
+
+
+def _scores(
+    queries: np.ndarray, gradients: torch.Tensor, mixed: Encoder, alone: Encoder, facts: np.ndarray
+) -> np.ndarray:
+    """(queries, passages) float32."""
+    rows = mixed.finish(gradients)
+    if alone is mixed or facts.all():
+        return queries @ rows.T
+    scores = np.empty((len(queries), len(rows)), dtype=np.float32)
+    scores[facts] = queries[facts] @ rows.T
+    scores[~facts] = queries[~facts] @ alone.finish(gradients).T
+    return scores
+
+
+def _autocorrelation(method: Method, gradients: torch.Tensor) -> Autocorrelation:
+    found = Autocorrelation(method.blocks, method.block_size)
+    if len(gradients):
+        found.add(gradients)
+    return found
+
+
+def _empty(queries: int, k: int) -> _Best:
+    return _Best(k, np.full((queries, 0), -np.inf, np.float32), np.zeros((queries, 0), np.int64))

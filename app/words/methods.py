@@ -1,0 +1,290 @@
+"""The one registry of methods: every way of ranking passages, with all that is said of it anywhere.
+
+A new method is its own file and one entry here. The command line, pages, charts, colours and orders follow, and
+`startrail retrieve --method NAME` finds by `ranks` what ranks the passages (`app.runs.ranking` says how that is
+called). This module knows names and words only; nothing is imported until a method is asked to rank.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+from zlib import crc32
+
+Kind = Literal["gradient", "words", "meaning", "control", "imported"]
+Need = Literal["model", "optimizer state", "task", "dense model"]
+
+KINDS: dict[Kind, str] = {
+    "gradient": "by gradients",
+    "words": "by words",
+    "meaning": "by meaning",
+    "control": "control",
+    "imported": "from files",
+}
+NEEDS: dict[Need, str] = {
+    "model": "the model’s weights",
+    "optimizer state": "its optimizer’s second moments",
+    "task": "queries of the task",
+    "dense model": "a model of sentence embeddings",
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    """An entry.
+
+    Args:
+        name: as commands, addresses and `Run.method` have it.
+        label: as people read it.
+        sentence: how it ranks, in one plain sentence.
+        colour: its colour on light and on dark pages, as CSS; legible as text on either.
+        needs: what must be there for it to rank.
+        ranks: `module:function` that ranks the passages for a whole prompt set; empty where results only come in files.
+        encoding: of a method by gradients, the switches of `app.trackstar.config` that are not as usual.
+        spellings: what names of results files call it, besides its name.
+        lead: its place where only few have room, from 1; charts and lists begin with it.
+    """
+
+    name: str
+    label: str
+    kind: Kind
+    sentence: str
+    colour: tuple[str, str]
+    needs: tuple[Need, ...] = ()
+    ranks: str = ""
+    encoding: Mapping[str, Any] | None = field(default=None, hash=False)
+    spellings: tuple[str, ...] = ()
+    lead: int = 99
+
+    @property
+    def css(self) -> str:
+        """Its class on pages, which sets the custom property `--method` to its colour: `+V` -> `method-v`."""
+        if self.name not in METHODS:
+            return f"method-other-{_OTHERS.index(self.colour)}"
+        return f"method-{re.sub('[^a-z0-9]+', '-', self.name.lower()).strip('-')}"
+
+
+# Code that means one method in particular: the method of this site, and the one it is held against.
+TRACKSTAR = "trackstar"
+BM25 = "bm25"
+
+_VARIANT = "app.runs.ranking.variants:rank"
+_METHODS = (  # as in the paper's table: baselines, the method part by part, controls
+    Method(
+        BM25,
+        "BM25",
+        "words",
+        "Ranks passages by the words they share with prompt and answer, rare words counting more.",
+        ("#1a5fa8", "#7db5f0"),
+        ranks="app.runs.ranking.bm25:rank",
+        lead=2,
+    ),
+    Method(
+        "dense",
+        "Dense",
+        "meaning",
+        "Ranks passages by how near their sentence embedding is to that of prompt and answer.",
+        ("#0b6a70", "#4fc3c9"),
+        needs=("dense model",),
+        ranks="app.runs.ranking.dense:rank",
+        lead=3,
+    ),
+    Method(
+        "gradient-dot",
+        "Gradient dot",
+        "gradient",
+        "The dot product of the two projected gradients, without any correction.",
+        ("#8a2f86", "#dd9ada"),
+        needs=("model",),
+        ranks=_VARIANT,
+        encoding={"second_moments": "none", "hessian": "none", "unit_norm": False},
+        spellings=("grad_dot",),
+        lead=5,
+    ),
+    Method(
+        "gradient-cosine",
+        "Gradient cosine",
+        "gradient",
+        "The cosine between the two projected gradients: a long passage does not win by its length.",
+        ("#a8343d", "#ec8a91"),
+        needs=("model",),
+        ranks=_VARIANT,
+        encoding={"second_moments": "none", "hessian": "none"},
+        spellings=("grad_cosine",),
+        lead=4,
+    ),
+    Method(
+        "+V",
+        "+V",
+        "gradient",
+        "The cosine of gradients that are divided by the square root of the optimizer’s second moments V.",
+        ("#6a4fb3", "#b7a3f0"),
+        needs=("model", "optimizer state"),
+        ranks=_VARIANT,
+        encoding={"hessian": "none"},
+    ),
+    Method(
+        "+R_train",
+        "+R_train",
+        "gradient",
+        "The cosine of gradients that are whitened by their autocorrelation R over the corpus.",
+        ("#566410", "#b5c75a"),
+        needs=("model",),
+        ranks=_VARIANT,
+        encoding={"second_moments": "none"},
+    ),
+    Method(
+        "+V+R_train",
+        "+V+R_train",
+        "gradient",
+        "The cosine of gradients with both corrections, the optimizer’s and the corpus’s.",
+        ("#1a6f45", "#58c48d"),
+        needs=("model", "optimizer state"),
+        ranks=_VARIANT,
+        encoding={},
+        lead=6,
+    ),
+    Method(
+        TRACKSTAR,
+        "TrackStar",
+        "gradient",
+        "The cosine of gradients corrected by the optimizer and whitened by corpus and task: how the step taken on"
+        " the passage aligns with the step towards this very output.",
+        ("#8f5300", "#f0b35a"),
+        needs=("model", "optimizer state", "task"),
+        ranks="app.runs.ranking.index:rank",
+        encoding={"hessian": "mixed"},
+        lead=1,
+    ),
+    Method(
+        "trak",
+        "TRAK-style",
+        "gradient",
+        "The dot product of whitened gradients of the margin log p / (1 − p), as in TRAK (Park et al. 2023).",
+        ("#7a4a3a", "#d0a08c"),
+        needs=("model",),
+        ranks=_VARIANT,
+        encoding={"second_moments": "none", "unit_norm": False, "loss": "margin"},
+    ),
+    Method(
+        "random",
+        "Random passages",
+        "control",
+        "Passages drawn at random: what a figure is worth when nothing was looked for.",
+        ("#4d5563", "#aab2bf"),
+        ranks="app.runs.ranking.controls:at_random",
+        lead=7,
+    ),
+    Method(
+        "ground-truth",
+        "Passages that state the fact",
+        "control",
+        "The passages that are known to state the prompt’s fact, in the corpus’s order.",
+        ("#2b2f36", "#d9d7d0"),
+        ranks="app.runs.ranking.controls:stated",
+        lead=8,
+    ),
+    Method(
+        "gecko",
+        "Gecko",
+        "imported",
+        "The paper’s dense baseline: nearness of Gecko’s text embeddings.",
+        ("#356a00", "#9ccf5f"),
+    ),
+    *(
+        Method(
+            f"exp{number}",
+            f"Experiment {number}",
+            "imported",
+            f"What the paper’s results files call experiment {number}.",
+            colour,
+        )
+        for number, colour in enumerate(
+            (
+                ("#9c2f5b", "#f08db4"),
+                ("#2f4fb5", "#9db2f5"),
+                ("#7a5c00", "#d9bd5a"),
+                ("#27636b", "#86c5cd"),
+                ("#6b3fa0", "#cba6f2"),
+            ),
+            1,
+        )
+    ),
+)
+METHODS: dict[str, Method] = {method.name: method for method in _METHODS}
+IMPORTED = "imported"  # the method of a results file that does not say which it is of
+_OTHERS = tuple(method.colour for method in _METHODS if method.kind == "imported")
+_SWEPT = re.compile(rf"({'|'.join(map(re.escape, METHODS))})-(\d[\d.e-]*)")
+
+
+def method_of(name: str) -> Method:
+    """The entry of a run's method.
+
+    A point of a curve over λ (`trackstar-0.5`) has its method's entry with λ in the label. A method that only files
+    speak of has an entry of kind `imported` and keeps one colour, which its name chooses.
+    """
+    if name in METHODS:
+        return METHODS[name]
+    if found := _SWEPT.fullmatch(name):
+        base = METHODS[found[1]]
+        return replace(base, label=f"{base.label}, λ = {found[2]}")
+    at = crc32(name.encode("utf-8", "replace")) % len(_OTHERS)
+    return replace(
+        METHODS["gecko"],
+        name=name,
+        label=name.capitalize() if name == IMPORTED else name,
+        sentence="Its results came in a file, which does not say how it ranks.",
+        colour=_OTHERS[at],
+    )
+
+
+def method_label(name: str) -> str:
+    """What people read for the method of a run."""
+    return method_of(name).label
+
+
+def is_swept(name: str) -> bool:
+    """Whether runs of this method are points of a curve over λ rather than of a method of its own."""
+    return name not in METHODS and _SWEPT.fullmatch(name) is not None
+
+
+def place_of(name: str) -> int:
+    """Where tables put the method: in the registry's order, strangers behind it."""
+    known = method_of(name).name
+    return list(METHODS).index(known) if known in METHODS else len(METHODS)
+
+
+def leading() -> list[str]:
+    """All methods, those first that lists and charts with little room begin with."""
+    return sorted(METHODS, key=lambda name: METHODS[name].lead)
+
+
+def rankers(kinds: Iterable[Kind] = tuple(KINDS)) -> list[Method]:
+    """The methods that can rank here, of these kinds, in the registry's order."""
+    return [method for method in _METHODS if method.ranks and method.kind in kinds]
+
+
+def encodings() -> dict[str, Mapping[str, Any]]:
+    """The methods by gradients: name -> switches of `app.trackstar.config` that are not as usual."""
+    return {method.name: method.encoding for method in _METHODS if method.encoding is not None}
+
+
+def method_in(file_name: str) -> str:
+    """The method that a results file's name speaks of, the longest word of all that stand in it; or `imported`."""
+    plain = file_name.lower().replace("-", "_")
+    words = {word: method.name for method in _METHODS for word in (_plain(method.name), *method.spellings)}
+    found = [word for word in words if word in plain]
+    return words[max(found, key=len)] if found else IMPORTED
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def stylesheet() -> str:
+    """CSS: the class of each method sets `--method`, the colour it has wherever it is drawn or named."""
+    rules = [f".{method.css}{{--method:light-dark({', '.join(method.colour)})}}" for method in _METHODS]
+    rules += [
+        f".method-other-{at}{{--method:light-dark({', '.join(colour)})}}" for at, colour in enumerate(_OTHERS)
+    ]
+    return "\n".join(rules) + "\n"
