@@ -10,6 +10,7 @@ import typer
 
 from app.cli.serve import HOST_HELP, run_site
 from app.errors import UserError
+from app.files import whole
 from app.settings import Settings, get_settings
 from app.words.methods import BM25, TRACKSTAR, method_label
 
@@ -131,10 +132,8 @@ def _place_model(settings: Settings, model: Path) -> None:
             file=model,
             remedy="Train it with `startrail demo --retrain`.",
         )
-    partial = out.with_name(f".{NAME}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(model, partial)
-    partial.rename(out)
+    with whole(out) as partial:
+        shutil.copytree(model, partial)
 
 
 def _add_texts(store: "Store", world: World) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.errors import UserError
+from app.files import write_bytes
 from app.settings import Settings, get_settings
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def _check(by: str, task: str, *files: Path | None) -> None:
 
 def _write(file: Path, text: str) -> None:
     try:
-        file.write_text(text, encoding="utf-8", errors="backslashreplace")  # as JSON writes a surrogate
+        write_bytes(file, text.encode(errors="backslashreplace"))  # as JSON writes a surrogate
     except OSError as error:
         raise UserError(
             f"It cannot be written: {error.strerror}.",

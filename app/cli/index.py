@@ -222,9 +222,10 @@ def parse_weights(given: list[str]) -> dict[str, str]:
 def _corpus(store: "Store", corpus: str, name: str, id_field: str, text_field: str) -> _Stored:
     """The corpus of this name; a file is added to the store first, so that pages can show its passages."""
     from app.cli.progress import bar
+    from app.digests import CorpusDigest
     from app.interchange.plain import as_json
     from app.interchange.sources import Corpus
-    from app.store.corpora import CorpusDigest, PassageRecord, add_corpus, get_corpus, list_corpora
+    from app.store.corpora import PassageRecord, add_corpus, get_corpus, list_corpora
 
     file = Path(corpus)
     with store.session() as session:

@@ -3,7 +3,6 @@
 import gc
 import gzip
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import IO, Annotated, cast
 import typer
 
 from app.errors import UserError
+from app.files import whole
 from app.settings import get_settings
 
 runs = typer.Typer(no_args_is_help=True, help="List and remove runs: the results of one method.")
@@ -106,23 +106,19 @@ def _whole_file(path: Path) -> Iterator[IO[bytes]]:
     if str(path) == "-":
         yield sys.stdout.buffer
         return
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("wb") as raw:
+        with whole(path) as partial, partial.open("wb") as raw:
             if path.suffix == ".gz":
                 with gzip.GzipFile(path.stem, "wb", fileobj=raw) as out:
                     yield cast(IO[bytes], out)
             else:
                 yield raw
-        partial.replace(path)
     except OSError as error:
         raise UserError(
             f"It cannot be written: {error.strerror}.",
             file=path,
             remedy="Name a file in a directory of yours.",
         ) from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @runs.command("list")

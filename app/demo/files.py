@@ -9,7 +9,6 @@
 
 import gzip
 import json
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 from app.demo.world import World, generate
 from app.errors import UserError
+from app.files import whole, write_bytes
 
 DATA = Path(__file__).parent / "data"
 
@@ -37,17 +37,12 @@ def model_path() -> Path:
 
 
 def write_jsonl(rows: Iterable[Mapping[str, Any]], file: Path) -> None:
-    """Writes rows as JSON Lines, gzipped if the name ends in `.gz`; the same rows give the same bytes.
-
-    Written under a temporary name first, so that a broken write leaves nothing behind.
-    """
+    """Writes rows as JSON Lines, gzipped if the name ends in `.gz`; the same rows give the same bytes."""
     content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
     if file.suffix == ".gz":
         # Without a time in its header, the file says nothing about when it was made.
         content = gzip.compress(content, compresslevel=9, mtime=0)
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    partial.write_bytes(content)
-    partial.rename(file)
+    write_bytes(file, content)
 
 
 def write_world(world: World, folder: Path) -> tuple[Path, Path]:
@@ -74,10 +69,8 @@ def copy_model(out: Path) -> Path:
     if out.exists():
         raise UserError(f"{out} exists already.", remedy="Remove it, or choose another directory.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(model_path(), partial)
-    partial.rename(out)
+    with whole(out) as partial:
+        shutil.copytree(model_path(), partial)
     return out
 
 

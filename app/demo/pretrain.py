@@ -10,9 +10,7 @@ The same texts, configuration and number of threads give the same weights.
 import hashlib
 import json
 import math
-import os
 import platform
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -29,6 +27,7 @@ from app.demo.batches import length_batches
 from app.demo.checkpoint import save_checkpoint
 from app.demo.tokenizer import BOS, EOS, PAD, save_tokenizer, token_id, train_tokenizer
 from app.errors import UserError
+from app.files import whole
 
 Progress = Callable[[int, int, int, float, float], None]
 """Called after each step with: step, total steps, tokens seen, loss of this batch, learning rate."""
@@ -134,10 +133,9 @@ def pretrain(
     if out.exists():
         raise UserError(f"{out} exists already.", remedy="Remove it, or choose another directory.")
     started = time.monotonic()
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with whole(out) as partial:
+        partial.mkdir()
         tokenizer = train_tokenizer(texts, config.vocab_size)
         save_tokenizer(tokenizer, partial, config.max_length)
         model, optimizer, curve, tokens = _train(
@@ -155,10 +153,6 @@ def pretrain(
             seconds=round(time.monotonic() - started, 1),
         )
         _write_training(partial / "training.json", report, config, texts, curve)
-        partial.rename(out)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return report
 
 

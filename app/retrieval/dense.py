@@ -6,7 +6,6 @@ Models are run by sentence-transformers itself: pooling, prompts and further lay
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from itertools import islice
@@ -16,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Self
 import faiss
 import numpy as np
 
+from app.digests import file_sha256
 from app.errors import UserError
+from app.files import whole
 from app.models.text import readable
 from app.retrieval.search import CHUNK, ranked, with_ties
-from app.trackstar.manifest import file_sha256
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -165,12 +165,10 @@ def _kept(file: Path, count: int) -> np.ndarray | None:
 
 
 def _keep(file: Path, rows: np.ndarray) -> None:
-    partial = file.with_name(f".{file.stem}.{os.getpid()}.npy")
     try:
-        np.save(partial, rows)
-        partial.rename(file)
+        with whole(file) as partial, partial.open("wb") as stream:
+            np.save(stream, rows)
     except OSError as error:  # a read-only or full disk: the answer is right all the same
-        partial.unlink(missing_ok=True)
         log.warning("The embeddings could not be kept in %s: %s", file, error)
 
 

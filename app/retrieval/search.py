@@ -16,6 +16,7 @@ import faiss
 import numpy as np
 
 from app.errors import UserError
+from app.files import whole
 from app.trackstar.index import TrackstarIndex, open_index
 
 log = logging.getLogger(__name__)
@@ -315,12 +316,10 @@ def _kept(file: Path) -> Any | None:
 
 
 def _write(built: Any, file: Path) -> None:
-    partial = file.with_suffix(".partial")
     try:
-        faiss.write_index(built, str(partial))
-        partial.rename(file)
+        with whole(file) as partial:
+            faiss.write_index(built, str(partial))
     except (RuntimeError, OSError) as error:  # a read-only or full disk: what was trained serves all the same
-        partial.unlink(missing_ok=True)
         log.warning("What was trained could not be kept in %s: %s", file, str(error).splitlines()[0])
 
 

@@ -1,6 +1,5 @@
 """Questions about corpora, and adding one: a stream of passages in, one transaction, nothing held in memory."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from app.digests import CorpusDigest
 from app.errors import NotFound, UserError
 from app.store.chunks import chunks
 from app.store.names import suggest
@@ -93,24 +93,6 @@ def add_corpus(
     corpus.sha256 = digest.hexdigest()
     session.flush()
     return corpus
-
-
-class CorpusDigest:
-    """SHA-256 over the ids and texts of a corpus in order: the same corpus has the same hash anywhere."""
-
-    def __init__(self) -> None:
-        self._sha = hashlib.sha256()
-
-    def add(self, external_id: str, text: str) -> None:
-        """Take in the next passage."""
-        for part in (external_id, text):
-            content = part.encode("utf-8", "surrogatepass")
-            self._sha.update(len(content).to_bytes(8, "big"))
-            self._sha.update(content)
-
-    def hexdigest(self) -> str:
-        """The hash of all passages so far."""
-        return self._sha.hexdigest()
 
 
 def stream_passages(session: Session, corpus_id: int) -> Iterator[tuple[int, str, str]]:

@@ -1,7 +1,6 @@
 """An index in memory with its model and every way of searching its corpus: what a worker holds."""
 
 import logging
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
+from app.files import whole
 from app.models.load import LoadedModel, load_model
 from app.models.steps import TailPatch
 from app.models.text import Query
@@ -196,11 +196,9 @@ def _bm25(session: Session, corpus: Corpus, directory: Path) -> BM25:
     kept = directory / "bm25"
     if not kept.is_dir():
         built = BM25.build(text for _, _, text in stream_passages(session, corpus.id))
-        partial = directory / ".bm25.partial"
-        shutil.rmtree(partial, ignore_errors=True)
         try:
-            built.save(partial)
-            partial.rename(kept)
+            with whole(kept) as partial:
+                built.save(partial)
         except OSError as error:  # a read-only disk, or another worker was first
             log.warning("The word index could not be kept in %s: %s", kept, error)
             return built

@@ -18,7 +18,9 @@ from typing import Any
 
 import torch
 
+from app.digests import file_sha256
 from app.errors import UserError
+from app.files import drop_partials, put, write_json
 from app.models.load import LoadedModel, load_model
 from app.models.text import Query
 from app.trackstar.config import Method
@@ -26,7 +28,7 @@ from app.trackstar.encode import BATCH_TOKENS, Encoder
 from app.trackstar.fit import FILE as FIT
 from app.trackstar.fit import PART, Fit, fit, fit_moments, load_fit, save_fit
 from app.trackstar.hessian import HessianReport
-from app.trackstar.manifest import Manifest, Source, file_sha256, write_json
+from app.trackstar.manifest import Manifest, Source
 from app.trackstar.shards import Written, drop_notes, whole_shard, write_shard
 from app.trackstar.survey import IDS, SPOOL, Passages, Survey, survey
 
@@ -142,7 +144,8 @@ def build_index(
         for name in (PLAN, FITTED, SPOOL):
             (work / name).unlink(missing_ok=True)
         drop_notes(work)
-        _put(work, out)
+        drop_partials(work)
+        put(work, out)
     return manifest
 
 
@@ -150,16 +153,6 @@ def _with_search(manifest: Manifest, work: Path, about: dict[str, Any]) -> Manif
     """The manifest with what searches the rows, the checksum of its file among the others."""
     own = {name: file_sha256(work / name) for name in [about["file"]]} if "file" in about else {}
     return replace(manifest, search=about, files=manifest.files | own)
-
-
-def _put(work: Path, out: Path) -> None:
-    """Renames the finished directory; an index it replaces goes only then."""
-    old = out.with_name(f".{out.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    work.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from app.files import whole
 from app.models.load import LoadedModel
 from app.models.optimizer_state import has_optimizer
 from app.models.text import Example, Query
@@ -92,9 +93,8 @@ def save_fit(fitted: Fit, file: Path) -> None:
             tensors[f"V.{name}.col"] = value.col.float().cpu().contiguous()
     if fitted.whitening:
         tensors["R_inverse_root"] = fitted.whitening.matrices.contiguous()
-    partial = file.with_name(f".{file.name}.partial")
-    save_file(tensors, partial)
-    partial.rename(file)
+    with whole(file) as partial:
+        save_file(tensors, partial)
 
 
 def load_fit(

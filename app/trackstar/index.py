@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from app.digests import file_sha256
 from app.errors import UserError
 from app.models.load import LoadedModel
 from app.models.weights import find_weights
@@ -15,7 +16,7 @@ from app.trackstar.encode import BATCH_TOKENS, Encoder
 from app.trackstar.fit import FILE as FIT
 from app.trackstar.fit import load_fit
 from app.trackstar.hessian import HessianReport
-from app.trackstar.manifest import Manifest, file_sha256
+from app.trackstar.manifest import Manifest
 from app.trackstar.shards import damaged, open_shards
 from app.trackstar.survey import IDS
 

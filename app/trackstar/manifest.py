@@ -1,14 +1,13 @@
 """`manifest.json`: what an index was built from and how, and what its files must look like."""
 
-import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
 from app.errors import NotFound, UserError
+from app.files import write_json
 from app.trackstar.config import Method
 
 SCHEMA = 1
@@ -72,6 +71,13 @@ class Manifest:
         """Rows of the index."""
         return self.counts["passages"]
 
+    def _sound(self) -> Self:
+        """Itself, if the numbers that the rows are found by are numbers."""
+        for name, value in [("dimension", self.dimension), *(("rows", shard.rows) for shard in self.shards)]:
+            if type(value) is not int:
+                raise TypeError(f"{name} is {value!r}")
+        return self
+
     def write(self, directory: Path) -> None:
         """Writes `manifest.json` whole or not at all."""
         write_json(directory / FILE, asdict(self))
@@ -97,8 +103,8 @@ class Manifest:
                 values["model"], values["corpus"] = Source(**values["model"]), Source(**values["corpus"])
                 values["method"] = Method.from_dict(values["method"])
                 values["shards"] = [Shard(**shard) for shard in values["shards"]]
-                return cls(**values)
-        except (ValueError, TypeError, KeyError) as error:
+                return cls(**values)._sound()
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise UserError(
                 f"The manifest is damaged: {error}.", file=file, remedy="Build the index again."
             ) from None
@@ -108,19 +114,3 @@ class Manifest:
             field="schema",
             remedy="Build the index again, or use the version of Startrail that wrote it.",
         )
-
-
-def write_json(file: Path, value: Any) -> None:
-    """Writes JSON under a temporary name, then renames it."""
-    partial = file.with_name(f".{file.name}.partial")
-    with partial.open("w", encoding="utf-8") as stream:
-        stream.write(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.rename(file)
-
-
-def file_sha256(file: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

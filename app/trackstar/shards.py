@@ -1,15 +1,16 @@
 """Shards of float16 rows (`encodings-00000.npy`), each written whole or not at all, with its checksum."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from app.digests import file_sha256
 from app.errors import UserError
-from app.trackstar.manifest import Shard, file_sha256, write_json
+from app.files import whole, write_json
+from app.trackstar.manifest import Shard
 
 LIMIT = float(np.finfo(np.float16).max)
 
@@ -41,13 +42,10 @@ def write_shard(
     saturated = int((np.abs(scaled) > LIMIT).any(axis=1).sum())
     half = np.clip(scaled, -LIMIT, LIMIT).astype(np.float16)
     file = directory / shard_name(number)
-    partial = file.with_name(f".{file.name}.partial")
-    with partial.open("wb") as stream:
-        np.save(stream, half)
-        stream.flush()
-        os.fsync(stream.fileno())
-    shard = Shard(file.name, start, len(half), file_sha256(partial))
-    partial.rename(file)
+    with whole(file) as partial:
+        with partial.open("wb") as stream:
+            np.save(stream, half)
+        shard = Shard(file.name, start, len(half), file_sha256(partial))
     # A row that became zero only by the cast is as useless as one that was.
     zero = [start + int(row) for row in np.flatnonzero(~half.any(axis=1))]
     written = Written(shard, zero, {**counts, "saturated": saturated})

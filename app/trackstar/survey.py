@@ -1,12 +1,12 @@
 """One reading of a corpus before it is encoded: how large it is, its hash, its ids, and a random sample."""
 
-import hashlib
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.digests import CorpusDigest
 from app.errors import UserError
 
 IDS = "passage_ids.jsonl"
@@ -24,18 +24,6 @@ class Survey:
     sample: list[str]
 
 
-def corpus_sha256() -> tuple[Callable[[str, str], None], Callable[[], str]]:
-    """The hash over ids and texts in order: a function that takes them one by one, and one that ends it."""
-    digest = hashlib.sha256()
-
-    def take(identifier: str, text: str) -> None:
-        for part in (identifier, text):
-            data = part.encode("utf-8", "surrogatepass")
-            digest.update(len(data).to_bytes(8, "big") + data)
-
-    return take, digest.hexdigest
-
-
 def survey(passages: Passages, work: Path, size: int, seed: int) -> Survey:
     """Reads the corpus once, writes its ids to `work` and draws `size` texts, each with the same chance.
 
@@ -44,13 +32,13 @@ def survey(passages: Passages, work: Path, size: int, seed: int) -> Survey:
     """
     if iter(passages) is passages:
         passages = _spool(passages, work / SPOOL)
-    take, end = corpus_sha256()
+    digest = CorpusDigest()
     chance = random.Random(seed)
     kept: list[tuple[int, str]] = []
     count = 0
     with (work / IDS).open("w", encoding="utf-8") as ids:
         for identifier, text in passages:
-            take(identifier, text)
+            digest.add(identifier, text)
             ids.write(json.dumps(identifier) + "\n")
             if len(kept) < size:
                 kept.append((count, text))
@@ -61,7 +49,7 @@ def survey(passages: Passages, work: Path, size: int, seed: int) -> Survey:
         raise UserError(
             "The corpus has no passages.", field="corpus", remedy="Give a corpus with text in it."
         )
-    return Survey(passages, count, end(), [text for _, text in sorted(kept)])
+    return Survey(passages, count, digest.hexdigest(), [text for _, text in sorted(kept)])
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,13 @@ from sites import site, store_of
 from typer.testing import CliRunner, Result
 
 from app.cli.main import app
+from app.errors import UserError
 from app.settings import get_settings
 from app.store.engine import Store
 from app.store.models import register_model
 from app.tracing.engine import TraceEngine
 from app.tracing.worker import Worker
+from app.trackstar.manifest import Manifest
 
 
 @pytest.fixture
@@ -72,6 +74,28 @@ def test_a_shard_cut_short_is_named(home: Path, database_url: str, monkeypatch: 
     assert result.exit_code == 2
     assert shard.name in result.output
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"schema": 99, "dimension": 8, "shards": []}', "schema 99"),  # a newer Startrail's
+        ('{"dimension": 8, "shards": []}', "damaged"),
+        ("", "damaged"),
+        (b'{"schema": 1, "model": "\xe9"}', "damaged"),  # saved in another encoding
+    ],
+)
+def test_a_manifest_that_the_worker_refuses_is_not_called_ready(
+    home: Path, database_url: str, text: str | bytes, words: str
+) -> None:
+    """One reader of manifests: a site behind a load balancer must not call itself ready and then answer nothing."""
+    manifest = home / "indexes" / "demo" / "manifest.json"
+    manifest.write_bytes(text if isinstance(text, bytes) else text.encode())
+    details = unready(database_url, home)
+    assert list(details) == ["index demo"]
+    assert words in details["index demo"]
+    with pytest.raises(UserError, match=words):
+        Manifest.read(manifest.parent)
 
 
 def test_missing_weights_are_named(home: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

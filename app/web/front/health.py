@@ -1,6 +1,5 @@
 """`/healthz`: the process lives. `/readyz`: it can do its work, or what is missing, by name."""
 
-import json
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -14,6 +13,7 @@ from app.store.engine import check_version
 from app.store.models import find_checkpoint
 from app.store.tables import Model
 from app.store.workers import alive
+from app.trackstar.manifest import Manifest
 from app.web.site.context import Config
 from app.web.site.respond import page_route, respond
 
@@ -75,7 +75,7 @@ def _models(request: Request, settings: Settings) -> list[Check]:
 
 
 def _indexes(settings: Settings) -> list[Check]:
-    """Every index has all its shards, each as large as its rows need."""
+    """Every index has a manifest that the worker reads, and all its shards, each as large as its rows need."""
     checks = []
     for manifest in sorted(settings.indexes.glob("*/manifest.json")):
         problem = _index_problem(manifest.parent)
@@ -85,16 +85,19 @@ def _indexes(settings: Settings) -> list[Check]:
 
 
 def _index_problem(path: Path) -> str:
+    """Why this index cannot be used; empty if it can."""
     try:
-        manifest = json.loads((path / "manifest.json").read_text())
-        for shard in manifest["shards"]:
-            file = path / shard["file"]
-            if not file.is_file():
-                return f"{file} is missing; build the index again."
-            if file.stat().st_size < (size := shard["rows"] * manifest["dimension"] * FLOAT16):
-                return f"{file} is damaged: {file.stat().st_size} bytes where {size} belong; build the index again."
-    except (OSError, ValueError, KeyError, TypeError):
-        return f"{path / 'manifest.json'} cannot be read; build the index again."
+        manifest = Manifest.read(path)
+    except UserError as error:  # what the worker would say too
+        return str(error)
+    for shard in manifest.shards:
+        file = path / shard.file
+        if not file.is_file():
+            return f"{file} is missing; build the index again."
+        if file.stat().st_size < (size := shard.rows * manifest.dimension * FLOAT16):
+            return (
+                f"{file} is damaged: {file.stat().st_size} bytes where {size} belong; build the index again."
+            )
     return ""
 
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from sqlalchemy import select
 
 from app.errors import NotFound, UserError
+from app.files import write_bytes
 from app.interchange.results import import_results
 from app.store.engine import Store
 from app.store.names import slugify
@@ -170,10 +171,7 @@ class Imports:
 
     def _save(self, job: Job) -> None:
         job.seen_at = time.time()
-        path = self.directory / f"{job.id}.json"
-        new = path.with_suffix(f".{threading.get_ident()}.new")
-        new.write_text(job.model_dump_json())
-        new.replace(path)
+        write_bytes(self.directory / f"{job.id}.json", job.model_dump_json().encode())
 
     def _forget_old(self) -> None:
         for path in self.directory.iterdir():

@@ -1,0 +1,28 @@
+"""What tells contents apart: the hash of a file, and that of a corpus, which binds an index to the store's passages."""
+
+import hashlib
+from pathlib import Path
+
+
+class CorpusDigest:
+    """SHA-256 over the ids and texts of a corpus in order: the same corpus has the same hash anywhere."""
+
+    def __init__(self) -> None:
+        self._sha = hashlib.sha256()
+
+    def add(self, identifier: str, text: str) -> None:
+        """Take in the next passage."""
+        for part in (identifier, text):
+            content = part.encode("utf-8", "surrogatepass")
+            self._sha.update(len(content).to_bytes(8, "big"))
+            self._sha.update(content)
+
+    def hexdigest(self) -> str:
+        """The hash of all passages so far."""
+        return self._sha.hexdigest()
+
+
+def file_sha256(file: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
