@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import torch
 
 from app.models.batching import length_batches, pad, predicting
+from app.models.head import widened
 from app.models.load import LoadedModel
 from app.models.text import Example, Query, spaced
 from app.tracing.results import Completion, Token
-from app.trackstar.head import widened
 
 BATCH_TOKENS = 4096
 

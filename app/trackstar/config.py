@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
 
 from app.errors import UserError
+from app.models.losses import Loss
 from app.words.methods import encodings
 
 SecondMoments = Literal["factored", "exact", "none"]
 HessianKind = Literal["train", "mixed", "none"]
-Loss = Literal["cross_entropy", "margin"]
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ import torch
 
 from app.errors import UserError
 from app.models.batching import length_batches
+from app.models.capture import Capture
 from app.models.load import LoadedModel
 from app.models.text import Example, Query
-from app.trackstar.capture import Capture, Sketch
 from app.trackstar.config import Method
 from app.trackstar.hessian import Whitening
 from app.trackstar.moments import Moments
 from app.trackstar.projection import project_weights
+from app.trackstar.sketch import Sketch
 
 __all__ = ["Encoder", "Query"]
 

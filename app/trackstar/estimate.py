@@ -9,9 +9,9 @@ import torch
 
 from app.errors import UserError
 from app.models.batching import length_batches
+from app.models.capture import EXACT_CHUNK, Capture
 from app.models.load import LoadedModel
 from app.models.weights import LinearWeight
-from app.trackstar.capture import EXACT_CHUNK, Capture
 from app.trackstar.moments import Factored, Moments
 
 BATCH_TOKENS = 2048

@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from app.files import whole
+from app.models.capture import Capture
 from app.models.load import LoadedModel
 from app.models.optimizer_state import has_optimizer
 from app.models.text import Example, Query
-from app.trackstar.capture import Capture
 from app.trackstar.config import Method
 from app.trackstar.encode import Encoder
 from app.trackstar.estimate import estimate_moments

@@ -24,9 +24,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from app.errors import UserError
 from app.models.batching import length_batches, pad
+from app.models.head import token_losses, widened
 from app.models.text import Example, Located, Query
 from app.trackstar.encode import Encoder
-from app.trackstar.head import token_losses, widened
 from app.trackstar.projection import Projected, direction
 
 Split = Literal["loss", "position"]

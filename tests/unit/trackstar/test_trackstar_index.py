@@ -275,7 +275,7 @@ def test_without_optimizer_state_the_moments_are_estimated_and_it_is_said(tmp_pa
 def test_estimated_moments_are_mean_squares_of_single_passages_gradients(checkpoints):
     import reference
 
-    from app.trackstar.capture import Capture
+    from app.models.capture import Capture
     from app.trackstar.estimate import estimate_moments
 
     loaded = load_model(checkpoints("gpt2", None))

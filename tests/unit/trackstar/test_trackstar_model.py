@@ -11,9 +11,9 @@ from transformers import AutoModelForCausalLM, OPTConfig
 from transformers.pytorch_utils import Conv1D
 
 from app.errors import UserError
+from app.models.capture import Capture
 from app.models.load import count_parameters, load_model, model_sha256
 from app.models.weights import find_weights, group_of
-from app.trackstar.capture import Capture
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,8 @@
-"""Per-example projected gradients of the linear weights in one forward and one backward pass.
+"""The inputs and output gradients of every linear weight, in one forward and one backward pass.
 
-For y = x Wᵀ and δ = ∂L/∂y, an example's gradient is ∇_W L = Σ_t δ_t x_tᵀ, so that
-
-    P_out (∇_W L / √V) P_inᵀ = Σ_t (left δ_t)(right x_t)ᵀ        (factored V: left, right as in projection.py)
-
-`torch.autograd.grad` is asked only for what leads to the δ, parameters stay frozen: no weight gradient is
-ever computed, and with factored V no gradient matrix is formed. Padding has δ = 0 and adds nothing.
+For y = x Wᵀ and δ = ∂L/∂y, an example's gradient is ∇_W L = Σ_t δ_t x_tᵀ: whoever needs gradients takes x and δ from
+here and forms no more of them than it must. `torch.autograd.grad` is asked only for what leads to the δ, parameters
+stay frozen: no weight gradient is ever computed. Padding has δ = 0 and adds nothing.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,15 +10,13 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
-import torch.nn.functional as F
 
 from app.errors import UserError
 from app.models.batching import pad, predicting
+from app.models.head import Head
 from app.models.load import LoadedModel
+from app.models.losses import Loss
 from app.models.text import Example
-from app.trackstar.config import Loss
-from app.trackstar.head import Head
-from app.trackstar.projection import Projected
 
 EXACT_CHUNK = 1 << 20
 """Gradient entries formed at once where V is exact (4 MB in float32)."""
@@ -109,50 +104,3 @@ class Capture:
                 )
         inputs = [seen[at][0] for at in range(len(self.loaded.weights))]
         return [next(first for first, x in enumerate(inputs) if x is own) for own in inputs]
-
-
-class Sketch:
-    """The sink that projects: after a batch, `blocks` is (n, blocks, p, p)."""
-
-    def __init__(self, projected: Sequence[Projected], fans: Sequence[int], blocks: int) -> None:
-        self.projected = projected
-        self.p, self.device = projected[0].left.shape[0], projected[0].left.device
-        self.count = blocks
-        self.fans = fans
-        # Weights that read the same tensor share one product with their stacked right factors.
-        members = {first: [at for at, fan in enumerate(fans) if fan == first] for first in fans}
-        self.stacked = {first: torch.cat([projected[at].right for at in m]) for first, m in members.items()}
-        self.slot = {at: m.index(at) * self.p for m in members.values() for at in m}
-        self.shared: dict[int, torch.Tensor] = {}
-        self.wide = torch.promote_types(projected[0].left.dtype, torch.float32)
-
-    def begin(self, examples: int) -> None:
-        """Start from zero."""
-        self.blocks = torch.zeros(examples, self.count, self.p, self.p, device=self.device, dtype=self.wide)
-        self.shared.clear()
-
-    def forward(self, at: int, x: torch.Tensor) -> torch.Tensor:
-        """`right x_t` for every token, (n, T, p); with exact V the inputs themselves."""
-        if self.projected[at].inverse_root is not None:
-            return x
-        fan = self.fans[at]
-        if fan not in self.shared:  # whichever runs first: some list the key before the query
-            self.shared[fan] = F.linear(x, self.stacked[fan])
-        return self.shared[fan][..., self.slot[at] : self.slot[at] + self.p]
-
-    def backward(self, at: int, kept: torch.Tensor, gradient: torch.Tensor) -> None:
-        """Adds this weight's part to its block."""
-        one = self.projected[at]
-        if one.inverse_root is not None:
-            return self._backward_exact(one, kept, gradient)
-        left = F.linear(gradient, one.left)
-        self.blocks[:, one.block].baddbmm_(left.mT.to(self.wide), kept.to(self.wide))
-
-    def _backward_exact(self, one: Projected, x: torch.Tensor, gradient: torch.Tensor) -> None:
-        assert one.inverse_root is not None
-        step = max(1, EXACT_CHUNK // one.inverse_root.numel())
-        for at in range(0, len(x), step):
-            whole = torch.bmm(gradient[at : at + step].mT, x[at : at + step])  # (chunk, out, in)
-            whole *= one.inverse_root
-            half = F.linear(whole, one.right)  # (chunk, out, p)
-            self.blocks[at : at + step, one.block] += torch.matmul(one.left, half)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from app.trackstar.config import Loss
+from app.models.losses import Loss
 
 CHUNK_LOGITS = 1 << 20
 """Logits in memory at once (4 MB in float32: about what stays in a core's cache)."""
