@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from app.paths import STATIC
 from app.settings import Settings, get_settings
@@ -13,13 +13,24 @@ from app.store.engine import Store, make_engine
 from app.web.loading.imports import Imports
 from app.web.routes import PAGES
 from app.web.site import problems
+from app.web.site.guard import Guard
+from app.web.site.head import Head
 from app.web.site.security import SecurityHeaders
+from app.web.site.statics import Statics
+
+
+class Site(FastAPI):
+    """FastAPI with our headers around everything: its own answer to a fault stands outside all middleware."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """What a request passes, outermost first."""
+        return SecurityHeaders(super().build_middleware_stack())
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The site over the store that the settings name; connections open when the first page asks."""
     settings = settings or get_settings()
-    app = FastAPI(
+    app = Site(
         title="Startrail",
         version=version("startrail"),
         summary="See which training passages made a language model say that.",
@@ -31,8 +42,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.store = Store(make_engine(settings.url))
     app.state.imports = Imports(settings.home)
     app.add_middleware(GZipMiddleware, minimum_size=800)
-    app.add_middleware(SecurityHeaders)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(Guard)
+    app.add_middleware(Head)
+    app.mount("/static", Statics(directory=STATIC), name="static")
     for page in PAGES:
         app.include_router(import_module(f"app.web.{page}").router)
     problems.install(app)

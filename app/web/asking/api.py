@@ -6,7 +6,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from app.errors import UserError
 from app.store import traces
@@ -17,8 +17,9 @@ from app.web.asking.trace import TracePage, live, load
 from app.web.site import urls
 from app.web.site.body import read_json
 from app.web.site.context import Db
+from app.web.site.encode import json_bytes
 from app.web.site.problems import Problem
-from app.web.site.respond import origin
+from app.web.site.respond import origin, respond
 
 router = APIRouter(prefix="/api/traces", tags=["traces"])
 
@@ -85,9 +86,10 @@ async def ask(request: Request) -> Response:
 @router.get(
     "/{trace_id}", response_model=TracePage, responses={404: PROBLEMS[404]}, summary="A trace as it is now"
 )
-def read(request: Request, db: Db, trace_id: str, view: str = "", since: str = "") -> TracePage:
+def read(request: Request, db: Db, trace_id: str, view: str = "", since: str = "") -> Response:
     """The same document as `/traces/{trace_id}.json`."""
-    return load(request, db, traces.find(db, trace_id), view=view, since=since)
+    page = load(request, db, traces.find(db, trace_id), view=view, since=since)
+    return respond(request, page, "trace.html")
 
 
 @router.post(
@@ -154,4 +156,4 @@ def _ticket(request: Request, session: Session, trace: Trace, *, reused: bool = 
 
 def _accepted(ticket: Ticket) -> Response:
     headers = {"Location": ticket.url}
-    return JSONResponse(ticket.model_dump(), status_code=200 if ticket.reused else 202, headers=headers)
+    return Response(json_bytes(ticket), 200 if ticket.reused else 202, headers, "application/json")

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 
 from app.errors import UserError
 from app.settings import Settings
@@ -25,8 +26,8 @@ from app.web.asking.trace_view import Answer, Card, Stage
 from app.web.site import urls
 from app.web.site.body import build, read_form
 from app.web.site.context import Db
-from app.web.site.respond import origin, page_route, respond, templates
-from app.web.site.same_origin import require_same_origin
+from app.web.site.encode import sendable
+from app.web.site.respond import origin, page_route, respond, templates, wants_json
 
 router = APIRouter()
 STREAM_SECONDS = 60.0  # then the reader's browser connects again, so that no stream outlives its reader
@@ -69,58 +70,62 @@ def trace_page(
 ) -> Response:
     """The trace. A training is shown on the page of the trace it belongs to, a shading on its example's."""
     trace = traces.find(db, trace_id)
-    json = request.url.path.endswith(".json") or request.url.path.startswith("/api/")
-    if trace.request["kind"] == "train" and not json:
+    if trace.request["kind"] == "train" and not wants_json(request):
         return RedirectResponse(urls.trace(trace.request["trace"]) + "#causes", status_code=303)
-    if trace.request["kind"] == "shade" and not json:
+    if trace.request["kind"] == "shade" and not wants_json(request):
         return RedirectResponse(urls.twin(urls.trace(trace_id)), status_code=303)
     page = load(request, db, trace, view=view, since=since, again=again)
     return respond(request, page, "trace.html", block="live")
 
 
-@router.get("/traces/{trace_id}/events", include_in_schema=False)
-async def events(request: Request, trace_id: str, view: str = "", since: str = "") -> Response:
+def _unfinished(request: Request, trace_id: str, since: str = "") -> list[str]:
+    """What the stream watches: the trace and its trainings, as far as they are not over.
+
+    Raises:
+        NotFound: there is no such trace; said before the stream begins, when it can still be a 404.
+    """
+    with request.app.state.store.session() as session:
+        trace = traces.find(session, trace_id)
+        if since:
+            traces.find(session, since)
+        return [each.id for each in (trace, *_trainings(session, trace)) if each.status not in traces.OVER]
+
+
+@router.get("/traces/{trace_id}/events", include_in_schema=False, response_class=EventSourceResponse)
+async def events(
+    request: Request,
+    trace_id: str,
+    watched: Annotated[list[str], Depends(_unfinished)],
+    view: str = "",
+    since: str = "",
+) -> AsyncIterator[ServerSentEvent]:
     """The changing part of the page, each time it changes, as server-sent events; `done` ends them."""
-    store = request.app.state.store
 
     def draw() -> tuple[str, bool]:
-        with store.session() as session:
+        with request.app.state.store.session() as session:
             page = load(request, session, traces.find(session, trace_id), view=view, since=since)
         # A training or a shading has no page of its own: its stream tells how far it is.
         return _block(request, page) if page.asked["kind"] == "trace" else page.status, page.pending
 
-    def watched() -> list[str]:
-        with store.session() as session:
-            trace = traces.find(session, trace_id)
-            return [
-                each.id for each in (trace, *_trainings(session, trace)) if each.status not in traces.OVER
-            ]
-
-    async def stream() -> AsyncIterator[str]:
-        ends = asyncio.get_running_loop().time() + STREAM_SECONDS
-        shown = ""
-        readers = live(request)
-        async with readers.watch(*ids) as watch:
-            while asyncio.get_running_loop().time() < ends:
-                if not await watch.wait(BEAT_SECONDS):
-                    yield ": still here\n\n"  # and look all the same: workers come and go without a word
-                html, pending = await anyio.to_thread.run_sync(draw, limiter=readers.turn)
-                if html != shown:
-                    shown = html
-                    yield "".join(f"data: {line}\n" for line in html.splitlines()) + "\n"
-                if not pending:
-                    yield "event: done\ndata: \n\n"
-                    return
-
-    ids = await anyio.to_thread.run_sync(watched)  # an unknown trace is a 404, not a stream
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
+    ends = asyncio.get_running_loop().time() + STREAM_SECONDS
+    shown = ""
+    readers = live(request)
+    async with readers.watch(*watched) as watch:
+        while asyncio.get_running_loop().time() < ends:
+            if not await watch.wait(BEAT_SECONDS):
+                yield ServerSentEvent(comment="still here")  # and look all the same: workers come and go
+            html, pending = await anyio.to_thread.run_sync(draw, limiter=readers.turn)
+            if html != shown:
+                shown = html
+                yield ServerSentEvent(raw_data=sendable(html))
+            if not pending:
+                yield ServerSentEvent(event="done", raw_data="")
+                return
 
 
 @router.post("/traces/{trace_id}/cancel", include_in_schema=False)
 def cancel(request: Request, trace_id: str) -> Response:
     """Take the question, or the training that runs for it, back."""
-    require_same_origin(request, request.app.state.settings.base_url)
     with request.app.state.store.session() as session:  # committed before the browser comes back for the page
         trace = traces.find(session, trace_id)
         for each in (trace, *_trainings(session, trace)):
@@ -240,7 +245,6 @@ def _trainings(session: Session, trace: Trace) -> list[Trace]:
 
 async def _form(request: Request) -> tuple[list[tuple[str, str]], Settings]:
     settings: Settings = request.app.state.settings
-    require_same_origin(request, settings.base_url)
     return await read_form(request, MAX_BODY), settings
 
 

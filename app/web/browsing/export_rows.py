@@ -9,24 +9,15 @@ apostrophe. Numbers are left alone.
 """
 
 import csv
-import hashlib
 import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from app.web.site.encode import json_line, text_bytes
 
 END = "end_of_export"
-TYPES = {
-    "csv": "text/csv; charset=utf-8",
-    "jsonl": "application/x-ndjson; charset=utf-8",
-    "bib": "application/x-bibtex; charset=utf-8",
-    "txt": "text/plain; charset=utf-8",
-}
 _CHUNK = 1 << 16
 # What Excel, LibreOffice and Sheets take for the start of a formula, their full-width forms included.
 _FORMULA = re.compile(r"^[\s\x00\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]")
@@ -62,18 +53,11 @@ def jsonl_rows(records: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     """The records as JSON Lines, nothing lost; the last one also has `end_of_export`."""
     out = bytearray()
     for count, record, last in _numbered(records):
-        out += _json_line({**record, END: count} if last else record)
+        out += json_line({**record, END: count} if last else dict(record))
         if len(out) >= _CHUNK:
             yield bytes(out)
             out.clear()
     yield bytes(out)
-
-
-def _json_line(record: Mapping[str, Any]) -> bytes:
-    try:
-        return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-    except UnicodeEncodeError:  # a lone surrogate, which only an escape can hold
-        return json.dumps(record, separators=(",", ":")).encode() + b"\n"
 
 
 def _numbered(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, Mapping[str, Any], bool]]:
@@ -91,37 +75,4 @@ def _drained(out: io.StringIO) -> bytes:
     text = out.getvalue()
     out.seek(0)
     out.truncate()
-    return text.encode("utf-8", "replace")
-
-
-def etag(*parts: object) -> str:
-    """A weak ETag over what decides the answer's content."""
-    return f'W/"{hashlib.sha256(repr(parts).encode("utf-8", "replace")).hexdigest()[:24]}"'
-
-
-def known_already(request: Request, tag: str) -> bool:
-    """Whether the reader's copy is the current one."""
-    return tag in (known.strip() for known in request.headers.get("if-none-match", "").split(","))
-
-
-def download(
-    request: Request, name: str, kind: str, chunks: Iterable[bytes], *, tag: str = "", rows: int | None = None
-) -> Response:
-    """The chunks as a file called `name.kind`; 304 where the reader has it already.
-
-    `chunks` may open a store session when first asked; it is never asked on 304.
-    """
-    headers = {"Content-Disposition": disposition(f"{name}.{kind}"), "Cache-Control": "no-cache"}
-    if tag:
-        headers["ETag"] = tag
-    if rows is not None:
-        headers["X-Row-Count"] = str(rows)
-    if tag and known_already(request, tag):
-        return Response(status_code=304, headers=headers)
-    return StreamingResponse(chunks, headers=headers, media_type=TYPES[kind])
-
-
-def disposition(filename: str) -> str:
-    """A Content-Disposition that names the file, for old readers and in UTF-8."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", filename).strip("-.") or "export"
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
+    return text_bytes(text)

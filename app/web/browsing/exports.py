@@ -18,8 +18,9 @@ from app.store.examples import Example, get_example
 from app.store.runs import get_run, list_runs
 from app.store.tables import Run
 from app.web.browsing.asked import Asked, AskedQuery
-from app.web.browsing.export_rows import csv_rows, download, etag, jsonl_rows
+from app.web.browsing.export_rows import csv_rows, jsonl_rows
 from app.web.site.context import Db
+from app.web.site.downloads import download, etag
 
 router = APIRouter()
 BATCH = 500

@@ -14,11 +14,11 @@ from app.store.models import find_checkpoint
 from app.store.tables import Model
 from app.store.workers import alive
 from app.trackstar.manifest import Manifest
+from app.trackstar.shards import damaged, open_shards
 from app.web.site.context import Config
 from app.web.site.respond import page_route, respond
 
 router = APIRouter()
-FLOAT16 = 2  # bytes of a number in a shard
 
 
 class Check(BaseModel):
@@ -75,30 +75,22 @@ def _models(request: Request, settings: Settings) -> list[Check]:
 
 
 def _indexes(settings: Settings) -> list[Check]:
-    """Every index has a manifest that the worker reads, and all its shards, each as large as its rows need."""
-    checks = []
-    for manifest in sorted(settings.indexes.glob("*/manifest.json")):
-        problem = _index_problem(manifest.parent)
-        name = f"index {manifest.parent.name}"
-        checks.append(Check(name=name, ok=not problem, detail=problem or str(manifest.parent)))
-    return checks
+    """Every index has a manifest and shards that the worker would open, and the files it opens later."""
+    places = sorted(manifest.parent for manifest in settings.indexes.glob("*/manifest.json"))
+    return [_index(place) for place in places]
 
 
-def _index_problem(path: Path) -> str:
-    """Why this index cannot be used; empty if it can."""
+def _index(path: Path) -> Check:
+    name = f"index {path.name}"
     try:
         manifest = Manifest.read(path)
-    except UserError as error:  # what the worker would say too
-        return str(error)
-    for shard in manifest.shards:
-        file = path / shard.file
-        if not file.is_file():
-            return f"{file} is missing; build the index again."
-        if file.stat().st_size < (size := shard.rows * manifest.dimension * FLOAT16):
-            return (
-                f"{file} is damaged: {file.stat().st_size} bytes where {size} belong; build the index again."
-            )
-    return ""
+        open_shards(path, manifest.shards, manifest.dimension)
+        for file in manifest.files:
+            if not (path / file).is_file():
+                raise damaged(path / file, "is missing")
+    except UserError as error:
+        return Check(name=name, ok=False, detail=str(error))
+    return Check(name=name, ok=True, detail=str(path))
 
 
 def _worker(request: Request) -> Check:

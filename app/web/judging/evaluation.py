@@ -17,12 +17,13 @@ from app.evaluation.tables import SHOWN, SHOWN_BY_AIS, ais_said
 from app.store.evaluations import evaluated, evaluated_tasks
 from app.store.runs import list_runs
 from app.store.tables import Run
-from app.web.browsing.export_rows import csv_rows, download
+from app.web.browsing.export_rows import csv_rows
 from app.web.judging.evaluation_figures import of_runs
 from app.web.judging.evaluation_lines import SLICES, Evaluated, patched_by
 from app.web.judging.figures import Asked, Cell, Figure, behind, cell
 from app.web.site import urls
 from app.web.site.context import Db
+from app.web.site.downloads import download, etag
 from app.web.site.respond import page_route, respond
 from app.words.methods import is_swept, leading
 from app.words.saying import TASKS, task_name
@@ -122,7 +123,7 @@ def evaluation_csv(request: Request, session: Db, asked: AskedQuery, table: str 
         columns = _distinct(figure.columns)
         rows = [dict(zip(columns, row, strict=True)) for row in figure.rows]
     name = f"evaluation-{table}" if table else "evaluation"
-    return download(request, name, "csv", csv_rows(columns, rows), rows=len(rows))
+    return download(request, name, "csv", csv_rows(columns, rows), tag=etag(columns, rows), rows=len(rows))
 
 
 PARTS = ("mean", "low", "high", "count")

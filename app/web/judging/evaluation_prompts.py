@@ -16,13 +16,14 @@ from app.evaluation.metrics import THRESHOLD, estimate
 from app.evaluation.types import KINDS
 from app.store.runs import get_run
 from app.store.tables import Run
-from app.web.browsing.export_rows import csv_rows, download
+from app.web.browsing.export_rows import csv_rows
 from app.web.browsing.listing_words import counts_of, label
 from app.web.evidence.cards import KINDS as KIND_NAMES
 from app.web.judging.evaluation_lines import patched_by
 from app.web.judging.figures import Cell
 from app.web.site import urls
 from app.web.site.context import Db
+from app.web.site.downloads import download, etag
 from app.web.site.respond import page_route, respond
 from app.words.saying import task_name
 
@@ -160,9 +161,8 @@ def prompts_csv(request: Request, session: Db, read: Read) -> Response:
     items = _items(session, run, other, asked)
     columns = ["prompt", "target", "value", *(["ours", "theirs"] if other else []), "url"]
     name = f"{run.slug}-{asked.measure or asked.kind}"
-    return download(
-        request, name, "csv", csv_rows(columns, (item.model_dump() for item in items)), rows=len(items)
-    )
+    rows = [item.model_dump() for item in items]
+    return download(request, name, "csv", csv_rows(columns, rows), tag=etag(columns, rows), rows=len(rows))
 
 
 def _items(session: Session, run: Run, other: Run | None, asked: Asked) -> list[Item]:

@@ -10,7 +10,7 @@ import hmac
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from app.errors import NotFound, UserError
 from app.settings import Settings
@@ -19,8 +19,8 @@ from app.web.loading.imports import Imports, Job, Report, Work, load_results, pr
 from app.web.loading.multipart import need_room, receive_form, too_large
 from app.web.site import urls
 from app.web.site.context import Config
+from app.web.site.encode import json_bytes
 from app.web.site.respond import page_route, respond, wants_json
-from app.web.site.same_origin import require_same_origin
 
 router = APIRouter()
 FORM_OVERHEAD = 64 << 10  # what a form adds to its file
@@ -82,7 +82,6 @@ _FORM = {
 )
 async def receive(request: Request, settings: Config) -> Response:
     """Take one file in: a form with `file`, or `url`, or `preset`; beside it `run` (its name) and `token`."""
-    require_same_origin(request, settings.base_url)
     _open(settings)
     imports: Imports = request.app.state.imports
     limit = _limit(settings)
@@ -111,7 +110,8 @@ async def receive(request: Request, settings: Config) -> Response:
     imports.start(job, work)
     address = urls.import_(job.id)
     if wants_json(request):
-        return JSONResponse({"id": job.id, "stage": job.stage, "url": address}, 202, {"Location": address})
+        body = json_bytes({"id": job.id, "stage": job.stage, "url": address})
+        return Response(body, 202, {"Location": address}, "application/json")
     return RedirectResponse(address, 303)
 
 

@@ -7,11 +7,12 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.web.browsing.export_rows import TYPES, etag, known_already
 from app.web.reading.citing import Cited, bibtex, plain
 from app.web.reading.shared import method_name, shared
 from app.web.site import urls
 from app.web.site.context import Db
+from app.web.site.downloads import TYPES, etag, unless_known
+from app.web.site.encode import text_bytes
 from app.web.site.respond import origin, page_route, respond
 
 router = APIRouter()
@@ -37,11 +38,8 @@ def cite_file(request: Request, db: Db, run: str, prompt: str, kind: str) -> Res
     if kind not in ("bib", "txt"):
         return cite(request, db, run, prompt)
     cited = _cited(request, db, run, prompt)
-    body = bibtex(cited) if kind == "bib" else plain(cited)
-    headers = {"ETag": etag(body), "Cache-Control": "no-cache"}
-    if known_already(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return Response(body.encode("utf-8", "replace"), media_type=TYPES[kind], headers=headers)
+    body = text_bytes(bibtex(cited) if kind == "bib" else plain(cited))
+    return unless_known(request, etag(body), body, TYPES[kind])
 
 
 @page_route(router, "/runs/{run}/prompts/{prompt}/cite")

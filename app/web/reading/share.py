@@ -4,10 +4,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.store.examples import Example
-from app.web.browsing.export_rows import etag, known_already
 from app.web.reading.share_card import Card, draw
 from app.web.reading.shared import method_name, shared, verdict
 from app.web.site.context import Db
+from app.web.site.downloads import etag, known_already
 
 router = APIRouter()
 

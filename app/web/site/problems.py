@@ -10,12 +10,13 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from app.errors import UserError
 from app.store.permalinks import moved_to, reason_gone
 from app.store.runs import list_runs
 from app.web.site import urls
+from app.web.site.encode import json_bytes, text_bytes
 from app.web.site.respond import render, wants_json
 
 log = logging.getLogger(__name__)
@@ -50,14 +51,7 @@ class ProblemPage(Problem):
 def install(app: FastAPI) -> None:
     """Make every error of the application a problem."""
 
-    @app.exception_handler(UserError)
-    def user_error(request: Request, error: UserError) -> Response:
-        found = _elsewhere(request) if error.status == 404 else None
-        if found is not None:
-            return found
-        headers = {"Retry-After": str(wait)} if (wait := getattr(error, "retry_after", None)) else None
-        place = f"{error.file}:{error.line}: " if error.file and error.line else ""
-        return show(request, error.status, place + error.message, error.remedy, error.field, headers)
+    app.exception_handler(UserError)(answer)
 
     @app.exception_handler(HTTPException)
     def http_error(request: Request, error: HTTPException) -> Response:
@@ -82,6 +76,16 @@ def install(app: FastAPI) -> None:
         )
 
 
+def answer(request: Request, error: UserError) -> Response:
+    """The error as page or document; what moved is named instead of missed."""
+    found = _elsewhere(request) if error.status == 404 else None
+    if found is not None:
+        return found
+    headers = {"Retry-After": str(wait)} if (wait := getattr(error, "retry_after", None)) else None
+    place = f"{error.file}:{error.line}: " if error.file and error.line else ""
+    return show(request, error.status, place + error.message, error.remedy, error.field, headers)
+
+
 def show(
     request: Request,
     status: int,
@@ -100,11 +104,11 @@ def show(
         instance=request.url.path,
     )
     if wants_json(request):
-        body = problem.model_dump(exclude_none=True)
-        return JSONResponse(body, status, headers, media_type="application/problem+json")
+        body = json_bytes(problem.model_dump(exclude_none=True))
+        return Response(body, status, headers, "application/problem+json")
     shown = ProblemPage(**problem.model_dump(), **_help(request, status))
-    page = render(request, shown, "problem.html").encode("utf-8", "replace")
-    return Response(page, status, headers, media_type="text/html; charset=utf-8")
+    page = text_bytes(render(request, shown, "problem.html"))
+    return Response(page, status, headers, "text/html; charset=utf-8")
 
 
 def _elsewhere(request: Request) -> Response | None:

@@ -1,19 +1,18 @@
 """One page model in three forms: a whole page, the fragment htmx asks for, or its JSON twin."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel
-from pydantic_core import PydanticSerializationError
 from starlette.responses import Response
 
 from app.paths import TEMPLATES
 from app.web.marking.highlight import mark
 from app.web.site import urls
+from app.web.site.downloads import etag, unless_known
+from app.web.site.encode import json_bytes, text_bytes
 from app.words import saying as words
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -72,27 +71,13 @@ def respond(
         block: the `{% block %}` of the template that htmx swaps; without it htmx too gets the whole page.
     """
     if wants_json(request):
-        body, media = _json(page), "application/json"
+        body, media = json_bytes(page), "application/json"
     else:
-        body, media = render(request, page, template, block).encode("utf-8", "replace"), "text/html"
-    tag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
-    sent = {
-        "ETag": tag,
-        "Vary": "HX-Request, HX-Request-Type",
-        "Cache-Control": "no-cache",
-        **(headers or {}),
-    }
-    if status == 200 and tag in (request.headers.get("if-none-match") or ""):
-        return Response(status_code=304, headers=sent)
-    return Response(body, status_code=status, media_type=f"{media}; charset=utf-8", headers=sent)
-
-
-def _json(page: BaseModel) -> bytes:
-    """The page as JSON; a lone surrogate, which UTF-8 cannot hold, is written as an escape."""
-    try:
-        return page.model_dump_json(indent=1).encode()
-    except PydanticSerializationError:
-        return json.dumps(page.model_dump(mode="json"), indent=1).encode()
+        body, media = text_bytes(render(request, page, template, block)), "text/html; charset=utf-8"
+    sent = {"Vary": "HX-Request, HX-Request-Type", **(headers or {})}
+    if status == 200:
+        return unless_known(request, etag(body), body, media, sent)
+    return Response(body, status, {"Cache-Control": "no-cache", **sent}, media)
 
 
 def render(request: Request, page: BaseModel, template: str, block: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Headers that keep hostile text harmless, and compression. Pure ASGI: streams pass through untouched."""
+"""Headers that keep hostile text harmless. Pure ASGI: streams pass through untouched."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,7 +18,7 @@ HEADERS = {
 
 
 class SecurityHeaders:
-    """Adds the headers to every response."""
+    """Adds the headers to every response; stands outside everything, so that the page about a fault has them too."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -34,8 +34,6 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
-                if scope["path"].startswith("/static/") and b"v=" in scope["query_string"]:
-                    headers["Cache-Control"] = "public, max-age=31536000, immutable"
             await send(message)
 
         await self.app(scope, receive, with_headers)

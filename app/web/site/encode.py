@@ -1,0 +1,54 @@
+"""From what a page says to bytes: pages, fragments, events, JSON and problems all leave by here.
+
+Passages are whatever the web holds, half characters (lone surrogates) among it, which UTF-8 cannot carry. Whoever
+encodes by hand meets one sooner or later and breaks; here HTML shows U+FFFD in its place and JSON keeps it as an escape.
+"""
+
+import json
+import math
+import re
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError, to_json
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def sendable(text: str) -> str:
+    """The text with U+FFFD for every half character, one for one, so that offsets into it stay right."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _HALF.sub("\ufffd", text)
+    return text
+
+
+def text_bytes(text: str) -> bytes:
+    """The text as UTF-8."""
+    return sendable(text).encode()
+
+
+def json_bytes(value: BaseModel | dict[str, Any], *, indent: int | None = 1) -> bytes:
+    """The value as JSON; half characters are escapes, and what is no number (NaN, infinity) is null."""
+    try:
+        return to_json(value, indent=indent, inf_nan_mode="null")
+    except PydanticSerializationError:
+        plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+        return json.dumps(_finite(plain), indent=indent).encode()
+
+
+def json_line(record: dict[str, Any]) -> bytes:
+    """One line of a JSON Lines file, nothing lost."""
+    try:
+        return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list) else value

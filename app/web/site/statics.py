@@ -1,0 +1,20 @@
+"""The files of static/: named with a hash of their content, a browser may keep them for ever."""
+
+from typing import Any
+
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+
+class Statics(StaticFiles):
+    """Static files with a lifetime."""
+
+    def file_response(
+        self, full_path: Any, stat_result: Any, scope: Scope, status_code: int = 200
+    ) -> Response:
+        """The file; see `urls.static` for the query."""
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        if b"v=" in scope["query_string"]:
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response

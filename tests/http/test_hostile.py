@@ -1,0 +1,143 @@
+"""Any text in any place: every page, fragment, twin, stream, file and card is made whole, and none of it runs."""
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from hostile import fill_hostile
+from httpx import Response
+from PIL import Image
+from routes import filled, routes
+from seeded import fill
+from sites import site, store_of
+
+from app.store.engine import open_store
+from app.web.loading.imports import Imports, Problem
+
+# What pages show besides their first view, by the route.
+QUERIES = {
+    "/prompts": ["?run=hostile-long", "?run=hostile-long&q=cedi&sort=score", "?run=hostile&q=%3Cscript%3E"],
+    "/random": ["?run=hostile-long"],
+    "/go": ["?run=hostile-long&n=2"],
+    "/compare": ["", "?runs=hostile-long,hostile-too"],
+    "/compare/{slug}": ["?runs=hostile-long,hostile-too"],
+    "/runs/{slug}/prompts/{prompt}": ["", "?view=verbatim", "?view=plain&side=opponent"],
+    "/traces/{trace_id}": ["", "?view=all", "?view=sides", "?view=verbatim", "?since={trace}"],
+    "/traces/{trace_id}/events": ["", "?view=all", "?since={trace}"],
+    "/trace": ["", "?from_={trace}"],
+    "/evaluation/prompts": ["?run=hostile&kind=states", "?run=hostile-long&measure=mrr"],
+    "/passages/{id}": ["", "?run=hostile-long"],
+}
+
+
+@pytest.fixture(scope="module")
+def hostile(
+    tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path
+) -> Iterator[tuple[TestClient, dict[str, list[str]]]]:
+    """The site over a store of hostile texts, and what its addresses are made of. What a text does on its way out does
+    not depend on the database; what databases make of texts is asked where the store is tested."""
+    home = tmp_path_factory.mktemp("hostile")
+    shutil.copy(migrated_sqlite, home / "startrail.db")
+    store = open_store(f"sqlite:///{home / 'startrail.db'}")
+    with store.session() as session:
+        fill(session, prompts=8, passages=100)
+        values = fill_hostile(session)
+    store.engine.dispose()
+    imports = Imports(home)
+    job = imports.new("<script>\ufffd.jsonl" * 40, "<b>run</b>" * 40)
+    job.stage, job.problem = "failed", Problem(message="</p><script>" * 200, remedy="\0", field="<i>", line=3)
+    imports._save(job)
+    # Only the runs whose prompts they are have the prompts; `hostile` has its own pages in tests of the pages.
+    values |= {
+        "id_": [job.id],
+        "kind": ["bib", "txt", "json"],
+        "slug": values["run"][:2],
+        "run": values["run"][:2],
+    }
+    values |= {"/compare/{slug}:slug": values["prompt"]}
+    with site(f"sqlite:///{home / 'startrail.db'}", home) as client:
+        yield client, values
+        store_of(client).engine.dispose()
+
+
+def addresses(path: str, values: dict[str, list[str]]) -> Iterator[str]:
+    """Every page in all its views, and the other forms of a page in its first."""
+    page = path.removesuffix(".json").removesuffix(".csv").removesuffix(".jsonl")
+    queries = QUERIES.get(page, [""])
+    for place in filled(path, values):
+        for query in queries if page == path else queries[:1]:
+            yield place + query.format(trace=values["trace_id"][0])
+
+
+class Harmless(HTMLParser):
+    """Markup without scripts of its own: a text that became a tag is found here."""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = [name for name, _ in attrs]
+        assert tag != "script" or "src" in names
+        assert not [name for name in names if name.startswith("on") or name == "style"]
+
+
+def sound(path: str, answer: Response) -> None:
+    """The answer is what its type says, to the end, and nothing of a text became markup, an event or a formula."""
+    kind = answer.headers["content-type"].partition(";")[0]
+    text = answer.content.decode() if kind != "image/png" else ""  # strict: raises on half a character
+    if kind == "text/html":
+        Harmless().feed(text)
+    elif kind == "application/x-ndjson":
+        assert [json.loads(line) for line in text.split("\n")[:-1]]
+    elif kind.endswith("json"):
+        assert json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON")) is not None
+    elif kind == "text/event-stream":
+        assert text.endswith("event: done\ndata: \n\n")
+        assert text.count("event: ") == 1
+    elif kind == "text/csv":
+        rows = list(csv.reader(io.StringIO(text, newline="")))
+        assert len({len(row) for row in rows}) == 1
+        assert not [cell for row in rows for cell in row if cell[:1] in ("=", "+", "@", "\t", "\r", "\n")]
+    elif kind == "image/png":
+        assert Image.open(io.BytesIO(answer.content)).size == (1200, 630)
+    else:
+        assert kind in ("text/plain", "application/x-bibtex"), f"{path}: say what a sound {kind} is"
+
+
+def test_any_text_leaves_by_every_route(hostile: tuple[TestClient, dict[str, list[str]]]) -> None:
+    client, values = hostile
+    seen: set[str] = set()
+    for _, path in routes(client.app, "GET"):  # type: ignore[arg-type]
+        for address in addresses(path, values):
+            answer = client.get(address, follow_redirects=False)
+            assert answer.status_code in (200, 303, 307) or address.startswith("/readyz"), (
+                address,
+                answer.text,
+            )
+            if answer.status_code in (200, 503):
+                sound(path, answer)
+                seen.add(answer.headers["content-type"].partition(";")[0])
+                if answer.headers["content-type"].startswith("text/html"):
+                    sound(path, client.get(address, headers={"HX-Request": "true"}))
+    assert seen >= {
+        "text/html",
+        "application/json",
+        "text/event-stream",
+        "text/csv",
+        "application/x-ndjson",
+        "image/png",
+    }
+
+
+def test_half_a_character_in_a_question_is_refused_in_words(
+    hostile: tuple[TestClient, dict[str, list[str]]],
+) -> None:
+    """The refusal repeats what was asked for, and must itself be sendable."""
+    client, _ = hostile
+    for body in ('{"prompt": "x", "model": "\\ud800"}', '{"prompt": "\\ud83d and"}', '{"\\udfff": 1}'):
+        answer = client.post("/api/traces", content=body)
+        assert answer.status_code == 422, answer.text
+        sound("/api/traces", answer)
