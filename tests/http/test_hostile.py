@@ -104,7 +104,9 @@ def sound(path: str, answer: Response) -> None:
     elif kind == "image/png":
         assert Image.open(io.BytesIO(answer.content)).size == (1200, 630)
     else:
-        assert kind in ("text/plain", "application/x-bibtex"), f"{path}: say what a sound {kind} is"
+        assert kind in ("text/plain", "application/x-bibtex", "text/css"), (
+            f"{path}: say what a sound {kind} is"
+        )
 
 
 def test_any_text_leaves_by_every_route(hostile: tuple[TestClient, dict[str, list[str]]]) -> None:

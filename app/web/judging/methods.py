@@ -10,6 +10,7 @@ from starlette.responses import Response
 from app.store.runs import list_runs
 from app.web.site import urls
 from app.web.site.context import Db
+from app.web.site.downloads import FOR_EVER, etag, unless_known
 from app.web.site.respond import page_route, respond
 from app.words.methods import KINDS, METHODS, NEEDS, Method, encodings, method_of, place_of, stylesheet
 
@@ -48,10 +49,10 @@ def methods_page(request: Request, session: Db) -> Response:
 
 
 @router.get("/methods.css", include_in_schema=False)
-def colours() -> Response:
+def colours(request: Request) -> Response:
     """The stylesheet of the methods; its address changes with it, so that browsers may keep it for ever."""
-    return Response(
-        stylesheet(), media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"}
+    return unless_known(
+        request, etag(sheet := stylesheet().encode()), sheet, "text/css", {"Cache-Control": FOR_EVER}
     )
 
 

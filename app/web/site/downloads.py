@@ -14,6 +14,7 @@ TYPES = {
     "bib": "application/x-bibtex; charset=utf-8",
     "txt": "text/plain; charset=utf-8",
 }
+FOR_EVER = "public, max-age=31536000, immutable"  # Cache-Control of what changes its address when it changes
 
 
 def etag(*parts: object) -> str:

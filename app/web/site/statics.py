@@ -6,6 +6,8 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from app.web.site.downloads import FOR_EVER
+
 
 class Statics(StaticFiles):
     """Static files with a lifetime."""
@@ -16,5 +18,5 @@ class Statics(StaticFiles):
         """The file; see `urls.static` for the query."""
         response = super().file_response(full_path, stat_result, scope, status_code)
         if b"v=" in scope["query_string"]:
-            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+            response.headers["Cache-Control"] = FOR_EVER
         return response
