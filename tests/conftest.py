@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from databases import PostgreSQL, postgresql
 
 from app.store.engine import Store, migrate, open_store
+from tests.support.databases import PostgreSQL, postgresql
 
 DATABASES = ("sqlite", "postgresql")
 

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-import evaluated
 import pytest
 import uvicorn
-from paper import load
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from seeded import fill
 
 from app.main import create_app
 from app.settings import Settings
 from app.store.engine import open_store
+from tests.support import evaluated
+from tests.support.paper import load
+from tests.support.seeded import fill
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 PHONE = {"width": 320, "height": 720}

@@ -4,13 +4,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import evaluated
 import pytest
-from axe import violations
 from playwright.sync_api import Browser, Page
 
 from app.settings import Settings
 from app.store.engine import open_store
+from tests.support import evaluated
+from tests.support.axe import violations
 
 PAGES = (
     "/",

@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from asking import made_home, settings_of, worker_of
 from playwright.sync_api import Browser, expect
 
 from app.settings import Settings
 from app.store.engine import open_store
+from tests.support.asking import made_home, settings_of, worker_of
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from asking import made_home, settings_of
-from axe import violations
 from playwright.sync_api import Browser, Page, expect
 
 from app.settings import Settings
 from app.store import workers
 from app.store.engine import Store, open_store
 from app.web.asking import trace as pages
+from tests.support.asking import made_home, settings_of
+from tests.support.axe import violations
 
 STAGES = """
   window.seen = [];

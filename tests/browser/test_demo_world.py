@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from asking import worker_of
-from axe import violations
 from playwright.sync_api import Browser, Page, expect
 from typer.testing import CliRunner
-from world import build_small
 
 from app.cli.main import app
 from app.settings import Settings, get_settings
 from app.store.engine import open_store
+from tests.support.asking import worker_of
+from tests.support.axe import violations
+from tests.support.world import build_small
 
 TASKS = {
     "facts": "fact",

@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from axe import violations
 from playwright.sync_api import Browser, Page, expect
 
 from app.words.methods import METHODS
+from tests.support.axe import violations
 
 
 def colour_of(page: Page, css: str) -> str:

@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from paper import ORDINARY, PASSAGES, records, stated
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.support.paper import ORDINARY, PASSAGES, records, stated
 
 LIST = "/prompts?run=paper-trackstar"
 EXAMPLE = "/runs/paper-trackstar/prompts/trex-groundtruth-000000006"

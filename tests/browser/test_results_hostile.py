@@ -1,8 +1,9 @@
 """Texts that attack or break, two thousand proponents, near-duplicates: of an imported file, in the browser."""
 
 import pytest
-from paper import LATE, MANY, TWIN
 from playwright.sync_api import Browser, Page, expect
+
+from tests.support.paper import LATE, MANY, TWIN
 
 HOSTILE = "/runs/paper-trackstar/prompts/trex-groundtruth-hostile"
 CROWD = "/runs/paper-trackstar/prompts/trex-groundtruth-many"

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from axe import violations
-from paper import records
 from playwright.sync_api import Page, expect
 from typer.testing import CliRunner
 
 from app.cli.main import app
 from app.settings import get_settings
+from tests.support.axe import violations
+from tests.support.paper import records
 
 EXAMPLE = "/runs/paper-trackstar/prompts/trex-groundtruth-000000006"
 

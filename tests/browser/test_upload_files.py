@@ -9,9 +9,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from axe import violations
-from pair_files import jsonl, record
 from playwright.sync_api import Page, expect
+
+from tests.support.axe import violations
+from tests.support.pair_files import jsonl, record
 
 LARGE = 50 << 20
 

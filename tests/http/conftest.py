@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from seeded import fill
-from sites import site, store_of
 
 from app.store.engine import open_store
+from tests.support.seeded import fill
+from tests.support.sites import site, store_of
 
 DATABASES = ("sqlite", "postgresql")
 

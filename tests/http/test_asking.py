@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from asking import made_home, put_corpus, settings_of, worker_of
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
-from sites import site, store_of
 
 from app.store.engine import Store
 from app.tracing.worker import Worker
+from tests.support.asking import made_home, put_corpus, settings_of, worker_of
+from tests.support.sites import site, store_of
 
 QUESTION = {"prompt": "The capital of Mali is", "completion": "Bamako"}
 

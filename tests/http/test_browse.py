@@ -182,12 +182,11 @@ def test_the_numbers_of_a_list_are_those_of_its_prompts(client: TestClient) -> N
 
 def test_the_facets_are_counted_anew_when_the_model_answers_anew(database_url: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
     """What is remembered about a run must not outlive it."""
-    from seeded import fill
-    from sites import site, store_of
-
     from app.store.engine import open_store
     from app.store.models import get_model, put_outputs
     from app.store.prompts import get_prompt_set, list_prompts
+    from tests.support.seeded import fill
+    from tests.support.sites import site, store_of
 
     store = open_store(database_url)
     with store.session() as session:

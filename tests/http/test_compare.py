@@ -3,7 +3,8 @@
 import pytest
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
-from sites import counted, store_of
+
+from tests.support.sites import counted, store_of
 
 
 def soup(client: TestClient, url: str) -> BeautifulSoup:

@@ -10,9 +10,7 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
-from evaluated import QUALITY, fill
 from fastapi.testclient import TestClient
-from sites import site, store_of
 from sqlalchemy import delete, update
 
 from app.evaluation.report import evaluate_runs
@@ -20,6 +18,8 @@ from app.interchange.results import import_results
 from app.store.engine import open_store
 from app.store.runs import list_runs
 from app.store.tables import Evaluation, Retrieved
+from tests.support.evaluated import QUALITY, fill
+from tests.support.sites import site, store_of
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

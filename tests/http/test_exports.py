@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
-from sites import store_of
 
 from app.interchange.results import export_results, import_results
 from app.store.engine import open_store
 from app.store.runs import get_run
 from app.web.browsing.export_rows import END
+from tests.support.sites import store_of
 
 FILTERS = (
     "run=trackstar",

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from asking import made_home
 from fastapi.testclient import TestClient
-from routes import filled, routes
-from sites import site, store_of
 
 from app.web.site.guard import FOR_OTHER_SITES, SAFE
+from tests.support.asking import made_home
+from tests.support.routes import filled, routes
+from tests.support.sites import site, store_of
 
 ELSEWHERE = (
     {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},

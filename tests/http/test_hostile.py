@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from hostile import fill_hostile
 from httpx import Response
 from PIL import Image
-from routes import filled, routes
-from seeded import fill
-from sites import site, store_of
 
 from app.store.engine import open_store
 from app.web.loading.imports import Imports, Problem
+from tests.support.hostile import fill_hostile
+from tests.support.routes import filled, routes
+from tests.support.seeded import fill
+from tests.support.sites import site, store_of
 
 # What pages show besides their first view, by the route.
 QUERIES = {

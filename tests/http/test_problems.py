@@ -3,10 +3,10 @@
 import pytest
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
-from sites import site
 
 from app.store.engine import open_store
 from app.store.permalinks import bury
+from tests.support.sites import site
 
 MISSING = (
     "/nowhere",

@@ -4,8 +4,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from asking import made_home, put_corpus, settings_of
-from sites import site, store_of
 from typer.testing import CliRunner, Result
 
 from app.cli.main import app
@@ -16,6 +14,8 @@ from app.store.models import register_model
 from app.tracing.engine import TraceEngine
 from app.tracing.worker import Worker
 from app.trackstar.manifest import Manifest
+from tests.support.asking import made_home, put_corpus, settings_of
+from tests.support.sites import site, store_of
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import pytest
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 from PIL import Image
-from seeded import fill
-from sites import site, store_of
 
 from app.store.engine import open_store
 from app.store.permalinks import bury
+from tests.support.seeded import fill
+from tests.support.sites import site, store_of
 
 
 @pytest.fixture

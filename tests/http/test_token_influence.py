@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from asking import made_home, settings_of, worker_of
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
-from seeded import add_run
 from sqlalchemy import insert, select
 
 from app.main import create_app
@@ -21,6 +19,8 @@ from app.store.prompts import PromptRecord, add_prompts, list_prompts
 from app.store.tables import Passage, Result, Retrieved
 from app.trackstar.index import open_index
 from app.trackstar.tokens import token_influences
+from tests.support.asking import made_home, settings_of, worker_of
+from tests.support.seeded import add_run
 
 EXAMPLE = "/runs/traced/prompts/one"
 K = 4

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
-from pair_files import jsonl, record
-from sites import site, store_of
 from sqlalchemy import func, select
 
 from app.store.tables import Corpus, Model, Output, Passage, Prompt, PromptSet, Result, Retrieved, Run
+from tests.support.pair_files import jsonl, record
+from tests.support.sites import site, store_of
 
 TABLES = (Corpus, Model, Output, Passage, Prompt, PromptSet, Result, Retrieved, Run)
 FILE = jsonl([record(n) for n in range(6)])

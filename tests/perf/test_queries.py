@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from seeded import fill
-from sites import counted, site, store_of
 
 from app.store.engine import open_store
+from tests.support.seeded import fill
+from tests.support.sites import counted, site, store_of
 
 SMALL, LARGE = {"prompts": 8, "passages": 100, "k": 3}, {"prompts": 60, "passages": 400, "k": 60}
 PAGES = {

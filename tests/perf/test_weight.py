@@ -5,10 +5,10 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
-from seeded import fill
-from sites import site
 
 from app.store.engine import Store
+from tests.support.seeded import fill
+from tests.support.sites import site
 
 BUDGET = 60 * 1024
 

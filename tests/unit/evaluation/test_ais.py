@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from evaluated import fill
 from safetensors.torch import load_file, save_file
 from sqlalchemy import select
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
@@ -16,6 +15,7 @@ from app.evaluation.report import evaluate_runs
 from app.store.engine import Store
 from app.store.runs import get_run
 from app.store.tables import Result, Retrieved, Run
+from tests.support.evaluated import fill
 
 WORDS = (
     "the",

@@ -1,7 +1,6 @@
 """Tail-patch over runs: work that is stopped goes on where it was, and every figure is of one kind of step."""
 
 import pytest
-from asking import made_home, passages, put_corpus, settings_of
 from sqlalchemy import func, select
 
 from app.errors import UserError
@@ -19,6 +18,7 @@ from app.store.evaluations import figures_of
 from app.store.prompts import PromptRecord, add_prompts
 from app.store.runs import get_run
 from app.store.tables import Passage, Prompt, Result, Retrieved, Run
+from tests.support.asking import made_home, passages, put_corpus, settings_of
 
 K = 4
 FACTS = 5

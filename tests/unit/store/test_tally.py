@@ -4,7 +4,6 @@ from collections import Counter
 from itertools import product
 
 import pytest
-from seeded import fill
 
 from app.store import browse
 from app.store.browse import Filters, Row
@@ -13,6 +12,7 @@ from app.store.phrases import phrase_counts
 from app.store.runs import list_runs
 from app.store.tables import Passage
 from app.store.tally import NAMES, tallies
+from tests.support.seeded import fill
 
 CHOICES = (
     {},

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from asking import made_home, passages, settings_of, worker_of
 from sqlalchemy import text
 
 from app.models.load import LoadedModel, load_model
@@ -27,6 +26,7 @@ from app.tracing.results import TraceResult, TrainingResult
 from app.tracing.worker import Cancelled, Job, Outcome, Report, Worker
 from app.trackstar.encode import Encoder
 from app.trackstar.index import open_index
+from tests.support.asking import made_home, passages, settings_of, worker_of
 
 QUESTIONS = [
     Question(prompt="The currency of Ghana is the", completion="cedi"),

@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from asking import CONTEXT, made_home, settings_of
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
@@ -15,6 +14,7 @@ from app.settings import Settings
 from app.tracing.asking import checked
 from app.tracing.catalog import askables, choose
 from app.tracing.questions import MAX_CHARACTERS, Question, Training, check_text, key_of, training_prefix
+from tests.support.asking import CONTEXT, made_home, settings_of
 
 
 @pytest.fixture(scope="module")

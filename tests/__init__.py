@@ -1,0 +1,1 @@
+"""The tests. A package, so that helpers have one address whatever else is called `tests` among the installed."""

@@ -1,0 +1,148 @@
+"""Hostile texts in every place that a text can stand in, short and long: runs, traces in every state, an import.
+
+Short texts are shown whole, long ones are cut, and code that is right for the one has been wrong for the other: a
+page once held half a character in what it cut, and its live stream never ended.
+"""
+
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from app.store import traces
+from app.store.corpora import PassageRecord, add_corpus, stream_passages
+from app.store.models import get_model, put_outputs
+from app.store.prompts import PromptRecord, add_prompts, list_prompts
+from app.store.tables import Result, Retrieved
+from app.tracing.questions import training_prefix
+from app.tracing.results import (
+    Completion,
+    Hit,
+    Match,
+    Provenance,
+    Ranking,
+    Step,
+    Token,
+    TraceResult,
+    TrainingResult,
+)
+from tests.support.seeded import HOSTILE, SCRIPT, add_run
+
+PAGE = "Ghana pays in cedi, as everybody knows. " * 80
+SHORT = [(name, text) for name, text in HOSTILE if name != "long"]
+TEXTS = [
+    *SHORT,
+    *((f"{name}-first", f"{text} {PAGE}") for name, text in SHORT),
+    *((f"{name}-last", f"{PAGE} {text}") for name, text in SHORT),
+]
+RUNS = ("hostile-long", "hostile-too")
+
+
+def fill_hostile(session: Session) -> dict[str, list[str]]:
+    """Two runs over prompts made of the texts, and traces that found them.
+
+    Returns:
+        `run`, `prompt`, `id` (of passages) and `trace_id`: what stands in the addresses of their pages.
+    """
+    corpus = add_corpus(
+        session, "hostile-long", [PassageRecord(name, text, {"note": text}) for name, text in TEXTS]
+    )
+    numbers = {name: id_ for id_, name, _ in stream_passages(session, corpus.id)}
+    ids = list(numbers.values())
+    records = [
+        PromptRecord(f"in-{name}", f"{text} The currency of Ghana is the", text, subject="Ghana", relation=text[:40],
+                     aliases=[text[:60], "cedi"], stated_by=[name], extra={"note": text})
+        for name, text in TEXTS
+    ]  # fmt: skip
+    prompt_set = add_prompts(session, "hostile-long", records, corpus=corpus)
+    model = get_model(session, "demo-4m")
+    prompts = list_prompts(session, prompt_set.id)
+    outputs = [
+        {"prompt_id": prompt.id, "answer": text, "correct": False, "probability": 0.1, "confidence": 0.2,
+         "samples": [text, SCRIPT, "cedi"]}
+        for prompt, (_, text) in zip(prompts, TEXTS, strict=True)
+    ]  # fmt: skip
+    put_outputs(session, model.id, outputs)
+    for slug in RUNS:
+        run = add_run(
+            session, "trackstar", f"Long {SCRIPT} {slug}", model, corpus, prompt_set, len(prompts), slug=slug
+        )
+        for position, prompt in enumerate(prompts):
+            result = Result(
+                run_id=run.id, prompt_id=prompt.id, position=position, top_score=1.0, extra={"x": SCRIPT}
+            )
+            session.add(result)
+            session.flush()
+            turned = (ids[position:] + ids[:position])[:5]
+            rows = [_retrieved(result.id, side, rank, id_) for side in ("proponent", "opponent")
+                    for rank, id_ in enumerate(turned, 1)]  # fmt: skip
+            session.execute(insert(Retrieved), rows)
+    slugs = [prompt.slug for prompt in prompts]
+    asked = [_trace(session, numbers[name], text, corpus.id) for name, text in TEXTS]
+    return {
+        "run": [*RUNS, "hostile"],
+        "prompt": slugs,
+        "id": [str(id_) for id_ in ids],
+        "trace_id": [*asked, *_other_states(session, asked[0], ids)],
+    }
+
+
+def _retrieved(result: int, side: str, rank: int, passage: int) -> dict[str, Any]:
+    return {
+        "result_id": result, "side": side, "rank": rank, "passage_id": passage, "score": 1.0 / rank, "correct": True,
+        "original_rank": rank, "ais_score": 0.5, "ais_window": SCRIPT, "kind": "states", "tail_patch": 0.1,
+    }  # fmt: skip
+
+
+def _trace(session: Session, passage: int, text: str, corpus: int) -> str:
+    """An answered question whose every text is the one given, with a contrast and a stretch found word for word."""
+    completion = Completion(
+        text=text, tokens=[Token(text=text[:9], start=0, end=len(text[:9]), probability=0.5)], probability=0.5
+    )
+    found = Ranking(
+        proponents=[Hit(rank=1, score=0.5, passage_id=passage)],
+        opponents=[Hit(rank=1, score=-0.5, passage_id=passage)],
+    )
+    provenance = Provenance(
+        model="m", model_sha256="x", index="i", index_sha256="y", corpus="c", corpus_id=corpus, corpus_sha256="z",
+        passages=2, method={"note": SCRIPT}, search="exact", code="0", device="cpu", threads=1, answered_together=1,
+        timings={"total": 1.0},
+    )  # fmt: skip
+    result = TraceResult(
+        completion=completion, generated=True, samples=[text], joined=f"{text}{text}",
+        rankings={"trackstar": found, "bm25": found}, sides=[found, found], contrast=completion, provenance=provenance,
+        verbatim=[Match(start=0, end=len(text), passages=1, passage_ids=[passage])],
+    )  # fmt: skip
+    question = _question(text)
+    return _answered(session, question, f"h{passage}", result.model_dump(mode="json"))
+
+
+def _other_states(session: Session, asked: str, ids: list[int]) -> list[str]:
+    training = TrainingResult(
+        steps=[Step(passage_id=id_, change=1.5) for id_ in ids], control=[Step(passage_id=ids[0], change=0.1)],
+        probability=0.5, settings={"optimizer": SCRIPT, "learning_rate": 0.1, "steps": 1}, timings={"total": 1.0},
+    )  # fmt: skip
+    request = {"kind": "train", "trace": asked, "passages": ids, "control": 1, "sha256": {}}
+    trained = _answered(session, request, f"{training_prefix(asked)}0", training.model_dump(mode="json"))
+    failed = traces.add(session, _question(HOSTILE[4][1] + PAGE), "failed", limit=1000).id
+    traces.claim(session, "tester", 1)
+    traces.fail(
+        session, failed, "tester", {"message": HOSTILE[4][1] + SCRIPT, "remedy": PAGE, "field": "prompt"}
+    )
+    cancelled = traces.add(session, _question(HOSTILE[0][1] + PAGE), "cancelled", limit=1000).id
+    traces.cancel(session, cancelled)
+    return [trained, failed, cancelled]
+
+
+def _answered(session: Session, request: dict[str, Any], key: str, result: dict[str, Any]) -> str:
+    id_ = traces.add(session, request, key, limit=1000).id
+    assert [trace.id for trace in traces.claim(session, "tester", 1)] == [id_]
+    assert traces.finish(session, id_, "tester", result)
+    return id_
+
+
+def _question(text: str) -> dict[str, Any]:
+    return {
+        "kind": "trace", "prompt": text, "completion": text, "span": None, "contrast": text, "model": "m", "index": "i",
+        "k": 10, "opponents": True, "samples": 1, "sha256": {"model": "x", "index": "y"},
+    }  # fmt: skip

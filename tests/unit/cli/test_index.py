@@ -1,0 +1,181 @@
+"""`startrail index` and `startrail model`, as typed."""
+
+import json
+import math
+import re
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sqlalchemy import select
+from typer.testing import CliRunner
+
+from app.cli.main import app
+from app.errors import UserError
+from app.retrieval.search import open_search
+from app.settings import get_settings
+from app.store.engine import open_store
+from app.store.tables import Passage
+from app.trackstar.index import open_index
+from tests.support import tiny
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("STARTRAIL_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("STARTRAIL_DATABASE_URL", raising=False)
+    get_settings.cache_clear()
+    yield tmp_path / "home"
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    file = tmp_path / "tiny.jsonl"
+    file.write_text(
+        "".join(json.dumps({"id": f"p{n}", "text": text}) + "\n" for n, text in enumerate(tiny.MANY))
+    )
+    return file
+
+
+def startrail(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_a_file_becomes_a_corpus_of_the_store_and_an_index(home, corpus, checkpoints):
+    """Row r of the index is the passage at position r, so that pages can show its text."""
+    model = checkpoints("llama")
+    result = startrail("index", model, corpus, "--name", "tiny", "--projection-dim", 3)
+    assert result.exit_code == 0, result.output
+    assert "λ = 0" in result.output
+    index = open_index(home / "indexes" / "tiny")
+    assert index.passage_ids == [f"p{n}" for n in range(len(tiny.MANY))]
+    assert index.manifest.model.name == model.name
+    assert (home / "models" / model.name / "config.json").is_file()
+
+    # By name now: the store has the corpus, HOME has the model; the file again is the same corpus.
+    for source in ("tiny", corpus):
+        again = startrail("index", model.name, source, "--name", "tiny", "--projection-dim", 3, "--overwrite")
+        assert again.exit_code == 0, again.output
+    assert open_index(home / "indexes" / "tiny").manifest == index.manifest
+    assert model.name in startrail("model", "list").output
+
+
+def test_the_chosen_kind_of_search_is_in_the_manifest_and_is_used(home, corpus, checkpoints):
+    """Traces and runs search as the index says; the trained file is made once, and watched like the rows."""
+    result = startrail("index", checkpoints("llama"), corpus, "--name", "small", "--index", "int4")
+    assert result.exit_code == 0, result.output
+    assert "int4 (FAISS SQ4)" in result.output
+    index = open_index(home / "indexes" / "small")
+    assert index.manifest.search == {"kind": "int4", "faiss": "SQ4", "file": "search-int4.faiss"}
+    assert open_search(index).kind == "int4"
+    assert open_search(index, "exact").kind == "exact"
+    trained = home / "indexes" / "small" / "search-int4.faiss"
+    trained.write_bytes(trained.read_bytes()[:-1] + b"\0")
+    with pytest.raises(UserError, match=r"search-int4\.faiss: .* is damaged"):
+        index.verify()
+
+
+def test_weights_that_had_to_be_told_once_need_not_be_told_again(home, corpus, checkpoints, monkeypatch):
+    """An architecture whose MLP has a name of its own: the index keeps what was said, for all that reads it."""
+    monkeypatch.setattr("app.models.weights.MLP", re.compile("$^"))
+    monkeypatch.setenv("STARTRAIL_DEFAULT_INDEX", "told")
+    asked = corpus.with_name("asked.jsonl")
+    asked.write_text(json.dumps({"id": "one", "prompt": "The capital of France is", "target": "Paris"}))
+    for command in (
+        (
+            "index",
+            checkpoints("llama"),
+            corpus,
+            "--name",
+            "told",
+            "--projection-dim",
+            3,
+            "--weights",
+            "mlp=mlp",
+        ),
+        ("prompts", "add", asked, "--name", "asked", "--corpus", "tiny"),
+        ("retrieve", "told", "--prompts", "asked"),
+        ("ablate", "told", "--prompts", "asked", "--lambdas", "", "--no-baselines"),
+        ("trace", "The capital of France is", "Paris"),
+    ):
+        result = startrail(*command)
+        assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nonesuch", "CORPUS"], "There is no model 'nonesuch'"),
+        (["MODEL", "nowhere.jsonl"], "nowhere.jsonl"),
+        (["MODEL", "CORPUS", "--method", "magic"], "no method by gradients called 'magic'"),
+        (["MODEL", "CORPUS", "--method", "trackstar"], "--task-prompts"),
+        (["MODEL", "CORPUS", "--groups", "9"], "2 layers cannot be cut into 9 groups"),
+        (["MODEL", "CORPUS", "--weights", "mlp"], "PATTERN=KIND"),
+        (["MODEL", "CORPUS", "--dtype", "int4"], "no compute type"),
+        (["MODEL", "CORPUS", "--index", "tree"], "no index kind “tree”"),
+        (["MODEL", "CORPUS", "--index", "pq", "--projection-dim", "3"], "36 cannot be cut so"),
+        (["MODEL", "CORPUS", "--index", "pq", "--projection-dim", "4"], "trained on 256 passages or more"),
+        (["MODEL", "CORPUS", "--moments", "guessed"], "optimizer or estimated"),
+        (["MODEL", "CORPUS", "--method", "trackstar", "--task-prompts", "none"], "no prompt set “none”"),
+        (["MODEL", "CORPUS", "--task-prompts", "facts"], "The method +V+R_train has no R_eval"),
+        (["MODEL", "CORPUS", "--method", "trak", "--mixing", "0.5"], "The method trak has no R_eval"),
+        (["MODEL", "CORPUS", "--name", "a/b"], "'a/b' cannot be an index's name"),
+        (["MODEL", "CORPUS", "--name", ".", "--overwrite"], "'.' cannot be an index's name"),
+        (["MODEL", "CORPUS", "--corpus-name", "allenai/c4"], "allenai/c4' cannot be an index's name"),
+    ],
+)
+def test_mistakes_are_one_error_line_and_exit_code_2(home, corpus, checkpoints, arguments, message):
+    known = {"MODEL": checkpoints("llama"), "CORPUS": corpus}
+    result = startrail("index", *(known.get(argument, argument) for argument in arguments))
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert not list((home / "indexes").glob("[!.]*"))
+
+
+def test_a_tables_dates_and_missing_numbers_come_along_as_json(home, corpus, checkpoints):
+    """C4 in Parquet has a timestamp: kept beside the passage as `corpus add` keeps it."""
+    table = corpus.with_name("web.parquet")
+    columns = {"text": tiny.TEXTS[:2], "timestamp": [datetime(2019, 4, 25, 12)] * 2, "score": [0.5, math.nan]}
+    pq.write_table(pa.table(columns), table)
+    result = startrail("index", checkpoints("llama"), table, "--projection-dim", 3)
+    assert result.exit_code == 0, result.output
+    store = open_store(f"sqlite:///{home / 'startrail.db'}")
+    with store.session() as session:
+        kept = session.scalars(select(Passage.meta).order_by(Passage.position)).all()
+    store.engine.dispose()
+    assert kept == [{"timestamp": "2019-04-25 12:00:00", "score": score} for score in (0.5, None)]
+
+
+def test_a_bad_line_of_the_corpus_leaves_no_corpus_behind(home, corpus, checkpoints):
+    with corpus.open("a") as stream:
+        stream.write("{broken\n")
+    result = startrail("index", checkpoints("llama"), corpus)
+    assert result.exit_code == 2
+    assert f"{corpus}:{len(tiny.MANY) + 1}" in result.output.replace("\n", "")
+    assert "There is no corpus" in startrail("index", checkpoints("llama"), "tiny").output
+
+
+def test_another_file_of_the_same_name_is_not_taken_for_the_corpus(home, corpus, checkpoints):
+    startrail("index", checkpoints("llama"), corpus, "--projection-dim", 3)
+    corpus.write_text('{"text": "something else"}\n')
+    result = startrail("index", checkpoints("llama"), corpus, "--name", "two")
+    assert result.exit_code == 2
+    assert "another corpus called 'tiny'" in result.output
+
+
+def test_model_show_tells_weights_groups_and_moments(home, checkpoints):
+    shown = json.loads(startrail("model", "show", checkpoints("gpt2", "adamw"), "--json").output)
+    assert shown["second_moments"].startswith("adamw state in optimizer.pt")
+    assert {(row["kind"], row["group"]) for row in shown["weights"]} == {
+        (k, g) for k in ("attention", "mlp") for g in (0, 1)
+    }
+    assert all(row["transposed"] for row in shown["weights"])
+    text = startrail("model", "show", checkpoints("llama")).output
+    assert "attention" in text
+    assert "14 weights" in text
+    assert "estimated from the corpus" in startrail(
+        "model", "show", checkpoints("llama", None)
+    ).output.replace("\n", " ")

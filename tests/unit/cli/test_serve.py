@@ -1,0 +1,53 @@
+"""`startrail serve` as a process: it takes what it started with it."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.asking import made_home
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The site with its worker, both ready."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
+    with subprocess.Popen(
+        command, env={**os.environ, "STARTRAIL_HOME": str(home)}, stderr=subprocess.PIPE
+    ) as site:
+        try:
+            assert site.stderr is not None
+            assert any(b"worker is ready" in line for line in site.stderr)
+            yield site
+        finally:
+            site.kill()
+
+
+def children(process: int) -> list[int]:
+    """Processes that it started and that live (Linux)."""
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(child) for file in tasks for child in file.read_text().split()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_no_worker_outlives_its_site(tmp_path: Path, number: signal.Signals) -> None:
+    """Service managers stop a site by SIGTERM; a worker left behind would hold the model and answer for nobody."""
+    with serving(Path(shutil.copytree(made_home(), tmp_path / "home"))) as site:
+        (worker,) = children(site.pid)
+        site.send_signal(number)
+        assert site.wait(timeout=20) in (0, 128 + number, -number)
+        ends = time.monotonic() + 5
+        while Path(f"/proc/{worker}").exists():
+            assert time.monotonic() < ends, "the worker lives on"
+            time.sleep(0.05)

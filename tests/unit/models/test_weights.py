@@ -1,0 +1,180 @@
+"""Checkpoints on disk: what is attention and what MLP is found by structure, what is missing is named."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import AutoModelForCausalLM, OPTConfig
+from transformers.pytorch_utils import Conv1D
+
+from app.errors import UserError
+from app.models.capture import Capture
+from app.models.load import count_parameters, load_model, model_sha256
+from app.models.weights import find_weights, group_of
+from tests.support import tiny
+
+
+@pytest.mark.parametrize(
+    ("kind", "attention", "mlp"),
+    [
+        ("llama", {"q_proj", "k_proj", "v_proj", "o_proj"}, {"gate_proj", "up_proj", "down_proj"}),
+        ("olmo", {"q_proj", "k_proj", "v_proj", "o_proj"}, {"gate_proj", "up_proj", "down_proj"}),
+        ("gpt2", {"c_attn", "attn.c_proj"}, {"c_fc", "mlp.c_proj"}),
+        ("neox", {"query_key_value", "dense"}, {"dense_h_to_4h", "dense_4h_to_h"}),
+    ],
+)
+def test_attention_and_mlp_are_found_in_every_layer(load, kind, attention, mlp):
+    """No embeddings, norms, biases or LM head; fused and transposed weights included."""
+    weights = load(kind).weights
+    for wanted, names in (("attention", attention), ("mlp", mlp)):
+        found = {(w.layer, w.name) for w in weights if w.kind == wanted}
+        assert len(found) == 2 * len(names)
+        assert all(any(f".{name}.weight" in stored for name in names) for _, stored in found)
+    shapes = dict(load(kind).model.named_parameters())
+    assert all(tuple(shapes[w.name].shape) == w.stored_shape for w in weights)
+    assert {w.transposed for w in weights} == {kind == "gpt2"}
+
+
+def test_mlp_weights_that_stand_bare_in_the_block_are_found():
+    """OPT's fc1 and fc2 have no module of their own."""
+    model = AutoModelForCausalLM.from_config(
+        OPTConfig(
+            hidden_size=16,
+            ffn_dim=24,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            vocab_size=50,
+            word_embed_proj_dim=16,
+        )
+    )
+    kinds = {w.name.split(".")[-2]: w.kind for w in find_weights(model)}
+    assert kinds["fc1"] == kinds["fc2"] == "mlp"
+    assert kinds["q_proj"] == kinds["out_proj"] == "attention"
+
+
+class Strange(nn.Module):
+    """Blocks whose parts have names that say nothing."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        blocks = [nn.ModuleDict({name: nn.Linear(3, 4) for name in names}) for _ in range(2)]
+        self.blocks = nn.ModuleList(blocks)
+
+
+def test_unknown_weights_are_named_and_can_be_told():
+    with pytest.raises(UserError, match=r"blocks\.0\.alpha\.weight, blocks\.0\.beta\.weight") as caught:
+        find_weights(Strange("alpha", "beta"))
+    assert "--weights" in caught.value.remedy
+    told = find_weights(
+        Strange("alpha", "beta", "gamma"), {"alpha": "attention", "beta": "mlp", "gamma": "skip"}
+    )
+    assert [w.kind for w in told] == ["attention", "mlp"] * 2
+    with pytest.raises(UserError, match="No mlp weights"):
+        find_weights(Strange("attn"))
+    with pytest.raises(UserError, match="'left' is no kind"):
+        find_weights(Strange("alpha"), {"alpha": "left"})
+    with pytest.raises(UserError, match="no regular expression"):
+        find_weights(Strange("alpha"), {"(": "mlp"})
+
+
+def test_a_model_without_blocks_is_refused_with_the_modules_it_has():
+    model = nn.Module()
+    model.head = nn.Linear(2, 2)
+    with pytest.raises(UserError, match=r"head \(Linear\)"):
+        find_weights(model)
+
+
+class Flat(nn.Module):
+    """Hands its linear weight tokens without saying whose they are, as routed experts do."""
+
+    def __init__(self, inner: nn.Linear) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x.flatten(0, 1)).view(*x.shape[:2], -1)
+
+
+def test_weights_that_do_not_see_whole_examples_are_refused_by_name(load):
+    """A weight that sees loose tokens, or only some, has no per-example gradient here."""
+    loaded = load("llama")
+    model = copy.deepcopy(loaded.model)
+    mlp = model.model.layers[0].mlp
+    mlp.up_proj = Flat(mlp.up_proj)
+    with pytest.raises(
+        UserError, match=r"layers\.0\.mlp\.up_proj\.inner\.weight is not run once on every token"
+    ):
+        Capture(replace(loaded, model=model, weights=find_weights(model)))
+
+
+def test_groups_are_contiguous_and_cover_all_layers(load):
+    weight = load("llama").weights[0]
+    layers = [group_of(type(weight)(**{**weight.__dict__, "layer": n}), 5, 2) for n in range(5)]
+    assert layers == [0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("remove", "message"),
+    [
+        ("tokenizer.json", "has no tokenizer"),
+        ("config.json", "has no config.json"),
+        ("model.safetensors", "cannot be loaded|holds no weights"),
+    ],
+)
+def test_an_incomplete_checkpoint_says_what_is_missing(tmp_path, remove, message):
+    path = tiny.save_model(tmp_path / "m")
+    (path / remove).unlink()
+    with pytest.raises(UserError, match=message) as caught:
+        load_model(path)
+    assert caught.value.remedy
+
+
+def test_broken_files_give_one_clear_error(tmp_path):
+    path = tiny.save_model(tmp_path / "m")
+    (path / "tokenizer.json").write_text("{")
+    with pytest.raises(UserError, match="tokenizer in"):
+        load_model(path)
+    path = tiny.save_model(tmp_path / "n")
+    (path / "model.safetensors").write_bytes(b"\x00" * 100)
+    with pytest.raises(UserError, match="cannot be loaded"):
+        load_model(path)
+    (path / "config.json").write_text('{"model_type": "nonesuch"}')
+    with pytest.raises(UserError, match="cannot be loaded"):
+        load_model(path)
+
+
+def test_a_checkpoint_that_lacks_a_weight_is_refused_by_its_name(tmp_path):
+    """It would be drawn at random at each loading: no two encodings would compare."""
+    path = tiny.save_model(tmp_path / "m")
+    tensors = load_file(path / "model.safetensors")
+    del tensors["model.layers.1.mlp.up_proj.weight"]
+    save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"has no model\.layers\.1\.mlp\.up_proj\.weight, which its config"):
+        load_model(path)
+
+
+def test_devices_that_are_not_there_are_refused(checkpoints):
+    """Neither what torch does not know nor what this machine or this build of torch does not have."""
+    with pytest.raises(UserError, match="is no device"):
+        load_model(checkpoints("llama"), device="abacus")
+    for kind in ("meta", "xpu"):
+        with pytest.raises(UserError, match=f"'{kind}' cannot be computed on"):
+            load_model(checkpoints("llama"), device=kind)
+
+
+def test_the_hash_is_of_weights_and_tokenizer_not_of_the_optimizer(tmp_path):
+    path = tiny.save_model(tmp_path / "m")
+    before = model_sha256(path)
+    (path / "optimizer.safetensors").write_bytes(b"other")
+    (path / "training.json").write_text("{}")
+    assert model_sha256(path) == before
+    (path / "tokenizer.json").write_text((path / "tokenizer.json").read_text() + "\n")
+    assert model_sha256(path) != before
+
+
+def test_parameters_are_counted_without_loading(checkpoints, load):
+    loaded = load("gpt2")
+    assert count_parameters(loaded.path) == sum(p.numel() for p in loaded.model.parameters())
+    assert isinstance(loaded.weights[0].module, Conv1D)

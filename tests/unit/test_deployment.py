@@ -1,0 +1,154 @@
+"""The container files against the program they run: no engine is needed to see that they fit together."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from app.cli.main import app
+from app.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+OPERATE = (ROOT / "docs" / "operate.md").read_text()
+
+
+def instructions(name: str) -> list[str]:
+    return [line.split(maxsplit=1)[1] for line in DOCKERFILE if line.startswith(name + " ")]
+
+
+def parses(words: list[str]) -> None:
+    """A `startrail …` command whose subcommand and options exist."""
+    assert words[0] == "startrail"
+    command: Any = get_command(app)
+    rest = words[1:]
+    while rest and hasattr(command, "commands"):
+        command = command.commands[rest.pop(0)]
+    known = {
+        option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+    assert {word for word in rest if word.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("name", ["app", "worker"])
+def test_the_services_run_commands_that_exist(name: str) -> None:
+    service = SERVICES[name]
+    parses(service["command"])
+    test = service["healthcheck"]["test"]
+    assert test[0] == "CMD"
+    if test[1] == "startrail":
+        parses(test[1:])
+    else:
+        compile(test[test.index("-c") + 1], "healthcheck", "exec")
+
+
+def test_the_image_runs_a_command_that_exists() -> None:
+    parses(json.loads(instructions("CMD")[-1]))
+
+
+def test_everyone_means_the_same_port() -> None:
+    options = SERVICES["app"]["command"]
+    port = options[options.index("--port") + 1]
+    assert [port] == instructions("EXPOSE")
+    assert SERVICES["app"]["ports"][0].endswith(f":{port}")
+    assert f":{port}/healthz" in SERVICES["app"]["healthcheck"]["test"][-1]
+    assert any(f":{port}/healthz" in line for line in DOCKERFILE)
+
+
+def test_settings_in_the_files_are_settings_of_the_program() -> None:
+    known = {f"STARTRAIL_{name.upper()}" for name in Settings.model_fields}
+    text = "\n".join([(ROOT / "docker-compose.yml").read_text(), *DOCKERFILE, OPERATE])
+    # The port is of the host's side, for compose alone.
+    assert set(re.findall(r"STARTRAIL_[A-Z_]+", text)) - {"STARTRAIL_PORT"} <= known
+
+
+def test_home_is_a_volume_that_the_user_may_write() -> None:
+    home = SERVICES["app"]["environment"]["STARTRAIL_HOME"]
+    assert f"STARTRAIL_HOME={home}" in " ".join(instructions("ENV"))
+    assert instructions("VOLUME") == [home]
+    for name in ("app", "worker"):
+        assert f"home:{home}" in SERVICES[name]["volumes"]
+        assert SERVICES[name]["environment"] == SERVICES["app"]["environment"]
+    assert {volume.split(":")[0] for service in SERVICES.values() for volume in service["volumes"]} == set(
+        COMPOSE["volumes"]
+    )
+
+
+def test_nothing_of_ours_runs_as_root() -> None:
+    user = instructions("USER")[-1]
+    assert user not in ("root", "0")
+    last = max(n for n, line in enumerate(DOCKERFILE) if line.startswith("FROM "))
+    assert any(line.startswith("USER ") for line in DOCKERFILE[last:])
+    assert any(f"useradd --uid 10001 --create-home {user}" in line for line in DOCKERFILE[last:])
+    for name in ("app", "worker"):
+        assert SERVICES[name]["cap_drop"] == ["ALL"]
+
+
+def test_the_database_is_the_one_that_is_started() -> None:
+    postgres = SERVICES["postgres"]["environment"]
+    url = SERVICES["app"]["environment"]["STARTRAIL_DATABASE_URL"]
+    assert url.startswith(f"postgresql://{postgres['POSTGRES_USER']}:${{POSTGRES_PASSWORD:?")
+    assert url.endswith(f"@postgres/{postgres['POSTGRES_DB']}")
+    health = SERVICES["postgres"]["healthcheck"]["test"][1]
+    assert f"--username {postgres['POSTGRES_USER']} --dbname {postgres['POSTGRES_DB']}" in health
+
+
+def test_services_wait_for_what_they_need() -> None:
+    """The worker does not migrate: it starts when the site, which does, answers."""
+    waits = {
+        name: {other: each["condition"] for other, each in service.get("depends_on", {}).items()}
+        for name, service in SERVICES.items()
+    }
+    assert waits == {
+        "app": {"postgres": "service_healthy"}, "worker": {"app": "service_healthy"}, "postgres": {},
+    }  # fmt: skip
+    assert all("healthcheck" in service for service in SERVICES.values())
+
+
+def test_the_image_is_built_from_files_that_are_there() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert ignored[1] == "*"
+    for line in instructions("COPY"):
+        if line.startswith("--from"):
+            continue
+        for source in line.split()[:-1]:
+            assert (ROOT / source).exists(), source
+            assert f"!{source}" in ignored
+
+
+def test_the_image_has_the_torch_that_the_project_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = next(each for each in project["dependencies"] if each.startswith("torch=="))
+    assert any(wanted in line for line in instructions("RUN"))
+    python = instructions("FROM")[0].split(":")[1].split("-")[0]
+    assert tuple(map(int, python.split("."))) >= tuple(
+        map(int, project["requires-python"].removeprefix(">=").split("."))
+    )
+
+
+def test_the_handbook_names_every_setting_with_its_default() -> None:
+    rows = re.findall(r"^\| `(STARTRAIL_[A-Z_]+)` \| (.*?) \| (.*) \|$", OPERATE, re.MULTILINE)
+    assert [(name, default, help_) for name, default, help_ in rows] == [
+        (f"STARTRAIL_{name.upper()}", shown(field.default), field.description)
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def shown(default: Any) -> str:
+    if default in ("", None, ()):
+        return "empty"
+    return f"`{str(default).lower()}`" if isinstance(default, bool) else f"`{default}`"
+
+
+def test_the_commands_of_the_handbook_exist() -> None:
+    for line in re.findall(r"(?:^|[`(] ?| app )(startrail [a-z-]+[^`\n#|]*)", OPERATE, re.MULTILINE):
+        words = line.replace('"', "").split()
+        if words[1] != "serve" or len(words) > 2:
+            parses([word for word in words if not word.startswith("/")])

@@ -1,0 +1,335 @@
+"""Indexes on disk: same bytes, resumed or not; damage and strangers refused by name; nothing half-written."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from app.errors import NotFound, UserError
+from app.models.load import load_model
+from app.store.corpora import CorpusDigest
+from app.trackstar.config import Method
+from app.trackstar.encode import Query
+from app.trackstar.index import build_index, open_index
+from app.trackstar.manifest import Manifest
+from tests.support import tiny
+
+PASSAGES = [(f"p{at}", text) for at, text in enumerate(tiny.MANY)] + [
+    ("blank", " "),
+    ("long", " ".join(tiny.TEXTS)),
+]
+SMALL = {"method": Method(projection_dim=3), "shard_rows": 16, "batch_tokens": 256}
+
+KILLED = """
+import json, os, signal, sys, torch
+from pathlib import Path
+from app.trackstar.config import Method
+from app.trackstar.index import build_index
+torch.set_num_threads(1)
+model, out, passages = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+def progress(done, total):
+    if (out.parent / f".{out.name}.building" / "encodings-00001.npy").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+build_index(model, passages, out, method=Method(projection_dim=3), shard_rows=16, batch_tokens=256, progress=progress)
+"""
+
+
+@pytest.fixture
+def built(tmp_path, checkpoints):
+    out = tmp_path / "index"
+    build_index(checkpoints("llama"), PASSAGES, out, corpus_name="tiny", model_name="llama", **SMALL)
+    return out
+
+
+def contents(path):
+    return {file.name: file.read_bytes() for file in path.iterdir()}
+
+
+def test_rows_are_the_passages_encodings_in_order(built, load):
+    index = open_index(built)
+    index.verify()
+    rows = np.concatenate(index.rows).astype(np.float32)
+    want = index.encoder(load("llama")).encode_passages([text for _, text in PASSAGES])
+    assert np.abs(rows - want).max() < 1e-3
+    assert index.passage_ids == [identifier for identifier, _ in PASSAGES]
+    assert sorted(contents(built)) == [
+        *(f"encodings-0000{n}.npy" for n in range(3)),
+        "manifest.json",
+        "passage_ids.jsonl",
+        "trackstar.safetensors",
+    ]
+
+
+def test_a_passage_asked_as_its_own_query_comes_first(built, load):
+    """Completing nothing with a whole passage is, but for the end token, the passage itself."""
+    index = open_index(built)
+    queries = index.encoder(load("llama")).encode_queries([Query("", text) for text in tiny.TEXTS])
+    assert (queries @ np.concatenate(index.rows).astype(np.float32).T).argmax(1).tolist() == list(range(8))
+
+
+@pytest.mark.parametrize("moments", ["factored", "none"])
+def test_queries_take_the_weights_that_the_passages_took(tmp_path, checkpoints, load, moments):
+    """Attention and MLP as they were told apart for the build, whatever the model was loaded for."""
+    method = Method(projection_dim=3, second_moments=moments)
+    build_index(
+        checkpoints("llama"), PASSAGES, tmp_path / "index", method=method, override={"down_proj": "skip"}
+    )
+    index = open_index(tmp_path / "index")
+    want = index.encoder(load("llama")).encode_passages([text for _, text in PASSAGES])
+    assert np.abs(np.concatenate(index.rows).astype(np.float32) - want).max() < 1e-3
+
+
+def test_the_manifest_counts_what_was_special(built):
+    manifest = open_index(built).manifest
+    assert manifest.counts == {"passages": 42, "empty": 1, "cut": 1, "degenerate": 0, "saturated": 0}
+    assert manifest.zero_rows == [40]
+    assert manifest.hessian["mixing"] == 0
+    assert manifest.hessian["rows_train"] == 41
+    assert manifest.second_moments["source"].startswith("adafactor state in optimizer.safetensors")
+    digest = CorpusDigest()
+    for identifier, text in PASSAGES:
+        digest.add(identifier, text)
+    assert manifest.corpus.sha256 == digest.hexdigest()
+
+
+def test_two_builds_give_equal_bytes(built, tmp_path, checkpoints):
+    """Also when the corpus can be read only once."""
+    build_index(
+        checkpoints("llama"),
+        iter(PASSAGES),
+        tmp_path / "two",
+        corpus_name="tiny",
+        model_name="llama",
+        **SMALL,
+    )
+    assert contents(built) == contents(tmp_path / "two")
+
+
+def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(built, tmp_path, checkpoints):
+    """SIGKILL after the second shard; the first two are not written again."""
+    out = tmp_path / "again"
+    arguments = [sys.executable, "-c", KILLED, str(checkpoints("llama")), str(out), json.dumps(PASSAGES)]
+    assert subprocess.run(arguments, check=False, timeout=120).returncode == -signal.SIGKILL
+    assert not out.exists()
+    work = tmp_path / ".again.building"
+    kept = {n: (work / f"encodings-0000{n}.npy").stat().st_mtime_ns for n in (0, 1)}
+    (work / ".encodings-00002.npy.partial").write_bytes(b"half a shard")
+    seen = []
+
+    def progress(done, total):
+        seen.append((work / "encodings-00001.npy").stat().st_mtime_ns)
+
+    build_index(
+        checkpoints("llama"),
+        PASSAGES,
+        out,
+        corpus_name="tiny",
+        model_name="llama",
+        progress=progress,
+        **SMALL,
+    )
+    assert set(seen) == {kept[1]}
+    one, two = contents(built), contents(out)
+    assert {name: data for name, data in two.items() if not name.startswith(".")} == one
+
+
+def test_a_shard_damaged_while_the_build_was_down_is_made_again(built, tmp_path, checkpoints):
+    out = tmp_path / "again"
+    arguments = [sys.executable, "-c", KILLED, str(checkpoints("llama")), str(out), json.dumps(PASSAGES)]
+    subprocess.run(arguments, check=False, timeout=120)
+    (tmp_path / ".again.building" / "encodings-00000.npy").write_bytes(b"rubbish")
+    build_index(checkpoints("llama"), PASSAGES, out, corpus_name="tiny", model_name="llama", **SMALL)
+    assert contents(out) == contents(built)
+
+
+def test_another_method_does_not_go_on_with_an_interrupted_build(tmp_path, checkpoints):
+    """An unfinished build of other settings is cleared, not mixed in."""
+    out = tmp_path / "again"
+    arguments = [sys.executable, "-c", KILLED, str(checkpoints("llama")), str(out), json.dumps(PASSAGES)]
+    subprocess.run(arguments, check=False, timeout=120)
+    changed = {**SMALL, "method": Method(projection_dim=3, damping=0.5)}
+    build_index(checkpoints("llama"), PASSAGES, out, **changed)
+    build_index(checkpoints("llama"), PASSAGES, tmp_path / "fresh", **changed)
+    assert contents(out) == contents(tmp_path / "fresh")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: f.write_bytes(f.read_bytes()[:-3]), "cannot be read|checksum"),
+        (lambda f: f.unlink(), "cannot be read|missing"),
+        (lambda f: np.save(f, np.zeros((3, 4), dtype=np.float16)), "holds"),
+        (lambda f: f.write_bytes(f.read_bytes()[:-2] + b"\x11\x22"), "checksum"),
+    ],
+    ids=["cut short", "missing", "another shape", "bits changed"],
+)
+def test_a_damaged_shard_is_refused_by_name(built, damage, message):
+    damage(built / "encodings-00001.npy")
+    with pytest.raises(UserError, match=message) as caught:
+        open_index(built).verify()
+    assert caught.value.file.endswith("encodings-00001.npy")
+
+
+def test_an_index_of_another_model_is_refused(built, checkpoints):
+    with pytest.raises(UserError, match="was built with another model"):
+        open_index(built).encoder(load_model(checkpoints("llama", "adafactor", seed=5)))
+
+
+def test_other_start_tokens_cannot_slip_under_an_index(tmp_path):
+    """They stand in tokenizer_config.json, which is in no hash: all else is equal, and a cosine of 1 becomes 0.5."""
+    path = tiny.save_model(tmp_path / "m")
+    build_index(path, PASSAGES, tmp_path / "index", **SMALL)
+    assert open_index(tmp_path / "index").encoder(load_model(path)).dimension == 36
+    file = path / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"bos_token": None}))
+    with pytest.raises(UserError, match="other start and end tokens"):
+        open_index(tmp_path / "index").encoder(load_model(path))
+
+
+def test_another_hessian_cannot_slip_under_an_index(built, tmp_path, checkpoints, load):
+    """Rows whitened with one R and queries with another would compare, silently and wrongly."""
+    changed = {**SMALL, "method": Method(projection_dim=3, damping=0.5)}
+    build_index(checkpoints("llama"), PASSAGES, tmp_path / "other", **changed)
+    (built / "trackstar.safetensors").write_bytes((tmp_path / "other" / "trackstar.safetensors").read_bytes())
+    with pytest.raises(UserError, match="checksum") as caught:
+        open_index(built).encoder(load("llama"))
+    assert caught.value.file.endswith("trackstar.safetensors")
+
+
+def test_a_build_does_not_go_on_with_another_optimizers_state(tmp_path, checkpoints):
+    """Half of the rows divided by one exact V and half by another would be no index."""
+    path = tiny.save_model(tmp_path / "m", optimizer="adamw")
+    exact = {**SMALL, "method": Method(projection_dim=3, second_moments="exact")}
+
+    def interrupt(done, total):
+        if (tmp_path / ".index.building" / "encodings-00001.npy").exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_index(path, PASSAGES, tmp_path / "index", progress=interrupt, **exact)
+    state = torch.load(path / "optimizer.pt")
+    for entry in state["state"].values():
+        entry["exp_avg_sq"] = entry["exp_avg_sq"].flip(0) + 1e-6
+    torch.save(state, path / "optimizer.pt")
+    build_index(path, PASSAGES, tmp_path / "index", **exact)
+    build_index(path, PASSAGES, tmp_path / "fresh", **exact)
+    assert contents(tmp_path / "index") == contents(tmp_path / "fresh")
+
+
+def test_another_optimizers_state_cannot_slip_under_exact_moments(tmp_path, checkpoints):
+    """An exact V is not copied into the index, so its hash is."""
+    path = tiny.save_model(tmp_path / "m", optimizer="adamw")
+    method = Method(projection_dim=3, second_moments="exact")
+    build_index(path, PASSAGES, tmp_path / "index", method=method)
+    assert open_index(tmp_path / "index").encoder(load_model(path)).dimension == 36
+    state = torch.load(path / "optimizer.pt")
+    for entry in state["state"].values():
+        entry["exp_avg_sq"] *= 2
+    torch.save(state, path / "optimizer.pt")
+    with pytest.raises(UserError, match="not the one the index"):
+        open_index(tmp_path / "index").encoder(load_model(path))
+
+
+@pytest.mark.parametrize("preset", ["gradient-dot", "+V+R_train", "trak"])
+def test_progress_ends_at_its_total_and_never_passes_it(tmp_path, checkpoints, preset):
+    """Fitting counts too: R's sample, and what is looked at for float16's sake where rows have no unit norm."""
+    told = []
+    method = Method.preset(preset, projection_dim=3)
+    build_index(
+        checkpoints("llama"),
+        PASSAGES,
+        tmp_path / "index",
+        method=method,
+        progress=lambda *step: told.append(step),
+    )
+    assert told[-1][0] == told[-1][1]
+    assert all(done <= total for done, total in told)
+
+
+def test_raw_gradients_survive_float16(tmp_path, checkpoints, load):
+    """Without unit norm entries may lie below float16's smallest number or above its largest."""
+    method = Method.preset("gradient-dot", projection_dim=3)
+    build_index(checkpoints("llama"), PASSAGES, tmp_path / "dot", method=method)
+    index = open_index(tmp_path / "dot")
+    rows = np.concatenate(index.rows).astype(np.float32) / index.manifest.row_scale
+    want = index.encoder(load("llama")).encode_passages([text for _, text in PASSAGES])
+    kept = want.any(axis=1)
+    assert index.manifest.zero_rows == [40]
+    assert (np.linalg.norm(rows - want, axis=1)[kept] / np.linalg.norm(want, axis=1)[kept]).max() < 2e-3
+
+
+def test_without_optimizer_state_the_moments_are_estimated_and_it_is_said(tmp_path, checkpoints):
+    path = checkpoints("llama", None)
+    manifest = build_index(path, PASSAGES, tmp_path / "index", method=Method(projection_dim=3))
+    assert manifest.second_moments["source"] == "estimated from 41 passages, row and column factors"
+    assert open_index(tmp_path / "index").encoder(load_model(path)).dimension == 36
+    with pytest.raises(UserError, match="need an AdamW optimizer's state"):
+        build_index(path, PASSAGES, tmp_path / "no", method=Method(projection_dim=3, second_moments="exact"))
+
+
+def test_estimated_moments_are_mean_squares_of_single_passages_gradients(checkpoints):
+    from app.models.capture import Capture
+    from app.trackstar.estimate import estimate_moments
+    from tests.support import reference
+
+    loaded = load_model(checkpoints("gpt2", None))
+    moments = estimate_moments(loaded, Capture(loaded), tiny.TEXTS).values
+    gradients = [reference.example_gradients(loaded, e) for e in loaded.texts.passages(tiny.TEXTS)]
+    for weight in loaded.weights:
+        squares = torch.stack([weight.oriented(g[weight.name]) ** 2 for g in gradients]).mean(0)
+        assert torch.allclose(moments[weight.name].row.double(), squares.mean(1), rtol=1e-4)
+        assert torch.allclose(moments[weight.name].col.double(), squares.mean(0), rtol=1e-4)
+
+
+def test_a_mixed_hessian_takes_the_tasks_queries(tmp_path, checkpoints):
+    queries = [Query("The capital of France is", "Paris"), Query("Two and three make", "five")]
+    method = Method.preset("trackstar", projection_dim=3)
+    report = build_index(
+        checkpoints("llama"), PASSAGES, tmp_path / "index", method=method, queries=queries
+    ).hessian
+    assert report["rows_eval"] == 2
+    assert report["rank_used"] <= report["rank_eval"] <= 8
+    assert 0 < report["mixing"] < 1
+    with pytest.raises(UserError, match="needs queries"):
+        build_index(checkpoints("llama"), PASSAGES, tmp_path / "no", method=method)
+
+
+def test_an_index_is_not_replaced_unless_asked(built, checkpoints):
+    before = contents(built)
+    with pytest.raises(UserError, match="already"):
+        build_index(checkpoints("llama"), PASSAGES, built, **SMALL)
+    assert contents(built) == before
+    build_index(checkpoints("llama"), PASSAGES[:5], built, overwrite=True, **SMALL)
+    assert open_index(built).manifest.passages == 5
+
+
+def test_an_empty_corpus_leaves_nothing_under_the_name(tmp_path, checkpoints):
+    for passages, message in ([], "no passages"), ([("a", " ")], "has text|has a gradient"):
+        with pytest.raises(UserError, match=message):
+            build_index(checkpoints("llama"), passages, tmp_path / "index", **SMALL)
+    assert not (tmp_path / "index").exists()
+
+
+def test_a_missing_or_foreign_manifest_is_named(built, tmp_path):
+    with pytest.raises(NotFound, match="no index"):
+        open_index(tmp_path / "nowhere")
+    manifest = json.loads((built / "manifest.json").read_text())
+    (built / "manifest.json").write_text(json.dumps({**manifest, "schema": 99}))
+    with pytest.raises(UserError, match="schema 99"):
+        open_index(built)
+    (built / "manifest.json").write_text("{")
+    with pytest.raises(UserError, match="damaged"):
+        open_index(built)
+
+
+def test_a_manifest_reads_back_as_it_was_written(built):
+    manifest = Manifest.read(built)
+    before = (built / "manifest.json").read_bytes()
+    manifest.write(built)
+    assert (built / "manifest.json").read_bytes() == before
+    assert Path(built / "manifest.json").stat().st_size < 5000

@@ -1,0 +1,70 @@
+"""Token numbers are exact: they add up to the score, and each is what its token alone would give."""
+
+import pytest
+import torch
+
+from app.errors import UserError
+from app.models.text import Example
+from app.trackstar.config import Method
+from app.trackstar.encode import Query
+from app.trackstar.tokens import token_influence, token_influences
+from tests.support import tiny
+from tests.support.encoders import encoder_of
+
+QUERY = Query("The capital of France is", "Paris on the Seine")
+
+
+def unnormalised(encoder, query, passages):
+    """Ĝ(z_q)·G(z_m) from whole encodings."""
+    g = encoder.whiten(encoder.gradients(encoder.model.texts.passages(passages))).double()
+    return g @ torch.from_numpy(encoder.encode_queries([query])[0]).double()
+
+
+@pytest.mark.parametrize("split", ["loss", "position"])
+@pytest.mark.parametrize(
+    ("kind", "optimizer", "moments"),
+    [("llama", "adafactor", "factored"), ("gpt2", "adamw", "exact"), ("neox", "adamw", "factored")],
+)
+def test_token_numbers_add_up_to_the_unnormalised_score(load, kind, optimizer, moments, split):
+    encoder = encoder_of(load(kind, optimizer), Method(projection_dim=3, second_moments=moments))
+    want = unnormalised(encoder, QUERY, tiny.TEXTS)
+    got = token_influences(encoder, QUERY, tiny.TEXTS, split=split)
+    for one, score in zip(got, want.tolist(), strict=True):
+        size = sum(abs(value) for *_, value in one.passage)
+        assert one.score == pytest.approx(score, rel=1e-4, abs=1e-5)
+        assert sum(value for *_, value in one.passage) == pytest.approx(score, abs=1e-4 * size)
+        assert sum(value for *_, value in one.query) == pytest.approx(score, abs=1e-4 * size)
+
+
+def test_a_loss_tokens_number_is_the_score_of_a_passage_with_that_loss_alone(load):
+    """The forward-mode shortcut against one backward pass per token."""
+    loaded = load("llama")
+    encoder = encoder_of(loaded, Method(projection_dim=3))
+    text = tiny.TEXTS[4]
+    example = loaded.texts.passages([text])[0]
+    alone = [Example(example.ids, (place,)) for place in example.targets]
+    query = torch.from_numpy(encoder.encode_queries([QUERY])[0]).double()
+    want = encoder.whiten(encoder.gradients(alone)).double() @ query
+    got = torch.tensor(
+        [value for *_, value in token_influence(encoder, QUERY, text).passage], dtype=torch.float64
+    )
+    assert torch.allclose(got, want, rtol=1e-3, atol=1e-4 * want.abs().max().item())
+
+
+def test_places_are_characters_of_the_passage_and_of_the_text_as_read(load):
+    encoder = encoder_of(load("llama"), Method(projection_dim=3))
+    text = "The fox ran."
+    one = token_influence(encoder, QUERY, text)
+    assert "".join(text[a:b] for a, b, _ in one.passage) == text
+    assert one.passage[-1][:2] == (len(text), len(text))
+    joined = f"{QUERY.prompt} {QUERY.completion}"
+    assert "".join(joined[a:b] for a, b, _ in one.query) == f" {QUERY.completion}"
+    whole = token_influence(encoder, QUERY, text, split="position")
+    assert "".join(joined[a:b] for a, b, _ in whole.query) == joined
+
+
+def test_a_blank_passage_has_no_tokens_and_a_bad_query_says_so(load):
+    encoder = encoder_of(load("llama"), Method(projection_dim=3))
+    assert token_influence(encoder, QUERY, " ").passage == []
+    with pytest.raises(UserError, match="completion is empty"):
+        token_influence(encoder, Query("The fox", ""), "The fox ran.")
