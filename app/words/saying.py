@@ -48,6 +48,22 @@ def signed(value: float | None, digits: int = 1) -> str:
     return "–" if value is None else f"{value:+,.{digits}f}".replace("-", "−")
 
 
+def points(change: float | None) -> str:
+    """Percentage points: `+3.1`, `−0.04`, `+2.1e−07`; only no change at all is `+0.0`."""
+    if change is None or change == 0 or abs(change) >= 0.05:
+        return signed(change)
+    return (
+        signed(change, 2 if abs(change) >= 0.005 else 3)
+        if abs(change) >= 5e-4
+        else f"{change:+.1e}".replace("-", "−")
+    )
+
+
+def chance(probability: float) -> str:
+    """A probability: `0.734`, `4.9e−10`; only an impossible one is `0.000`."""
+    return f"{probability:.1e}".replace("-", "−") if 0 < probability < 0.0005 else number(probability, 3)
+
+
 def counted(samples: list[str]) -> list[tuple[str, int]]:
     """Samples with how often each came, most frequent first, ties in order of coming."""
     counts: dict[str, int] = {}
@@ -70,6 +86,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "plural": plural,
     "number": number,
     "signed": signed,
+    "points": points,
+    "chance": chance,
     "counted": counted,
     "day": day,
 }

@@ -7,6 +7,8 @@ import pytest
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 
+from app.words.saying import points
+
 PROMPT = "/runs/trackstar/prompts/capital-china"
 EXAMPLES = (PROMPT, f"{PROMPT}?side=opponent", f"{PROMPT}?view=verbatim", "/runs/bm25/prompts/capital-china",
             "/runs/hostile/prompts/attack", "/runs/hostile/prompts/null", "/runs/hostile/prompts/bare")  # fmt: skip
@@ -39,7 +41,7 @@ def test_the_page_equals_its_twin_in_ids_order_and_numbers(client: TestClient, p
         assert links[0] == f"/passages/{card['passage_id']}"
         assert section.select_one(".rankbox .num").get_text() == minus(f"{card['score']:,.3f}")
         if card["tail_patch"] is not None:
-            assert minus(f"{card['tail_patch']:+.1f} pp") in section.get_text()
+            assert f"{points(card['tail_patch'])} pp" in section.get_text()
     assert [item["url"] for item in said["list"]] == [
         link["href"] for link in soup.select("aside .prompt-list a")
     ]
@@ -199,11 +201,11 @@ def test_the_front_page_tells_the_story_from_the_store(client: TestClient) -> No
         example = twin(client, story[part]["url"])
         assert example["method"] == method
         assert example["prompt"] == story["prompt"]
-        assert example["proponents"][0]["passage_id"] == story[part]["passage_id"]
-    assert story["influence"]["passage_id"] != story["attribution"]["passage_id"]
-    assert story["attribution"]["states"]
+        assert example["proponents"][0]["passage_id"] == story[part]["card"]["passage_id"]
+    assert story["influence"]["card"]["passage_id"] != story["attribution"]["card"]["passage_id"]
+    assert story["attribution"]["card"]["correct"]
     assert [p.get_text() for p in soup.select(".first .passage")] == [
-        story["attribution"]["text"], story["influence"]["text"],
+        story["attribution"]["card"]["text"], story["influence"]["card"]["text"],
     ]  # fmt: skip
     assert "move the model" in soup.select_one(".why").get_text()
     counts = {task["task"]: task["count"] for task in said["tasks"]}

@@ -22,7 +22,8 @@ from app.tracing.results import TraceResult
 from app.web.asking import trace_view
 from app.web.asking.changes import Changes, changes
 from app.web.asking.live import Live
-from app.web.asking.trace_view import Answer, Card, Stage
+from app.web.asking.trace_view import Answer, Stage
+from app.web.evidence.cards import Card
 from app.web.site import urls
 from app.web.site.body import build, read_form
 from app.web.site.context import Db

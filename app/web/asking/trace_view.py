@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.store.tables import Passage, Trace
 from app.tracing.results import Completion, Hit, Provenance, Ranking, TraceResult, TrainingResult
+from app.web.evidence.cards import Card, Elsewhere, Measured, make_card, with_shares, written
 from app.web.marking.highlight import Span, find
 from app.web.marking.overlap import rank_biased_overlap, shared
 from app.web.site import urls
@@ -30,21 +31,6 @@ class Stage(BaseModel):
     name: str
     label: str
     state: Literal["past", "now", "to come"]
-
-
-class Card(BaseModel):
-    """A passage that a method found. `share` is its score over the first's; `elsewhere` its rank by others."""
-
-    rank: int
-    score: float
-    share: float
-    passage_id: int
-    external_id: str
-    url: str
-    text: str
-    spans: list[Span]
-    elsewhere: dict[str, int | None] = {}
-    change: float | None = None  # percentage points after one training step
 
 
 class Column(BaseModel):
@@ -245,23 +231,28 @@ def _cards(
     others: Mapping[str, Mapping[int, int]],
     changes: Mapping[int, float],
 ) -> list[Card]:
-    first = max((abs(hit.score) for hit in hits), default=0.0) or 1.0
-    return [
-        Card(
-            rank=hit.rank,
-            score=hit.score,
-            share=abs(hit.score) / first,
-            passage_id=hit.passage_id,
-            external_id=texts[hit.passage_id].external_id,
-            url=urls.passage(hit.passage_id),
-            text=texts[hit.passage_id].text,
-            spans=[s for term, kind in terms for s in find(texts[hit.passage_id].text, [term.strip()], kind)],
-            elsewhere={name: places.get(hit.passage_id) for name, places in others.items()},
-            change=changes.get(hit.passage_id),
-        )
+    return with_shares(
+        _card(hit, texts[hit.passage_id], terms, others, changes.get(hit.passage_id))
         for hit in hits
         if hit.passage_id in texts
-    ]
+    )
+
+
+def _card(
+    hit: Hit,
+    passage: Passage,
+    terms: Sequence[tuple[str, str]],
+    others: Mapping[str, Mapping[int, int]],
+    change: float | None,
+) -> Card:
+    spans = [span for term, kind in terms for span in find(passage.text, [term.strip()], kind)]
+    said = Measured(rank=hit.rank, score=hit.score, tail_patch=change)
+    card = make_card(passage, said, written(passage.text, spans))
+    for name, places in others.items():
+        rank = places.get(hit.passage_id)
+        lower = rank - hit.rank if rank else 0
+        card.elsewhere.append(Elsewhere(name=name, label=method_label(name), rank=rank, lower=lower))
+    return card
 
 
 def _views(trace: Trace, result: TraceResult, view: str, since: str) -> list[View]:

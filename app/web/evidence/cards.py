@@ -1,20 +1,18 @@
-"""A retrieved passage as the page shows it: text, spans for the chosen view, type, scores, duplicates folded in."""
+"""A retrieved passage, as every page shows it: its text with marks, and what was measured of it for a prompt."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
 from app.store.examples import Example
-from app.store.tables import Retrieved
+from app.store.tables import Passage, Retrieved
 from app.web.evidence.shading import Token, shades
 from app.web.marking.highlight import Span, entities
 from app.web.marking.near import leaders
 from app.web.marking.verbatim import shared_spans
+from app.web.marking.window import window, within
 from app.web.site import urls
-
-LONG = 1_200  # characters from which a passage opens folded
-LEAD = 200  # characters kept before the part that matters
 
 KINDS = {
     "states": "States the fact",
@@ -27,6 +25,31 @@ KINDS = {
 }
 
 
+class Written(BaseModel):
+    """A passage's text and its marks. Of a long one, `lead` is the part from `open_from` to `open_to` shown first."""
+
+    text: str
+    spans: list[Span]
+    open_from: int
+    open_to: int
+    lead: str | None
+    lead_spans: list[Span]
+
+
+class Measured(BaseModel):
+    """What is known of a passage for one prompt; `tail_patch` in percentage points after one training step on it."""
+
+    rank: int
+    original_rank: int | None = None
+    score: float | None
+    correct: bool | None = None
+    kind: str | None = None
+    kind_label: str | None = None
+    ais_score: float | None = None
+    ais_window: str | None = None
+    tail_patch: float | None = None
+
+
 class Duplicate(BaseModel):
     """A passage all but equal to the one it is folded into."""
 
@@ -35,31 +58,28 @@ class Duplicate(BaseModel):
     url: str
 
 
-class Card(BaseModel):
-    """One retrieved passage. Of a long text, `lead` is the part from `open_from` to `open_to` shown first."""
+class Elsewhere(BaseModel):
+    """Where another list has the same passage: `rank` None where it does not, `lower` ranks further down than here."""
 
-    rank: int
-    original_rank: int | None
-    score: float | None
-    share: float
+    name: str
+    label: str
+    rank: int | None
+    lower: int = 0
+    anchor: str | None = None  # of the card there, on the same page
+
+
+class Card(Written, Measured):
+    """One retrieved passage. `share` is its score over the highest of its list; `only_here`: no other list has it."""
+
     passage_id: int
     external_id: str
     url: str
-    text: str
-    spans: list[Span]
-    open_from: int
-    open_to: int
-    lead: str | None
-    lead_spans: list[Span]
-    correct: bool | None
-    kind: str | None
-    kind_label: str | None
-    ais_score: float | None
-    ais_window: str | None
-    tail_patch: float | None
-    influences: int
-    tokens: list[Token]
-    duplicates: list[Duplicate]
+    share: float = 0.0
+    influences: int = 0
+    tokens: list[Token] = []
+    duplicates: list[Duplicate] = []
+    elsewhere: list[Elsewhere] = []
+    only_here: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,85 +99,96 @@ class Shown:
     most: float = 0.0
 
 
-def make_cards(example: Example, shown: Shown) -> list[Card]:
-    """The passages of an example in rank order, near-duplicates folded into the first of their kind."""
-    rows = example.retrieved
-    top = max((abs(row.score) for row in rows if row.score is not None), default=0.0)
-    cards: dict[int, Card] = {}
-    for at, (row, leader) in enumerate(zip(rows, leaders([row.passage.text for row in rows]), strict=True)):
-        if leader == at:
-            cards[at] = _card(row, example, shown, top)
-        else:
-            duplicate = Duplicate(passage_id=row.passage_id, rank=row.rank, url=urls.passage(row.passage_id))
-            cards[leader].duplicates.append(duplicate)
-    return list(cards.values())
-
-
-def _card(row: Retrieved, example: Example, shown: Shown, top: float) -> Card:
-    text = row.passage.text
-    spans = _spans(text, example, shown, row)
-    start, end = _window(text, spans or _entities(text, example, row))
+def written(text: str, spans: list[Span], around: Sequence[Span] = ()) -> Written:
+    """A text with `spans` marked, opened at them; at `around` where there are none."""
+    start, end = window(text, spans or around)
     folded = (start, end) != (0, len(text))
-    return Card(
-        rank=row.rank,
-        original_rank=row.original_rank,
-        score=row.score,
-        share=abs(row.score) / top if row.score is not None and top else 0.0,
-        passage_id=row.passage_id,
-        external_id=row.passage.external_id,
-        url=urls.passage(row.passage_id),
+    return Written(
         text=text,
         spans=spans,
         open_from=start,
         open_to=end,
         lead=text[start:end] if folded else None,
-        lead_spans=[
-            Span(start=s.start - start, end=s.end - start, kind=s.kind)
-            for s in spans
-            if folded and start <= s.start and s.end <= end
-        ],
-        correct=row.correct,
-        kind=row.kind,
-        kind_label=KINDS.get(row.kind, row.kind) if row.kind else "States the fact" if row.correct else None,
-        ais_score=row.ais_score,
-        ais_window=row.ais_window,
-        tail_patch=row.tail_patch,
-        influences=shown.influences.get(row.passage_id, 0),
-        tokens=shown.tokens.get(row.passage_id, []),
-        duplicates=[],
+        lead_spans=within(spans, start, end) if folded else [],
     )
 
 
-def _spans(text: str, example: Example, shown: Shown, row: Retrieved) -> list[Span]:
-    prompt = example.prompt
-    if shown.view == "plain":
-        return []
-    if shown.view == "tokens":
-        return shades(text, shown.tokens.get(row.passage_id, []), shown.most)
-    if shown.view == "verbatim":
-        return shared_spans(text, f"{prompt.text} {prompt.target}")
-    return _entities(text, example, row)
+def measured(row: Retrieved) -> Measured:
+    """What the store knows of one retrieved row."""
+    return Measured(
+        rank=row.rank,
+        original_rank=row.original_rank,
+        score=row.score,
+        correct=row.correct,
+        kind=row.kind,
+        kind_label=KINDS.get(row.kind, row.kind) if row.kind else KINDS["states"] if row.correct else None,
+        ais_score=row.ais_score,
+        ais_window=row.ais_window,
+        tail_patch=row.tail_patch,
+    )
 
 
-def _entities(text: str, example: Example, row: Retrieved) -> list[Span]:
+def make_card(passage: Passage, said: Measured, shown: Written) -> Card:
+    """The card of a passage, of which `said` was measured and whose text is `shown`."""
+    return Card(
+        **said.model_dump(),
+        **{name: getattr(shown, name) for name in Written.model_fields},
+        passage_id=passage.id,
+        external_id=passage.external_id,
+        url=urls.passage(passage.id),
+    )
+
+
+def with_shares(cards: Iterable[Card]) -> list[Card]:
+    """The cards of one list with `share` filled in."""
+    listed = list(cards)
+    top = max((abs(card.score) for card in listed if card.score is not None), default=0.0)
+    for card in listed:
+        card.share = abs(card.score) / top if card.score is not None and top else 0.0
+    return listed
+
+
+def folded(cards: Sequence[Card]) -> list[Card]:
+    """The cards in their order, near-duplicates folded into the first of their kind."""
+    kept: dict[int, Card] = {}
+    for at, (card, leader) in enumerate(zip(cards, leaders([card.text for card in cards]), strict=True)):
+        if leader == at:
+            kept[at] = card
+        else:
+            duplicate = Duplicate(passage_id=card.passage_id, rank=card.rank, url=card.url)
+            kept[leader].duplicates.append(duplicate)
+    return list(kept.values())
+
+
+def cards_of(example: Example, shown: Shown) -> list[Card]:
+    """The passages of an example in rank order, near-duplicates folded."""
+    cards = []
+    for row in example.retrieved:
+        said = measured(row)
+        text = row.passage.text
+        names = _entity_spans(text, example, said.ais_window)
+        tokens = shown.tokens.get(row.passage_id, [])
+        card = make_card(row.passage, said, written(text, _spans(text, example, shown, names, tokens), names))
+        card.influences = shown.influences.get(row.passage_id, 0)
+        card.tokens = tokens
+        cards.append(card)
+    return folded(with_shares(cards))
+
+
+def _entity_spans(text: str, example: Example, ais_window: str | None) -> list[Span]:
+    """Where subject and target of the example's prompt stand, and the part that an entailment model liked best."""
     prompt = example.prompt
     found = entities(text, prompt.subject, [prompt.target, *prompt.aliases])
-    if row.ais_window and (at := text.find(row.ais_window)) >= 0:
-        found.append(Span(start=at, end=at + len(row.ais_window), kind="window"))
+    if ais_window and (at := text.find(ais_window)) >= 0:
+        found.append(Span(start=at, end=at + len(ais_window), kind="window"))
     return found
 
 
-def _window(text: str, spans: Sequence[Span]) -> tuple[int, int]:
-    """The part of a long text to show first: where the marked words stand closest together."""
-    if len(text) <= LONG:
-        return 0, len(text)
-    best, most = 0, 0
-    for span in spans[:500]:
-        start = max(0, span.start - LEAD)
-        kinds = {s.kind for s in spans if start <= s.start and s.end <= start + LONG}
-        if len(kinds) > most:
-            best, most = start, len(kinds)
-    if best:  # begin at a word
-        space = text.find(" ", best, best + 40)
-        best = space + 1 if space >= 0 else best
-    return best, min(len(text), best + LONG)
+def _spans(text: str, example: Example, shown: Shown, names: list[Span], tokens: list[Token]) -> list[Span]:
+    if shown.view == "plain":
+        return []
+    if shown.view == "tokens":
+        return shades(text, tokens, shown.most)
+    if shown.view == "verbatim":
+        return shared_spans(text, f"{example.prompt.text} {example.prompt.target}")
+    return names

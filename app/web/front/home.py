@@ -13,6 +13,7 @@ from app.store.tables import Retrieved, Run
 from app.store.tally import tallies
 from app.web.browsing.asked import Asked
 from app.web.browsing.listing import Item, item
+from app.web.evidence.cards import Card, make_card, measured, written
 from app.web.marking.highlight import Span, entities
 from app.web.site import urls
 from app.web.site.context import Config, Db
@@ -40,13 +41,7 @@ class First(BaseModel):
     name: str
     method: str
     url: str
-    passage_id: int
-    text: str
-    spans: list[Span]
-    score: float | None
-    states: bool | None
-    kind: str | None
-    tail_patch: float | None
+    card: Card
 
 
 class StoryPart(BaseModel):
@@ -133,18 +128,15 @@ def _story(session: Session, runs: list[Run]) -> StoryPart | None:
     targets = [prompt.target, *prompt.aliases]
 
     def first(run: Run, row: Retrieved) -> First:
+        text = row.passage.text
         return First(
             run=run.slug,
             name=run.name,
             method=run.method,
             url=urls.example(run.slug, prompt.slug),
-            passage_id=row.passage_id,
-            text=row.passage.text,
-            spans=entities(row.passage.text, prompt.subject, targets),
-            score=row.score,
-            states=row.correct,
-            kind=row.kind,
-            tail_patch=row.tail_patch,
+            card=make_card(
+                row.passage, measured(row), written(text, entities(text, prompt.subject, targets))
+            ),
         )
 
     return StoryPart(

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from app.errors import UserError
 from app.store import compare as ask
 from app.store.tables import Prompt, Retrieved, Run
-from app.web.marking.excerpts import excerpt
+from app.web.evidence.cards import Card, Elsewhere, make_card, measured, with_shares, written
 from app.web.marking.highlight import Span, entities
 from app.web.marking.overlap import rank_biased_overlap, shared
 from app.web.reading.bump import Bump, bump
@@ -35,32 +35,6 @@ class RunLink(BaseModel):
     change_url: str | None = None  # without it, or with it
 
 
-class Elsewhere(BaseModel):
-    """Where the same passage stands in another run; rank None where that run did not retrieve it."""
-
-    letter: str
-    name: str
-    rank: int | None
-    lower: int = 0  # so many ranks lower there than here; negative: higher
-
-
-class Proponent(BaseModel):
-    """One passage of one column."""
-
-    rank: int
-    score: float | None
-    passage_id: int
-    url: str
-    text: str  # the part of it that matters
-    spans: list[Span]
-    cut: bool  # the passage has more text
-    stated: bool | None
-    ais: float | None
-    tail_patch: float | None
-    only_here: bool
-    elsewhere: list[Elsewhere]
-
-
 class Side(BaseModel):
     """One run's column."""
 
@@ -73,7 +47,7 @@ class Side(BaseModel):
     first_correct_rank: int | None = None
     retrieved: int = 0
     only_here: int = 0  # of the first `depth`
-    proponents: list[Proponent] = []
+    proponents: list[Card] = []
 
 
 class Pair(BaseModel):
@@ -133,13 +107,13 @@ def load(session: Session, slug: str, names: Sequence[str], depth: int) -> Compa
         without = [name for name in names if name != column.run.slug]
         if at and len(without) > 1:  # the first run gives the prompt its name in the address
             link.change_url = urls.compare(slug, without, depth)
-        passages = [
-            _proponent(row, key, at, runs, places, prompt)
+        passages = with_shares(
+            _proponent(row, key, at, runs, places, prompt, depth)
             for row, key in zip(rows[column.result.id] if column.result else [], rankings[at], strict=False)
-        ]
+        )
         sides.append(_side(column, at, link, passages, len(rankings[at])))
     drawn = [
-        [(key, p.stated, p.only_here) for key, p in zip(ranking, side.proponents, strict=False)]
+        [(key, p.correct, p.only_here) for key, p in zip(ranking, side.proponents, strict=False)]
         for ranking, side in zip(rankings, sides, strict=True)
     ]
     return ComparePage(
@@ -181,7 +155,7 @@ def _keys(session: Session, runs: Sequence[Run], results: Sequence[int]) -> dict
     return {id_: [key[0] if one_corpus else key[1] for key in ranking] for id_, ranking in lists.items()}
 
 
-def _side(column: ask.Column, at: int, link: RunLink, passages: list[Proponent], retrieved: int) -> Side:
+def _side(column: ask.Column, at: int, link: RunLink, passages: list[Card], retrieved: int) -> Side:
     return Side(
         letter=LETTERS[at],
         run=link,
@@ -203,30 +177,25 @@ def _proponent(
     runs: Sequence[Run],
     places: Sequence[dict[int | str, int]],
     prompt: Prompt,
-) -> Proponent:
-    elsewhere = []
+    depth: int,
+) -> Card:
+    text = row.passage.text
+    spans = entities(text, prompt.subject, [prompt.target, *prompt.aliases])
+    card = make_card(row.passage, measured(row), written(text, spans))
     for other, place in enumerate(places):
         if other != at:
             rank = place.get(key)
-            lower = rank - row.rank if rank else 0
-            elsewhere.append(Elsewhere(letter=LETTERS[other], name=runs[other].name, rank=rank, lower=lower))
-    shown = excerpt(
-        row.passage.text, entities(row.passage.text, prompt.subject, [prompt.target, *prompt.aliases])
-    )
-    return Proponent(
-        rank=row.rank,
-        score=row.score,
-        passage_id=row.passage_id,
-        url=urls.passage(row.passage_id),
-        text=shown.text,
-        spans=shown.spans,
-        cut=shown.cut,
-        stated=row.correct,
-        ais=row.ais_score,
-        tail_patch=row.tail_patch,
-        only_here=all(e.rank is None for e in elsewhere),
-        elsewhere=elsewhere,
-    )
+            card.elsewhere.append(
+                Elsewhere(
+                    name=runs[other].slug,
+                    label=runs[other].name,
+                    rank=rank,
+                    lower=rank - row.rank if rank else 0,
+                    anchor=f"{LETTERS[other]}{rank}" if rank and rank <= depth else None,
+                )
+            )
+    card.only_here = all(each.rank is None for each in card.elsewhere)
+    return card
 
 
 def _pair(runs: Sequence[Run], rankings: Sequence[list[int | str]], a: int, b: int, depth: int) -> Pair:

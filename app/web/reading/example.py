@@ -15,7 +15,7 @@ from app.store.runs import get_run, sibling_runs
 from app.tracing.asking import shade
 from app.web.browsing.asked import Asked, AskedQuery
 from app.web.browsing.listing import Item, item, none_states
-from app.web.evidence.cards import Card, Shown, make_cards
+from app.web.evidence.cards import Card, Shown, cards_of
 from app.web.evidence.shading import SHOWN as SHADED
 from app.web.evidence.shading import TokenInfluence, can_shade, shading_of, token_influence
 from app.web.marking.highlight import Span, entities
@@ -167,7 +167,7 @@ def _page(
     counts = influence_counts(session, run.id, [row.passage_id for row in example.retrieved])
     ask_url = urls.token_influence(run.slug, prompt.slug, side=state["side"])
     shading, tokens = token_influence(session, settings, example, ask_url) if view == "tokens" else (None, {})
-    cards = make_cards(example, Shown(view, counts, tokens, shading.most if shading else 0.0))
+    cards = cards_of(example, Shown(view, counts, tokens, shading.most if shading else 0.0))
     filters = asked.filters()
     total = browse.count(session, run, filters)
     few = browse.is_few(run, total, sum(NEARBY))

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from app.store.examples import get_passage, influence_by_run, influences, stated_facts
 from app.store.tables import Prompt
 from app.web.browsing.asked import FAR
+from app.web.evidence.cards import Measured, Written, measured, written
 from app.web.marking.highlight import Span, find
 from app.web.site import urls
 from app.web.site.context import Db
@@ -19,14 +20,10 @@ router = APIRouter()
 SHOWN = 50
 
 
-class Influence(BaseModel):
+class Influence(Measured):
     """One prompt for which the passage was retrieved."""
 
     side: str
-    rank: int
-    score: float | None
-    correct: bool | None
-    tail_patch: float | None
     run: str
     run_name: str
     prompt: str
@@ -53,16 +50,14 @@ class Stated(BaseModel):
     url: str | None
 
 
-class PassagePage(BaseModel):
-    """The page."""
+class PassagePage(Written):
+    """The page. It shows the whole text, however long: other pages lead here for that."""
 
     title: str
     id: int
     external_id: str
     corpus: str
     position: int
-    text: str
-    spans: list[Span]
     meta: dict[str, Any]
     states: list[Stated]
     runs: list[RunCount]
@@ -95,8 +90,7 @@ def passage_page(
         external_id=passage.external_id,
         corpus=passage.corpus.name,
         position=passage.position,
-        text=passage.text,
-        spans=_spans(passage.text, stated),
+        **dict(written(passage.text, _spans(passage.text, stated))),
         meta=passage.meta,
         states=[Stated(prompt=each.text, target=each.target, url=places.get(each.id)) for each in stated],
         runs=[
@@ -111,11 +105,8 @@ def passage_page(
         ],
         influences=[
             Influence(
+                **measured(row).model_dump(),
                 side=row.side,
-                rank=row.rank,
-                score=row.score,
-                correct=row.correct,
-                tail_patch=row.tail_patch,
                 run=of_run.slug,
                 run_name=of_run.name,
                 prompt=prompt.text,

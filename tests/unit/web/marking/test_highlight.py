@@ -4,7 +4,6 @@ from bs4 import BeautifulSoup
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.web.marking.excerpts import excerpt
 from app.web.marking.highlight import Span, entities, find, mark
 
 TEXTS = st.text(st.characters(exclude_characters="\r"), max_size=80)  # HTML itself reads \r\n as \n
@@ -60,13 +59,3 @@ def test_the_longest_term_wins_and_only_whole_words_count() -> None:
 def test_terms_are_text_and_not_patterns() -> None:
     assert [s.start for s in find("what is 1+1? (1+1)", ["1+1"], "subject")] == [8, 14]
     assert len(entities("C++ and c++", "C++", ["(a|b)*"])) == 2
-
-
-@given(TEXTS, SPANS, st.integers(5, 40))
-def test_an_excerpt_is_a_piece_of_the_text_with_its_spans(text: str, spans: list[Span], size: int) -> None:
-    spans = [s for s in spans if 0 <= s.start < s.end <= len(text)]
-    cut = excerpt(text, spans, size)
-    piece = cut.text.removeprefix("…") if cut.cut else cut.text
-    assert piece in text
-    for span in cut.spans:
-        assert cut.text[span.start : span.end] in text

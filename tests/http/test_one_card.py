@@ -1,0 +1,166 @@
+"""The same retrieved passage looks the same wherever it is shown: one window, the same marks, on every page."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup, Tag
+from fastapi.testclient import TestClient
+from seeded import add_run
+from sites import site, store_of
+from sqlalchemy.orm import Session
+
+from app.store.corpora import PassageRecord, add_corpus, stream_passages
+from app.store.engine import open_store
+from app.store.models import put_outputs, register_model
+from app.store.prompts import PromptRecord, add_prompts, list_prompts
+from app.store.tables import Result, Retrieved, Trace, now
+from app.tracing.results import Completion, Hit, Provenance, Ranking, Token, TraceResult
+from app.web.marking.window import SIZE
+
+MENU = "Menu. Home. About us. Subscribe to our newsletter today. "
+KANA = "お知らせ一覧会社概要採用情報よくある質問お問い合わせ"  # no spaces anywhere
+SAID = "In Ghana people pay in cedi. "
+TEXTS = {
+    "beginning": SAID + MENU * 60,
+    "middle": MENU * 40 + SAID + "Footer and links. " * 60,
+    "end": MENU * 40 + SAID,
+    "several": MENU * 20 + "Ghana. " + MENU * 20 + "cedi. " + MENU * 20 + SAID + MENU * 30,
+    "unbroken": KANA * 40 + "「Ghana cedi」" + KANA * 40,
+    "unmarked": MENU * 40,
+    "short": SAID,
+    "little-too-long": MENU * (SIZE // len(MENU)) + SAID,
+}
+LONG = [name for name, text in TEXTS.items() if len(text) > 2 * SIZE]
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """Two runs and a trace that retrieved the same passages for the same prompt."""
+    home = tmp_path_factory.mktemp("one-card")
+    url = f"sqlite:///{home / 'startrail.db'}"
+    store = open_store(url, migrate=True)
+    with store.session() as session:
+        fill(session)
+    store.engine.dispose()
+    with site(url, Path(home)) as opened:
+        yield opened
+        store_of(opened).engine.dispose()
+
+
+def fill(session: Session) -> None:
+    corpus = add_corpus(session, "c", [PassageRecord(name, text) for name, text in TEXTS.items()])
+    ids = [id_ for id_, _, _ in stream_passages(session, corpus.id)]
+    prompts = add_prompts(
+        session, "p", [PromptRecord("q", "The currency of Ghana is the", "cedi", subject="Ghana")]
+    )
+    model = register_model(session, "m")
+    prompt = list_prompts(session, prompts.id)[0]
+    put_outputs(session, model.id, [{"prompt_id": prompt.id, "answer": "cedi", "correct": True}])
+    for method, order in (("trackstar", ids), ("bm25", ids[::-1])):
+        run = add_run(session, method, method, model, corpus, prompts, 1, slug=method)
+        result = Result(run_id=run.id, prompt_id=prompt.id, position=0)
+        session.add(result)
+        session.flush()
+        for rank, id_ in enumerate(order, 1):
+            session.add(
+                Retrieved(result_id=result.id, side="proponent", rank=rank, passage_id=id_, score=1 / rank,
+                          tail_patch=1.5, correct=True)
+            )  # fmt: skip
+    session.add(trace(ids, corpus.id))
+
+
+def trace(ids: list[int], corpus_id: int) -> Trace:
+    completion = Completion(
+        text=" cedi", tokens=[Token(text=" cedi", start=0, end=5, probability=0.5)], probability=0.5
+    )
+    hits = [Hit(rank=rank, score=1 / rank, passage_id=id_) for rank, id_ in enumerate(ids, 1)]
+    made = Provenance(
+        model="m", model_sha256="x", index="i", index_sha256="y", corpus="c", corpus_id=corpus_id,
+        corpus_sha256="z", passages=len(ids), method={}, search="exact", code="0", device="cpu", threads=1,
+        answered_together=1, timings={"total": 1.0},
+    )  # fmt: skip
+    result = TraceResult(
+        completion=completion, generated=False, joined="The currency of Ghana is the cedi",
+        rankings={"trackstar": Ranking(proponents=hits)}, provenance=made,
+    )  # fmt: skip
+    request = {
+        "kind": "trace", "prompt": "The currency of Ghana is the", "completion": " cedi", "span": None,
+        "contrast": None, "model": "m", "index": "i", "k": 10, "opponents": False, "samples": 0,
+        "sha256": {"model": "x", "index": "y"},
+    }  # fmt: skip
+    return Trace(
+        id="cccccccccccc", status="done", stage="done", request=request, request_key="k" * 60,
+        result=result.model_dump(mode="json"), started_at=now(), finished_at=now(),
+    )  # fmt: skip
+
+
+def cards_on(reader: TestClient, path: str) -> dict[str, dict[str, Any]]:
+    """The cards of a page's twin by the passage's own id."""
+    said = reader.get(path.replace("?", ".json?") if "?" in path else f"{path}.json").json()
+    sides = said["sides"] if "sides" in said and path.startswith("/compare") else [said]
+    return {card["external_id"]: card for side in sides for card in side["proponents"]}
+
+
+def shown_at(reader: TestClient, path: str, passage_id: int) -> Tag:
+    """What of a passage stands on a page before anything is unfolded."""
+    page = BeautifulSoup(reader.get(path).text, "html.parser")
+    card = page.select_one(f'.meta a[href="/passages/{passage_id}"]').find_parent(["section", "li"])
+    return card.select_one(".passage")
+
+
+PAGES = ("/runs/trackstar/prompts/q", "/traces/cccccccccccc", "/compare/q?runs=trackstar,bm25")
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_long_passage_opens_at_its_marks_and_alike_on_every_page(reader: TestClient, name: str) -> None:
+    """1,204 characters with marks stood on one page, the first 602 without any on another."""
+    windows = []
+    for path in PAGES:
+        card = cards_on(reader, path)[name]
+        windows.append((card["open_from"], card["open_to"]))
+        lead = shown_at(reader, path, card["passage_id"])
+        assert lead.get_text().strip("… ") == card["lead"].strip()
+        marks = " ".join(mark.get_text() for mark in lead.select("mark"))
+        assert ("cedi" in marks) == (name != "unmarked"), path
+    example, asked, compared = windows
+    assert example == compared
+    if name != "several":  # nobody told the trace what its subject is: only the answer is marked there
+        assert abs(asked[0] - example[0]) < len(SAID)
+
+
+def test_only_what_is_long_is_folded(reader: TestClient) -> None:
+    for path in PAGES:
+        for name, card in cards_on(reader, path).items():
+            assert (card["lead"] is not None) == (name in LONG), (path, name)
+            if name in LONG:
+                assert SIZE * 0.8 <= len(card["lead"]) <= SIZE
+
+
+def test_the_passages_own_page_shows_all_of_it_with_its_window_in_the_twin(reader: TestClient) -> None:
+    """Other pages lead there for the whole text."""
+    card = cards_on(reader, PAGES[0])["middle"]
+    page = BeautifulSoup(reader.get(card["url"]).text, "html.parser")
+    assert page.select_one("blockquote").get_text() == TEXTS["middle"]
+    said = reader.get(f"{card['url']}.json").json()
+    assert {"text", "spans", "open_from", "open_to", "lead", "lead_spans"} <= said.keys()
+    assert {each["tail_patch"] for each in said["influences"]} == {1.5}
+
+
+def test_the_front_page_shows_the_same_card(reader: TestClient) -> None:
+    story = reader.get("/index.json").json()["story"]
+    for part, run in (("influence", "trackstar"), ("attribution", "bm25")):
+        first = next(iter(cards_on(reader, f"/runs/{run}/prompts/q").values()))
+        same = {
+            name: story[part]["card"][name] for name in ("passage_id", "open_from", "open_to", "lead_spans")
+        }
+        assert same == {name: first[name] for name in same}
+    page = BeautifulSoup(reader.get("/").text, "html.parser")
+    assert "cedi" in [mark.get_text() for mark in page.select(".first .passage mark")]
+
+
+def test_one_model_serves_all_pages(reader: TestClient) -> None:
+    """A number that is known of a passage has the same name everywhere: a script reads all pages alike."""
+    names = [set(card) for path in PAGES for card in cards_on(reader, path).values()]
+    assert all(each == names[0] for each in names)
