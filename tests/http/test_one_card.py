@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup, Tag
 from fastapi.testclient import TestClient
-from seeded import add_run
-from sites import site, store_of
 from sqlalchemy.orm import Session
 
 from app.store.corpora import PassageRecord, add_corpus, stream_passages
@@ -18,6 +16,8 @@ from app.store.prompts import PromptRecord, add_prompts, list_prompts
 from app.store.tables import Result, Retrieved, Trace, now
 from app.tracing.results import Completion, Hit, Provenance, Ranking, Token, TraceResult
 from app.web.marking.window import SIZE
+from tests.support.seeded import add_run
+from tests.support.sites import site, store_of
 
 MENU = "Menu. Home. About us. Subscribe to our newsletter today. "
 KANA = "お知らせ一覧会社概要採用情報よくある質問お問い合わせ"  # no spaces anywhere
