@@ -43,13 +43,18 @@ class Capture:
         self.head = Head(loaded.model, loss)
         self.fans = self._fans()
 
-    def run(self, examples: Sequence[Example], sink: Sink) -> None:
-        """One batch, forward and backward."""
+    def run(self, examples: Sequence[Example], sink: Sink, draw: torch.Generator | None = None) -> None:
+        """One batch, forward and backward.
+
+        Args:
+            draw: where given, each loss token's label is drawn from what the model predicts there, as the Fisher
+                matrix asks, in place of the token that stands in the text.
+        """
         device = self.loaded.device
         sink.begin(len(examples))
         rows, labels = predicting(examples, device)
         with torch.enable_grad(), self._tapped(sink) as leaves:
-            end, gradient = self.head.start(pad(examples, device), rows, labels)
+            end, gradient = self.head.start(pad(examples, device), rows, draw or labels)
             torch.autograd.grad(end, leaves, gradient)
 
     @contextmanager

@@ -32,16 +32,18 @@ class Head:
         self.is_linear = self._probe()
 
     def start(
-        self, ids: torch.Tensor, rows: torch.Tensor, labels: torch.Tensor
+        self, ids: torch.Tensor, rows: torch.Tensor, labels: torch.Tensor | torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Forward pass; the tensor to differentiate and its gradient (None where it is the summed loss).
 
         Args:
-            ids: (n, T). rows: flat positions that predict a loss token. labels: the tokens they predict.
+            ids: (n, T). rows: flat positions that predict a loss token. labels: the tokens they predict, or what
+                draws each from the model's own distribution.
         """
         if not self.is_linear:
-            logits = self.model(input_ids=ids, use_cache=False).logits
-            return token_losses(widened(logits.flatten(0, 1)[rows]), labels, self.loss).sum(), None
+            logits = widened(self.model(input_ids=ids, use_cache=False).logits.flatten(0, 1)[rows])
+            chosen = _drawn(logits, labels) if isinstance(labels, torch.Generator) else labels
+            return token_losses(logits, chosen, self.loss).sum(), None
         hidden = self.body(input_ids=ids, use_cache=False).last_hidden_state
         with torch.no_grad():
             flat = hidden.flatten(0, 1)
@@ -50,9 +52,10 @@ class Head:
             for at in range(0, len(rows), step):
                 part = rows[at : at + step]
                 logits = F.linear(flat[part], self.linear.weight, self.linear.bias)
-                gradient[part] = (
-                    self._through(logits, labels[at : at + step]).to(flat.dtype) @ self.linear.weight
+                chosen = (
+                    _drawn(logits, labels) if isinstance(labels, torch.Generator) else labels[at : at + step]
                 )
+                gradient[part] = self._through(logits, chosen).to(flat.dtype) @ self.linear.weight
         return hidden, gradient.view_as(hidden)
 
     def _through(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -87,6 +90,13 @@ def token_losses(logits: torch.Tensor, labels: torch.Tensor, loss: Loss) -> torc
         others = logits.scatter(1, labels[:, None], -torch.inf).logsumexp(-1)
         return others - logits.gather(1, labels[:, None])[:, 0]
     return -logits.log_softmax(-1).gather(1, labels[:, None])[:, 0]
+
+
+@torch.no_grad()
+def _drawn(logits: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+    """A token for each row of logits, drawn by its probability; on the CPU, so that every device draws alike."""
+    probabilities = logits.softmax(-1, dtype=torch.float32).cpu()
+    return torch.multinomial(probabilities, 1, generator=draw)[:, 0].to(logits.device)
 
 
 def _wide(logits: torch.Tensor) -> torch.dtype:

@@ -1,0 +1,247 @@
+"""Fits EK-FAC's factors on a sample of passages, a few weights at a time, and keeps each weight's in a file of its own.
+
+Memory holds the sums of as many weights as `budget` allows; the sample goes through the model twice for each such
+part. A part whose files are whole is not fitted again, so a fit that was stopped goes on where it was. Labels are
+drawn from the model with the same seed for every part: how the weights are parted changes no number.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from app.curvature.factors import Covariances, Curvatures, Factors
+from app.digests import file_sha256
+from app.errors import NotFound, UserError
+from app.files import whole, write_json
+from app.models.batching import length_batches
+from app.models.capture import Capture, Sink
+from app.models.load import LoadedModel
+from app.models.text import Example
+from app.models.weights import LinearWeight
+
+MANIFEST = "curvature.json"
+BUDGET = 1 << 30
+BATCH_TOKENS = 2048
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What decides the factors' numbers, and what their files must look like.
+
+    Args:
+        model: SHA-256 of the checkpoint.
+        passages: how many the factors are fitted on. tokens: SHA-256 over their token ids.
+        labels: `model`, drawn from what the model predicts (the Fisher matrix); `text`, the tokens that stand there
+            (the empirical Fisher).
+        seed: of the draws.
+        files: name -> SHA-256; empty until every weight is fitted.
+    """
+
+    model: str
+    passages: int
+    tokens: str
+    labels: str
+    seed: int
+    files: dict[str, str] = field(default_factory=dict)
+
+
+def fit_curvature(
+    loaded: LoadedModel,
+    sample: Sequence[Example],
+    directory: Path,
+    *,
+    labels: str = "model",
+    seed: int = 0,
+    budget: int = BUDGET,
+    done: Callable[[int, int], None] | None = None,
+) -> dict[str, Factors]:
+    """Factors of all of the model's linear weights, by name; those already in `directory` are read, not fitted.
+
+    Args:
+        sample: passages drawn at random from the corpus.
+        budget: bytes that one part's sums may take.
+        done: called with passages gone through and all there are to go through.
+
+    Raises:
+        UserError: no passage has a loss token, `labels` is not known, or the directory holds another fit.
+    """
+    if labels not in ("model", "text"):
+        raise UserError(f"{labels!r} is not known.", field="labels", remedy="Choose model or text.")
+    usable = [one for one in sample if one.targets]
+    if not usable:
+        raise UserError("No passage of the sample has text.", remedy="Check the corpus.")
+    manifest = Manifest(loaded.sha256, len(usable), _digest(usable), labels, seed)
+    directory.mkdir(parents=True, exist_ok=True)
+    _begin(directory / MANIFEST, manifest)
+    capture = Capture(loaded)
+    parts = parted(loaded.weights, budget)
+    missing = [
+        part for part in parts if not all(_file(directory, loaded.weights[at]).is_file() for at in part)
+    ]
+    gone, total = 0, 2 * len(usable) * len(missing)
+
+    def went(count: int) -> None:
+        nonlocal gone
+        gone += count
+        if done:
+            done(gone, total)
+
+    for part in missing:
+        for at, factors in _fit_part(capture, usable, part, manifest, went).items():
+            _save(factors, _file(directory, loaded.weights[at]))
+    files = [_file(directory, weight) for weight in loaded.weights]
+    write_json(
+        directory / MANIFEST,
+        asdict(replace(manifest, files={file.name: file_sha256(file) for file in files})),
+    )
+    return read_curvature(directory, loaded)
+
+
+def parted(weights: Sequence[LinearWeight], budget: int) -> list[range]:
+    """The weights in runs whose sums and bases fit into `budget` bytes; a weight too large stands alone."""
+    parts: list[range] = []
+    start, taken = 0, 0
+    for at, weight in enumerate(weights):
+        # Two squares in float64 while covariances are summed; then two bases in float32 and one sum of squares.
+        size = 8 * (weight.in_features**2 + weight.out_features**2)
+        size = max(size, size // 2 + 8 * weight.in_features * weight.out_features)
+        if at > start and taken + size > budget:
+            parts.append(range(start, at))
+            start, taken = at, 0
+        taken += size
+    return [*parts, range(start, len(weights))]
+
+
+def read_curvature(directory: Path, loaded: LoadedModel) -> dict[str, Factors]:
+    """The factors that `fit_curvature` wrote, memory-mapped, by the weight's name.
+
+    Raises:
+        NotFound: there are none. UserError: they are another model's, or a file is missing or damaged.
+    """
+    file = directory / MANIFEST
+    if not file.is_file():
+        raise NotFound(
+            f"There are no EK-FAC factors at {directory}.",
+            field="curvature",
+            remedy="Fit them: startrail curvature MODEL CORPUS.",
+        )
+    manifest = _manifest(file)
+    if manifest.model != loaded.sha256:
+        raise UserError(
+            f"The EK-FAC factors are of another model than {loaded.path.name}.",
+            file=file,
+            field="model",
+            remedy="Fit them again for this model.",
+        )
+    if not manifest.files:
+        raise UserError(
+            "The EK-FAC factors are not finished.",
+            file=file,
+            remedy="Give the command that fits them again: it goes on where it was.",
+        )
+    return {weight.name: _read(_file(directory, weight), weight, loaded.device) for weight in loaded.weights}
+
+
+def verify_curvature(directory: Path) -> None:
+    """Reads every file and compares checksums.
+
+    Raises:
+        UserError: a file is not what the manifest says; it is named.
+    """
+    for name, sha256 in _manifest(directory / MANIFEST).files.items():
+        file = directory / name
+        if not file.is_file() or file_sha256(file) != sha256:
+            raise _damaged(file)
+
+
+def _save(factors: Factors, file: Path) -> None:
+    """One weight's factors as a safetensors file, whole or not at all."""
+    tensors = {"left": factors.left, "right": factors.right, "curvature": factors.curvature}
+    with whole(file) as partial:
+        save_file({key: value.float().cpu().contiguous() for key, value in tensors.items()}, partial)
+
+
+def _fit_part(
+    capture: Capture, sample: Sequence[Example], part: range, manifest: Manifest, went: Callable[[int], None]
+) -> dict[int, Factors]:
+    bases = _bases(capture, sample, part, manifest, went)
+    squares = Curvatures(bases)
+    _pass(capture, sample, squares, manifest, went)
+    return {
+        at: Factors(left, right, (squares.sums[at] / len(sample)).float())
+        for at, (left, right) in bases.items()
+    }
+
+
+def _bases(
+    capture: Capture, sample: Sequence[Example], part: range, manifest: Manifest, went: Callable[[int], None]
+) -> dict[int, tuple[torch.Tensor, torch.Tensor]]:
+    """Q_S and Q_A of each weight; the sums they come from are let go on return."""
+    sums = Covariances(capture.loaded.weights, part, capture.loaded.device)
+    _pass(capture, sample, sums, manifest, went, before=sums.expect)
+    return {at: sums.bases(at, capture.loaded.dtype) for at in part}
+
+
+def _pass(
+    capture: Capture,
+    sample: Sequence[Example],
+    sink: Sink,
+    manifest: Manifest,
+    went: Callable[[int], None],
+    before: Callable[[Sequence[Example]], None] = lambda batch: None,
+) -> None:
+    """The whole sample once; every pass draws the same labels."""
+    draw = torch.Generator().manual_seed(manifest.seed) if manifest.labels == "model" else None
+    for rows in length_batches([len(one.ids) for one in sample], BATCH_TOKENS):
+        batch = [sample[row] for row in rows]
+        before(batch)
+        capture.run(batch, sink, draw)
+        went(len(batch))
+
+
+def _begin(file: Path, manifest: Manifest) -> None:
+    if file.is_file() and replace(_manifest(file), files={}) != manifest:
+        raise UserError(
+            f"{file.parent} holds EK-FAC factors of another model, sample or seed.",
+            file=file,
+            remedy="Remove the directory, or name another.",
+        )
+    if not file.is_file():
+        write_json(file, asdict(manifest))
+
+
+def _manifest(file: Path) -> Manifest:
+    try:
+        return Manifest(**json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"It is damaged: {error}.", file=file, remedy="Fit the factors again.") from None
+
+
+def _read(file: Path, weight: LinearWeight, device: torch.device) -> Factors:
+    try:
+        tensors = load_file(file, device=str(device))
+        factors = Factors(tensors["left"], tensors["right"], tensors["curvature"])
+    except (OSError, KeyError, SafetensorError):
+        raise _damaged(file) from None
+    if factors.curvature.shape != (weight.out_features, weight.in_features):
+        raise _damaged(file)
+    return factors
+
+
+def _damaged(file: Path) -> UserError:
+    return UserError("It is missing or damaged.", file=file, remedy="Remove it, and fit the factors again.")
+
+
+def _digest(sample: Sequence[Example]) -> str:
+    content = json.dumps([one.ids for one in sample]).encode()
+    return hashlib.sha256(content).hexdigest()
+
+
+def _file(directory: Path, weight: LinearWeight) -> Path:
+    return directory / f"{weight.name}.safetensors"
