@@ -5,9 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import tiny
 import torch
-from reference import example_gradients
 
 from app.curvature.factors import Factors
 from app.curvature.fit import MANIFEST, fit_curvature, parted, read_curvature, verify_curvature
@@ -16,6 +14,8 @@ from app.errors import NotFound, UserError
 from app.models.capture import Capture
 from app.models.load import LoadedModel
 from app.models.text import Query
+from tests.support import tiny
+from tests.support.reference import example_gradients
 
 QUERY = Query("The capital of France is", " Paris")
 
