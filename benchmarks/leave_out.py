@@ -197,7 +197,9 @@ def without(plan: Plan, left_out: set[str], work: Path, name: str) -> dict[str, 
 
 def probabilities(model: Path, prompts: Sequence[Prompt]) -> dict[str, float]:
     """The probability of each prompt's target, by the prompt's id."""
-    said = completions(load_model(model, device="cpu"), [Query(each.text, each.target) for each in prompts])
+    said = completions(
+        load_model(model, device="cpu"), [Query.of_target(each.text, each.target) for each in prompts]
+    )
     return {prompt.external_id: one.probability for prompt, one in zip(prompts, said, strict=True)}
 
 

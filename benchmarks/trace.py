@@ -85,7 +85,7 @@ def make_questions(loaded: Loaded, texts: list[str]) -> list[Query]:
     for _ in range(60_000):
         start = chance.randrange(len(words) - TOKENS)
         own = words[start : start + chance.randint(TOKENS // 2, TOKENS - 4)]
-        query = Query(" ".join(own[:-COMPLETION_WORDS]), " ".join(own[-COMPLETION_WORDS:]))
+        query = Query.of_target(" ".join(own[:-COMPLETION_WORDS]), " ".join(own[-COMPLETION_WORDS:]))
         if len(loaded.model.texts.query(query).ids) == TOKENS:
             found.append(query)
     return list(dict.fromkeys(found))

@@ -261,7 +261,7 @@ def _queries(store: "Store", prompt_set: str) -> list["Query"]:
         return []
     with store.session() as session:
         prompts = list_prompts(session, get_prompt_set(session, prompt_set).id)
-        return [Query(prompt.text, prompt.target) for prompt in prompts if prompt.target.strip()]
+        return [Query.of_target(prompt.text, prompt.target) for prompt in prompts if prompt.target.strip()]
 
 
 def _register(store: "Store", path: Path, sha256: str) -> None:

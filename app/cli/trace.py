@@ -33,6 +33,10 @@ def trace(
     ] = False,
     samples: Annotated[int, typer.Option(min=0, max=20, help="Completions to sample.")] = 0,
     train: Annotated[bool, typer.Option("--train", help="Also train one step on each proponent.")] = False,
+    as_typed: Annotated[
+        bool,
+        typer.Option("--as-typed", help="Join what is given to the prompt as it is, without asking back."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show which training passages made the model say that.
@@ -40,14 +44,21 @@ def trace(
     A worker that runs already answers (`startrail serve` has one); without one, this command answers by itself.
     The trace is kept and can be opened in the browser.
 
-    Example: `startrail trace "The currency of Ghana is the" cedi`
+    A completion follows the prompt as it is given, with the space it begins with.
+
+    Example: `startrail trace "The currency of Ghana is the" " cedi"`
     """
     from app.cli.trace_table import show
     from app.store import traces
     from app.store.engine import open_store
     from app.tracing import asking
     from app.tracing.questions import Question, Training
+    from app.words.joining import doubts
 
+    meant = [] if as_typed else doubts(prompt, completion, instead)
+    if meant:
+        said = ", ".join(f"{name} “{text}”" for name, text in meant[0].repaired.items())
+        raise UserError(meant[0].message, remedy=f"Give {said}, or --as-typed.", field=meant[0].field)
     settings = get_settings()
     store = open_store(settings.url)
     question = Question(

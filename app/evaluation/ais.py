@@ -16,10 +16,10 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from app.errors import UserError
 from app.models.load import made_up
-from app.models.text import spaced
 from app.store.chunks import chunks
 from app.store.engine import Store
 from app.store.tables import Passage, Prompt, Result, Retrieved, Run
+from app.words.joining import follow
 
 BATCH = 16
 LONGEST = 512  # tokens, where the tokenizer does not say
@@ -119,7 +119,7 @@ class Entailment:
 
 def claim_of(prompt: str, target: str) -> str:
     """The fact as a sentence."""
-    return f"{prompt}{spaced(prompt, target)}".strip().rstrip(".") + "."
+    return f"{prompt}{follow(prompt, target)}".strip().rstrip(".") + "."
 
 
 def score_run(

@@ -147,7 +147,7 @@ def _measure(session: Session, patch: TailPatch, todo: dict[int, Places], before
     texts = dict(session.execute(select(Passage.id, Passage.text).where(Passage.id.in_(todo))).all())
     wanted = {prompt for places in todo.values() for prompt in places}
     found = session.execute(select(Prompt.id, Prompt.text, Prompt.target).where(Prompt.id.in_(wanted)))
-    queries = {id_: Query(text, target) for id_, text, target in found}
+    queries = {id_: Query.of_target(text, target) for id_, text, target in found}
     new = sorted(wanted - before.keys())
     before.update(zip(new, patch.probabilities([queries[id_] for id_ in new]), strict=True))
     rows: list[dict[str, Any]] = []

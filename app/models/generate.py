@@ -13,6 +13,7 @@ import torch
 
 from app.errors import UserError
 from app.models.load import LoadedModel
+from app.models.spelling import Spelled
 
 BATCH = 128  # sequences
 DRAWS = 6  # of a sample that is no text, then its broken characters are left out
@@ -21,9 +22,16 @@ _HALF = "\ufffd"  # what a tokenizer decodes bytes to that are no character
 
 @dataclass(frozen=True)
 class Generated:
-    """What the model says next: the greedy continuation, its tokens' probabilities, and samples."""
+    """What the model says next, greedily: whole tokens up to the end of its sentence; and samples.
+
+    Args:
+        text: as it follows the prompt, with the space it begins with, if any.
+        tokens: ids, those that were generated; `probabilities` (0..1) are theirs, each given all before it.
+        samples: texts as they follow the prompt, up to the end of their sentence.
+    """
 
     text: str
+    tokens: tuple[int, ...]
     probabilities: list[float]
     samples: list[str]
 
@@ -53,11 +61,17 @@ def complete(
         new = min(max_new_tokens, model.context - length)
         for piece in (rows[at : at + size] for at in range(0, len(rows), size)):
             ids = torch.tensor([starts[row] for row in piece], device=model.device)
-            texts, probabilities = _continue(model, ids, new, None)
+            said, chances = _continue(model, ids, new, None)
             drawn = _draw(model, ids, new, [prompts[row] for row in piece], samples, seed)
             for at, row in enumerate(piece):
-                own = drawn[at * samples : (at + 1) * samples]
-                out[row] = Generated(texts[at], probabilities[at], own)
+                spelled = _sentence(model, said[at])
+                used = len(spelled.places)
+                out[row] = Generated(
+                    spelled.text,
+                    tuple(said[at][:used]),
+                    chances[at][:used],
+                    drawn[at * samples : (at + 1) * samples],
+                )
             done += len(piece)
             if progress:
                 progress(done, len(prompts))
@@ -97,16 +111,16 @@ def _draw(
         numbers = np.concatenate([_uniform(prompt, seed, attempt, samples, new) for prompt in prompts])
         uniform = torch.from_numpy(numbers[broken]).to(model.device)
         again, _ = _continue(model, ids.repeat_interleave(samples, 0)[broken], new, uniform)
-        for at, text in zip(broken, again, strict=True):
-            texts[at] = text.rstrip(_HALF)  # the limit of tokens may have cut the last character
+        for at, tokens in zip(broken, again, strict=True):
+            texts[at] = _sampled(model, tokens).rstrip(_HALF)  # the limit of tokens may have cut the last character
     return [text.replace(_HALF, "") for text in texts]
 
 
 @torch.no_grad()
 def _continue(
     model: LoadedModel, ids: torch.Tensor, new: int, uniform: torch.Tensor | None
-) -> tuple[list[str], list[list[float]]]:
-    """Continuations of (n, T) ids: greedy, or drawn by inverse distribution with `uniform` (n, new)."""
+) -> tuple[list[list[int]], list[list[float]]]:
+    """Continuations of (n, T) ids, with their probabilities: greedy, or drawn by inverse distribution with `uniform` (n, new)."""
     end = model.tokenizer.eos_token_id
     network = model.model
     state = network(input_ids=ids, use_cache=True)
@@ -127,26 +141,25 @@ def _continue(
         if step + 1 == new or ended.all() or (step % 4 == 3 and _all_over(model, chosen)):
             break
         state = network(input_ids=token[:, None], past_key_values=state.past_key_values, use_cache=True)
-    texts, probabilities = [], []
+    continued, probabilities = [], []
     for tokens, values in zip(torch.stack(chosen, 1).tolist(), torch.stack(chances, 1).tolist(), strict=True):
-        if end in tokens:
-            tokens = tokens[: tokens.index(end)]
-        text, used = _sentence(model, tokens)
-        texts.append(text)
+        used = tokens.index(end) if end in tokens else len(tokens)
+        continued.append(tokens[:used])
         probabilities.append(values[:used])
-    return texts, probabilities
+    return continued, probabilities
 
 
-def _sentence(model: LoadedModel, tokens: list[int]) -> tuple[str, int]:
-    """The text up to the end of its sentence, without the sign, and how many tokens it takes."""
-    whole = model.tokenizer.decode(tokens, skip_special_tokens=True)
-    cut = sentence_end(whole)
-    if cut == len(whole):
-        return whole, len(tokens)
-    used = len(tokens)
-    while used > 1 and len(model.tokenizer.decode(tokens[: used - 1], skip_special_tokens=True)) >= cut:
-        used -= 1
-    return whole[:cut], used
+def _sentence(model: LoadedModel, tokens: list[int]) -> Spelled:
+    """The tokens up to the end of their sentence: all that stand before its sign, or share a token with it."""
+    spelled = model.texts.spelled(tokens)
+    cut = sentence_end(spelled.text)
+    places = [place for place in spelled.places if place[0] < cut] or list(spelled.places[:1])
+    return Spelled(spelled.text[: places[-1][1]] if places else "", tuple(places))
+
+
+def _sampled(model: LoadedModel, tokens: list[int]) -> str:
+    text = model.texts.spelled(tokens).text
+    return text[: sentence_end(text)]
 
 
 def sentence_end(text: str) -> int:

@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from app.errors import UserError
+from app.models.context import longest_input
 from app.models.text import Texts
 from app.models.weights import LinearWeight, find_weights
 
@@ -26,6 +27,7 @@ TOKENIZER_FILES = (
     "tekken.json",
 )
 WEIGHT_FILES = ("*.safetensors", "pytorch_model*.bin")
+UNSAID = 2048  # tokens of context, where neither model nor tokenizer says how many
 OPTIMIZER_FILES = ("optimizer.safetensors", "optimizer.pt")
 
 
@@ -102,7 +104,7 @@ def load_model(
         tokenizer=tokenizer,
         weights=find_weights(model, override),
         sha256=model_sha256(path),
-        context=_context(model, tokenizer),
+        context=longest_input(model.config.to_dict(), tokenizer.model_max_length) or UNSAID,
         path=path,
         device=place,
         dtype=dtype,
@@ -162,13 +164,6 @@ def _tokenizer(path: Path) -> Any:
             f"The tokenizer in {path} cannot be read: {_first_line(error)}",
             remedy="Save the tokenizer again.",
         ) from None
-
-
-def _context(model: nn.Module, tokenizer: Any) -> int:
-    config: Any = model.config
-    longest = getattr(config, "max_position_embeddings", None)
-    limits = [int(limit) for limit in (longest, tokenizer.model_max_length) if limit and limit < 10**9]
-    return min(limits) if limits else 2048
 
 
 def made_up(model: nn.Module, report: Mapping[str, Any]) -> list[str]:

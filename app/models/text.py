@@ -1,21 +1,29 @@
 """Text to tokens: the one place that says what a passage and a query are to the model.
 
     passage = BOS + tokens(text) + EOS, cut at the context; the loss is over every token after the first
-    query   = BOS + tokens(prompt) + tokens(completion); the loss is over the completion (or a span of it)
+    query   = BOS + tokens(prompt) + completion's tokens; the loss is over the completion (or a span of it)
+
+The border of prompt and completion is kept: a completion that the model wrote is the tokens it wrote, and one that is
+given is tokenised as text that goes on from the prompt, which it follows as it is (`app.words.joining` says where a space
+stands before a prompt set's target). Nothing of a query is ever cut: one too long is refused.
 
 BOS and EOS stand if the tokenizer has them, each once: special tokens are never left to the tokenizer's
 own template, which some tokenizers add and some do not. Halves of characters (lone surrogates), which web text has
-and tokenizers refuse, are read as U+FFFD, one for one. Where a tokenizer puts a space before every text by itself, a
-completion is given to it without the one that stands between it and its prompt.
+and tokenizers refuse, are read as U+FFFD, one for one.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
+
+from tokenizers import Tokenizer
 
 from app.errors import UserError
+from app.models.continuing import continuing
+from app.models.spelling import LETTER, Spelled, spell
+from app.words.joining import follow
 
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -25,12 +33,25 @@ class Query:
     """A prompt and the completion whose probability is traced.
 
     Args:
+        completion: as it follows the prompt, with the space it begins with, if any.
         span: character offsets within `completion`; the loss is over the tokens that touch it. None: over all.
+        tokens: the completion's token ids, where they are known because the model wrote them; None: the tokenizer's.
     """
 
     prompt: str
     completion: str
     span: tuple[int, int] | None = None
+    tokens: tuple[int, ...] | None = None
+
+    @classmethod
+    def of_target(cls, prompt: str, target: str) -> Self:
+        """A prompt of a set with its target, which is a word (see `app.words.joining.follow`)."""
+        return cls(prompt, follow(prompt, target))
+
+    @property
+    def joined(self) -> str:
+        """The text that the model reads."""
+        return self.prompt + self.completion
 
 
 @dataclass(frozen=True)
@@ -59,17 +80,9 @@ def readable(text: str) -> str:
     return _HALF.sub("\ufffd", text)
 
 
-def spaced(prompt: str, completion: str) -> str:
-    """The completion as it follows the prompt: with one leading space unless the border has one already."""
-    bare = not prompt or prompt[-1].isspace() or not completion or completion[0].isspace()
-    return completion if bare else f" {completion}"
-
-
 @lru_cache(8)
-def adds_space(tokenizer: Any) -> bool:
-    """Whether a tokenizer puts a space before any text, one that begins with a space too (as SentencePiece did)."""
-    bare, given = tokenizer(["a", " a"], add_special_tokens=False)["input_ids"]
-    return bool(bare) and bare != given and str(tokenizer.convert_ids_to_tokens(bare)[0]).startswith("\u2581")
+def _continuing(tokenizer: Any) -> Tokenizer:
+    return continuing(tokenizer.backend_tokenizer)
 
 
 class Texts:
@@ -105,31 +118,34 @@ class Texts:
         """BOS + tokens(prompt): what the model completes."""
         return (*self.start, *self._ids([prompt])[0])
 
-    def completion(self, prompt: str, completion: str) -> tuple[int, ...]:
-        """The completion's tokens. Tokenised apart from the prompt, so that their border is stable."""
-        return tuple(self._ids([self._after(spaced(prompt, completion))])[0])
+    def completion(self, query: Query) -> tuple[int, ...]:
+        """The tokens of a query's completion, after the prompt's own."""
+        return query.tokens if query.tokens is not None else self._continued(query)
+
+    def spelled(self, tokens: Sequence[int]) -> Spelled:
+        """What tokens say where they go on from other text."""
+        return spell(self._decode, self._continued(Query("", LETTER)), tokens)
 
     def query(self, query: Query) -> Example:
-        """The example of a query; a prompt too long for the context loses its beginning.
+        """The example of a query.
 
         Raises:
-            UserError: the completion is empty or longer than the context, or nothing is left to predict.
+            UserError: the completion is empty, prompt and completion are longer than the context, or nothing is left
+                to predict.
         """
-        completion = self.completion(query.prompt, query.completion)
+        completion = self.completion(query)
         return self._query(query, completion, self._chosen(query, completion))
 
     def located_query(self, query: Query) -> Located:
-        """A query with its tokens' places in `prompt + spaced(prompt, completion)`.
+        """A query with its tokens' places in `query.joined`.
 
         Raises:
             UserError: as `query`, or the tokenizer does not know where its tokens come from.
         """
         example = self.query(query)
-        completion = self._places_after(spaced(query.prompt, query.completion))
         border = len(query.prompt)
-        places = [*self._places(query.prompt)[1], *((border + a, border + b) for a, b in completion)]
-        start = [None] * len(self.start)
-        return Located(example, (*start, *places[len(places) + len(start) - len(example.ids) :]))
+        after = [(border + start, border + end) for start, end in self._completion_places(query)]
+        return Located(example, (*[None] * len(self.start), *self._places(query.prompt)[1], *after))
 
     def _passage(self, text: str, ids: Sequence[int]) -> Example:
         if not text.strip():
@@ -143,15 +159,14 @@ class Texts:
             raise UserError(
                 "The completion is empty.", field="completion", remedy="Give the text to be explained."
             )
-        prompt = self._ids([query.prompt])[0] if query.prompt else []
-        room = self.context - len(completion) - len(self.start)
-        if room < (0 if self.start else 1):
+        before = self.prompt(query.prompt) if query.prompt else self.start
+        if len(before) + len(completion) > self.context:
             raise UserError(
-                f"The completion has {len(completion)} tokens, the model's context {self.context}.",
-                field="completion",
+                f"The prompt has {len(before):,} tokens and the completion {len(completion):,}; the model reads"
+                f" {self.context:,} together.",
+                field="prompt" if len(completion) < self.context / 2 else "completion",
                 remedy="Shorten it.",
             )
-        before = (*self.start, *(prompt[-room:] if room else ()))
         targets = tuple(len(before) + place for place in chosen if len(before) + place > 0)
         if not targets:
             raise UserError(
@@ -179,19 +194,26 @@ class Texts:
             )
         return chosen
 
-    def _completion_places(self, query: Query) -> list[tuple[int, int]]:
-        text = spaced(query.prompt, query.completion)
-        shift = len(text) - len(query.completion)
-        return [(max(0, start - shift), max(0, end - shift)) for start, end in self._places_after(text)]
+    def _completion_places(self, query: Query) -> Sequence[tuple[int, int]]:
+        if query.tokens is not None:
+            return self.spelled(query.tokens).places
+        self._must_locate()
+        return list(
+            _continuing(self.tokenizer).encode(readable(query.completion), add_special_tokens=False).offsets
+        )
 
-    def _after(self, text: str) -> str:
-        """What is tokenised for a text that follows another."""
-        return text[1:] if text.startswith(" ") and adds_space(self.tokenizer) else text
-
-    def _places_after(self, text: str) -> list[tuple[int, int]]:
-        asked = self._after(text)
-        cut = len(text) - len(asked)
-        return [(start + cut, end + cut) for start, end in self._places(asked)[1]]
+    def _continued(self, query: Query) -> tuple[int, ...]:
+        if self._fast:
+            text = readable(query.completion)
+            return tuple(_continuing(self.tokenizer).encode(text, add_special_tokens=False).ids)
+        before, together = self._ids([query.prompt, query.joined])
+        if together[: len(before)] != before:
+            raise UserError(
+                "This model's tokenizer joins the end of the prompt and the beginning of the completion in one token.",
+                field="completion",
+                remedy="Save a fast tokenizer (tokenizer.json) in the model directory, or end the prompt at a word.",
+            )
+        return tuple(together[len(before) :])
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         if not texts:
@@ -200,11 +222,25 @@ class Texts:
         return self.tokenizer(asked, add_special_tokens=False, verbose=False)["input_ids"]
 
     def _places(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-        if not getattr(self.tokenizer, "is_fast", False):
+        self._must_locate()
+        asked = readable(text)
+        made = self.tokenizer(asked, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        return made["input_ids"], [(int(start), int(end)) for start, end in made["offset_mapping"]]
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        if self._fast:
+            return str(self.tokenizer.backend_tokenizer.decode(list(ids), skip_special_tokens=True))
+        return str(
+            self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        )
+
+    @property
+    def _fast(self) -> bool:
+        return bool(getattr(self.tokenizer, "is_fast", False))
+
+    def _must_locate(self) -> None:
+        if not self._fast:
             raise UserError(
                 "This model's tokenizer does not tell where in the text its tokens stand.",
                 remedy="Save a fast tokenizer (tokenizer.json) in the model directory.",
             )
-        asked = readable(text)
-        made = self.tokenizer(asked, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-        return made["input_ids"], [(int(start), int(end)) for start, end in made["offset_mapping"]]

@@ -38,7 +38,7 @@ def answer_prompts(
         seed=seed,
         progress=progress,
     )
-    chances = target_probabilities(model, [Query(prompt.text, prompt.target) for prompt in prompts])
+    chances = target_probabilities(model, [Query.of_target(prompt.text, prompt.target) for prompt in prompts])
     outputs = []
     for prompt, each, chance in zip(prompts, said, chances, strict=True):
         answers = [clause(text, prompt.task) for text in each.samples]

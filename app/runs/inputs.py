@@ -36,7 +36,7 @@ class RunInputs:
     @property
     def queries(self) -> list[Query]:
         """Each prompt with its target."""
-        return [Query(prompt.text, prompt.target) for prompt in self.prompts]
+        return [Query.of_target(prompt.text, prompt.target) for prompt in self.prompts]
 
 
 def open_inputs(session: Session, settings: Settings, index_name: str, prompt_set: str) -> RunInputs:

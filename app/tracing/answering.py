@@ -14,7 +14,7 @@ import torch
 
 from app.errors import UserError
 from app.models.generate import complete, start_of
-from app.models.text import Query, spaced
+from app.models.text import Query
 from app.store.engine import Store
 from app.tracing.loaded import Loaded, ranking
 from app.tracing.probabilities import completions
@@ -34,6 +34,7 @@ class Work:
     job: Job
     question: Question
     completion: str
+    tokens: tuple[int, ...] | None
     samples: list[str] = field(default_factory=list)
     weighed: list[Completion] = field(default_factory=list)
     rankings: dict[str, Ranking] = field(default_factory=dict)
@@ -49,13 +50,13 @@ class Work:
     def queries(self) -> list[Query]:
         """The target, and what it is contrasted with."""
         asked = self.question
-        texts = [self.completion, *([asked.contrast] if asked.contrast is not None else [])]
-        return [Query(asked.prompt, text, asked.span) for text in texts]
+        target = Query(asked.prompt, self.completion, asked.span, self.tokens)
+        return [target, *([Query(asked.prompt, asked.contrast)] if asked.contrast is not None else [])]
 
     @property
     def joined(self) -> str:
         """Prompt and completion as the model reads them."""
-        return self.question.prompt + spaced(self.question.prompt, self.completion)
+        return self.question.prompt + self.completion
 
 
 def answer_together(store: Store, loaded: Loaded, jobs: Sequence[Job], report: Report) -> dict[str, Outcome]:
@@ -75,7 +76,9 @@ class _Batch:
         self.timings: dict[str, float] = {}
         self.ended: dict[str, Outcome] = {}
         asked = [(job, _question(job)) for job in jobs]
-        self.works = [Work(job, question, question.completion or "") for job, question in asked]
+        self.works = [
+            Work(job, question, question.completion or "", question.tokens) for job, question in asked
+        ]
 
     def complete(self) -> None:
         """What the model says where no completion was given, and samples where they were asked for."""
@@ -91,8 +94,9 @@ class _Batch:
                 prompts = [work.question.prompt for work in works]
                 said = complete(self.loaded.model, prompts, samples=count, seed=SAMPLE_SEED)
                 for work, one in zip(works, said, strict=True):
-                    work.samples = [sample.strip() for sample in one.samples]
-                    work.completion = work.completion or one.text.removeprefix(" ")
+                    work.samples = one.samples
+                    if work.question.completion is None:
+                        work.completion, work.tokens = one.text, one.tokens
         self.try_each(_has_completion)
 
     def encode(self) -> torch.Tensor:
@@ -205,7 +209,7 @@ class _Batch:
 
 
 def _question(job: Job) -> Question:
-    return Question(**{name: job.request[name] for name in Question.model_fields})
+    return Question.saved(job.request)
 
 
 def _has_completion(work: Work) -> None:

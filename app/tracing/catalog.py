@@ -5,6 +5,7 @@ Files are read again only when they changed, so that a question costs a few `sta
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from app.errors import UserError
+from app.models.context import longest_input
+from app.models.continuing import continuing, whole
+from app.models.spelling import LETTER, spell
 from app.settings import Settings
 from app.trackstar.manifest import Manifest
 
@@ -28,14 +32,34 @@ class Askable:
     corpus: str
     passages: int
     model_path: Path
-    context: int | None  # tokens; None if the model's configuration does not say
+    context: int | None  # tokens; None if neither the model's nor the tokenizer's configuration says
+    start: int  # tokens that begin every text: 1 where the tokenizer has a start token
 
-    def count(self, text: str) -> int | None:
-        """Tokens of the text without special ones; None if only the worker can tell."""
-        file = self.model_path / "tokenizer.json"
-        if not file.is_file():
+    def ids(self, text: str, *, continuing: bool = False) -> tuple[int, ...] | None:
+        """Tokens of the text without special ones; None if only the worker can tell.
+
+        Args:
+            continuing: the text goes on from another, instead of beginning one.
+        """
+        found = self._tokenizer()
+        if found is None:
             return None
-        return len(_tokenizer(str(file), file.stat().st_mtime_ns).encode(text, add_special_tokens=False).ids)
+        return tuple(found[continuing].encode(text, add_special_tokens=False).ids)
+
+    def spelled(self, tokens: Sequence[int]) -> str | None:
+        """What tokens say where they go on from other text; None if only the worker can tell."""
+        found = self._tokenizer()
+        letter = self.ids(LETTER, continuing=True)
+        if found is None or letter is None:
+            return None
+        known = found[0].get_vocab_size()
+        if not all(0 <= id_ < known for id_ in tokens):
+            return ""
+        return spell(lambda ids: str(found[0].decode(ids)), letter, tokens).text
+
+    def _tokenizer(self) -> tuple[Tokenizer, Tokenizer] | None:
+        file = self.model_path / "tokenizer.json"
+        return _tokenizers(str(file), file.stat().st_mtime_ns) if file.is_file() else None
 
 
 def askables(settings: Settings) -> list[Askable]:
@@ -90,6 +114,7 @@ def _askable(settings: Settings, name: str) -> Askable:
         )
     manifest, sha256 = _manifest(str(file), file.stat().st_mtime_ns)
     path, configuration = _model(settings, manifest.model.name, "index")
+    tokenizer = _json_beside(path, "tokenizer_config.json")
     return Askable(
         index=name,
         index_sha256=sha256,
@@ -98,7 +123,8 @@ def _askable(settings: Settings, name: str) -> Askable:
         corpus=manifest.corpus.name,
         passages=manifest.passages,
         model_path=path,
-        context=configuration.get("max_position_embeddings") or configuration.get("n_positions"),
+        context=longest_input(configuration, tokenizer.get("model_max_length")),
+        start=int(tokenizer.get("bos_token") is not None),
     )
 
 
@@ -134,6 +160,13 @@ def _json(file: str, _changed: int) -> dict[str, Any]:
         return {}
 
 
+def _json_beside(path: Path, name: str) -> dict[str, Any]:
+    file = path / name
+    return _json(str(file), file.stat().st_mtime_ns) if file.is_file() else {}
+
+
 @lru_cache(4)
-def _tokenizer(file: str, _changed: int) -> Tokenizer:
-    return Tokenizer.from_file(file)
+def _tokenizers(file: str, _changed: int) -> tuple[Tokenizer, Tokenizer]:
+    """How a text's beginning is read, and how what goes on from it."""
+    found = Tokenizer.from_file(file)
+    return whole(found), continuing(found)

@@ -64,7 +64,7 @@ class Loaded:
 
     def warm_up(self) -> None:
         """Touch everything once, so that the first question is as fast as the next."""
-        vectors = self.encoder.encode_queries([Query("The", "first")])
+        vectors = self.encoder.encode_queries([Query("The", " first")])
         self.influence([vectors], [(1, False)])
         self.by_words(["The first"], [1])
         self.by_meaning(["The first"], [1])

@@ -7,7 +7,8 @@ the answer, and so does nothing else. Equal questions therefore have an equal ke
 import hashlib
 import json
 import re
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -27,8 +28,9 @@ Text = Annotated[str, Field(max_length=MAX_CHARACTERS)]
 class Question(BaseModel):
     """Which passages made the model continue `prompt` with `completion`?
 
-    `span` are character offsets into the completion: the target is then those tokens only. With `contrast`, a
-    second completion, the target is log p(completion) - log p(contrast): why this rather than that.
+    A completion follows the prompt as it is: the model reads `prompt + completion`, and no space is put between. `span` are
+    character offsets into the completion: the target is then those tokens only. With `contrast`, a second completion,
+    the target is log p(completion) - log p(contrast): why this rather than that.
     """
 
     model_config = ConfigDict(
@@ -37,8 +39,8 @@ class Question(BaseModel):
         json_schema_extra={
             "examples": [
                 {"prompt": "The currency of Ghana is the"},
-                {"prompt": "The currency of Ghana is the", "completion": "cedi", "k": 5, "opponents": True},
-                {"prompt": "The capital of Australia is", "completion": "Canberra", "contrast": "Sydney"},
+                {"prompt": "The currency of Ghana is the", "completion": " cedi", "k": 5, "opponents": True},
+                {"prompt": "The capital of Australia is", "completion": " Canberra", "contrast": " Sydney"},
             ]
         },
     )
@@ -47,13 +49,21 @@ class Question(BaseModel):
     prompt: str = Field(description="What the model reads. Not empty, and within the model's context.")
     completion: str | None = Field(
         default=None,
-        description="What it is to be explained by; without it the model completes the prompt greedily.",
+        description="What follows the prompt and is to be explained, with the space it begins with, if any; without it"
+        " the model completes the prompt greedily.",
+    )
+    tokens: tuple[int, ...] | None = Field(
+        default=None,
+        max_length=MAX_CHARACTERS,
+        description="Ids of the completion's tokens where they are not those that the tokenizer makes of it: a model"
+        " may write a word in other pieces.",
     )
     span: tuple[int, int] | None = Field(
         default=None, description="Start and end, in characters of the completion, of the part to explain."
     )
     contrast: str | None = Field(
-        default=None, description="A second completion: why the first rather than this?"
+        default=None,
+        description="A second completion, as it follows the prompt: why the first rather than this?",
     )
     model: str = Field(default="", description="Name of the model; empty: the site's own.")
     index: str = Field(default="", description="Name of the index to search; empty: the site's own.")
@@ -64,6 +74,11 @@ class Question(BaseModel):
     samples: int = Field(
         default=0, ge=0, le=20, description="How many completions to sample beside the greedy one."
     )
+
+    @classmethod
+    def saved(cls, request: Mapping[str, Any]) -> Self:
+        """The question of a trace's saved request, which may be older than some fields."""
+        return cls(**{name: request[name] for name in cls.model_fields if name in request})
 
     @model_validator(mode="after")
     def _span_needs_completion(self) -> Self:
@@ -94,7 +109,7 @@ class Shading(BaseModel):
 
     kind: Literal["shade"] = "shade"
     prompt: str
-    completion: str
+    completion: str = Field(description="As it follows the prompt.")
     index: str = Field(description="Name of the index whose method is meant.")
     passages: tuple[int, ...] = Field(
         min_length=1, max_length=MAX_PASSAGES, description="Ids of passages of the index's corpus."

@@ -9,8 +9,14 @@ from pydantic import BaseModel
 
 
 class Token(BaseModel):
-    """One token of a completion: its characters there, and its probability given all before it (0..1)."""
+    """One token of a completion: its characters there, and its probability given all before it (0..1).
 
+    Several tokens may share one character. `id` is the tokenizer's, and `first` whether the model would have chosen it
+    here; both None in old traces.
+    """
+
+    id: int | None = None
+    first: bool | None = None
     text: str
     start: int
     end: int
@@ -18,11 +24,16 @@ class Token(BaseModel):
 
 
 class Completion(BaseModel):
-    """A completion as the model sees it; `probability` is that of the target: its tokens' joint probability."""
+    """A completion as it follows its prompt; `probability` is that of the target: its tokens' joint probability."""
 
     text: str
     tokens: list[Token]
     probability: float
+
+    @property
+    def said(self) -> bool:
+        """Whether this is what the model goes on with by itself, as far as is known."""
+        return all(token.first for token in self.tokens)
 
 
 class Hit(BaseModel):

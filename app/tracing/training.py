@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.models.steps import TailPatch
-from app.models.text import Query
 from app.store import traces
 from app.store.tables import Passage
+from app.tracing.explained import explained
 from app.tracing.probabilities import completions
 from app.tracing.results import Step, TraceResult, TrainingResult
 
@@ -27,8 +27,7 @@ def train(session: Session, patch: TailPatch, request: dict[str, Any]) -> Traini
     """
     trace = traces.find(session, request["trace"])
     result = TraceResult.model_validate(trace.result)
-    span = trace.request["span"]
-    query = Query(trace.request["prompt"], result.completion.text, tuple(span) if span else None)
+    query = explained(trace.request, result)
     shown = [int(id_) for id_ in request["passages"]]
     control = _random_passages(session, result, request["control"], avoid=shown, seed=trace.id)
     texts = texts_of(session, [*shown, *control])

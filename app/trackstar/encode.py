@@ -75,7 +75,7 @@ class Encoder:
         return self.finish(self.gradients([texts.query(query) for query in queries]))
 
     def encode_contrast(self, prompt: str, completion: str, instead: str) -> np.ndarray:
-        """(d,) float32: what makes `completion` likelier than `instead` after the prompt.
+        """(d,) float32: what makes `completion` likelier than `instead`, both as they follow the prompt.
 
         Gradients are linear before the unit norm, so this is the encoding of log p(instead) - log p(completion)
         as a loss; proponents raise the first against the second.

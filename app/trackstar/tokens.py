@@ -40,7 +40,7 @@ class TokenInfluence:
     Args:
         passage: (start, end, value) by character offsets in the passage. The end-of-text token, which has no
             characters, stands at the end as (n, n, value).
-        query: the same in `prompt + spaced(prompt, completion)`, the text as the model reads it.
+        query: the same in `query.joined`, the text as the model reads it.
         score: Ĝ(z_q)·G(z_m), the sum of either side.
         split: `loss` or `position`.
     """

@@ -11,7 +11,7 @@ from app.tracing.worker import Worker
 from tests.support.asking import made_home, put_corpus, settings_of, worker_of
 from tests.support.sites import site, store_of
 
-QUESTION = {"prompt": "The capital of Mali is", "completion": "Bamako"}
+QUESTION = {"prompt": "The capital of Mali is", "completion": " Bamako"}
 
 
 @pytest.fixture

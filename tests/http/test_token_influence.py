@@ -95,7 +95,7 @@ def test_each_word_is_shaded_by_what_the_worker_computed(
     index = open_index(home / "indexes" / "demo")
     encoder = index.encoder(load_model(home / "models" / "demo"))
     texts = [card["text"] for card in said["proponents"]]
-    own = token_influences(encoder, Query("The capital of France is", "Paris"), texts)
+    own = token_influences(encoder, Query.of_target("The capital of France is", "Paris"), texts)
     for card, each in zip(said["proponents"], own, strict=True):
         wanted = [(start, end, value) for start, end, value in each.passage if start < end]
         assert [(t["start"], t["end"]) for t in card["tokens"]] == [(start, end) for start, end, _ in wanted]

@@ -9,6 +9,6 @@ def rank(request: RankingRequest) -> Ranked:
     """The passages with most of the words of prompt and answer, rare words counting more."""
     bm25 = BM25.build(request.texts())
     found: list[Found] = []
-    for prompts in request.batches():
-        found += found_in(bm25.search([f"{prompt.text} {prompt.target}" for prompt in prompts], request.k))
+    for queries in request.batches():
+        found += found_in(bm25.search([query.joined for query in queries], request.k))
     return found, {"method": "lucene", "k1": K1, "b": B, "words": "lower-cased, no stemming, no stop words"}

@@ -21,6 +21,6 @@ def rank(request: RankingRequest) -> Ranked:
         progress=request.progress,
     )
     found: list[Found] = []
-    for prompts in request.batches():
-        found += found_in(dense.search([f"{prompt.text} {prompt.target}" for prompt in prompts], request.k))
+    for queries in request.batches():
+        found += found_in(dense.search([query.joined for query in queries], request.k))
     return found, dense.about

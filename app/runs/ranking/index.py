@@ -1,6 +1,5 @@
 """The index's own method: the encodings that were written when it was built are searched."""
 
-from app.models.text import Query
 from app.retrieval.search import open_search
 from app.runs.inputs import check_prompts
 from app.runs.ranking.request import Ranked, RankingRequest
@@ -18,8 +17,8 @@ def rank(request: RankingRequest) -> Ranked:
     encoder = inputs.index.encoder(inputs.loaded)
     search = open_search(inputs.index, request.search, device=str(inputs.loaded.device))
     found: list[Found] = []
-    for prompts in request.batches():
-        encoded = encoder.encode_queries([Query(prompt.text, prompt.target) for prompt in prompts])
+    for queries in request.batches():
+        encoded = encoder.encode_queries(queries)
         low = search.search(encoded, request.opponents, opponents=True) if request.opponents else None
         found += found_in(search.search(encoded, request.k), low)
     manifest = inputs.index.manifest

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
+from app.models.text import Query
 from app.retrieval.dense import check_model
 from app.runs.inputs import RunInputs
 from app.runs.saving import Found
@@ -57,11 +58,12 @@ class RankingRequest:
         """The passages of the corpus, in the order of its rows."""
         return (text for _, _, text in stream_passages(self.session, self.inputs.corpus.id))
 
-    def batches(self) -> Iterator[Sequence[Prompt]]:
-        """The prompts, some at a time; each batch that was worked on is told to `progress`."""
-        for start in range(0, len(self.prompts), AT_ONCE):
-            yield self.prompts[start : start + AT_ONCE]
-            self.progress(min(start + AT_ONCE, len(self.prompts)), len(self.prompts))
+    def batches(self) -> Iterator[Sequence[Query]]:
+        """What is asked of each prompt, some at a time; each batch that was worked on is told to `progress`."""
+        queries = self.inputs.queries
+        for start in range(0, len(queries), AT_ONCE):
+            yield queries[start : start + AT_ONCE]
+            self.progress(min(start + AT_ONCE, len(queries)), len(queries))
 
 
 def check_method(name: str, dense_model: Path | None) -> Method:

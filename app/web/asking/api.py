@@ -13,6 +13,7 @@ from app.store import traces
 from app.store.tables import Trace
 from app.tracing import asking
 from app.tracing.questions import MAX_BODY, MAX_PASSAGES, Question, Training
+from app.web.asking.form import Doubt, doubts_of
 from app.web.asking.trace import TracePage, live, load
 from app.web.site import urls
 from app.web.site.body import read_json
@@ -42,6 +43,10 @@ class Ticket(BaseModel):
     url: str
     json_url: str
     events_url: str
+    doubts: list[Doubt] = Field(
+        [],
+        description="What may not have been meant about the question's borders; it is asked as it was sent.",
+    )
 
 
 class Steps(BaseModel):
@@ -151,6 +156,7 @@ def _ticket(request: Request, session: Session, trace: Trace, *, reused: bool = 
         url=base + urls.trace(trace.id),
         json_url=base + urls.twin(urls.trace(trace.id)),
         events_url=base + urls.trace(trace.id, "events"),
+        doubts=doubts_of(trace.request) if trace.request["kind"] == "trace" else [],
     )
 
 

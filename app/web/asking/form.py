@@ -1,5 +1,6 @@
 """`/trace`: ask a question of the model, anew or starting from an earlier one."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio.to_thread
@@ -18,6 +19,7 @@ from app.web.site import urls
 from app.web.site.body import build, read_form
 from app.web.site.context import Config, Db
 from app.web.site.respond import page_route, respond
+from app.words import joining
 
 router = APIRouter()
 RECENT = 12
@@ -40,6 +42,21 @@ class Wrong(BaseModel):
     remedy: str
 
 
+class Doubt(BaseModel):
+    """Something about a border that may not have been meant, and the button that repairs it."""
+
+    field: str
+    message: str
+    remedy: str
+
+
+def doubts_of(asked: Mapping[str, Any], *, said: bool = False) -> list[Doubt]:
+    """What may not have been meant about a question's borders; of what the model `said` itself nothing is doubted."""
+    completion = None if said else asked["completion"]
+    found = joining.doubts(asked["prompt"], completion, asked["contrast"])
+    return [Doubt(field=each.field, message=each.message, remedy=each.remedy) for each in found]
+
+
 class Link(BaseModel):
     """An earlier trace."""
 
@@ -57,6 +74,7 @@ class FormPage(BaseModel):
     title: str = "Trace"
     values: dict[str, Any]
     wrong: Wrong | None = None
+    doubts: list[Doubt] = []  # what may not have been meant; asked as it is if the reader says so
     choices: list[Choice]
     before: Link | None = None  # the trace that is edited and asked again
     recent: list[Link]
@@ -72,7 +90,7 @@ def trace_form(
     before = traces.find(db, from_) if from_ else None
     values: dict[str, Any] = {"prompt": prompt, "completion": completion}
     if before is not None and before.request["kind"] == "trace":
-        values = {name: before.request[name] for name in Question.model_fields}
+        values = Question.saved(before.request).model_dump()
     return respond(request, _page(db, settings, values, before=before), "trace_form.html")
 
 
@@ -90,11 +108,15 @@ async def ask(request: Request) -> Response:
 
 
 def _ask(request: Request, settings: Settings, fields: dict[str, str], wrong: UserError | None) -> Response:
-    since = fields.pop("since", "")
+    since, repair, as_typed = (fields.pop(name, "") for name in ("since", "repair", "as_typed"))
     try:
         if wrong is not None:
             raise wrong
+        fields = repaired(fields, repair)
         question = build(Question, question_fields(fields))
+        found = [] if as_typed else doubts_of(question.model_dump())
+        if found:
+            return doubtful(request, settings, fields, found, since)
         with request.app.state.store.session() as session:
             asked = asking.ask(session, settings, question)
         url = urls.trace(asked.trace.id, since=since or None, again=1 if asked.reused else None)
@@ -111,6 +133,27 @@ def _ask(request: Request, settings: Settings, fields: dict[str, str], wrong: Us
 def question_fields(fields: dict[str, str]) -> dict[str, Any]:
     """A form's fields as those of a question: what was left empty was not asked for."""
     return {"prompt": ""} | {name: value for name, value in fields.items() if value or name == "prompt"}
+
+
+def doubtful(
+    request: Request,
+    settings: Settings,
+    fields: Mapping[str, Any],
+    found: Sequence[Doubt],
+    since: str,
+) -> Response:
+    """The form again, with what may not have been meant beside its field."""
+    with request.app.state.store.session() as session:
+        before = traces.find(session, since) if since else None
+        page = _page(session, settings, dict(fields), before=before, doubts=found)
+    return respond(request, page, "trace_form.html", status=422)
+
+
+def repaired(fields: dict[str, str], field: str) -> dict[str, str]:
+    """The form after the first repair of the doubts about one of its fields; as it was, where there are none."""
+    texts = [fields.get(name) or None for name in ("completion", "contrast")]
+    found = [each for each in joining.doubts(fields.get("prompt", ""), *texts) if each.field == field]
+    return fields | found[0].repaired if found else fields
 
 
 def link(trace: Trace) -> Link:
@@ -136,6 +179,7 @@ def _page(
     *,
     before: Trace | None = None,
     error: UserError | None = None,
+    doubts: Sequence[Doubt] = (),
 ) -> FormPage:
     choices = [
         Choice(index=each.index, model=each.model, corpus=each.corpus, passages=each.passages)
@@ -145,6 +189,7 @@ def _page(
     return FormPage(
         values=blank | {"index": settings.default_index} | values,
         wrong=Wrong(field=error.field, message=error.message, remedy=error.remedy) if error else None,
+        doubts=list(doubts),
         choices=choices,
         before=link(before) if before is not None else None,
         recent=[link(trace) for trace in traces.recent(session, limit=RECENT)],

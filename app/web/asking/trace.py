@@ -17,10 +17,12 @@ from app.settings import Settings
 from app.store import traces, workers
 from app.store.tables import Trace
 from app.tracing import asking
+from app.tracing.explained import explained
 from app.tracing.questions import MAX_BODY, Question, Training, training_prefix
 from app.tracing.results import TraceResult
 from app.web.asking import trace_view
 from app.web.asking.changes import Changes, changes
+from app.web.asking.form import Doubt, doubtful, doubts_of
 from app.web.asking.live import Live
 from app.web.asking.trace_view import Answer, Stage
 from app.web.evidence.cards import Card
@@ -48,6 +50,7 @@ class TracePage(BaseModel):
     ready: bool
     prompt: str
     asked: dict[str, Any]
+    doubts: list[Doubt] = []  # about the borders of what was asked
     reused: bool = False
     error: dict[str, Any] | None = None
     created_at: datetime
@@ -155,14 +158,20 @@ async def span(request: Request, trace_id: str) -> Response:
     fields, settings = await _form(request)
     chosen = [int(value) for name, value in fields if name == "token" and value.isdecimal()]
     contrast = dict(fields).get("contrast", "")
+    if contrast and "space" in dict(fields):
+        contrast = f" {contrast.removeprefix(' ')}"
 
-    def put() -> str:
+    def put() -> Response:
         with request.app.state.store.session() as session:
             trace = traces.find(session, trace_id)
-            asked = asking.ask(session, settings, follow_up(trace, chosen, contrast))
-            return urls.trace(asked.trace.id, since=trace_id, again=1 if asked.reused else None)
+            question = follow_up(trace, chosen, contrast)
+            if found := doubts_of(question.model_dump(), said=True):
+                return doubtful(request, settings, question.model_dump(), found, trace_id)
+            asked = asking.ask(session, settings, question)
+            url = urls.trace(asked.trace.id, since=trace_id, again=1 if asked.reused else None)
+        return RedirectResponse(url, status_code=303)
 
-    return RedirectResponse(await anyio.to_thread.run_sync(put), status_code=303)
+    return await anyio.to_thread.run_sync(put)
 
 
 def follow_up(trace: Trace, tokens: list[int], contrast: str) -> Question:
@@ -175,15 +184,19 @@ def follow_up(trace: Trace, tokens: list[int], contrast: str) -> Question:
         raise UserError(
             "This trace has no answer to choose from.", remedy="Wait until it is done.", status=409
         )
-    completion = TraceResult.model_validate(trace.result).completion
-    asked = {name: trace.request[name] for name in Question.model_fields}
-    asked |= {"completion": completion.text, "span": None, "contrast": None, "samples": 0}
+    result = TraceResult.model_validate(trace.result)
+    completion, traced = result.completion, explained(trace.request, result)
+    asked = Question.saved(trace.request).model_dump()
+    asked |= {"completion": traced.completion, "tokens": traced.tokens}
+    asked |= {"span": None, "contrast": None, "samples": 0}
     if contrast:
         return build(Question, asked | {"contrast": contrast})
     known = [completion.tokens[n] for n in tokens if n < len(completion.tokens)]
     if not known:
         raise UserError("No token was chosen.", remedy="Choose at least one token.", field="token")
-    return build(Question, asked | {"span": (min(t.start for t in known), max(t.end for t in known))})
+    shift = len(traced.completion) - len(completion.text)
+    start, end = min(t.start for t in known), max(t.end for t in known)
+    return build(Question, asked | {"span": (start + shift, end + shift)})
 
 
 def load(
@@ -217,6 +230,8 @@ def load(
     if asked["kind"] != "trace":
         page.result = trace.result
         return page
+    said = done and TraceResult.model_validate(trace.result).completion.said
+    page.doubts = doubts_of(asked, said=said)
     if done:
         names = trace_view.views_of(TraceResult.model_validate(trace.result))
         page.view = view if view in names else names[0]

@@ -91,8 +91,9 @@ class Training(BaseModel):
 
 
 class Answer(BaseModel):
-    """A finished trace in one view."""
+    """A finished trace in one view; `lead` stands between prompt and completion where an old trace left it out."""
 
+    lead: str
     completion: Completion
     generated: bool
     samples: list[str]
@@ -145,6 +146,7 @@ def answer(session: Session, trace: Trace, view: str, trainings: Sequence[Trace]
         )
     span = trace.request.get("span")
     return Answer(
+        lead=result.joined[len(trace.request["prompt"]) : len(result.joined) - len(result.completion.text)],
         completion=result.completion,
         generated=result.generated,
         samples=result.samples,

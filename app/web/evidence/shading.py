@@ -15,6 +15,7 @@ from app.tracing.asking import shaded
 from app.tracing.questions import MAX_PASSAGES, Shading
 from app.tracing.results import ShadingResult
 from app.web.marking.highlight import Span
+from app.words.joining import follow
 
 STEPS = 5
 SHOWN = 20  # passages shaded at once
@@ -49,7 +50,7 @@ def shading_of(example: Example) -> Shading:
     ids = dict.fromkeys(row.passage_id for row in example.retrieved[: min(SHOWN, MAX_PASSAGES)])
     return Shading(
         prompt=example.prompt.text,
-        completion=example.prompt.target,
+        completion=follow(example.prompt.text, example.prompt.target),
         index=str(example.run.index_name),
         passages=tuple(ids),
     )

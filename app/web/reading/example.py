@@ -24,6 +24,7 @@ from app.web.reading.share_card import og_text, og_title
 from app.web.site import urls
 from app.web.site.context import Config, Db
 from app.web.site.respond import page_route, respond
+from app.words.joining import follow
 from app.words.saying import counted
 
 router = APIRouter()
@@ -247,7 +248,7 @@ def _page(
         cite_url=urls.cite(run.slug, prompt.slug),
         csv_url=urls.twin(here(), "csv"),
         compare_url=urls.compare(prompt.slug, [run.slug, others[0]]) if others else None,
-        trace_url=urls.trace_form(prompt=prompt.text, completion=prompt.target),
+        trace_url=urls.trace_form(prompt=prompt.text, completion=follow(prompt.text, prompt.target)),
         previous_url=on(before, -1),
         next_url=on(after, 0),
         list_url=urls.prompts(run=run.slug, **asked.query()),

@@ -98,7 +98,7 @@ def test_weights_that_had_to_be_told_once_need_not_be_told_again(home, corpus, c
         ("prompts", "add", asked, "--name", "asked", "--corpus", "tiny"),
         ("retrieve", "told", "--prompts", "asked"),
         ("ablate", "told", "--prompts", "asked", "--lambdas", "", "--no-baselines"),
-        ("trace", "The capital of France is", "Paris"),
+        ("trace", "The capital of France is", " Paris"),
     ):
         result = startrail(*command)
         assert result.exit_code == 0, result.output

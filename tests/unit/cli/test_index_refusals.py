@@ -256,7 +256,7 @@ def test_a_manifest_of_another_model_is_refused(whole: Path, checkpoints: Callab
     refused(
         startrail("retrieve", "tiny", "--prompts", "asked"), "“tiny” was built with another model", "again"
     )
-    refused(startrail("trace", "The capital of France is", "Paris"), "built with another model")
+    refused(startrail("trace", "The capital of France is", " Paris"), "built with another model")
     assert kept(whole, Run) == before
 
 
@@ -279,7 +279,7 @@ def test_a_damaged_file_of_an_index_is_named_and_answers_nothing(
     refused(
         startrail("retrieve", "tiny", "--prompts", "asked"), file, "Copy it again, or build the index again."
     )
-    refused(startrail("trace", "The capital of France is", "Paris"), file)
+    refused(startrail("trace", "The capital of France is", " Paris"), file)
     assert kept(whole, Run) == 0
     store = open_store(f"sqlite:///{whole / 'startrail.db'}")
     with store.session() as session:

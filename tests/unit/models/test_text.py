@@ -6,7 +6,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 from app.errors import UserError
-from app.models.text import Query, Texts, spaced
+from app.models.text import Query, Texts
 from tests.support import tiny
 
 
@@ -45,19 +45,6 @@ def test_a_tokenizer_without_special_tokens_gets_none():
         made.query(Query("", ids and "T"))
 
 
-@pytest.mark.parametrize(
-    ("prompt", "completion", "want"),
-    [
-        ("is", "Paris", " Paris"),
-        ("is ", "Paris", "Paris"),
-        ("is", " Paris", " Paris"),
-        ("", "Paris", "Paris"),
-    ],
-)
-def test_one_space_stands_between_prompt_and_completion(prompt, completion, want):
-    assert spaced(prompt, completion) == want
-
-
 def test_a_tokenizer_that_adds_its_own_space_does_not_double_it():
     """SentencePiece's way, in many a tokenizer.json: a passage and a query of the same words have the same tokens."""
     inner = Tokenizer(models.BPE())
@@ -67,38 +54,38 @@ def test_a_tokenizer_that_adds_its_own_space_does_not_double_it():
     words = [word for text in tiny.TEXTS for word in text.split()]
     inner.train_from_iterator(words, trainers.BpeTrainer(special_tokens=["<s>", "</s>"], show_progress=False))
     made = Texts(PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>"), 48)
-    query = Query("The capital of France is", "Paris, and Paris lies", span=(11, 16))
-    whole = made.passages([f"{query.prompt} {query.completion}"])[0].ids[:-1]
+    query = Query("The capital of France is", " Paris, and Paris lies", span=(12, 17))
+    whole = made.passages([query.joined])[0].ids[:-1]
     assert made.query(query).ids == whole
     located = made.located_query(query)
-    joined = f"{query.prompt} {query.completion}"
-    assert [joined[slice(*located.offsets[at])].strip() for at in located.example.targets] == ["Paris"]
+    assert [query.joined[slice(*located.offsets[at])].strip() for at in located.example.targets] == ["Paris"]
 
 
 def test_the_border_between_prompt_and_completion_is_stable():
     """Tokenised together, the prompt's last token might swallow the completion's first letters."""
     made = texts()
     example = made.query(Query("The capital of Fr", "ance"))
-    assert example.ids == (*made.prompt("The capital of Fr"), *made.completion("The capital of Fr", "ance"))
+    assert example.ids == (*made.prompt("The capital of Fr"), *made.completion(Query("", "ance")))
     assert example.targets[0] == len(made.prompt("The capital of Fr"))
 
 
-def test_a_long_prompt_loses_its_beginning_and_keeps_its_start_token():
+def test_prompt_and_completion_longer_than_the_context_are_refused_and_never_cut():
+    """Cut at the beginning, two prompts that differ only there would have one probability."""
     made = texts(context=20)
-    example = made.query(Query(" ".join(tiny.TEXTS), "Paris"))
-    assert len(example.ids) == 20
-    assert example.ids[0] == 0
-    assert example.ids[-len(made.completion("x", "Paris")) :] == made.completion("x", "Paris")
-    located = made.located_query(Query(" ".join(tiny.TEXTS), "Paris"))
-    assert len(located.offsets) == 20
-    joined = " ".join(tiny.TEXTS) + " Paris"
-    assert "".join(joined[a:b] for a, b in located.offsets[1:]) == joined[located.offsets[1][0] :]
+    with pytest.raises(UserError, match="the model reads 20 together") as refused:
+        made.query(Query(" ".join(tiny.TEXTS), " Paris"))
+    assert refused.value.field == "prompt"
+    with pytest.raises(UserError) as refused:
+        made.query(Query("The fox", " ran" * 20))
+    assert refused.value.field == "completion"
+    longest = "a" * (20 - 1 - len(made.completion(Query("", " Paris"))))
+    assert len(made.query(Query(longest, " Paris")).ids) == 20
 
 
 def test_a_span_keeps_only_the_tokens_it_touches():
     made = texts()
-    whole = Query("Two and three make", "five. The fox ran.")
-    part = made.query(Query(whole.prompt, whole.completion, span=(10, 13)))
+    whole = Query("Two and three make", " five. The fox ran.")
+    part = made.query(Query(whole.prompt, whole.completion, span=(11, 14)))
     located = made.located_query(whole)
     joined = "Two and three make five. The fox ran."
     touched = [joined[slice(*located.offsets[at])] for at in part.targets]
@@ -110,7 +97,7 @@ def test_a_span_keeps_only_the_tokens_it_touches():
     ("query", "message"),
     [
         (Query("The fox", ""), "completion is empty"),
-        (Query("The fox", "ran " * 50), "tokens, the model's context"),
+        (Query("The fox", "ran " * 50), "tokens and the completion"),
         (Query("The fox", "ran", span=(2, 9)), "not within"),
         (Query("The fox", "ran", span=(2, 2)), "not within"),
     ],

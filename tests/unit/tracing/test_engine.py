@@ -198,7 +198,7 @@ def test_verbatim_stretches_stand_in_the_passages_they_name(
     worker: Worker, store: Store, settings: Settings
 ) -> None:
     words = passages()[5][1].split()
-    id_ = put(store, settings, Question(prompt=" ".join(words[:4]), completion=" ".join(words[4:])))
+    id_ = put(store, settings, Question(prompt=" ".join(words[:4]), completion=" " + " ".join(words[4:])))
     worker.step()
     found = result(store, id_)
     assert found.verbatim

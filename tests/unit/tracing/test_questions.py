@@ -70,7 +70,7 @@ def test_a_prompt_longer_than_the_context_says_how_long_it_may_be(settings: Sett
 def test_the_longest_prompt_that_fits_is_taken(settings: Settings) -> None:
     askable = choose(settings)
     prompt = "a"
-    while (askable.count(prompt + " a") or 0) <= CONTEXT - 2:  # the start token, and one token of an answer
+    while len(askable.ids(prompt + " a") or ()) <= CONTEXT - 2:  # the start token, and one token of an answer
         prompt += " a"
     assert checked(Question(prompt=prompt), askable).prompt == prompt
     assert refusal(settings, prompt=prompt + " a").field == "prompt"
@@ -109,7 +109,7 @@ def test_a_span_or_a_contrast_needs_a_completion(settings: Settings) -> None:
 
 
 def test_a_contrast_with_itself_explains_nothing(settings: Settings) -> None:
-    assert refusal(settings, completion="cedi", contrast=" cedi").field == "contrast"
+    assert refusal(settings, completion="cedi", contrast="cedi").field == "contrast"
 
 
 def test_unknown_names_are_refused_with_the_known_ones(settings: Settings) -> None:
@@ -143,12 +143,43 @@ def test_an_index_built_again_is_another_index(own: Settings) -> None:
     assert choose(own).index_sha256 != before
 
 
-def test_one_space_before_the_completion_is_understood(settings: Settings) -> None:
-    """`cedi` and ` cedi` are the same question to the model, so they have the same answer."""
+def test_a_completion_is_joined_as_it_was_typed(settings: Settings) -> None:
+    """`edi` goes on inside a word and ` edi` begins one: they are two texts, and neither is put for the other."""
     askable = choose(settings)
-    plain = checked(Question(prompt="The", completion="cedi here", span=(0, 4)), askable)
-    spaced = checked(Question(prompt="The", completion=" cedi here", span=(1, 5)), askable)
-    assert plain == spaced
+    for completion in ("edi", " edi", ", said", "  edi"):
+        assert checked(Question(prompt="The c", completion=completion), askable).completion == completion
+
+
+def test_tokens_that_the_tokenizer_would_make_too_are_not_said_twice(settings: Settings) -> None:
+    """Equal questions have an equal key, whether or not somebody named the tokens."""
+    askable = choose(settings)
+    tokens = askable.ids(" cedi", continuing=True)
+    asked = Question(prompt="The", completion=" cedi", tokens=tokens)
+    assert checked(asked, askable) == checked(Question(prompt="The", completion=" cedi"), askable)
+    pieces = [i for letter in " cedi" for i in askable.ids(letter, continuing=True) or ()]
+    asked = asked.model_copy(update={"tokens": tuple(pieces)})
+    assert checked(asked, askable).tokens == tuple(pieces)
+
+
+@pytest.mark.parametrize("tokens", [(5, 6, 7), (), (10**6,), (-1,)])
+def test_tokens_that_say_something_else_are_refused(settings: Settings, tokens: tuple[int, ...]) -> None:
+    assert refusal(settings, completion=" cedi", tokens=tokens).field == "tokens"
+
+
+def test_the_limit_is_the_smaller_of_the_models_and_its_tokenizers(own: Settings) -> None:
+    file = own.models / "demo" / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"model_max_length": 10}))
+    assert choose(own).context == 10
+    assert "reads 10." in refusal(own, prompt="word " * 20).message
+
+
+def test_a_tokenizer_that_would_cut_texts_counts_all_of_them(own: Settings) -> None:
+    """Some tokenizer.json files carry the truncation they were trained with: a long prompt would seem to fit."""
+    file = own.models / "demo" / "tokenizer.json"
+    cutting = Tokenizer.from_file(str(file))
+    cutting.enable_truncation(5)
+    cutting.save(str(file))
+    assert refusal(own, prompt="word " * 200).field == "prompt"
 
 
 def test_a_span_of_everything_is_no_span(settings: Settings) -> None:

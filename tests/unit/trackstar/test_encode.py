@@ -14,9 +14,9 @@ from tests.support import reference, tiny
 from tests.support.encoders import encoder_of
 
 QUERIES = [
-    Query("The capital of France is", "Paris"),
-    Query("Two and three make", "five."),
-    Query("The capital of Portugal is", "Lisbon, by the sea"),
+    Query("The capital of France is", " Paris"),
+    Query("Two and three make", " five."),
+    Query("The capital of Portugal is", " Lisbon, by the sea"),
 ]
 
 

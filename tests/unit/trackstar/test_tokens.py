@@ -11,7 +11,7 @@ from app.trackstar.tokens import token_influence, token_influences
 from tests.support import tiny
 from tests.support.encoders import encoder_of
 
-QUERY = Query("The capital of France is", "Paris on the Seine")
+QUERY = Query("The capital of France is", " Paris on the Seine")
 
 
 def unnormalised(encoder, query, passages):
@@ -57,8 +57,8 @@ def test_places_are_characters_of_the_passage_and_of_the_text_as_read(load):
     one = token_influence(encoder, QUERY, text)
     assert "".join(text[a:b] for a, b, _ in one.passage) == text
     assert one.passage[-1][:2] == (len(text), len(text))
-    joined = f"{QUERY.prompt} {QUERY.completion}"
-    assert "".join(joined[a:b] for a, b, _ in one.query) == f" {QUERY.completion}"
+    joined = QUERY.joined
+    assert "".join(joined[a:b] for a, b, _ in one.query) == QUERY.completion
     whole = token_influence(encoder, QUERY, text, split="position")
     assert "".join(joined[a:b] for a, b, _ in whole.query) == joined
 

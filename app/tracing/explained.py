@@ -1,0 +1,21 @@
+"""The query that a finished trace explains, from what was saved of it."""
+
+from typing import Any
+
+from app.models.text import Query
+from app.tracing.results import TraceResult
+
+
+def explained(request: dict[str, Any], result: TraceResult) -> Query:
+    """The same tokens that were traced: training steps and later questions are about these and no others."""
+    prompt, said = request["prompt"], result.completion
+    # Traces whose tokens have no ids were saved without the space that was put before the completion.
+    shift = len(result.joined) - len(prompt) - len(said.text)
+    ids = [token.id for token in said.tokens]
+    span = request["span"]
+    return Query(
+        prompt,
+        result.joined[len(prompt) :],
+        (span[0] + shift, span[1] + shift) if span else None,
+        None if None in ids else tuple(id_ for id_ in ids if id_ is not None),
+    )

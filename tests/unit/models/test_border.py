@@ -1,0 +1,129 @@
+"""The border of prompt and completion: what is traced is what was generated, and what was typed is read as typed."""
+
+import math
+from collections.abc import Sequence
+
+from tests.support import borders
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from app.errors import UserError
+from app.models.generate import complete
+from app.models.load import LoadedModel
+from app.models.text import Query
+from app.tracing.probabilities import completions
+
+# “▁” is SentencePiece's own sign for a space; a tokenizer that reads it as one does not tell them apart.
+VISIBLE = st.characters(exclude_categories=["Cc", "Cs", "Cn", "Co"], exclude_characters="▁")
+TYPED = st.one_of(
+    st.text(VISIBLE, min_size=1, max_size=24),
+    st.sampled_from([text[:cut] for text in borders.TEXTS for cut in range(3, len(text), 7)]),
+)
+
+
+@torch.no_grad()
+def step_by_step(model: LoadedModel, ids: list[int], count: int) -> tuple[list[int], float]:
+    """The greedy continuation by the model alone, one whole pass a token, and its joint probability."""
+    chosen, log = [], 0.0
+    for _ in range(count):
+        odds = model.model(torch.tensor([[*ids, *chosen]])).logits[0, -1].double().log_softmax(-1)
+        chosen.append(int(odds.argmax()))
+        log += float(odds.max())
+    return chosen, math.exp(log)
+
+
+def read(model: LoadedModel, ids: Sequence[int]) -> str:
+    """What the tokenizer itself makes of ids."""
+    return model.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+@pytest.mark.parametrize("kind", borders.KINDS)
+@settings(deadline=None, max_examples=40)
+@example("The capital of Ghana is Accra")
+@example("The c")
+@example("首都は")
+@example('She said: "')
+@example("The currency of Ghana is the ")
+@example("x = 3.")
+@given(prompt=TYPED)
+def test_what_is_traced_is_what_was_generated(kind: str, prompt: str) -> None:
+    """The same token ids as token-by-token generation, and so the same probability, whatever the prompt ends in."""
+    model = borders.model(kind)
+    if not model.texts.prompt(prompt)[1:]:
+        return
+    (said,) = complete(model, [prompt], max_new_tokens=8)
+    start = list(model.texts.prompt(prompt))
+    ids, probability = step_by_step(model, start, len(said.tokens))
+    query = Query(prompt, said.text, tokens=said.tokens)
+    if not said.tokens:
+        return
+    assert list(model.texts.query(query).ids) == [*start, *ids]
+    (traced,) = completions(model, [query])
+    assert [token.id for token in traced.tokens] == ids
+    assert traced.probability == pytest.approx(probability, rel=1e-3)
+    if "�" not in traced.text:
+        assert read(model, [*start, *ids]) == read(model, start) + traced.text
+
+
+@pytest.mark.parametrize("kind", borders.KINDS)
+@settings(deadline=None, max_examples=60)
+@example("The c", "edi")
+@example("The capital of Ghana is Accra", ", said Emeka")
+@example("首都は", "東京です")
+@example("f(", "x)")
+@example("The", " cedi")
+@given(prompt=TYPED, completion=TYPED)
+def test_what_is_typed_is_read_as_typed(kind: str, prompt: str, completion: str) -> None:
+    """No space is put before it, not by the tokenizer either; and its tokens do not depend on the prompt's."""
+    model = borders.model(kind)
+    query = Query(prompt, completion)
+    tokens = model.texts.completion(query)
+    before = model.texts.prompt(prompt)
+    assert read(model, [*before, *tokens]) == read(model, before) + completion
+    assert tokens == model.texts.completion(Query("Another prompt", completion))
+    if tokens and before[1:]:
+        assert model.texts.query(query).ids == (*before, *tokens)
+
+
+@pytest.mark.parametrize("kind", borders.KINDS)
+@settings(deadline=None, max_examples=40)
+@given(completion=TYPED)
+def test_tokens_stand_where_their_characters_do(kind: str, completion: str) -> None:
+    """Whether the tokens came from the tokenizer or from the model, their places cover the completion in order."""
+    model = borders.model(kind)
+    tokens = model.texts.completion(Query("", completion))
+    spelled = model.texts.spelled(tokens)
+    assert spelled.text == completion
+    covered = set()
+    for (start, end), (later, _) in zip(
+        spelled.places, [*spelled.places[1:], (len(completion), 0)], strict=True
+    ):
+        assert start <= end
+        assert start <= later
+        covered |= set(range(start, end))
+    assert covered == set(range(len(completion)))
+
+
+def test_several_tokens_of_one_character_share_its_place() -> None:
+    model = borders.model("bytes")
+    spelled = model.texts.spelled(model.texts.completion(Query("a", "x🌍y")))
+    assert spelled.places[0] == (0, 1)
+    assert spelled.places[-1] == (2, 3)
+    assert set(spelled.places[1:-1]) == {(1, 2)}
+    assert len(spelled.places) > 4
+
+
+@pytest.mark.parametrize("kind", borders.KINDS)
+def test_two_prompts_that_differ_in_their_beginning_have_two_probabilities(kind: str) -> None:
+    """A long prompt used to lose its beginning in silence, and with it what told it from another."""
+    model = borders.model(kind)
+    tail = " and on" * 40
+    asked = [Query(beginning + tail, " Accra") for beginning in ("Ghana", "Japan")]
+    if len(model.texts.prompt(asked[0].prompt)) + 2 < model.context:
+        one, other = completions(model, asked)
+        assert one.probability != other.probability
+    for query in [Query(text.prompt + " so on" * 200, " Accra") for text in asked]:
+        with pytest.raises(UserError, match=f"the model reads {borders.CONTEXT} together"):
+            completions(model, [query])
