@@ -112,7 +112,9 @@ def _draw(
         uniform = torch.from_numpy(numbers[broken]).to(model.device)
         again, _ = _continue(model, ids.repeat_interleave(samples, 0)[broken], new, uniform)
         for at, tokens in zip(broken, again, strict=True):
-            texts[at] = _sampled(model, tokens).rstrip(_HALF)  # the limit of tokens may have cut the last character
+            texts[at] = _sampled(model, tokens).rstrip(
+                _HALF
+            )  # the limit of tokens may have cut the last character
     return [text.replace(_HALF, "") for text in texts]
 
 
