@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from tests.support.asking import made_home, put_corpus, settings_of, worker_of
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
-from tests.support.sites import site, store_of
 
 from app.models.load import load_model
 from app.models.text import Query
 from app.store.engine import Store
 from app.tracing.worker import Worker
+from tests.support.asking import made_home, put_corpus, settings_of, worker_of
+from tests.support.sites import site, store_of
 
 PROMPT = "The currency of Ghana is the"
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 
-from tests.support import borders
 import pytest
 import torch
 from hypothesis import example, given, settings
@@ -14,6 +13,7 @@ from app.models.generate import complete
 from app.models.load import LoadedModel
 from app.models.text import Query
 from app.tracing.probabilities import completions
+from tests.support import borders
 
 # “▁” is SentencePiece's own sign for a space; a tokenizer that reads it as one does not tell them apart.
 VISIBLE = st.characters(exclude_categories=["Cc", "Cs", "Cn", "Co"], exclude_characters="▁")
