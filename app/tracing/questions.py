@@ -23,6 +23,7 @@ MAX_PASSAGES = 100
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 Text = Annotated[str, Field(max_length=MAX_CHARACTERS)]
+PassageId = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Question(BaseModel):
@@ -94,7 +95,7 @@ class Training(BaseModel):
 
     kind: Literal["train"] = "train"
     trace: str = Field(description="The trace whose target is measured.")
-    passages: tuple[int, ...] = Field(
+    passages: tuple[PassageId, ...] = Field(
         min_length=1, max_length=MAX_PASSAGES, description="Ids of the passages, each trained on alone."
     )
     control: int = Field(
@@ -111,7 +112,7 @@ class Shading(BaseModel):
     prompt: str
     completion: str = Field(description="As it follows the prompt.")
     index: str = Field(description="Name of the index whose method is meant.")
-    passages: tuple[int, ...] = Field(
+    passages: tuple[PassageId, ...] = Field(
         min_length=1, max_length=MAX_PASSAGES, description="Ids of passages of the index's corpus."
     )
 

@@ -251,7 +251,7 @@ def test_runs_without_facts_are_shown_by_the_task_they_have(database_url: str, t
         ("run=bm25", "No measure is named"),
         ("run=bm25&measure=beauty&kind=states", "no measure “beauty”"),
         ("run=bm25&kind=states&against=trackstar", "Types are not compared"),
-        ("run=bm25&measure=mrr&page=0", "begin at 1"),
+        ("run=bm25&measure=mrr&page=0", "greater than or equal to 1"),
     ],
 )
 def test_a_number_that_is_not_known_is_refused_with_a_remedy(

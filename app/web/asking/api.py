@@ -12,13 +12,14 @@ from app.errors import UserError
 from app.store import traces
 from app.store.tables import Trace
 from app.tracing import asking
-from app.tracing.questions import MAX_BODY, MAX_PASSAGES, Question, Training
+from app.tracing.questions import MAX_BODY, MAX_PASSAGES, PassageId, Question, Training
 from app.web.asking.form import Doubt, doubts_of
 from app.web.asking.trace import TracePage, live, load
 from app.web.site import urls
 from app.web.site.body import read_json
 from app.web.site.context import Db
 from app.web.site.encode import json_bytes
+from app.web.site.params import Name, Slug, TraceId
 from app.web.site.problems import Problem
 from app.web.site.respond import origin, respond
 
@@ -52,7 +53,7 @@ class Ticket(BaseModel):
 class Steps(BaseModel):
     """Which passages to train one step on; without a list, the proponents the trace found."""
 
-    passages: list[int] | None = Field(None, min_length=1, max_length=MAX_PASSAGES)
+    passages: list[PassageId] | None = Field(None, min_length=1, max_length=MAX_PASSAGES)
     control: int = Field(10, ge=0, le=MAX_PASSAGES, description="How many random passages to compare with.")
 
 
@@ -91,7 +92,7 @@ async def ask(request: Request) -> Response:
 @router.get(
     "/{trace_id}", response_model=TracePage, responses={404: PROBLEMS[404]}, summary="A trace as it is now"
 )
-def read(request: Request, db: Db, trace_id: str, view: str = "", since: str = "") -> Response:
+def read(request: Request, db: Db, trace_id: Slug, view: Name = "", since: TraceId = "") -> Response:
     """The same document as `/traces/{trace_id}.json`."""
     page = load(request, db, traces.find(db, trace_id), view=view, since=since)
     return respond(request, page, "trace.html")
@@ -103,7 +104,7 @@ def read(request: Request, db: Db, trace_id: str, view: str = "", since: str = "
     responses={number: PROBLEMS[number] for number in (404, 409)},
     summary="Take a question back",
 )
-def cancel(request: Request, trace_id: str) -> Ticket:
+def cancel(request: Request, trace_id: Slug) -> Ticket:
     """It will not be answered; what is over already stays as it is (409)."""
     with request.app.state.store.session() as session:
         trace = traces.find(session, trace_id)
@@ -124,7 +125,7 @@ def cancel(request: Request, trace_id: str) -> Ticket:
     openapi_extra=_body(Steps),
     summary="Train one step on passages and measure the target",
 )
-async def steps(request: Request, trace_id: str) -> Response:
+async def steps(request: Request, trace_id: Slug) -> Response:
     """Queue one optimizer step on each passage alone; the model is left as it was."""
     wanted = await read_json(request, MAX_BODY, Steps)
     state = request.app.state

@@ -1,10 +1,10 @@
 """`/trace`: ask a question of the model, anew or starting from an earlier one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
@@ -14,15 +14,17 @@ from app.settings import Settings
 from app.store import traces, workers
 from app.store.tables import Trace
 from app.tracing import asking, catalog
-from app.tracing.questions import MAX_BODY, Question
+from app.tracing.questions import MAX_BODY, MAX_CHARACTERS, Question
 from app.web.site import urls
 from app.web.site.body import build, read_form
 from app.web.site.context import Config, Db
+from app.web.site.params import Name
 from app.web.site.respond import page_route, respond
 from app.words import joining
 
 router = APIRouter()
 RECENT = 12
+Typed = Annotated[str, Query(max_length=MAX_CHARACTERS)]
 
 
 class Choice(BaseModel):
@@ -83,7 +85,7 @@ class FormPage(BaseModel):
 
 @page_route(router, "/trace")
 def trace_form(
-    request: Request, db: Db, settings: Config, prompt: str = "", completion: str = "", from_: str = ""
+    request: Request, db: Db, settings: Config, prompt: Typed = "", completion: Typed = "", from_: Name = ""
 ) -> Response:
     """The form to ask with."""
     from_ = from_ or request.query_params.get("from", "")

@@ -30,6 +30,7 @@ from app.web.site import urls
 from app.web.site.body import build, read_form
 from app.web.site.context import Db
 from app.web.site.encode import sendable
+from app.web.site.params import Name, Slug, TraceId
 from app.web.site.respond import origin, page_route, respond, templates, wants_json
 
 router = APIRouter()
@@ -70,7 +71,7 @@ class TracePage(BaseModel):
 
 @page_route(router, "/traces/{trace_id}")
 def trace_page(
-    request: Request, db: Db, trace_id: str, view: str = "", since: str = "", again: bool = False
+    request: Request, db: Db, trace_id: Slug, view: Name = "", since: TraceId = "", again: bool = False
 ) -> Response:
     """The trace. A training is shown on the page of the trace it belongs to, a shading on its example's."""
     trace = traces.find(db, trace_id)
@@ -82,7 +83,7 @@ def trace_page(
     return respond(request, page, "trace.html", block="live")
 
 
-def _unfinished(request: Request, trace_id: str, since: str = "") -> list[str]:
+def _unfinished(request: Request, trace_id: Slug, since: TraceId = "") -> list[str]:
     """What the stream watches: the trace and its trainings, as far as they are not over.
 
     Raises:
@@ -98,10 +99,10 @@ def _unfinished(request: Request, trace_id: str, since: str = "") -> list[str]:
 @router.get("/traces/{trace_id}/events", include_in_schema=False, response_class=EventSourceResponse)
 async def events(
     request: Request,
-    trace_id: str,
+    trace_id: Slug,
     watched: Annotated[list[str], Depends(_unfinished)],
-    view: str = "",
-    since: str = "",
+    view: Name = "",
+    since: TraceId = "",
 ) -> AsyncIterator[ServerSentEvent]:
     """The changing part of the page, each time it changes, as server-sent events; `done` ends them."""
 
@@ -128,7 +129,7 @@ async def events(
 
 
 @router.post("/traces/{trace_id}/cancel", include_in_schema=False)
-def cancel(request: Request, trace_id: str) -> Response:
+def cancel(request: Request, trace_id: Slug) -> Response:
     """Take the question, or the training that runs for it, back."""
     with request.app.state.store.session() as session:  # committed before the browser comes back for the page
         trace = traces.find(session, trace_id)
@@ -138,7 +139,7 @@ def cancel(request: Request, trace_id: str) -> Response:
 
 
 @router.post("/traces/{trace_id}/steps", include_in_schema=False)
-async def steps(request: Request, trace_id: str) -> Response:
+async def steps(request: Request, trace_id: Slug) -> Response:
     """Train one step on the passages of the form."""
     fields, settings = await _form(request)
     values = {"trace": trace_id, "passages": [value for name, value in fields if name == "passage"]}
@@ -153,7 +154,7 @@ async def steps(request: Request, trace_id: str) -> Response:
 
 
 @router.post("/traces/{trace_id}/span", include_in_schema=False)
-async def span(request: Request, trace_id: str) -> Response:
+async def span(request: Request, trace_id: Slug) -> Response:
     """Ask again for the tokens chosen, or for why rather than something else: a new trace."""
     fields, settings = await _form(request)
     chosen = [int(value) for name, value in fields if name == "token" and value.isdecimal()]

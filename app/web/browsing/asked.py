@@ -8,7 +8,8 @@ from pydantic import BaseModel, field_validator
 from app.errors import UserError
 from app.store.browse import Filters
 from app.web.browsing.filters import parse
-from app.web.browsing.listing_words import VALUES
+from app.web.browsing.listing_words import SORTS, VALUES
+from app.web.site.params import HELD
 
 
 class Asked(BaseModel):
@@ -36,11 +37,6 @@ class Asked(BaseModel):
 
     def filters(self) -> Filters:
         """The filters; an expression that cannot be read is a `UserError` at `where`."""
-        for name, allowed in VALUES.items():
-            if (value := getattr(self, name)) and value not in allowed:
-                raise UserError(
-                    f"“{value}” is no value of {name}.", field=name, remedy=f"Use {' or '.join(allowed)}."
-                )
         rest = self.model_dump(exclude={"where", "sort"})
         return Filters(**rest, where=parse(self.where) if self.where.strip() else None)
 
@@ -53,7 +49,12 @@ def _asked(
     task: Annotated[str, _said("fact, commonsense, arithmetic or open_ended")] = "",
     relation: Annotated[str, _said("what the fact says of its subject, as the corpus calls it")] = "",
     frequency: Annotated[
-        str, _said("bucket: 0 never stated, 1 once, 2 two or three times, 3 four to seven, …")
+        str,
+        Query(
+            description="bucket: 0 never stated, 1 once, 2 two or three times, 3 four to seven, …",
+            max_length=9,
+            pattern=r"^(-?[0-9]+)?$",
+        ),
     ] = "",
     right: Annotated[str, _said("whether the model answers right: yes or no")] = "",
     confidence: Annotated[str, _said("high (0.5 or more) or low")] = "",
@@ -65,7 +66,7 @@ def _asked(
         str, _said("frequency, rare, score, probability or tail-patch; else the run’s order")
     ] = "",
 ) -> Asked:
-    return Asked(
+    asked = Asked(
         task=task,
         relation=relation,
         frequency=frequency,
@@ -77,13 +78,18 @@ def _asked(
         where=where,
         sort=sort,
     )
+    for name, allowed in {**VALUES, "sort": SORTS}.items():
+        if (value := getattr(asked, name)) and value not in allowed:
+            known = " or ".join(filter(None, allowed))
+            raise UserError(f"“{value}” is no value of {name}.", field=name, remedy=f"Use {known}.")
+    return asked
 
 
 AskedQuery = Annotated[Asked, Depends(_asked)]
-FAR = 1 << 40  # beyond any position; what a database can count stays well above it
 After = Annotated[
-    int | None, Query(ge=-1, le=FAR, description="show what comes after this position of the run")
+    int | None, Query(ge=-1, le=HELD, description="show what comes after this position of the run")
 ]
 Before = Annotated[
-    int | None, Query(ge=-1, le=FAR, description="show what comes before this position; −1 for the last page")
+    int | None,
+    Query(ge=-1, le=HELD, description="show what comes before this position; −1 for the last page"),
 ]

@@ -21,6 +21,7 @@ from app.web.browsing.asked import Asked, AskedQuery
 from app.web.browsing.export_rows import csv_rows, jsonl_rows
 from app.web.site.context import Db
 from app.web.site.downloads import download, etag
+from app.web.site.params import RunName, Side, Slug
 
 router = APIRouter()
 BATCH = 500
@@ -36,10 +37,11 @@ PASSAGE_COLUMNS = (
 
 
 @router.get("/runs/{slug}/prompts/{prompt}.csv")
-def example_csv(request: Request, session: Db, slug: str, prompt: str, side: str = "proponent") -> Response:
+def example_csv(
+    request: Request, session: Db, slug: Slug, prompt: Slug, side: Side = "proponent"
+) -> Response:
     """The passages of one example in rank order; side=opponent for the other side, as on the page."""
     run = get_run(session, slug)
-    side = "opponent" if side == "opponent" else "proponent"
     example = get_example(session, run, prompt, side, limit=MOST)
     rows = [_passage(example, number) for number in range(len(example.retrieved))]
     name = f"{run.slug}-{example.prompt.slug}"
@@ -47,7 +49,7 @@ def example_csv(request: Request, session: Db, slug: str, prompt: str, side: str
 
 
 @router.get("/runs/{slug}/prompts/{prompt}.jsonl")
-def example_jsonl(request: Request, session: Db, slug: str, prompt: str) -> Response:
+def example_jsonl(request: Request, session: Db, slug: Slug, prompt: Slug) -> Response:
     """One example as a record of the paper's results format, both sides."""
     run = get_run(session, slug)
     example = get_example(session, run, prompt, "proponent", limit=0)
@@ -57,25 +59,25 @@ def example_jsonl(request: Request, session: Db, slug: str, prompt: str) -> Resp
 
 
 @router.get("/prompts.csv")
-def list_csv(request: Request, session: Db, asked: AskedQuery, run: str = "") -> Response:
+def list_csv(request: Request, session: Db, asked: AskedQuery, run: RunName = "") -> Response:
     """Every prompt that the filters leave, one a row."""
     return _list(request, session, asked, run, "csv")
 
 
 @router.get("/prompts.jsonl")
-def list_jsonl(request: Request, session: Db, asked: AskedQuery, run: str = "") -> Response:
+def list_jsonl(request: Request, session: Db, asked: AskedQuery, run: RunName = "") -> Response:
     """Every prompt that the filters leave, with its passages, in the paper's results format."""
     return _list(request, session, asked, run, "jsonl")
 
 
 @router.get("/runs/{slug}.csv")
-def run_csv(request: Request, session: Db, asked: AskedQuery, slug: str) -> Response:
+def run_csv(request: Request, session: Db, asked: AskedQuery, slug: Slug) -> Response:
     """The same for a run's own page."""
     return _list(request, session, asked, slug, "csv")
 
 
 @router.get("/runs/{slug}.jsonl")
-def run_jsonl(request: Request, session: Db, asked: AskedQuery, slug: str) -> Response:
+def run_jsonl(request: Request, session: Db, asked: AskedQuery, slug: Slug) -> Response:
     """A run as a results file; with filters, those examples of it."""
     return _list(request, session, asked, slug, "jsonl")
 

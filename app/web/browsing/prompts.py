@@ -9,18 +9,16 @@ from starlette.responses import RedirectResponse, Response
 from app.errors import NotFound
 from app.store import browse, search
 from app.store.runs import get_run, list_runs
-from app.web.browsing.asked import FAR, After, AskedQuery, Before
+from app.web.browsing.asked import After, AskedQuery, Before
 from app.web.browsing.listing import Listing, make_listing
 from app.web.marking.highlight import Span, find
 from app.web.site import urls
 from app.web.site.context import Db
+from app.web.site.params import HELD, RunName
 from app.web.site.respond import page_route, respond
 
 router = APIRouter()
 MOST_RUNS = 24  # whose prompts are counted beside the chosen run's
-
-
-RunName = Annotated[str, Query(description="slug of a run; the first if none is named")]
 
 
 class RunChoice(BaseModel):
@@ -106,7 +104,9 @@ def random_prompt(session: Db, asked: AskedQuery, run: RunName = "") -> Response
 
 
 @router.get("/go", include_in_schema=False)
-def go_to(session: Db, asked: AskedQuery, run: str, n: Annotated[int, Query(le=FAR)]) -> Response:
+def go_to(
+    session: Db, asked: AskedQuery, run: RunName, n: Annotated[int, Query(ge=-HELD, le=HELD)]
+) -> Response:
     """The n-th prompt of the list that the query makes, counted from 1."""
     chosen = get_run(session, run)
     slug = browse.nth(session, chosen, asked.filters(), asked.sort, n) if n > 0 else None

@@ -15,6 +15,7 @@ from app.web.browsing.listing import Listing, Summary, make_listing
 from app.web.judging.run_metrics import RunMetrics, run_metrics
 from app.web.site import urls
 from app.web.site.context import Db
+from app.web.site.params import Name, Slug
 from app.web.site.respond import page_route, respond
 from app.words.methods import method_of
 
@@ -94,7 +95,7 @@ def info(run: Run, tally: Tally) -> RunInfo:
 
 
 @page_route(router, "/runs")
-def runs_page(request: Request, session: Db, method: str = "") -> Response:
+def runs_page(request: Request, session: Db, method: Name = "") -> Response:
     """Every run, or those of a `method`."""
     runs = [run for run in list_runs(session) if not method or method_of(run.method).name == method]
     counted = tallies(session, runs)
@@ -106,7 +107,7 @@ def runs_page(request: Request, session: Db, method: str = "") -> Response:
 def run_page(
     request: Request,
     session: Db,
-    slug: str,
+    slug: Slug,
     asked: AskedQuery,
     after: After = None,
     before: Before = None,

@@ -24,6 +24,7 @@ from app.web.judging.figures import Asked, Cell, Figure, behind, cell
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.downloads import download, etag
+from app.web.site.params import Name, RunName, Short
 from app.web.site.respond import page_route, respond
 from app.words.methods import is_swept, leading
 from app.words.saying import TASKS, task_name
@@ -79,12 +80,12 @@ class EvaluationPage(BaseModel):
 
 
 def _asked(
-    set: str = "",
-    task: str = "fact",
-    model: str = "",
-    run: Annotated[list[str] | None, Query()] = None,
-    against: str = "",
-    by: str = "bucket",
+    set: Name = "",
+    task: Name = "fact",
+    model: Name = "",
+    run: Annotated[list[Short] | None, Query(max_length=100)] = None,
+    against: RunName = "",
+    by: Name = "bucket",
 ) -> Asked:
     return Asked(
         set=set,
@@ -107,7 +108,7 @@ def evaluation_page(request: Request, session: Db, asked: AskedQuery) -> Respons
 
 
 @router.get("/evaluation.csv", include_in_schema=False)
-def evaluation_csv(request: Request, session: Db, asked: AskedQuery, table: str = "") -> Response:
+def evaluation_csv(request: Request, session: Db, asked: AskedQuery, table: Name = "") -> Response:
     """The main table, the differences, or the numbers behind a chart, as CSV."""
     page = _page(session, asked)
     if table in ("", "differences"):

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -24,6 +24,7 @@ from app.web.judging.figures import Cell
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.downloads import download, etag
+from app.web.site.params import HELD, Short
 from app.web.site.respond import page_route, respond
 from app.words.saying import task_name
 
@@ -34,18 +35,18 @@ AT_ONCE = 100  # prompts on a page
 class Asked(BaseModel):
     """Which number: a measure, or how often a type stands at a rank; over which part of a run's prompts."""
 
-    run: str
-    task: str = "fact"
-    measure: str = ""
-    kind: str = ""
-    rank: int = 1
-    against: str = ""
-    relation: str = ""
-    bucket: str = ""
-    right: str = ""
-    confidence: str = ""
+    run: Short
+    task: Short = "fact"
+    measure: Short = ""
+    kind: Short = ""
+    rank: int = Field(1, ge=1, le=HELD)
+    against: Short = ""
+    relation: Short = ""
+    bucket: Short = ""
+    right: Short = ""
+    confidence: Short = ""
     low: bool = False
-    page: int = 1
+    page: int = Field(1, ge=1, le=HELD)
 
     @property
     def slices(self) -> dict[str, str]:
@@ -111,10 +112,6 @@ def _read(session: Db, asked: AskedQuery) -> tuple[Run, Run | None, Asked]:
     if asked.against and not asked.measure:
         raise UserError(
             "Types are not compared with those of another run.", field="against", remedy="Leave it out."
-        )
-    if asked.rank < 1 or asked.page < 1:
-        raise UserError(
-            "Ranks and pages begin at 1.", field="rank" if asked.rank < 1 else "page", remedy="Give 1."
         )
     return get_run(session, asked.run), get_run(session, asked.against) if asked.against else None, asked
 

@@ -58,7 +58,10 @@ async def receive_form(
             status=415,
         )
     form = _Form(target, limit, allow)
-    parser = MultipartParser(options[b"boundary"], form.callbacks())
+    try:
+        parser = MultipartParser(options[b"boundary"], form.callbacks())
+    except FormParserError as error:
+        raise UserError(f"The form cannot be read: {error}.", remedy="Send it again.", status=400) from None
     refusal: UserError | None = None
     drained = 0
     try:

@@ -8,6 +8,7 @@ from app.store import compare
 from app.web.loading.imports import Imports, Job, Problem
 from app.web.site import urls
 from app.web.site.context import Db
+from app.web.site.params import Slug
 from app.web.site.respond import page_route, respond
 
 router = APIRouter()
@@ -32,7 +33,7 @@ class ImportPage(BaseModel):
 
 
 @page_route(router, "/upload/{id_}")
-def progress(request: Request, db: Db, id_: str) -> Response:
+def progress(request: Request, db: Db, id_: Slug) -> Response:
     """How far it is; the page asks again by itself until it is over."""
     imports: Imports = request.app.state.imports
     job = imports.get(id_)

@@ -85,7 +85,7 @@ async def receive(request: Request, settings: Config) -> Response:
     _open(settings)
     imports: Imports = request.app.state.imports
     limit = _limit(settings)
-    said = int(request.headers.get("content-length") or 0)
+    said = _length(request)
     if said > 2 * limit + FORM_OVERHEAD:
         raise too_large(limit)
     bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -169,6 +169,14 @@ def _authorize(settings: Settings, token: str) -> None:
         raise UserError(
             "The token is not right.", remedy="Ask the operator for it.", field="token", status=403
         )
+
+
+def _length(request: Request) -> int:
+    """How many bytes the sender says there are."""
+    said = request.headers.get("content-length", "0")
+    if not (said.isascii() and said.isdecimal() and len(said) < 20):
+        raise UserError("The length of the body is no number.", remedy="Send it again.", status=400)
+    return int(said)
 
 
 def _limit(settings: Settings) -> int:

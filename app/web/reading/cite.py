@@ -13,6 +13,7 @@ from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.downloads import TYPES, etag, unless_known
 from app.web.site.encode import text_bytes
+from app.web.site.params import Slug
 from app.web.site.respond import origin, page_route, respond
 
 router = APIRouter()
@@ -33,7 +34,7 @@ class CitePage(BaseModel):
 
 
 @router.get("/runs/{run}/prompts/{prompt}/cite.{kind}", include_in_schema=False)
-def cite_file(request: Request, db: Db, run: str, prompt: str, kind: str) -> Response:
+def cite_file(request: Request, db: Db, run: Slug, prompt: Slug, kind: Slug) -> Response:
     """The citation as `.bib` or `.txt`; `.json` is the page's twin."""
     if kind not in ("bib", "txt"):
         return cite(request, db, run, prompt)
@@ -43,7 +44,7 @@ def cite_file(request: Request, db: Db, run: str, prompt: str, kind: str) -> Res
 
 
 @page_route(router, "/runs/{run}/prompts/{prompt}/cite")
-def cite(request: Request, db: Db, run: str, prompt: str) -> Response:
+def cite(request: Request, db: Db, run: Slug, prompt: Slug) -> Response:
     """How to cite this example."""
     cited = _cited(request, db, run, prompt)
     page = CitePage(

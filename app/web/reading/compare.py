@@ -17,6 +17,7 @@ from app.web.marking.overlap import rank_biased_overlap, shared
 from app.web.reading.bump import Bump, bump
 from app.web.site import urls
 from app.web.site.context import Db
+from app.web.site.params import Count, Runs, Slug
 from app.web.site.respond import page_route, respond
 
 router = APIRouter()
@@ -80,7 +81,7 @@ class ComparePage(BaseModel):
 
 
 @page_route(router, "/compare/{slug}")
-def compare(request: Request, db: Db, slug: str, runs: str = "", depth: int = 10) -> Response:
+def compare(request: Request, db: Db, slug: Slug, runs: Runs = "", depth: Count = 10) -> Response:
     """Two to four runs on one prompt, `runs=a,b`; the prompt is named as in the first run's prompt set."""
     names = [name for name in runs.split(",") if name]
     if len(names) < 2:

@@ -11,6 +11,7 @@ from app.store.runs import list_runs
 from app.store.tables import Run
 from app.web.site import urls
 from app.web.site.context import Db
+from app.web.site.params import HELD, Name, Runs
 from app.web.site.respond import page_route, respond
 
 router = APIRouter()
@@ -59,7 +60,7 @@ class DifferPage(BaseModel):
 
 
 @page_route(router, "/compare")
-def differ(request: Request, db: Db, runs: str = "", after: str = "") -> Response:
+def differ(request: Request, db: Db, runs: Runs = "", after: Name = "") -> Response:
     """Prompts of two runs, those that share fewest of their first passages first."""
     chosen = request.query_params.getlist("runs")
     if len(chosen) > 1:  # two selects of a form: one canonical address for the pair
@@ -123,7 +124,7 @@ def _place(after: str) -> tuple[int, int] | None:
         raise UserError(
             f"“{after}” is no place in this list.", remedy="Start from its first page.", field="after"
         )
-    return int(overlap), min(int(position), 2**31 - 1)
+    return min(int(overlap), HELD), min(int(position), HELD)
 
 
 def _choice(run: Run) -> Choice:

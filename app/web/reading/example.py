@@ -1,6 +1,6 @@
 """`/runs/{run}/prompts/{id}`: one output and its proponents. The page that matters most."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
@@ -23,6 +23,7 @@ from app.web.reading.example_parts import Stating, Stretch, first_stating, rares
 from app.web.reading.share_card import og_text, og_title
 from app.web.site import urls
 from app.web.site.context import Config, Db
+from app.web.site.params import Side, Slug
 from app.web.site.respond import page_route, respond
 from app.words.joining import follow
 from app.words.saying import counted
@@ -116,17 +117,18 @@ def example_page(
     request: Request,
     session: Db,
     settings: Config,
-    slug: str,
-    prompt: str,
+    slug: Slug,
+    prompt: Slug,
     asked: AskedQuery,
-    side: Annotated[str, Query(description="proponent or opponent")] = "proponent",
-    view: Annotated[str, Query(description="which spans: entities, verbatim, tokens or plain")] = "entities",
-    show: Annotated[int, Query(description="how many passages, at most 5,000")] = SHOWN,
+    side: Side = "proponent",
+    view: Annotated[
+        Literal["entities", "verbatim", "tokens", "plain"],
+        Query(description="which spans: entities, verbatim, tokens or plain"),
+    ] = "entities",
+    show: Annotated[int, Query(ge=1, le=MOST_SHOWN, description="how many passages, at most 5,000")] = SHOWN,
 ) -> Response:
     """One prompt of one run: the model's output and its ranked proponents (or side=opponent), with spans."""
     run = get_run(session, slug)
-    side = "opponent" if side == "opponent" else "proponent"
-    show = max(1, min(show, MOST_SHOWN))
     example = get_example(session, run, prompt, side, limit=show)
     page = _page(session, settings, example, asked, side, view, show)
     return respond(request, page, "example.html", block="passages")
@@ -134,10 +136,9 @@ def example_page(
 
 @router.post("/runs/{slug}/prompts/{prompt}/tokens", include_in_schema=False)
 def ask_tokens(
-    request: Request, settings: Config, slug: str, prompt: str, side: str = "proponent"
+    request: Request, settings: Config, slug: Slug, prompt: Slug, side: Side = "proponent"
 ) -> Response:
     """Have the worker split the passages' influence over their tokens, and back to the page that waits for it."""
-    side = "opponent" if side == "opponent" else "proponent"
     with request.app.state.store.session() as session:  # committed before the browser comes back for the page
         example = get_example(session, get_run(session, slug), prompt, side, limit=SHADED)
         if not can_shade(settings, example) or not example.retrieved:

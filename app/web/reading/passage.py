@@ -1,19 +1,19 @@
 """`/passages/{id}`: a passage, the facts it states, and every prompt it influences."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.store.examples import get_passage, influence_by_run, influences, stated_facts
 from app.store.tables import Prompt
-from app.web.browsing.asked import FAR
 from app.web.evidence.cards import Measured, Written, measured, written
 from app.web.marking.highlight import Span, find
 from app.web.site import urls
 from app.web.site.context import Db
+from app.web.site.params import Count, Id, RunName
 from app.web.site.respond import page_route, respond
 
 router = APIRouter()
@@ -71,11 +71,9 @@ class PassagePage(Written):
 def passage_page(
     request: Request,
     session: Db,
-    id: int,
-    run: Annotated[str, Query(description="only what it influences in this run")] = "",
-    offset: Annotated[
-        int, Query(ge=0, le=FAR, description="how many of the influenced prompts to pass over")
-    ] = 0,
+    id: Id,
+    run: RunName = "",
+    offset: Count = 0,
 ) -> Response:
     """A passage and the prompts it is a proponent or opponent of, best ranks first."""
     passage = get_passage(session, id)

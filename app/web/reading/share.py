@@ -8,12 +8,13 @@ from app.web.reading.share_card import Card, draw
 from app.web.reading.shared import method_name, shared, verdict
 from app.web.site.context import Db
 from app.web.site.downloads import etag, known_already
+from app.web.site.params import Slug
 
 router = APIRouter()
 
 
 @router.get("/runs/{run}/prompts/{prompt}/card.png", include_in_schema=False)
-def card(request: Request, db: Db, run: str, prompt: str) -> Response:
+def card(request: Request, db: Db, run: Slug, prompt: Slug) -> Response:
     """1200 by 630 pixels, drawn anew only when the example changed."""
     picture = as_card(shared(db, run, prompt, 10))
     headers = {"ETag": etag(picture), "Cache-Control": "public, max-age=3600"}

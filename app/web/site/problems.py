@@ -66,7 +66,10 @@ def install(app: FastAPI) -> None:
         first = error.errors()[0]
         field = str(first["loc"][-1]) if first["loc"] else None
         message = str(first["msg"]).removeprefix("Value error, ")
-        return show(request, 422, f"{message}.", "Correct this field and send it again.", field)
+        said = (
+            f"The value of {field} is wrong: {message[:1].lower()}{message[1:]}." if field else f"{message}."
+        )
+        return show(request, 422, said, "Correct this field and send it again.", field)
 
     @app.exception_handler(Exception)
     def unexpected(request: Request, error: Exception) -> Response:
