@@ -8,8 +8,9 @@ import pytest
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.testclient import TestClient
-from fuzz import requests
-from sites import site, store_of
+
+from tests.support.fuzz import requests
+from tests.support.sites import site, store_of
 
 VALUES = {
     "slug": ["trackstar", "hostile", "capital-china"], "run": ["trackstar", "bm25", "hostile"], "n": ["1", "3"],

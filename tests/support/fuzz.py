@@ -12,7 +12,8 @@ from urllib.parse import quote, urlencode
 from fastapi import FastAPI
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute, iter_route_contexts
-from routes import Values
+
+from tests.support.routes import Values
 
 NUMBERS = (
     "0", "1", "2", "-1", "-2", "00", "1.5", "-0.0", "1e3", "1e400", "nan", "inf", "-inf", "0x10", "1_0", "٣", "²", "+1",
