@@ -14,6 +14,7 @@ import torch
 from app.errors import UserError
 from app.models.load import LoadedModel
 from app.models.spelling import Spelled
+from app.words.answers import sentence_end
 
 BATCH = 128  # sequences
 DRAWS = 6  # of a sample that is no text, then its broken characters are left out
@@ -162,15 +163,6 @@ def _sentence(model: LoadedModel, tokens: list[int]) -> Spelled:
 def _sampled(model: LoadedModel, tokens: list[int]) -> str:
     text = model.texts.spelled(tokens).text
     return text[: sentence_end(text)]
-
-
-def sentence_end(text: str) -> int:
-    """Where the first sentence of a continuation ends: before the first full stop, mark or line break."""
-    for at, sign in enumerate(text):
-        ends = sign in "!?\n" or (sign == "." and not text[at + 1 : at + 2].isalnum())
-        if ends and text[:at].strip():
-            return at
-    return len(text)
 
 
 def _all_over(model: LoadedModel, chosen: list[torch.Tensor]) -> bool:

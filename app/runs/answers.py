@@ -1,6 +1,5 @@
 """What a model answers to prompts: greedy answer, whether it is right, probability, samples, confidence."""
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -13,10 +12,10 @@ from app.models.text import Query
 from app.store.models import put_outputs
 from app.store.tables import Model, Prompt
 from app.tracing.probabilities import completions
+from app.words.answers import answer_of
 
 SAMPLES = 10
 ANSWER_TOKENS = 16
-_CLAUSE = re.compile(r"[,;:]\s")
 
 
 def answer_prompts(
@@ -41,8 +40,8 @@ def answer_prompts(
     chances = target_probabilities(model, [Query.of_target(prompt.text, prompt.target) for prompt in prompts])
     outputs = []
     for prompt, each, chance in zip(prompts, said, chances, strict=True):
-        answers = [clause(text, prompt.task) for text in each.samples]
-        greedy = clause(each.text, prompt.task)
+        answers = [answer_of(text) for text in each.samples]
+        greedy = answer_of(each.text)
         accepted = [prompt.ground_truth or prompt.target, *prompt.aliases]
         outputs.append(
             {
@@ -66,13 +65,6 @@ def is_right(answer: str, accepted: Iterable[str]) -> bool:
         if wanted and said.startswith(wanted) and not said[len(wanted) : len(wanted) + 1].isalnum():
             return True
     return False
-
-
-def clause(text: str, task: str) -> str:
-    """A sentence's first clause, which is the answer proper; how a story goes on is kept whole."""
-    text = text.strip()
-    found = None if task == "open_ended" else _CLAUSE.search(text)
-    return text[: found.start()] if found else text
 
 
 @torch.no_grad()

@@ -22,6 +22,7 @@ from app.tracing.questions import Question
 from app.tracing.results import Completion, Match, Provenance, Ranking, TraceResult
 from app.tracing.version import code_version
 from app.tracing.worker import Cancelled, Job, Outcome, Report
+from app.words.answers import answer_end
 from app.words.methods import BM25, TRACKSTAR
 
 SAMPLE_SEED = 0
@@ -34,6 +35,7 @@ class Work:
     job: Job
     question: Question
     completion: str
+    span: tuple[int, int] | None
     tokens: tuple[int, ...] | None
     samples: list[str] = field(default_factory=list)
     weighed: list[Completion] = field(default_factory=list)
@@ -50,7 +52,7 @@ class Work:
     def queries(self) -> list[Query]:
         """The target, and what it is contrasted with."""
         asked = self.question
-        target = Query(asked.prompt, self.completion, asked.span, self.tokens)
+        target = Query(asked.prompt, self.completion, self.span, self.tokens)
         return [target, *([Query(asked.prompt, asked.contrast)] if asked.contrast is not None else [])]
 
     @property
@@ -77,7 +79,8 @@ class _Batch:
         self.ended: dict[str, Outcome] = {}
         asked = [(job, _question(job)) for job in jobs]
         self.works = [
-            Work(job, question, question.completion or "", question.tokens) for job, question in asked
+            Work(job, question, question.completion or "", question.span, question.tokens)
+            for job, question in asked
         ]
 
     def complete(self) -> None:
@@ -97,6 +100,8 @@ class _Batch:
                     work.samples = one.samples
                     if work.question.completion is None:
                         work.completion, work.tokens = one.text, one.tokens
+                        end = answer_end(one.text)
+                        work.span = (0, end) if end < len(one.text) else None
         self.try_each(_has_completion)
 
     def encode(self) -> torch.Tensor:
@@ -175,6 +180,7 @@ class _Batch:
         for work in self.works:
             self.ended[work.job.id] = TraceResult(
                 completion=work.weighed[0],
+                target=work.span or (0, len(work.completion)),
                 generated=work.question.completion is None,
                 samples=work.samples,
                 joined=work.joined,

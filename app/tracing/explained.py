@@ -12,10 +12,16 @@ def explained(request: dict[str, Any], result: TraceResult) -> Query:
     # Traces whose tokens have no ids were saved without the space that was put before the completion.
     shift = len(result.joined) - len(prompt) - len(said.text)
     ids = [token.id for token in said.tokens]
-    span = request["span"]
+    start, end = span_of(request, result)
     return Query(
         prompt,
         result.joined[len(prompt) :],
-        (span[0] + shift, span[1] + shift) if span else None,
+        None if (start, end) == (0, len(said.text)) else (start + shift, end + shift),
         None if None in ids else tuple(id_ for id_ in ids if id_ is not None),
     )
+
+
+def span_of(request: dict[str, Any], result: TraceResult) -> tuple[int, int]:
+    """The characters of the completion that are explained."""
+    start, end = result.target or request.get("span") or (0, len(result.completion.text))
+    return start, end

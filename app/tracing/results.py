@@ -86,11 +86,14 @@ class TraceResult(BaseModel):
     Args:
         joined: prompt and completion as the model reads them; `verbatim` counts characters of it.
         rankings: by method. With a contrast, `trackstar` is of the difference.
+        target: the characters of the completion that are explained: a span that was asked for, else the answer in what the
+            model said, or all of what was given. None in old traces.
         contrast: the second completion; `sides` are then the proponents of the first and of the second alone.
     """
 
     kind: Literal["trace"] = "trace"
     completion: Completion
+    target: tuple[int, int] | None = None
     generated: bool
     samples: list[str] = []
     joined: str

@@ -1,5 +1,6 @@
 """What is typed into the form is joined as typed, and what may not have been meant is said beside its field."""
 
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,7 @@ from app.models.load import load_model
 from app.models.text import Query
 from app.store.engine import Store
 from app.tracing.worker import Worker
+from app.words.answers import answer_end
 from tests.support.asking import made_home, put_corpus, settings_of, worker_of
 from tests.support.sites import site, store_of
 
@@ -168,3 +170,23 @@ def test_over_the_api_a_doubtful_border_is_asked_as_sent_and_named(
     assert request_of(client, sent.headers["location"])["completion"] == " cedi"
     put = client.post("/api/traces", json={"prompt": PROMPT, "completion": " cedi"}).json()
     assert put["doubts"] == []
+
+
+def test_what_follows_the_answer_is_kept_grey_and_can_be_chosen(asked: tuple[TestClient, Worker]) -> None:
+    """A trace explains the clause by default; its tail's words are not what the model was asked for."""
+    client, worker = asked
+    prompts = ["Two and two are", "The capital of Iceland is", "Because it rained, the road", "Once", "The"]
+    for prompt in prompts:
+        put = client.post("/api/traces", json={"prompt": prompt}).json()
+        worker.step()
+        answer = client.get(f"/traces/{put['id']}.json").json()["answer"]
+        text, (start, end) = answer["completion"]["text"], answer["target"]
+        assert (start, end) == (0, answer_end(text))
+        chosen = [token for token in answer["tokens"] if token["chosen"]]
+        assert chosen == [token for token in answer["tokens"] if token["start"] < end]
+        joint = math.prod(token["probability"] for token in chosen)
+        assert answer["completion"]["probability"] == pytest.approx(joint, rel=1e-3)
+        heading = BeautifulSoup(client.get(f"/traces/{put['id']}").text, "html.parser").h1
+        assert heading is not None
+        assert heading.select_one("mark.target").text == text[:end]
+        assert heading.select(".quiet")[-1].text == text[end:]

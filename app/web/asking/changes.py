@@ -4,6 +4,8 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.store.tables import Passage, Trace
+from app.tracing.explained import span_of
+from app.tracing.results import TraceResult
 from app.web.site import urls
 
 FIELDS = {
@@ -92,9 +94,10 @@ def _edited(before: Trace, now: Trace) -> list[Edited]:
     texts = [(trace.result or {})["completion"]["text"] for trace in (before, now)]
     pairs["completion"] = (texts[0], texts[1])  # what was explained, typed or generated
     for at, trace in enumerate((before, now)):
-        if span := trace.request.get("span"):
+        start, end = span_of(trace.request, TraceResult.model_validate(trace.result))
+        if (start, end) != (0, len(texts[at])):
             pair = list(pairs["span"])
-            pair[at] = texts[at][span[0] : span[1]]
+            pair[at] = texts[at][start:end]
             pairs["span"] = (pair[0], pair[1])
     return [
         Edited(field=FIELDS[name], before=_said(old), after=_said(new))

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
 from app.errors import UserError
+from app.models.text import Query
 from app.settings import Settings
 from app.store import traces, workers
 from app.store.tables import Trace
@@ -191,13 +192,21 @@ def follow_up(trace: Trace, tokens: list[int], contrast: str) -> Question:
     asked |= {"completion": traced.completion, "tokens": traced.tokens}
     asked |= {"span": None, "contrast": None, "samples": 0}
     if contrast:
-        return build(Question, asked | {"contrast": contrast})
+        return build(Question, asked | _answer_alone(traced, result) | {"contrast": contrast})
     known = [completion.tokens[n] for n in tokens if n < len(completion.tokens)]
     if not known:
         raise UserError("No token was chosen.", remedy="Choose at least one token.", field="token")
     shift = len(traced.completion) - len(completion.text)
     start, end = min(t.start for t in known), max(t.end for t in known)
     return build(Question, asked | {"span": (start + shift, end + shift)})
+
+
+def _answer_alone(traced: Query, result: TraceResult) -> dict[str, Any]:
+    """The completion up to the end of what was explained: what follows would be weighed against nothing."""
+    if traced.span is None or traced.tokens is None:
+        return {}
+    kept = [token for token in result.completion.tokens if token.start < traced.span[1]]
+    return {"completion": traced.completion[: kept[-1].end], "tokens": traced.tokens[: len(kept)]}
 
 
 def load(

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.store.tables import Passage, Trace
+from app.tracing.explained import span_of
 from app.tracing.results import Completion, Hit, Provenance, Ranking, TraceResult, TrainingResult
 from app.web.evidence.cards import Card, Elsewhere, Measured, make_card, with_shares, written
 from app.web.marking.highlight import Span, find
@@ -95,6 +96,7 @@ class Answer(BaseModel):
 
     lead: str
     completion: Completion
+    target: tuple[int, int]  # the characters of the completion that are explained
     generated: bool
     samples: list[str]
     tokens: list[TokenMark]
@@ -144,17 +146,18 @@ def answer(session: Session, trace: Trace, view: str, trainings: Sequence[Trace]
                 opponents=_cards(ranking.opponents, texts, terms, others, changes),
             )
         )
-    span = trace.request.get("span")
+    start, end = span_of(trace.request, result)
     return Answer(
         lead=result.joined[len(trace.request["prompt"]) : len(result.joined) - len(result.completion.text)],
         completion=result.completion,
+        target=(start, end),
         generated=result.generated,
         samples=result.samples,
         tokens=[
             TokenMark(
                 number=number,
                 **token.model_dump(),
-                chosen=span is not None and token.start < span[1] and token.end > span[0],
+                chosen=token.start < end and token.end > start,
             )
             for number, token in enumerate(result.completion.tokens)
         ],
@@ -203,8 +206,8 @@ def views_of(result: TraceResult) -> list[str]:
 
 
 def _target(trace: Trace, result: TraceResult) -> str:
-    span = trace.request.get("span")
-    return result.completion.text[span[0] : span[1]] if span else result.completion.text
+    start, end = span_of(trace.request, result)
+    return result.completion.text[start:end]
 
 
 def _columns(result: TraceResult, view: str) -> list[tuple[str, str, Ranking]]:

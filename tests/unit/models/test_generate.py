@@ -3,7 +3,7 @@
 import pytest
 
 from app.errors import UserError
-from app.models.generate import complete, sentence_end
+from app.models.generate import complete
 from app.models.load import LoadedModel, load_model
 from tests.support.asking import made_home
 
@@ -45,14 +45,6 @@ def test_a_prompt_without_room_is_refused(model: LoadedModel) -> None:
     with pytest.raises(UserError) as error:
         complete(model, ["word " * 200])
     assert error.value.field == "prompt"
-
-
-@pytest.mark.parametrize(
-    ("text", "end"),
-    [(" Paris. It", 6), (" 3.5 metres", 11), ("\nParis", 6), (" Rome!", 5), (".", 1), ("", 0)],
-)
-def test_a_sentence_ends_at_its_sign_not_inside_a_number(text: str, end: int) -> None:
-    assert sentence_end(text) == end
 
 
 def test_samples_are_whole_characters(model: LoadedModel) -> None:
