@@ -5,6 +5,22 @@ from typing import Annotated
 
 import typer
 
+from app.cli.reading import (
+    ChunkTokens,
+    Dedup,
+    DryRun,
+    Files,
+    FormatName,
+    IdField,
+    Limit,
+    Split,
+    TextField,
+    Unit,
+    show,
+    stem,
+    tell_left_out,
+    tokenizer_of,
+)
 from app.errors import UserError
 from app.settings import get_settings
 
@@ -18,16 +34,26 @@ def register(app: typer.Typer) -> None:
 
 @group.command()
 def add(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="JSON Lines, plain or gzipped: {id, text, …} a line; a Parquet file; or a dataset saved on disk."
-        ),
-    ],
+    files: Files,
     name: Annotated[str, typer.Option(help="The corpus's name; default: the file's.")] = "",
     description: Annotated[str, typer.Option(help="One sentence that pages show beside the name.")] = "",
-    id_field: Annotated[str, typer.Option(help="The field with the passages' ids, if it is another.")] = "",
-    text_field: Annotated[str, typer.Option(help="The field with their texts, if it is another.")] = "",
+    id_field: IdField = "",
+    text_field: TextField = "",
+    split: Split = "",
+    format: FormatName = "",
+    passages: Unit = "",
+    limit: Limit = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="So many drawn at random.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the sample.")] = 0,
+    dedup: Dedup = "",
+    chunk_tokens: ChunkTokens = None,
+    tokenizer: Annotated[
+        str,
+        typer.Option(help="Whose tokens --chunk-tokens counts: a model's, a tokenizer.json; default: words."),
+    ] = "",
+    left_out: Annotated[
+        Path | None, typer.Option(help="File to list what --dedup left out, as JSON Lines.")
+    ] = None,
     facts: Annotated[
         Path | None,
         typer.Option(
@@ -41,17 +67,22 @@ def add(
         int | None,
         typer.Option(min=1, help="With --facts: at most so many facts, spread over the relations."),
     ] = None,
+    dry_run: DryRun = False,
 ) -> None:
-    """Add a corpus: one transaction, in the order of the file, whole or not at all.
+    """Add a corpus: one transaction, in the order of the files, whole or not at all.
 
-    The id is `id` or `passage_id`; every other field is kept beside the passage. T-REx files are read as they stand:
+    The text is `text`, `contents`, `content` or `passage`; the id is `id`, `passage_id` or the like, and the row's number
+    where no row has one. Every other field is kept beside the passage. T-REx files are read as they stand:
 
     startrail corpus add corpus.jsonl.gz --name trex --facts queries.jsonl.gz --min-frequency 4 --max-facts 3500
     """
     from rich.markup import escape
 
     from app.cli.progress import bar, console, kilobytes
+    from app.interchange.fields import Fields
     from app.interchange.plain import read_passages
+    from app.interchange.records import Reading
+    from app.interchange.sift import Sift
     from app.interchange.trex import choose_facts, only
     from app.store.corpora import add_corpus
     from app.store.engine import open_store
@@ -62,26 +93,34 @@ def add(
             field="--facts",
             remedy="Name the file of prompts.",
         )
+    settings = get_settings()
+    sift = Sift(limit, sample, seed, dedup, chunk_tokens, tokenizer_of(tokenizer, settings.models))
+    reading, fields = Reading(format=format, split=split, passages=passages), Fields(id_field, text_field)
+    if dry_run:
+        show(sift(read_passages(files, fields=fields, reading=reading)), ("external_id", "text"))
+        return
+    name = name or stem(files)
     selection = None
     if facts is not None:
         with bar("Choosing facts, KB") as step:
             selection = choose_facts(
                 facts, min_frequency=min_frequency, max_facts=max_facts, progress=kilobytes(step)
             )
-    store = open_store(get_settings().url, migrate=True)
+    store = open_store(settings.url, migrate=True)
     with bar("Adding passages, KB") as step:
 
         def indexing(done: int, total: int) -> None:
             step(done, total, "Indexing words, texts")
 
         with store.session(indexing=indexing) as session:
-            passages = read_passages(file, kilobytes(step), id_field=id_field, text_field=text_field)
+            records = sift(read_passages(files, kilobytes(step), fields=fields, reading=reading))
             if selection:
-                passages = only(passages, selection)
-            corpus = add_corpus(session, name or stem(file), passages, description=description)
+                records = only(records, selection)
+            corpus = add_corpus(session, name, records, description=description)
             session.expunge(corpus)
     about = f", which state {selection.facts:,} facts" if selection else ""
     console.print(f"[green]✓[/] corpus {escape(corpus.name)}: {corpus.passage_count:,} passages{about}")
+    tell_left_out([(id_, f"as {first}") for id_, first in sift.left_out], left_out)
 
 
 @group.command("list")
@@ -108,8 +147,3 @@ def list_() -> None:
         for each in corpora
     ]
     console.print(listing("corpus", "passages", "added", "sha256", "description", rows=rows))
-
-
-def stem(file: Path) -> str:
-    """A file's name without what says its format."""
-    return file.name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".json").removesuffix(".parquet")

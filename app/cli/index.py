@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli.reading import ChunkTokens, Dedup, IdField, Limit, Split, TextField, Unit, stem, tell_left_out
 from app.errors import UserError
 from app.settings import Settings, get_settings
 from app.words.methods import TRACKSTAR, encodings
 
 if TYPE_CHECKING:
+    from app.interchange.fields import Fields
+    from app.interchange.records import Reading
+    from app.interchange.sift import Sift
     from app.models.text import Query
     from app.store.engine import Store
 
@@ -26,14 +30,17 @@ def index(
     model: Annotated[str, typer.Argument(help="A model's name in HOME/models, or a checkpoint directory.")],
     corpus: Annotated[
         str,
-        typer.Argument(
-            help="A corpus's name in the store, or a file: JSONL, JSONL.gz, Parquet, a dataset saved on disk."
-        ),
+        typer.Argument(help="A corpus's name in the store, or files as `startrail corpus add` takes them."),
     ],
     name: Annotated[str, typer.Option(help="The index's name; default MODEL-CORPUS.")] = "",
     corpus_name: Annotated[str, typer.Option(help="Name for a corpus read from a file.")] = "",
-    id_field: Annotated[str, typer.Option(help="Field with the passages' ids, in a file.")] = "",
-    text_field: Annotated[str, typer.Option(help="Field with their text, in a file.")] = "",
+    id_field: IdField = "",
+    text_field: TextField = "",
+    split: Split = "",
+    passages: Unit = "",
+    limit: Limit = None,
+    dedup: Dedup = "",
+    chunk_tokens: ChunkTokens = None,
     method: Annotated[
         str,
         typer.Option(help=f"One of {', '.join(encodings())}; {TRACKSTAR} needs --task-prompts."),
@@ -80,6 +87,9 @@ def index(
     """
     from app.cli.index_table import report
     from app.cli.progress import bar
+    from app.interchange.fields import Fields
+    from app.interchange.records import Reading
+    from app.interchange.sift import Sift
     from app.retrieval.search import check_kind, prepare
     from app.store.engine import open_store
     from app.trackstar.build import build_index
@@ -109,17 +119,19 @@ def index(
     if name:
         _place(settings, name)  # refused before the corpus is read
     store = open_store(settings.url, migrate=True)
-    passages = _corpus(store, corpus, corpus_name, id_field, text_field)
-    own = place.name if place.name == passages.name else f"{place.name}-{passages.name}"
+    read_as, named = Reading(split=split, passages=passages), Fields(id_field, text_field)
+    sift = Sift(limit, dedup=dedup, chunk_tokens=chunk_tokens, tokenizer=path / "tokenizer.json")
+    rows = _corpus(store, corpus, corpus_name, named, read_as, sift)
+    own = place.name if place.name == rows.name else f"{place.name}-{rows.name}"
     out = _place(settings, name or own)
     started = time.monotonic()
     with bar("Encoding passages") as step:
         manifest = build_index(
             path,
-            passages,
+            rows,
             out,
             method=chosen,
-            corpus_name=passages.name,
+            corpus_name=rows.name,
             model_name=place.name,
             batch_tokens=batch_tokens,
             shard_rows=shard_rows,
@@ -219,25 +231,25 @@ def parse_weights(given: list[str]) -> dict[str, str]:
     return {pattern: kind for pattern, _, kind in pairs}
 
 
-def _corpus(store: "Store", corpus: str, name: str, id_field: str, text_field: str) -> _Stored:
-    """The corpus of this name; a file is added to the store first, so that pages can show its passages."""
-    from app.cli.progress import bar
+def _corpus(
+    store: "Store", corpus: str, name: str, fields: "Fields", reading: "Reading", sift: "Sift"
+) -> _Stored:
+    """The corpus of this name; files are added to the store first, so that pages can show their passages."""
+    from app.cli.progress import bar, kilobytes
     from app.digests import CorpusDigest
-    from app.interchange.plain import as_json
-    from app.interchange.sources import Corpus
-    from app.store.corpora import PassageRecord, add_corpus, get_corpus, list_corpora
+    from app.interchange.plain import read_passages
+    from app.interchange.records.sources import names_files
+    from app.store.corpora import add_corpus, get_corpus, list_corpora
 
-    file = Path(corpus)
     with store.session() as session:
         known = {row.name: row for row in list_corpora(session)}
-        if corpus in known or not file.exists():
+        if corpus in known or not names_files(corpus):
             return _Stored(store, corpus, get_corpus(session, corpus).id)
-    source = Corpus(file, id_field or None, text_field or None)
-    name = name or file.name.split(".")[0]
+    name = name or stem([corpus])
     if name in known:
         digest = CorpusDigest()
-        for identifier, text in source:
-            digest.add(identifier, text)
+        for passage in sift(read_passages(corpus, fields=fields, reading=reading)):
+            digest.add(passage.external_id, passage.text)
         if digest.hexdigest() != known[name].sha256:
             raise UserError(
                 f"The store has another corpus called {name!r}.",
@@ -245,12 +257,11 @@ def _corpus(store: "Store", corpus: str, name: str, id_field: str, text_field: s
                 remedy="Choose a --corpus-name.",
             )
         return _Stored(store, name, known[name].id)
-    records = (
-        PassageRecord(one.id, one.text, {key: as_json(value) for key, value in one.meta.items()})
-        for one in source.passages()
-    )
-    with bar(f"Adding corpus {name}") as step, store.session() as session:
-        return _Stored(store, name, add_corpus(session, name, records, progress=step).id)
+    with bar(f"Adding corpus {name}, KB") as step, store.session() as session:
+        records = sift(read_passages(corpus, kilobytes(step), fields=fields, reading=reading))
+        stored = _Stored(store, name, add_corpus(session, name, records).id)
+    tell_left_out([(id_, f"as {first}") for id_, first in sift.left_out], None)
+    return stored
 
 
 def _queries(store: "Store", prompt_set: str) -> list["Query"]:

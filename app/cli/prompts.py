@@ -1,13 +1,26 @@
 """`startrail prompts`: what a model is asked."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from app.cli.reading import DryRun, Files, FormatName, IdField, PromptField, Split, TargetField, show, stem
 from app.errors import UserError
 from app.settings import get_settings
 
+SHOWN = (
+    "external_id",
+    "text",
+    "target",
+    "task",
+    "ground_truth",
+    "aliases",
+    "subject",
+    "relation",
+    "fact_id",
+    "frequency",
+    "stated_by",
+)
 group = typer.Typer(no_args_is_help=True, help="Add and list prompt sets: what a model is asked.")
 
 
@@ -18,9 +31,7 @@ def register(app: typer.Typer) -> None:
 
 @group.command()
 def add(
-    file: Annotated[
-        Path, typer.Argument(help="JSON Lines, plain or gzipped: {id, prompt, target, …} a line.")
-    ],
+    files: Files,
     name: Annotated[str, typer.Option(help="The set's name; default: the corpus's, or the file's.")] = "",
     corpus: Annotated[
         str, typer.Option(help="The corpus whose passages state the facts (entailing_passage_ids).")
@@ -28,10 +39,17 @@ def add(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse the file if it names a passage that the corpus has not.")
     ] = False,
+    id_field: IdField = "",
+    prompt_field: PromptField = "",
+    target_field: TargetField = "",
+    split: Split = "",
+    format: FormatName = "",
+    dry_run: DryRun = False,
 ) -> None:
-    """Add a prompt set: one transaction, in the order of the file, whole or not at all.
+    """Add a prompt set: one transaction, in the order of the files, whole or not at all.
 
-    The id is `id`, `fact_id` or `example_id`. Known are also task (fact, commonsense, arithmetic, open_ended), aliases,
+    The id is `id`, `fact_id` or `example_id`, and the row's number where no row has one.
+    Known are also task (fact, commonsense, arithmetic, open_ended), aliases,
     subject, relation, fact_id, ground_truth, frequency and entailing_passage_ids; every other field is kept.
 
     Facts whose passages are not all in the corpus are left out, and counted. T-REx files are read as they stand:
@@ -40,23 +58,30 @@ def add(
     """
     from rich.markup import escape
 
-    from app.cli.corpus import stem
     from app.cli.progress import bar, console, kilobytes
+    from app.interchange.fields import Fields
     from app.interchange.plain import read_prompts
+    from app.interchange.records import Reading
     from app.interchange.trex import Stated
     from app.store.corpora import external_ids, get_corpus
     from app.store.engine import open_store
     from app.store.prompts import add_prompts, count_prompts
 
+    fields = Fields(id_field, prompt=prompt_field, target=target_field)
+    reading = Reading(format=format, split=split)
+    if dry_run:
+        show(read_prompts(files, fields=fields, reading=reading), SHOWN)
+        return
+    name = name or corpus or stem(files)
     store = open_store(get_settings().url, migrate=True)
     with store.session() as session, bar("Adding prompts, KB") as step:
         known = get_corpus(session, corpus) if corpus else None
-        records = read_prompts(file, kilobytes(step))
+        records = read_prompts(files, kilobytes(step), fields=fields, reading=reading)
         stated = Stated(external_ids(session, known)) if known and not strict else None
         try:
             added = add_prompts(
                 session,
-                name or corpus or stem(file),
+                name,
                 stated.filter(records) if stated else records,
                 corpus=known,
             )
@@ -64,11 +89,11 @@ def add(
             if stated and stated.dropped and not stated.kept:
                 raise UserError(
                     f"None of the {stated.dropped:,} prompts names only passages of the corpus “{corpus}”.",
-                    file=file,
+                    file=files[0],
                     field="entailing_passage_ids",
                     remedy="Name the corpus that the prompts were made for.",
                 ) from None
-            error.file = error.file or str(file)
+            error.file = error.file or files[0]
             raise
         count, linked = count_prompts(session, added)
     console.print(

@@ -1,26 +1,20 @@
-"""Plain files: corpora as `{id, text, …}` and prompts as `{id, prompt, target, …}`, gzip read directly.
+"""Corpora and prompts out of records: `{id, text, …}` and `{id, prompt, target, …}`, under these names or others.
 
 Every other field is kept: of a passage in `meta`, of a prompt in `extra`.
 """
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from app.errors import UserError
-from app.interchange.lines import EVERY, Line, Progress, read_lines
-from app.interchange.sources import Corpus
+from app.interchange.fields import Fields, Ids, Named, rest
+from app.interchange.names import PASSAGE_IDS, PROMPT_IDS, PROMPTS, TARGETS, TEXTS
+from app.interchange.records import Line, Progress, Reading, read_records
 from app.store.corpora import PassageRecord
 from app.store.prompts import TASKS, PromptRecord
 
-PARQUET_MAGIC = b"PAR1"
-PASSAGE_IDS = ("id", "passage_id")
-PROMPT_IDS = ("id", "fact_id", "example_id")
 STATED_BY = "entailing_passage_ids"
-_PROMPT_FIELDS = {
-    "prompt",
-    "target",
+_PROMPT_FIELDS = (
     "task",
     "ground_truth",
     "aliases",
@@ -28,77 +22,70 @@ _PROMPT_FIELDS = {
     "relation",
     "fact_id",
     "frequency",
-}
+    STATED_BY,
+)
+Where = Path | str | Sequence[Path | str]
 
 
 def read_passages(
-    file: Path, progress: Progress | None = None, *, id_field: str = "", text_field: str = ""
+    where: Where,
+    progress: Progress | None = None,
+    *,
+    fields: Fields | None = None,
+    reading: Reading | None = None,
 ) -> Iterator[PassageRecord]:
-    """The passages of a file, in order: JSON Lines, gzipped or not, Parquet, or a Hugging Face dataset on disk.
+    """The passages of files, in order, in bounded memory but for the ids that the files give.
 
     Args:
-        progress: told bytes read and in all; of a Parquet file or dataset, passages read and 0.
-        id_field, text_field: the fields' names, where they are not the usual ones.
+        where: as `read_records`.
+        progress: told bytes read and in all.
+        fields: the fields' names, where they are not the usual ones.
 
     Raises:
-        UserError: a line is not JSON, lacks its id or text, or repeats an id; file, line and field are named.
+        UserError: a record cannot be read, lacks its text, or repeats an id; file, line and field are named.
     """
-    if file.is_dir() or _starts_with(file, PARQUET_MAGIC):
-        source = Corpus(file, id_field or None, text_field or None)
-        for count, passage in enumerate(source.passages(), 1):
-            if progress and count % EVERY == 0:
-                progress(count, 0)
-            yield PassageRecord(
-                passage.id, passage.text, {name: as_json(v) for name, v in passage.meta.items()}
-            )
-        return
-    ids, text = (id_field,) if id_field else PASSAGE_IDS, text_field or "text"
-    seen: dict[str, int] = {}
-    for line in read_lines(file, progress):
-        id_ = _identity(line, ids, seen)
-        meta = {key: value for key, value in line.record.items() if key not in (text, *ids)}
-        yield PassageRecord(id_, line.text(text), meta)
+    return as_passages(read_records(where, reading, progress), fields or Fields())
 
 
-def as_json(value: Any) -> Any:
-    """A value of a table as JSON has it: dates and the like as text, what is no number as null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, str | int):
-        return value
-    if isinstance(value, dict):
-        return {str(key): as_json(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_json(each) for each in value]
-    return str(value)
+def as_passages(lines: Iterable[Line], fields: Fields) -> Iterator[PassageRecord]:
+    """Each record as a passage."""
+    ids, texts = Ids(fields.id, PASSAGE_IDS), Named("text", fields.text, TEXTS)
+    for line in lines:
+        name, text = texts.text(line)
+        id_ = ids.of(line)
+        yield PassageRecord(id_, text, rest(line.record, name, ids.name))
 
 
-def _starts_with(file: Path, magic: bytes) -> bool:
-    if not file.is_file():
-        return False
-    with file.open("rb") as opened:
-        return opened.read(len(magic)) == magic
-
-
-def read_prompts(file: Path, progress: Progress | None = None) -> Iterator[PromptRecord]:
-    """The prompts of a file, in order; a prompt without a task is a fact.
+def read_prompts(
+    where: Where,
+    progress: Progress | None = None,
+    *,
+    fields: Fields | None = None,
+    reading: Reading | None = None,
+) -> Iterator[PromptRecord]:
+    """The prompts of files, in order; a prompt without a task is a fact.
 
     Raises:
-        UserError: a line is not JSON, or a field is missing, repeated or of the wrong kind.
+        UserError: a record cannot be read, or a field is missing, repeated or of the wrong kind.
     """
-    seen: dict[str, int] = {}
-    for line in read_lines(file, progress):
-        record = line.record
-        id_ = _identity(line, PROMPT_IDS, seen)
-        task = record.get("task", "fact")
-        if task not in TASKS:
-            raise line.wrong("task", f"{task!r} is no task.", f"Use one of {', '.join(TASKS)}.")
-        known = {*_PROMPT_FIELDS, *PROMPT_IDS, STATED_BY}
+    return as_prompts(
+        read_records(where, replace(reading or Reading(), texts=False), progress), fields or Fields()
+    )
+
+
+def as_prompts(lines: Iterable[Line], fields: Fields) -> Iterator[PromptRecord]:
+    """Each record as a prompt."""
+    ids = Ids(fields.id, PROMPT_IDS)
+    prompts, targets = Named("prompt", fields.prompt, PROMPTS), Named("target", fields.target, TARGETS)
+    for line in lines:
+        name, text = prompts.text(line)
+        goal, target = targets.text(line)
+        id_ = ids.of(line)
         yield PromptRecord(
             external_id=id_,
-            text=line.text("prompt"),
-            target=line.text("target"),
-            task=task,
+            text=text,
+            target=target,
+            task=_task(line),
             ground_truth=line.text("ground_truth", optional=True),
             aliases=line.texts("aliases"),
             subject=line.text("subject", optional=True),
@@ -106,22 +93,12 @@ def read_prompts(file: Path, progress: Progress | None = None) -> Iterator[Promp
             fact_id=line.text("fact_id", optional=True),
             frequency=line.count("frequency"),
             stated_by=line.texts(STATED_BY),
-            extra={key: value for key, value in record.items() if key not in known},
+            extra=rest(line.record, name, goal, ids.name, *_PROMPT_FIELDS),
         )
 
 
-def _identity(line: Line, names: tuple[str, ...], seen: dict[str, int]) -> str:
-    found: Any = next((line.record[name] for name in names if line.record.get(name) is not None), None)
-    if not isinstance(found, str | int) or isinstance(found, bool) or found == "":
-        raise line.wrong(names[0], "The line has no id.", f"Give every line a field {' or '.join(names)}.")
-    id_ = str(found)
-    if id_ in seen:
-        raise UserError(
-            f"The id “{id_}” stands on line {seen[id_]} already.",
-            file=line.file,
-            line=line.number,
-            field=names[0],
-            remedy="Give every line an id of its own.",
-        )
-    seen[id_] = line.number
-    return id_
+def _task(line: Line) -> str:
+    task = line.record.get("task") or "fact"
+    if task not in TASKS:
+        raise line.wrong("task", f"{task!r} is no task.", f"Use one of {', '.join(TASKS)}.")
+    return str(task)

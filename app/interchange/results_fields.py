@@ -10,6 +10,7 @@ A record comes back as it was by one rule: a value that a column gives back exac
 fields beside it.
 """
 
+import difflib
 import math
 import re
 import sys
@@ -17,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from app.interchange.lines import MOST, Line
+from app.interchange.records.line import MOST, Line
 
 LARGEST = sys.float_info.max
 Kind = Literal["text", "id", "count", "number", "truth", "texts"]
@@ -66,6 +67,7 @@ LISTS: dict[str, tuple[str, Kind]] = {
     "_types": ("kind", "text"),
     "_tail_patches": ("tail_patch", "number"),
 }
+KEPT = ("query_set", "entailing_passage_ids")  # known, and in no column
 COLUMNS: dict[str, tuple[str, str]] = {  # name of a field -> row and column
     **{name: ("prompt", field.column) for field in PROMPT for name in field.names},
     **{name: ("output", field.column) for field in OUTPUT for name in field.names},
@@ -76,7 +78,7 @@ _OUTPUT = [field.column for field in OUTPUT]
 _FIELDS = {name: field for field in (*PROMPT, *OUTPUT) for name in field.names}
 _KIND = re.compile(r"[ -~]{1,40}")  # what the column takes: a short plain word
 _USUAL: dict[Kind, type] = {"text": str, "id": str, "number": float, "truth": bool}
-_AS: dict[Kind, type] = {"id": str, "count": int, "number": float}
+_AS: dict[Kind, type] = {"id": str, "count": int, "number": float, "truth": bool}
 _WORDS: dict[Kind, tuple[str, str]] = {
     "text": ("text", "Put it in quotes."),
     "id": ("an id", "Give a text or a whole number."),
@@ -143,7 +145,7 @@ def _side(line: Line, side: str) -> dict[str, Sequence[Any]]:
                 f"It has {len(values)} values, but “{first}” has {length}.",
                 "Give one value for each passage, null where it is not known.",
             )
-        found[column] = _checked_all(line, name, kind, column, values)
+        found[column] = _checked_all(line, name, kind, column, _flat(line, name, values))
     if found and "text" not in found and "external_id" not in found:
         raise line.wrong(
             f"{side}s",
@@ -156,6 +158,20 @@ def _side(line: Line, side: str) -> dict[str, Sequence[Any]]:
             name = f"{side}s" if column == "text" else f"{side}_ids"
             raise line.wrong(name, f"Passage {at + 1} of the list is null.", "Leave it out of every list.")
     return found if length else {}  # lists of nothing stand in no row; they are kept as they are
+
+
+def _flat(line: Line, name: str, values: list[Any]) -> list[Any]:
+    """The values; out of their lists where each stands in one of its own, as numpy writes a column (n×1)."""
+    inner = [each for each in values if isinstance(each, list)]
+    if not inner:
+        return values
+    sizes = {len(each) for each in inner}
+    if sizes == {1} and len(inner) == len(values):
+        return [each[0] for each in values]
+    shape = f"{len(values)}×{sizes.pop()}" if len(sizes) == 1 and len(inner) == len(values) else "ragged"
+    raise line.wrong(
+        name, f"The list is {shape}: lists in a list.", "Give one value for each passage: [ …, … ]."
+    )
 
 
 def _checked_all(line: Line, name: str, kind: Kind, column: str, values: list[Any]) -> Sequence[Any]:
@@ -179,7 +195,7 @@ def _checked(line: Line, name: str, kind: Kind, value: Any) -> Any:
         "id": isinstance(value, str) or (number and isinstance(value, int)),
         "count": number and 0 <= value <= MOST and value == int(value),
         "number": number and abs(value) <= LARGEST,
-        "truth": isinstance(value, bool),
+        "truth": isinstance(value, bool) or (number and value in (0, 1)),  # as numpy writes it
         "texts": isinstance(value, list) and all(isinstance(each, str) for each in value),
     }
     if fits[kind]:
@@ -191,6 +207,16 @@ def _checked(line: Line, name: str, kind: Kind, value: Any) -> Any:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def unknown(names: Iterable[str]) -> dict[str, str]:
+    """The names that are no field's, in order, each with the field whose name is nearest; empty where none is near."""
+    found = {}
+    for name in names:
+        if name not in COLUMNS and name not in KEPT:
+            near = difflib.get_close_matches(name.lower(), [*COLUMNS, *KEPT], n=1, cutoff=0.8)
+            found[name] = near[0] if near else ""
+    return found
 
 
 def leftover(record: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

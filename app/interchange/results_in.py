@@ -1,7 +1,7 @@
 """A results file into the store: streaming, in the caller's transaction, what is known already found again."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
-from app.interchange.lines import Line, Progress, read_lines
-from app.interchange.results_fields import SIDES, Parsed, leftover, parse
+from app.interchange.records import Line, Progress, Reading, read_records
+from app.interchange.results_fields import SIDES, Parsed, leftover, parse, unknown
 from app.interchange.results_match import Prompts, put_answers
 from app.interchange.results_passages import Passages
 from app.store.models import register_model
@@ -21,6 +21,7 @@ from app.store.writing import insert_rows, new_ids, write_alone
 from app.words.methods import IMPORTED, method_in
 
 AT_ONCE = 500  # records written together
+UNKNOWN = "unknown_fields"  # in a run's configuration: fields that were kept but not understood -> the nearest known
 END = "end_of_export"  # our own exports say in the last record how many there are
 
 
@@ -36,16 +37,18 @@ class Names:
 
 def import_results(
     session: Session,
-    path: Path,
+    path: Path | str,
     *,
     run: str,
     name: str | None = None,
     into: Names | None = None,
+    reading: Reading | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Take a results file in as a run called `run`.
 
     Args:
+        path: a file, folder or `-`, of any format that has fields.
         name: the file's name in messages; the path where there is no other.
         into: prompt set, corpus and model; made if they do not exist.
         progress: told bytes read and in all.
@@ -56,7 +59,8 @@ def import_results(
     write_alone(session)
     importer = _Importer(session, run, into or Names(), name or str(path))
     chunk: list[Parsed] = []
-    for line in _whole(read_lines(path, progress, name=name), name or str(path)):
+    reading = replace(reading or Reading(), name=name or "", texts=False)
+    for line in _whole(read_records(path, reading, progress), name or str(path)):
         chunk.append(parse(line))
         if len(chunk) == AT_ONCE:
             importer.add(chunk)
@@ -95,6 +99,7 @@ class _Importer:
     file: str
     count: int = 0
     usual: list[str] | None = None  # the first record's fields, in order
+    names: dict[str, None] = field(default_factory=dict)  # every record's fields, in the order in which they came
     run: Run = field(init=False)
 
     def __post_init__(self) -> None:
@@ -164,6 +169,8 @@ class _Importer:
                     summary = _summary(columns)
                 retrieved += _rows(id_, side, columns, [passage for passage, _ in found])
             names = list(parsed.record)
+            if names != self.usual:
+                self.names |= dict.fromkeys(names)
             place = (id_, self.run.id, prompt["id"], self.count + at)
             extra = leftover(parsed.record, stored)
             results.append((*place, *summary, extra, None if names == self.usual else names))
@@ -187,6 +194,8 @@ class _Importer:
         self.passages.finish()
         self.run.prompt_count = self.count
         self.run.configuration = {"file": Path(self.file).name, "fields": self.usual}
+        if strangers := unknown([*(self.usual or ()), *self.names]):
+            self.run.configuration |= {UNKNOWN: strangers}
         self.run.finished_at = now()
         self.session.flush()
         return self.run

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.errors import UserError
-from app.interchange.lines import Progress, read_lines
 from app.interchange.plain import STATED_BY
+from app.interchange.records import Progress, Reading, read_records
 from app.store.corpora import PassageRecord
 from app.store.prompts import PromptRecord
 
@@ -35,7 +35,7 @@ def choose_facts(
         UserError: the file is broken, or no fact is stated that often.
     """
     facts: list[tuple[bytes, list[str]]] = []
-    for line in read_lines(queries, progress):
+    for line in read_records(queries, Reading(texts=False), progress):
         passages = line.texts(STATED_BY)
         if len(passages) >= max(1, min_frequency):
             name = str(line.record.get("fact_id") or line.record.get("id") or line.number)

@@ -10,6 +10,7 @@ from app.store.text import AnyText
 
 # SQLite only auto-increments INTEGER primary keys; PostgreSQL wants room for billions of passages.
 BigId = BigInteger().with_variant(Integer, "sqlite")
+BigCount = BigId  # a web crawl states a fact more often than 32 bits can say
 
 
 def now() -> datetime:
@@ -100,8 +101,8 @@ class Prompt(Base):
     subject: Mapped[str | None] = mapped_column(AnyText)
     relation: Mapped[str | None] = mapped_column(AnyText)
     fact_id: Mapped[str | None] = mapped_column(AnyText)
-    frequency: Mapped[int | None]  # passages of the corpus that state it
-    frequency_bucket: Mapped[int | None]
+    frequency: Mapped[int | None] = mapped_column(BigCount)  # passages of the corpus that state it
+    frequency_bucket: Mapped[int | None] = mapped_column(BigCount)
     stated: Mapped[bool | None]  # some passage states it, where a results file says so; see also `Statement`
     extra: Mapped[dict[str, Any]] = mapped_column(default=dict)
     prompt_set: Mapped[PromptSet] = relationship()
@@ -187,7 +188,7 @@ class Retrieved(Base):
     passage_id: Mapped[int] = mapped_column(ForeignKey("passages.id"), index=True)
     score: Mapped[float | None]
     correct: Mapped[bool | None]  # the passage states the fact
-    original_rank: Mapped[int | None]
+    original_rank: Mapped[int | None] = mapped_column(BigCount)
     ais_score: Mapped[float | None]
     ais_window: Mapped[str | None] = mapped_column(AnyText)
     kind: Mapped[str | None] = mapped_column(String(40))  # proponent type, see app.evaluation.types

@@ -1,0 +1,128 @@
+"""The options of every command that reads records, and what `--dry-run` shows of them."""
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path, PurePath
+from typing import Annotated, Any
+
+import typer
+
+from app.errors import UserError
+
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        help="JSON Lines, a JSON array, CSV, TSV, Parquet, Arrow, plain text or wikitext, compressed or not; several"
+        " files, a folder, a glob, an archive, hf://datasets/OWNER/NAME, or - for standard input."
+    ),
+]
+IdField = Annotated[str, typer.Option(help="The field with the ids, if it is another.")]
+TextField = Annotated[str, typer.Option(help="The field with the passages' texts, if it is another.")]
+PromptField = Annotated[str, typer.Option(help="The field with the prompts, if it is another.")]
+TargetField = Annotated[str, typer.Option(help="The field with the targets, if it is another.")]
+Split = Annotated[str, typer.Option(help="Of a data set with several splits, only this one.")]
+FormatName = Annotated[
+    str,
+    typer.Option("--format", help="jsonl, json, csv, parquet, arrow, wikitext; default: what the file is."),
+]
+Unit = Annotated[
+    str, typer.Option("--passages", help="Of plain text, a passage is a line, paragraph or file.")
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many.")]
+Dedup = Annotated[
+    str, typer.Option(help="exact: leave out texts that were there before; near: also those nearly so.")
+]
+ChunkTokens = Annotated[
+    int | None, typer.Option(min=1, help="Cut documents into passages of at most so many tokens.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be read, and add nothing.")]
+LISTED = 20  # of what was left out
+
+
+def stem(files: Sequence[str]) -> str:
+    """A name made of the first file's: without folders, and without what tells its format.
+
+    Raises:
+        UserError: standard input has no name.
+    """
+    first = files[0].split("@")[0].rstrip("/")
+    if first == "-":
+        raise UserError("Standard input has no name.", field="name", remedy="Give a --name.")
+    name = PurePath(first).name
+    plain = PurePath(name).stem if set(name) & set("*?[") else name
+    for suffix in (
+        ".gz",
+        ".zst",
+        ".xz",
+        ".bz2",
+        ".zip",
+        ".jsonl",
+        ".json",
+        ".parquet",
+        ".csv",
+        ".tsv",
+        ".txt",
+        ".arrow",
+    ):
+        plain = plain.removesuffix(suffix)
+    return plain.strip("*?[]-_.") or PurePath(first).parent.name or "corpus"
+
+
+def tokenizer_of(name: str, models: Path) -> Path | None:
+    """The `tokenizer.json` of a model in HOME/models, of a directory, or itself; None where no name is given.
+
+    Raises:
+        UserError: there is none.
+    """
+    if not name:
+        return None
+    for path in (models / name / "tokenizer.json", Path(name) / "tokenizer.json", Path(name)):
+        if path.is_file():
+            return path
+    raise UserError(
+        f"There is no tokenizer at {name!r}.", field="tokenizer", remedy="Name a model, or a tokenizer.json."
+    )
+
+
+def show(records: Iterable[Any], mapped: Sequence[str]) -> None:
+    """The first three records as a table: what stands in each field, and under which name it will be kept."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from app.cli.progress import console
+
+    for number, record in enumerate(islice(records, 3), 1):
+        table = Table(title=f"record {number}", title_justify="left", box=None, pad_edge=False)
+        table.add_column("becomes", style="bold")
+        table.add_column("value", overflow="fold")
+        values = vars(record)
+        for name in mapped:
+            if values[name] not in (None, [], (), {}, ""):
+                table.add_row(name, Text(_short(values[name])))
+        for name, value in (values.get("meta") or values.get("extra") or {}).items():
+            table.add_row("kept", Text(f"{name}: {_short(value)}"))
+        console.print(table)
+
+
+def tell_left_out(left_out: Sequence[tuple[str, str]], file: Path | None) -> None:
+    """How many were left out, and which; all of them in `file` where one is named."""
+    from app.cli.progress import console
+    from app.files import write_bytes
+
+    if file is not None:
+        rows = (json.dumps({"id": id_, "because": why}, ensure_ascii=False) + "\n" for id_, why in left_out)
+        write_bytes(file, "".join(rows).encode("utf-8", "backslashreplace"))
+    if not left_out:
+        return
+    console.print(f"  {len(left_out):,} left out:")
+    for id_, why in left_out[:LISTED]:
+        console.print(f"    {id_}: {why}", markup=False)
+    if len(left_out) > LISTED:
+        where = f"all are in {file}" if file else "name a file with --left-out to have all"
+        console.print(f"    … and {len(left_out) - LISTED:,} more; {where}", markup=False)
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 160 else f"{text[:157]}…"

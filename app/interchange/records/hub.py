@@ -1,0 +1,82 @@
+"""Data sets named on the hub: `hf://datasets/OWNER/NAME@REVISION/folder`, file after file, at one revision.
+
+The revision is looked up once and pinned: all files are of the same commit, and it stands in the name of each source.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from app.errors import UserError
+from app.interchange.records.sources import HUB, Source, is_data, natural, of_split
+
+_FORM = f"{HUB}datasets/OWNER/NAME, with @REVISION or /FOLDER behind it if need be"
+
+
+def find_on_hub(where: str, split: str) -> Iterator[Source]:
+    """The data files of a data set on the hub, in the order of names; each is fetched when it is read.
+
+    Args:
+        split: only files whose name says so; empty: those of `train` where there are such, else all.
+
+    Raises:
+        UserError: the name is none, there is no such data set, or the hub cannot be reached.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    repository, revision, inside = _parts(where)
+    try:
+        info = HfApi().dataset_info(repository, revision=revision)
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise _unreachable(where, error) from None
+    sizes = {each.rfilename: each.size or 0 for each in info.siblings or []}
+    names = [
+        name
+        for name in sorted(sizes, key=natural)
+        if is_data(PurePosixPath(name)) and (not inside or name == inside or name.startswith(f"{inside}/"))
+    ]
+    chosen = [name for name in names if of_split(name, split or "train")]
+    names = chosen if chosen or split else names
+    if not names:
+        raise UserError(
+            "The data set has no such file.", file=where, remedy="Name another folder or --split."
+        )
+    for name in names:
+        yield Source(
+            f"{HUB}datasets/{repository}@{info.sha}/{name}",
+            _fetched(repository, name, str(info.sha)),
+            sizes[name],
+        )
+
+
+def _parts(where: str) -> tuple[str, str | None, str]:
+    """Owner and name, revision, and the folder or file inside."""
+    words = where.removeprefix(HUB).strip("/").split("/")
+    if words[0] != "datasets" or len(words) < 3 or not all(words):
+        raise UserError(f"{where!r} names no data set.", field="file", remedy=f"Write {_FORM}.")
+    name, _, revision = words[2].partition("@")
+    return f"{words[1]}/{name}", revision or None, "/".join(words[3:])
+
+
+def _fetched(repository: str, name: str, revision: str) -> Callable[[], BinaryIO]:
+    def open_() -> BinaryIO:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import HfHubHTTPError
+
+        try:
+            path = hf_hub_download(repository, name, repo_type="dataset", revision=revision)
+        except (HfHubHTTPError, OSError, ValueError) as error:
+            raise _unreachable(f"{HUB}datasets/{repository}/{name}", error) from None
+        return Path(path).open("rb")
+
+    return open_
+
+
+def _unreachable(where: str, error: Any) -> UserError:
+    said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return UserError(
+        f"The hub did not give it: {said}.",
+        file=where,
+        remedy="Check the name, the network, and HF_TOKEN where the data set is not public.",
+    )

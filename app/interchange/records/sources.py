@@ -1,0 +1,206 @@
+"""Where records are: files, globs, folders of shards, archives, saved data sets, the hub, standard input."""
+
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import BinaryIO, cast
+
+from app.errors import NotFound, UserError
+
+STDIN = "-"
+HUB = "hf://"
+_COMPRESSED = (".gz", ".zst", ".zstd", ".xz", ".bz2", ".lz4")
+_ASIDE = re.compile(
+    r"(readme|licen[cs]e|changelog|citation)\b|.*\.(md|sha256|md5|lock|crc|py)$", re.IGNORECASE
+)
+_ASIDE_NAMES = {"dataset_infos.json", "dataset_info.json", "dataset_dict.json", "state.json"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of records.
+
+    Args:
+        name: what messages call it; the path of a file on disk.
+        open: its bytes from the start.
+        size: how many there are; 0 where it is not known.
+    """
+
+    name: Path | str
+    open: Callable[[], BinaryIO]
+    size: int = 0
+    once: bool = False  # whether it can be opened only once
+
+    @property
+    def suffix(self) -> str:
+        """The last part of its name that does not tell of compression: `.jsonl` of `a.jsonl.gz`."""
+        suffixes = [each.lower() for each in PurePath(self.name).suffixes]
+        while suffixes and suffixes[-1] in _COMPRESSED:
+            suffixes.pop()
+        return suffixes[-1] if suffixes else ""
+
+
+def natural(path: PurePath | str) -> list[tuple[int, int, str]]:
+    """A key that puts `p2` before `p10`."""
+    parts = re.split(r"(\d+)", str(path))
+    return [(1, int(part), part) if part.isdigit() else (0, 0, part) for part in parts]
+
+
+def find(where: Sequence[Path | str], *, split: str = "") -> list[Source]:
+    """Every file of records that is meant, in the order given, of a folder or glob in the order of names.
+
+    Args:
+        where: paths, globs, folders, archives, `hf://datasets/OWNER/NAME`, or `-` for standard input.
+        split: of data sets with several, only this one.
+
+    Raises:
+        NotFound: nothing is there. UserError: it cannot be read.
+    """
+    found = [source for each in where for source in _found(str(each), split)]
+    if not found:
+        raise UserError(
+            "There is no file of records.", remedy="Name a file, a folder, or - for standard input."
+        )
+    return found
+
+
+def names_files(where: str) -> bool:
+    """Whether this is meant as files of records: there is such a path, or it can be nothing else."""
+    return where == STDIN or where.startswith(HUB) or bool(set(where) & set("*?[/")) or Path(where).exists()
+
+
+def _found(where: str, split: str) -> Iterator[Source]:
+    path = Path(where)
+    if where == STDIN:
+        yield Source("standard input", lambda: cast(BinaryIO, sys.stdin.buffer), once=True)
+    elif where.startswith(HUB):
+        from app.interchange.records.hub import find_on_hub
+
+        yield from find_on_hub(where, split)
+    elif path.is_dir():
+        yield from _folder(path, split)
+    elif path.exists():
+        yield from _file(path)
+    elif set(where) & set("*?["):
+        matches = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))), key=natural)
+        if not matches:
+            raise missing(where)
+        for match in matches:
+            yield from _found(str(match), split)
+    else:
+        raise missing(where)
+
+
+def missing(where: str) -> NotFound:
+    """The error for a path that leads nowhere."""
+    error = NotFound("There is no such file.", remedy="Check the path.")
+    error.file = where
+    return error
+
+
+def _file(path: Path) -> Iterator[Source]:
+    with path.open("rb") as file:
+        zipped = file.read(4) == b"PK\x03\x04"
+    if zipped:
+        yield from _archive(path)
+    else:
+        yield Source(path, lambda: path.open("rb"), path.stat().st_size if path.is_file() else 0)
+
+
+def _archive(path: Path) -> Iterator[Source]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [
+                each for each in archive.infolist() if not each.is_dir() and is_data(PurePath(each.filename))
+            ]
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UserError(
+            f"The archive breaks off or is damaged ({error}).", file=path, remedy="Fetch or make it again."
+        ) from None
+    if any(PurePath(member.filename).name == "data.pkl" for member in members):
+        raise UserError(
+            "This is a file of PyTorch.", file=path, remedy="Give the records as JSON Lines or Parquet."
+        )
+    for member in sorted(members, key=lambda each: natural(each.filename)):
+        yield Source(f"{path}/{member.filename}", _member(path, member), member.compress_size)
+
+
+def _member(path: Path, member: zipfile.ZipInfo) -> Callable[[], BinaryIO]:
+    return lambda: cast(BinaryIO, zipfile.ZipFile(path).open(member))
+
+
+def _folder(path: Path, split: str) -> Iterator[Source]:
+    if (path / "state.json").is_file():
+        yield from _saved(path)
+        return
+    splits = _splits(path)
+    if splits:
+        if split and split not in splits:
+            raise UserError(
+                f"The data set has no split “{split}”.",
+                file=path,
+                field="split",
+                remedy=f"There are {', '.join(splits)}.",
+            )
+        for each in [split] if split else splits:
+            yield from _saved(path / each)
+        return
+    inside = [each for each in path.rglob("*") if each.is_file() and is_data(each.relative_to(path))]
+    if split:
+        inside = [each for each in inside if of_split(str(each.relative_to(path)), split)]
+    if not inside:
+        raise UserError(
+            f"The folder has no file of records{f' of the split “{split}”' if split else ''}.",
+            file=path,
+            remedy="Name the file, or another folder.",
+        )
+    for each in sorted(inside, key=lambda each: natural(each.relative_to(path))):
+        yield from _file(each)
+
+
+def of_split(name: str, split: str) -> bool:
+    """Whether a file's name says that it belongs to a split: `data/train-00000-of-00002.parquet`."""
+    return re.search(rf"(^|[/_.-]){re.escape(split)}([/_.-]|$)", name) is not None
+
+
+def is_data(path: PurePath) -> bool:
+    """Whether a file in a folder may hold records: not hidden, and not one that speaks of the others."""
+    hidden = any(part.startswith((".", "_")) for part in path.parts)
+    return not hidden and path.name not in _ASIDE_NAMES and not _ASIDE.match(path.name)
+
+
+def _splits(path: Path) -> list[str]:
+    """The splits of a data set saved on disk, in its own order."""
+    try:
+        named = json.loads((path / "dataset_dict.json").read_bytes())["splits"]
+        return [each for each in named if (path / each / "state.json").is_file()]
+    except (OSError, ValueError, KeyError, TypeError):
+        return sorted(part.parent.name for part in path.glob("*/state.json"))
+
+
+def _saved(path: Path) -> Iterator[Source]:
+    """What `datasets` saves: `state.json` names the Arrow files in order."""
+    state = path / "state.json"
+    try:
+        saved = json.loads(state.read_text(encoding="utf-8"))
+        files = [path / entry["filename"] for entry in saved["_data_files"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"It cannot be read: {error}.", file=state, remedy="Save the data set again."
+        ) from None
+    if saved.get("_indices_data_files"):
+        raise UserError(
+            "The data set was saved with a selection of its rows.",
+            file=path,
+            remedy="Call flatten_indices() before save_to_disk().",
+        )
+    for shard in files:
+        if not shard.is_file():
+            raise UserError(
+                "This file of the data set is missing.", file=shard, remedy="Copy the data set again."
+            )
+        yield from _file(shard)
