@@ -20,7 +20,7 @@ def measures(record):
     correct, ais, patches, types = (record.get(f"proponent_{name}") or [None] for name in lists)
     for by, judged, known in ("", correct, record.get("entailing_passage_ids", [])), (", by AIS", ais, []):
         if set(judged) - {None} or (known and not record.get("proponents")):
-            ranks = np.flatnonzero([score is not None and score >= 0.5 for score in judged]) + 1
+            ranks = np.flatnonzero([score is not None and score > 0.5 for score in judged]) + 1
             precisions = np.arange(1, ranks.size + 1) / ranks
             yield f"MRR{by}", (1 / ranks).max(initial=0)
             yield f"average precision{by}", precisions.sum() / max(len(known), ranks.size, 1)

@@ -27,7 +27,11 @@ def register(app: typer.Typer) -> None:
 
 def import_(
     file: Annotated[
-        Path, typer.Argument(help="A results file in the paper's JSON Lines format, plain or gzipped.")
+        str,
+        typer.Argument(
+            help="Results in the paper's fields: JSON Lines, a JSON array, Parquet or Arrow, compressed or not; a file, a"
+            " folder, or - for standard input."
+        ),
     ],
     run: Annotated[str, typer.Option(help="Name of the run that it becomes.")],
     method: Annotated[str, typer.Option(help="The method; default: what the file's name says.")] = "",
@@ -47,7 +51,7 @@ def import_(
     from rich.markup import escape
 
     from app.cli.progress import bar, console, kilobytes
-    from app.interchange.results import Names, import_results
+    from app.interchange.results import UNKNOWN, Names, import_results
     from app.store.engine import open_store
 
     store = open_store(get_settings().url, migrate=True)
@@ -62,6 +66,9 @@ def import_(
                 session, file, run=run, into=Names(prompts, corpus, model, method), progress=kilobytes(step)
             )
     console.print(f"[green]✓[/] run {made.slug} ({escape(made.method)}): {made.prompt_count:,} prompts")
+    for name, nearest in made.configuration.get(UNKNOWN, {}).items():
+        meant = f"; was “{nearest}” meant?" if nearest else "."
+        console.print(f"  The field “{name}” is kept, and not understood{meant}", markup=False)
 
 
 def export(

@@ -99,7 +99,9 @@ class _Importer:
     file: str
     count: int = 0
     usual: list[str] | None = None  # the first record's fields, in order
-    names: dict[str, None] = field(default_factory=dict)  # every record's fields, in the order in which they came
+    names: dict[str, None] = field(
+        default_factory=dict
+    )  # every record's fields, in the order in which they came
     run: Run = field(init=False)
 
     def __post_init__(self) -> None:

@@ -16,7 +16,9 @@ from app.store.memory import remembered_each
 from app.store.tables import Output, Prompt, Result, Run
 
 CONFIDENT = 0.5  # the paper's viewer calls an answer confident from here
-ENTAILED = 0.5  # an AIS score from here on says that the passage states the fact
+ENTAILED = (
+    0.5  # an AIS score above it says that the passage states the fact: the rule of the viewer of the paper
+)
 
 # Somebody knows which passages state it: a fact, or a prompt that some passage is known to state.
 _LOOKED_FOR = or_(Prompt.task == "fact", Prompt.frequency > 0)
@@ -28,10 +30,10 @@ FACETS: dict[str, ColumnElement[Any]] = {
     "right": case((Output.correct.is_(True), "yes"), (Output.correct.is_(False), "no")),
     "confidence": case((Output.confidence >= CONFIDENT, "high"), (Output.confidence < CONFIDENT, "low")),
     "stated": case(
-        (or_(Result.first_correct_rank.is_not(None), Result.best_ais >= ENTAILED), "yes"),
+        (or_(Result.first_correct_rank.is_not(None), Result.best_ais > ENTAILED), "yes"),
         (or_(_LOOKED_FOR, Prompt.stated.is_(False), Result.best_ais.is_not(None)), "no"),
     ),
-    "ais": case((Result.best_ais >= ENTAILED, "high"), (Result.best_ais < ENTAILED, "low")),
+    "ais": case((Result.best_ais > ENTAILED, "high"), (Result.best_ais <= ENTAILED, "low")),
 }
 NAMES = tuple(FACETS)
 MOST_VALUES = 24  # of a facet

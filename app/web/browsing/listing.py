@@ -214,7 +214,7 @@ def none_states(prompt: Prompt, result: Result, *, judged: bool) -> bool:
 
     Where nobody judged the passages, nothing is said: a warning would be a guess.
     """
-    stated = result.first_correct_rank is not None or (result.best_ais or 0.0) >= ENTAILED
+    stated = result.first_correct_rank is not None or (result.best_ais or 0.0) > ENTAILED
     return prompt.task == "fact" and judged and not stated
 
 

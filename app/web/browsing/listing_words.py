@@ -32,7 +32,7 @@ CLAUSES = {
         "yes": "with a retrieved passage that states the answer",
         "no": "where no retrieved passage states the answer",
     },
-    "ais": {"high": "with a best AIS score of 0.5 or more", "low": "with a best AIS score below 0.5"},
+    "ais": {"high": "with a best AIS score above 0.5", "low": "with a best AIS score of 0.5 or less"},
 }
 SORTS = {
     "": "the run’s order",

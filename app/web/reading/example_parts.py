@@ -37,7 +37,7 @@ def first_stating(example: Example, side: str, here: Callable[..., str]) -> Stat
     rank, by_ais = example.result.first_correct_rank, False
     shown = example.retrieved if side == "proponent" else ()
     if rank is None:
-        entailing = (row.rank for row in shown if (row.ais_score or 0.0) >= ENTAILED)
+        entailing = (row.rank for row in shown if (row.ais_score or 0.0) > ENTAILED)
         rank, by_ais = next(entailing, None), True
     if rank is None:
         return None

@@ -230,7 +230,7 @@ def test_fields_can_be_named(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     path.write_text('{"body": "one", "key": 7, "text": "aside"}\n{"body": "two", "key": 8, "text": ""}\n')
     assert read(path, id="key", text="body") == [("7", "one", {"text": "aside"}), ("8", "two", {"text": ""})]
-    with pytest.raises(UserError, match="no such field; there are “body”, “key”, “text”.*--text-field"):
+    with pytest.raises(UserError, match=r"no such field; there are “body”, “key”, “text”.*--text-field"):
         read(path, text="boddy")
 
 

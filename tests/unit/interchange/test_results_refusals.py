@@ -43,8 +43,8 @@ TOO_LARGE = 10**400
 BROKEN: list[tuple[str, str, str, str]] = [
     # (why, the third line, field, part of the message)
     ("cut off", '{"example_id": "x", "inputs_pl', "", "not JSON"),
-    ("NaN", '{"inputs_plaintext": "a", "targets_plaintext": "b", "x": NaN}', "", "NaN"),
-    ("infinity", '{"inputs_plaintext": "a", "targets_plaintext": "b", "x": [1e999]}', "", "too large"),
+    ("NaN", '{"inputs_plaintext": "a", "targets_plaintext": "b", "x": NaN}', "x", "NaN"),
+    ("infinity", '{"inputs_plaintext": "a", "targets_plaintext": "b", "x": [1e999]}', "x", "too large"),
     ("a list", "[1, 2]", "", "not a JSON object"),
     ("no prompt", '{"targets_plaintext": "b"}', "inputs_plaintext", "missing"),
     ("prompt is a number", '{"inputs_plaintext": 7, "targets_plaintext": "b"}', "inputs_plaintext", "not text"),
@@ -56,13 +56,15 @@ BROKEN: list[tuple[str, str, str, str]] = [
             ("a score in quotes", "proponent_scores", [0.5, "0.4", 0.3], "'0.4' is not a number"),
             ("scores are no list", "proponent_scores", 0.5, "not a list"),
             ("an infinite score", "proponent_scores", [TOO_LARGE, 1.0, 0.0], "not a number"),
-            ("correct is a number", "proponent_correct", [1, 0, 1], "1 is not true or false"),
+            ("correct is a number", "proponent_correct", [1, 0, 2], "2 is not true or false"),
             ("a passage is null", "proponents", ["a", None, "c"], "Passage 2"),
-            ("an id is a list", "proponent_ids", [["x"], "y", "z"], "not an id"),
+            ("an id is a list", "proponent_ids", [["x"], "y", "z"], "lists in a list"),
             ("a rank below zero", "proponent_ranks", [-1, 2, 3], "-1 is not a count"),
             ("opponents too long", "opponent_scores", [1.0, 2.0], "2 values"),
             ("frequency in words", "c4_frequency", "many", "'many' is not a count"),
-            ("frequency beyond the column", "c4_frequency", 1 << 40, "not a count"),
+            ("frequency beyond the column", "c4_frequency", 1 << 63, "not a count"),
+            ("scores in a table", "proponent_scores", [[1.0, 2.0]] * 3, "3×2"),
+            ("scores in lists of many lengths", "proponent_scores", [[1.0], 2.0, 3.0], "ragged"),
             ("confidence in quotes", "8b_confidence", "0.50", "not a number"),
             ("samples in one text", "8b_generations", "a, b", "not a list of texts"),
             ("correct in words", "is_8b_correct", "yes", "not true or false"),
@@ -115,8 +117,8 @@ def test_records_behind_the_end_of_an_export_are_refused(run: Any, store: Store,
         ("blank.jsonl", b"\n\n  \n", "no record"),
         ("latin.jsonl", b'{"inputs_plaintext": "Z\xfcrich"}\n', "not UTF-8"),
         ("cut.jsonl.gz", gzip.compress(json.dumps(GOOD).encode() * 500)[:-200], "breaks off or is damaged"),
-        ("picture.png", b"\x89PNG\r\n\x1a\n\x00\x00\xff", "not UTF-8"),
-        ("deep.jsonl", b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deep"),
+        ("picture.png", b"\x89PNG\r\n\x1a\n\x00\x00\xff", "a picture"),
+        ("deep.jsonl", b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested deeper"),
     ],
 )
 def test_a_file_of_another_kind_is_refused(
@@ -142,7 +144,8 @@ def test_a_count_that_no_column_holds_is_refused(run: Any, store: Store, tmp_pat
 
 def test_a_missing_file_is_refused(run: Any, store: Store, tmp_path: Path) -> None:
     refused(run("import", tmp_path / "none.jsonl", "--run", "x"), "none.jsonl", "no such file")
-    refused(run("import", tmp_path, "--run", "x"), "no such file")
+    (tmp_path / "empty").mkdir()
+    refused(run("import", tmp_path / "empty", "--run", "x"), "no file of records")
 
 
 def test_a_name_that_is_taken_is_refused(run: Any, store: Store, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def values(row: Row) -> dict[str, str | None]:
     judged = prompt.task == "fact" or (prompt.frequency or 0) > 0 or prompt.stated is False
     stated = (
         "yes"
-        if result.first_correct_rank or (result.best_ais or 0) >= 0.5
+        if result.first_correct_rank or (result.best_ais or 0) > 0.5
         else "no"
         if judged or result.best_ais is not None
         else None
@@ -45,7 +45,7 @@ def values(row: Row) -> dict[str, str | None]:
         if output.confidence >= 0.5
         else "low",
         "stated": stated,
-        "ais": None if result.best_ais is None else "high" if result.best_ais >= 0.5 else "low",
+        "ais": None if result.best_ais is None else "high" if result.best_ais > 0.5 else "low",
     }
 
 
