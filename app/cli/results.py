@@ -68,7 +68,9 @@ def import_(
     console.print(f"[green]✓[/] run {made.slug} ({escape(made.method)}): {made.prompt_count:,} prompts")
     for name, nearest in made.configuration.get(UNKNOWN, {}).items():
         meant = f"; was “{nearest}” meant?" if nearest else "."
-        console.print(f"  The field “{name}” is kept, and not understood{meant}", markup=False)
+        console.print(
+            f"  The field “{name}” is kept, and not understood{meant}", markup=False, soft_wrap=True
+        )
 
 
 def export(

@@ -45,7 +45,7 @@ def average_precision(ranking: Ranking, relevant: int) -> float:
 
 
 def entailed(scores: Sequence[float | None], threshold: float = THRESHOLD) -> list[bool]:
-    """AIS scores as judgements: above the threshold states the fact, as the viewer of the paper asks; a missing score does not."""
+    """AIS scores as judgements: above the threshold (the rule of the viewer) states the fact; a missing score does not."""
     return [score is not None and score > threshold for score in scores]
 
 

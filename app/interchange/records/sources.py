@@ -146,8 +146,8 @@ def _folder(path: Path, split: str) -> Iterator[Source]:
                 field="split",
                 remedy=f"There are {', '.join(splits)}.",
             )
-        for each in [split] if split else splits:
-            yield from _saved(path / each)
+        for name in [split] if split else splits:
+            yield from _saved(path / name)
         return
     inside = [each for each in path.rglob("*") if each.is_file() and is_data(each.relative_to(path))]
     if split:
