@@ -18,6 +18,7 @@ from app.store.models import register_model
 from app.store.names import slugify
 from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, Statement, Tombstone, now
 from app.store.writing import insert_rows, new_ids, write_alone
+from app.words.chance import read_chance
 from app.words.methods import IMPORTED, method_in
 
 AT_ONCE = 500  # records written together
@@ -175,7 +176,9 @@ class _Importer:
                 self.names |= dict.fromkeys(names)
             place = (id_, self.run.id, prompt["id"], self.count + at)
             extra = leftover(parsed.record, stored)
-            results.append((*place, *summary, extra, None if names == self.usual else names))
+            chance = read_chance(parsed.record.get("chance"))
+            told = (chance.floor, chance.above, chance.as_dict()) if chance else (None, None, None)
+            results.append((*place, *summary, *told, extra, None if names == self.usual else names))
         insert_rows(self.session, Result, _RESULT, results)
         insert_rows(
             self.session, Retrieved, ("result_id", "side", "rank", "passage_id", *_RETRIEVED), retrieved
@@ -204,7 +207,8 @@ class _Importer:
 
 
 _SUMMARY = ("top_score", "first_correct_rank", "best_ais", "tail_patch")
-_RESULT = ("id", "run_id", "prompt_id", "position", *_SUMMARY, "extra", "fields")
+_CHANCE = ("chance_floor", "above_chance", "chance")
+_RESULT = ("id", "run_id", "prompt_id", "position", *_SUMMARY, *_CHANCE, "extra", "fields")
 _RETRIEVED = ("score", "correct", "original_rank", "ais_score", "ais_window", "kind", "tail_patch")
 
 

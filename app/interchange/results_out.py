@@ -13,6 +13,7 @@ AT_ONCE = 200  # results read together: three queries each time
 STATED = (
     "entailing_passage_ids"  # what no column keeps: written for runs of ours, kept with files that have it
 )
+CHANCE = ("chance_floor", "above_chance", "chance")  # columns, and kept with the file they came with
 _COLUMNS = [column for column, _ in LISTS.values()]
 
 
@@ -53,7 +54,9 @@ def example_records(session: Session, run: Run, results: Sequence[Result]) -> It
         if names := result.fields or usual:
             yield rebuild(names, result.extra, rows)
         else:
-            own = {STATED: stated[prompt.id]} if prompt.id in stated else {}
+            own: dict[str, Any] = {STATED: stated[prompt.id]} if prompt.id in stated else {}
+            if result.chance:
+                own |= {name: getattr(result, name) for name in CHANCE}
             yield rebuild([*usual_names(rows), *own], {**result.extra, **own}, rows)
 
 

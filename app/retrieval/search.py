@@ -289,14 +289,8 @@ def _coded(
 
 def _sample(index: TrackstarIndex) -> np.ndarray:
     """Rows (≤ TRAIN_ROWS, d) drawn at random, the same for the same index."""
-    starts = np.cumsum([0, *(len(shard) for shard in index.rows)])
-    total = int(starts[-1])
-    drawn = np.sort(np.random.default_rng(0).permutation(total)[:TRAIN_ROWS])
-    pieces = [
-        np.asarray(shard[drawn[(drawn >= start) & (drawn < start + len(shard))] - start], dtype=np.float32)
-        for shard, start in zip(index.rows, starts, strict=False)
-    ]
-    return np.concatenate(pieces)
+    total = index.manifest.passages
+    return index.take(np.sort(np.random.default_rng(0).permutation(total)[:TRAIN_ROWS]))
 
 
 def _factory(kind: str, dimension: int) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.store.tables import Corpus, Model, Passage, Prompt, PromptSet, Result, Retrieved, Run, Statement, now
+from app.words.chance import Chance
 
 PROPONENTS, OPPONENTS = 10, 5
 Progress = Callable[[int, int], None]
@@ -28,10 +29,11 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Found:
-    """What a method found for one prompt."""
+    """What a method found for one prompt, and what of it is more than chance, where its scores tell."""
 
     proponents: Ranking
     opponents: Ranking = field(default_factory=lambda: Ranking((), ()))
+    chance: Chance | None = None
 
 
 def save_run(
@@ -88,6 +90,9 @@ def save_run(
                 "position": prompt.position,
                 "top_score": None if top is None else float(top),
                 "first_correct_rank": first,
+                "chance_floor": each.chance and each.chance.floor,
+                "above_chance": each.chance and each.chance.above,
+                "chance": each.chance and each.chance.as_dict(),
                 "extra": {},
             }
         )
@@ -115,13 +120,15 @@ def save_run(
 
 
 def found_in(
-    proponents: tuple[np.ndarray, np.ndarray], opponents: tuple[np.ndarray, np.ndarray] | None = None
+    proponents: tuple[np.ndarray, np.ndarray],
+    opponents: tuple[np.ndarray, np.ndarray] | None = None,
+    chances: Sequence[Chance | None] = (),
 ) -> list[Found]:
     """Search results (scores (n, k), rows (n, k)) as one `Found` per query; missing hits are left out."""
-    sides = [_rankings(*proponents)]
-    if opponents is not None:
-        sides.append(_rankings(*opponents))
-    return [Found(*each) for each in zip(*sides, strict=True)]
+    high = _rankings(*proponents)
+    low = _rankings(*opponents) if opponents else [Ranking((), ())] * len(high)
+    told = chances or [None] * len(high)
+    return [Found(*each) for each in zip(high, low, told, strict=True)]
 
 
 def passage_ids(session: Session, corpus: Corpus) -> np.ndarray:

@@ -172,6 +172,9 @@ class Result(Base):
     first_correct_rank: Mapped[int | None]  # rank of the first proponent that states the fact
     best_ais: Mapped[float | None]
     tail_patch: Mapped[float | None]  # mean over the proponents it was measured for, percentage points
+    chance_floor: Mapped[float | None]  # a score; None where the method's scores do not tell it
+    above_chance: Mapped[int | None]  # passages of the corpus that score more
+    chance: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # app.words.chance.Chance
     extra: Mapped[dict[str, Any]] = mapped_column(default=dict)  # what the file said beyond our columns
     fields: Mapped[list[str] | None]  # of the file's record, in order, where not those of its first record
     run: Mapped[Run] = relationship()

@@ -133,16 +133,16 @@ class _Batch:
             words = loaded.by_words(texts, counts)
             meanings = loaded.by_meaning(texts, counts)
             stretches = [loaded.word_for_word(work.joined) for work in works]
-        named = [row for sides in found for pair in sides for side in pair for row, _ in side]
+        named = [row for sides in found for own in sides for side in own[:2] for row, _ in side]
         named += [row for own in (*words, *(meanings or ())) for row, _ in own]
         named += [row for own in stretches for stretch in own for row in stretch.rows]
         with self.store.session() as session:
             ids = loaded.ids(session, named)
         for at, (work, sides, own, stretch) in enumerate(zip(works, found, words, stretches, strict=True)):
             influence = [ranking(side, ids) for side in sides]
-            work.rankings = {TRACKSTAR: influence[0], BM25: ranking((own, ()), ids)}
+            work.rankings = {TRACKSTAR: influence[0], BM25: ranking((own, (), None), ids)}
             if meanings is not None:
-                work.rankings["dense"] = ranking((meanings[at], ()), ids)
+                work.rankings["dense"] = ranking((meanings[at], (), None), ids)
             work.sides = influence[1:]
             work.verbatim = [
                 Match(start=s.start, end=s.end, passages=s.count, passage_ids=[ids[row] for row in s.rows])

@@ -16,6 +16,7 @@ from app.models.load import LoadedModel, load_model
 from app.models.steps import TailPatch
 from app.models.text import Query
 from app.retrieval.bm25 import BM25
+from app.retrieval.chance import Unrelated, search_with_chance
 from app.retrieval.dense import Dense
 from app.retrieval.search import Search, open_search
 from app.retrieval.verbatim import Stretch, Verbatim
@@ -28,6 +29,7 @@ from app.tracing.catalog import choose
 from app.tracing.results import Hit, Ranking
 from app.trackstar.encode import Encoder
 from app.trackstar.index import TrackstarIndex, open_index
+from app.words.chance import Chance
 
 log = logging.getLogger(__name__)
 VERBATIM_MOST = (
@@ -36,6 +38,8 @@ VERBATIM_MOST = (
 
 Rows = Sequence[tuple[int, float]]
 """Passages by row with their scores, best first."""
+Sides = tuple[Rows, Rows, Chance | None]
+"""Proponents, opponents, and what of them is more than chance, where that can be told."""
 
 
 @dataclass
@@ -48,6 +52,7 @@ class Loaded:
     model: LoadedModel
     encoder: Encoder
     search: Search
+    unrelated: Unrelated
     bm25: BM25
     dense: Dense | None
     verbatim: Verbatim | None
@@ -71,7 +76,7 @@ class Loaded:
 
     def influence(
         self, vectors: Sequence[np.ndarray], wanted: Sequence[tuple[int, bool]]
-    ) -> list[list[tuple[Rows, Rows]]]:
+    ) -> list[list[Sides]]:
         """Proponents and opponents of encoded queries.
 
         Args:
@@ -79,20 +84,28 @@ class Loaded:
             wanted: for each question how many passages, and whether opponents too.
 
         Returns:
-            for each question and side (proponents, opponents).
+            for each question and side.
         """
+        sides: dict[int, list[Sides]] = {}
+        for opposing in (False, True):
+            asked = [n for n, (_, opponents) in enumerate(wanted) if opponents == opposing]
+            if asked:
+                found = iter(
+                    self._found([vectors[n] for n in asked], [wanted[n][0] for n in asked], opposing)
+                )
+                sides |= {n: [next(found) for _ in vectors[n]] for n in asked}
+        return [sides[n] for n in range(len(wanted))]
+
+    def _found(self, vectors: Sequence[np.ndarray], counts: Sequence[int], opposing: bool) -> Iterator[Sides]:
+        most = max(counts)
         together = np.concatenate(list(vectors))
-        most = max(k for k, _ in wanted)
-        proponents = iter(_pairs(*self.search.search(together, most)))
-        opposed = [n for n, own in enumerate(vectors) if wanted[n][1] for _ in own]
-        opponents: Iterator[Rows] = iter(())
-        if opposed:
-            asked = np.concatenate([own for n, own in enumerate(vectors) if wanted[n][1]])
-            opponents = iter(_pairs(*self.search.search(asked, most, opponents=True)))
-        return [
-            [(next(proponents)[:k], next(opponents)[:k] if opposing else ()) for _ in own]
-            for own, (k, opposing) in zip(vectors, wanted, strict=True)
-        ]
+        high, low, chances = search_with_chance(
+            self.search, self.unrelated, together, most, most if opposing else 0
+        )
+        lows = _pairs(*low) if low else [()] * len(together)
+        each = [k for own, k in zip(vectors, counts, strict=True) for _ in own]
+        for k, proponents, opponents, chance in zip(each, _pairs(*high), lows, chances, strict=True):
+            yield proponents[:k], opponents[:k], chance
 
     def by_words(self, texts: Sequence[str], counts: Sequence[int]) -> list[Rows]:
         """BM25's passages for each text."""
@@ -131,13 +144,13 @@ class Loaded:
         return found
 
 
-def ranking(found: tuple[Rows, Rows], ids: Mapping[int, int]) -> Ranking:
+def ranking(found: Sides, ids: Mapping[int, int]) -> Ranking:
     """Proponents and opponents with passage ids for rows."""
     proponents, opponents = (
         [Hit(rank=n, score=score, passage_id=ids[row]) for n, (row, score) in enumerate(side, start=1)]
-        for side in found
+        for side in found[:2]
     )
-    return Ranking(proponents=proponents, opponents=opponents)
+    return Ranking(proponents=proponents, opponents=opponents, chance=found[2])
 
 
 def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "cpu") -> Loaded:
@@ -170,6 +183,7 @@ def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "c
             model=model,
             encoder=encoder,
             search=open_search(index, device=str(model.device)),
+            unrelated=Unrelated(index),
             bm25=words,
             dense=dense,
             verbatim=verbatim,

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from app.words.chance import Chance
+
 
 class Token(BaseModel):
     """One token of a completion: its characters there, and its probability given all before it (0..1).
@@ -45,10 +47,11 @@ class Hit(BaseModel):
 
 
 class Ranking(BaseModel):
-    """What one method found."""
+    """What one method found, and what of it is more than chance, where its scores tell."""
 
     proponents: list[Hit]
     opponents: list[Hit] = []
+    chance: Chance | None = None
 
 
 class Match(BaseModel):

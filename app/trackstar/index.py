@@ -52,6 +52,15 @@ class TrackstarIndex:
             raise damaged(file, f"has {len(ids)} ids for {self.manifest.passages} passages")
         return ids
 
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """Some of the rows, (m, d) float32, read from the shards; `rows` (m,) is ascending."""
+        starts = np.cumsum([0, *(len(shard) for shard in self.rows)])
+        pieces = [
+            shard[rows[(rows >= start) & (rows < start + len(shard))] - start]
+            for shard, start in zip(self.rows, starts, strict=False)
+        ]
+        return np.concatenate(pieces).astype(np.float32)
+
     def verify(self) -> None:
         """Reads every file and compares checksums.
 

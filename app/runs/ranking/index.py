@@ -1,5 +1,6 @@
 """The index's own method: the encodings that were written when it was built are searched."""
 
+from app.retrieval.chance import Unrelated, search_with_chance
 from app.retrieval.search import open_search
 from app.runs.inputs import check_prompts
 from app.runs.ranking.request import Ranked, RankingRequest
@@ -16,11 +17,11 @@ def rank(request: RankingRequest) -> Ranked:
     check_prompts(inputs)
     encoder = inputs.index.encoder(inputs.loaded)
     search = open_search(inputs.index, request.search, device=str(inputs.loaded.device))
+    unrelated = Unrelated(inputs.index)
     found: list[Found] = []
     for queries in request.batches():
         encoded = encoder.encode_queries(queries)
-        low = search.search(encoded, request.opponents, opponents=True) if request.opponents else None
-        found += found_in(search.search(encoded, request.k), low)
+        found += found_in(*search_with_chance(search, unrelated, encoded, request.k, request.opponents))
     manifest = inputs.index.manifest
     about = {
         "method": manifest.method.as_dict(),

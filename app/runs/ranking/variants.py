@@ -15,10 +15,10 @@ import torch
 from sqlalchemy.orm import Session
 
 from app.models.text import Example
-from app.retrieval.search import ranked
+from app.retrieval.chance import SAMPLE, chance_of
 from app.runs.inputs import RunInputs, check_prompts
+from app.runs.ranking.passing import PassingSearch, usable_rows
 from app.runs.ranking.request import Ranked, RankingRequest
-from app.runs.saving import found_in
 from app.store.corpora import stream_passages
 from app.trackstar.config import Method
 from app.trackstar.encode import Encoder
@@ -97,26 +97,26 @@ def rank_family(
     asked = encoder.gradients(queries)
     size = min(len(passages), sample or max(1024, 4 * plain.block_size))
     drawn = Random(seed).sample(range(len(passages)), size)
-    train = _autocorrelation(plain, encoder.gradients([passages[row] for row in drawn]))
+    sampled = encoder.gradients([passages[row] for row in drawn])
+    train = _autocorrelation(plain, sampled)
     evaluation = _autocorrelation(plain, asked[torch.from_numpy(facts)])
-    finishers = {
-        name: _finishers(inputs, method, moments, train, evaluation) for name, method in members.items()
-    }
-    encoded = {name: _queries(pair, asked, facts) for name, pair in finishers.items()}
-    best = {name: [_empty(len(queries), k), _empty(len(queries), opponents)] for name in members}
+    usable = sum(bool(passage.targets) for passage in passages)
+    sampled = sampled[:SAMPLE][usable_rows(sampled[:SAMPLE])]
+    searches: dict[str, PassingSearch] = {}
+    for name, method in members.items():
+        pair = _finishers(inputs, method, moments, train, evaluation)
+        own = PassingSearch(*pair, _queries(pair, asked, facts), facts, k, opponents)
+        if method.unit_norm:
+            own.chances = [chance_of(scores, usable) for scores in own.scores(sampled)]
+        searches[name] = own
     for start in range(0, len(passages), CHUNK):
         gradients = encoder.gradients(passages[start : start + CHUNK])
-        hits = np.asarray(gradients.any(1) & gradients.isfinite().all(1))
-        for name, (mixed, alone) in finishers.items():
-            scores = _scores(encoded[name], gradients, mixed, alone, facts)
-            scores[:, ~hits] = -np.inf
-            best[name][0].offer(scores, start)
-            best[name][1].offer(np.where(np.isfinite(scores), -scores, -np.inf), start)
+        for own in searches.values():
+            own.offer(gradients, start)
         progress(min(start + CHUNK, len(passages)), len(passages))
     made = {}
     for name, method in members.items():
-        high, low = best[name]
-        whitening = finishers[name][0].whitening
+        whitening = searches[name].mixed.whitening
         about = {
             "method": method.as_dict(),
             "hessian": whitening.report.as_dict() if whitening else None,
@@ -125,23 +125,8 @@ def rank_family(
             "model_sha256": inputs.loaded.sha256,
             "corpus_sha256": inputs.corpus.sha256,
         }
-        found = found_in((high.scores, high.rows), (-low.scores, low.rows) if opponents else None)
-        made[name] = (found, about)
+        made[name] = (searches[name].found(), about)
     return made
-
-
-@dataclass
-class _Best:
-    """The best rows so far of every query, on one side: scores and rows (queries, ≤ k)."""
-
-    k: int
-    scores: np.ndarray
-    rows: np.ndarray
-
-    def offer(self, scores: np.ndarray, start: int) -> None:
-        rows = np.broadcast_to(np.arange(start, start + scores.shape[1]), scores.shape)
-        merged = np.concatenate([self.scores, scores], 1), np.concatenate([self.rows, rows], 1)
-        self.scores, self.rows = ranked(*merged, self.k, 1.0, opponents=False)
 
 
 def _finishers(
@@ -172,25 +157,8 @@ def _queries(pair: tuple[Encoder, Encoder], asked: torch.Tensor, facts: np.ndarr
     return out
 
 
-def _scores(
-    queries: np.ndarray, gradients: torch.Tensor, mixed: Encoder, alone: Encoder, facts: np.ndarray
-) -> np.ndarray:
-    """(queries, passages) float32."""
-    rows = mixed.finish(gradients)
-    if alone is mixed or facts.all():
-        return queries @ rows.T
-    scores = np.empty((len(queries), len(rows)), dtype=np.float32)
-    scores[facts] = queries[facts] @ rows.T
-    scores[~facts] = queries[~facts] @ alone.finish(gradients).T
-    return scores
-
-
 def _autocorrelation(method: Method, gradients: torch.Tensor) -> Autocorrelation:
     found = Autocorrelation(method.blocks, method.block_size)
     if len(gradients):
         found.add(gradients)
     return found
-
-
-def _empty(queries: int, k: int) -> _Best:
-    return _Best(k, np.full((queries, 0), -np.inf, np.float32), np.zeros((queries, 0), np.int64))

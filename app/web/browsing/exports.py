@@ -22,6 +22,7 @@ from app.web.browsing.export_rows import csv_rows, jsonl_rows
 from app.web.site.context import Db
 from app.web.site.downloads import download, etag
 from app.web.site.params import RunName, Side, Slug
+from app.words.chance import read_chance
 
 router = APIRouter()
 BATCH = 500
@@ -29,10 +30,11 @@ MOST = 100_000  # passages of one example
 LIST_COLUMNS = (
     "example_id", "slug", "task", "relation", "prompt", "target", "ground_truth", "frequency", "frequency_bucket",
     "answer", "correct", "probability", "confidence", "top_score", "first_correct_rank", "best_ais", "tail_patch",
+    "chance_floor", "above_chance",
 )  # fmt: skip
 PASSAGE_COLUMNS = (
     "side", "rank", "original_rank", "score", "correct", "kind", "ais_score", "ais_window", "tail_patch",
-    "passage_id", "external_id", "text",
+    "passage_id", "external_id", "text", "chance_floor",
 )  # fmt: skip
 
 
@@ -118,7 +120,7 @@ def _summary(session: Db, run: Run, row: browse.Row) -> dict[str, Any]:
     sources = (
         (prompt, ("slug", "task", "relation", "target", "ground_truth", "frequency", "frequency_bucket")),
         (output, ("answer", "correct", "probability", "confidence")),
-        (result, ("top_score", "first_correct_rank", "best_ais", "tail_patch")),
+        (result, LIST_COLUMNS[-6:]),
     )
     values = {name: getattr(source, name, None) for source, names in sources for name in names}
     return {"example_id": prompt.external_id, "prompt": prompt.text, **values}
@@ -131,4 +133,6 @@ def _record(session: Db, run: Run, row: browse.Row) -> dict[str, Any]:
 def _passage(example: Example, number: int) -> dict[str, Any]:
     row = example.retrieved[number]
     own = {name: getattr(row, name) for name in PASSAGE_COLUMNS[:10]}
-    return {**own, "external_id": row.passage.external_id, "text": row.passage.text}
+    chance = read_chance(example.result.chance)
+    floor = chance and (chance.floor if row.side == "proponent" else chance.opponent_floor)
+    return {**own, "external_id": row.passage.external_id, "text": row.passage.text, "chance_floor": floor}
