@@ -5,7 +5,7 @@ direction is normal, whatever the query is. So the middle of a query's scores te
 
     floor = centre + z · spread,   P(the best of n normal scores > z) = ALPHA                        (12)
 
-Only the middle four fifths are looked at: the tails hold what the floor is to be compared with. A tail fitted to
+Only the middle three fifths are looked at: the tails hold what the floor is to be compared with. A tail fitted to
 the query's own (Student's t, extreme values) takes related passages for chance, see docs/method.md. Rows that are
 not of unit length have no common spread, and no floor.
 
@@ -22,16 +22,18 @@ import numpy as np
 
 from app.retrieval.search import Search
 from app.trackstar.index import TrackstarIndex
-from app.words.chance import Chance
+from app.words.chance import COUNTED_MOST, Chance
 
 ALPHA = (
     0.025  # of lists of unrelated passages that have one above the floor: 5 of 100 for both sides together
 )
-SAMPLE = 1_024  # rows; the spread is then known to 2.7 percent
+SAMPLE = 1_024  # rows; the spread is then known to 3 percent
 LEAST = 200  # passages below which nothing is said
-MIDDLE = 0.8  # of the scores, by whose range the spread is told
-BINS, REACH = 48, 6.0  # of the histogram, and how many spreads it reaches on either side
-COUNTED, COUNTED_MOST = 32, 2_048  # hits fetched to count those above the floor, first and at most
+MIDDLE = (
+    0.6  # of the scores, by whose range the spread is told: as many as a fifth may be related to the query
+)
+BINS, REACH = 48, 1.25  # of the histogram, and how far it reaches on either side: so many times the floor
+COUNTED = 32  # hits fetched at first to count those above the floor
 
 Found = tuple[np.ndarray, np.ndarray]
 """Scores (n, k) and rows (n, k), as `Search.search` returns them."""
@@ -57,7 +59,7 @@ def chance_of(scores: np.ndarray, passages: int) -> Chance | None:
     if not spread > 0:
         return None
     reach = best_of(passages) * spread
-    edges = centre + spread * np.linspace(-REACH, REACH, BINS + 1)
+    edges = centre + reach * np.linspace(-REACH, REACH, BINS + 1)
     counts, _ = np.histogram(np.clip(ordered, edges[0], edges[-1]), edges)
     return Chance(
         passages=passages,

@@ -9,6 +9,7 @@ from math import isfinite
 from typing import Any
 
 BINS_MOST = 400  # of a bell that comes with a file
+COUNTED_MOST = 2_048  # passages beyond a floor are counted up to here; this many stands for "or more"
 
 
 @dataclass(frozen=True)

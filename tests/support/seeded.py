@@ -7,14 +7,17 @@ relation for the other), because what is tested here is the showing, not the fin
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
+import numpy as np
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from app.demo.world import World, generate
+from app.retrieval.chance import chance_of
 from app.store.corpora import PassageRecord, add_corpus, stream_passages
 from app.store.engine import open_store
 from app.store.models import put_outputs, register_model
@@ -201,6 +204,13 @@ def _retrieve(
             run_id=run.id, prompt_id=prompt.id, position=position, top_score=rows[0]["score"],
             first_correct_rank=first, tail_patch=sum(patches) / len(patches),
         )  # fmt: skip
+        if run.method == "trackstar" and (chance := chance_of(np.array(scores), len(scores))):
+            above, beyond = (
+                sum(s > chance.floor for s in scores),
+                sum(s < chance.opponent_floor for s in scores),
+            )
+            result.chance_floor, result.above_chance = chance.floor, above
+            result.chance = replace(chance, above=above, opponents_beyond=beyond).as_dict()
         session.add(result)
         session.flush()
         if run.method == "trackstar":

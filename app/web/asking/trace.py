@@ -62,6 +62,10 @@ class TracePage(BaseModel):
     answer: Answer | None = None
     proponents: list[Card] = []
     opponents: list[Card] = []
+    chance_floor: float | None = None  # a score of the view's method; None where its scores do not tell it
+    above_chance: int | None = None
+    opponent_chance_floor: float | None = None
+    opponents_beyond_chance: int | None = None
     trainings: list[trace_view.Training] = []
     changes: Changes | None = None
     result: dict[str, Any] | None = None  # of a training, when it is asked for by itself
@@ -249,6 +253,10 @@ def load(
         if len(page.answer.columns) == 1:
             page.proponents = page.answer.columns[0].proponents
             page.opponents = page.answer.columns[0].opponents
+            if (own := page.answer.columns[0].standing) and (chance := own.chance):
+                page.chance_floor, page.above_chance = chance.floor, chance.above
+                page.opponent_chance_floor = chance.opponent_floor
+                page.opponents_beyond_chance = chance.opponents_beyond
         if since:
             page.changes = changes(session, traces.find(session, since), trace)
     return page

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from app.store.tables import Passage, Trace
 from app.tracing.explained import span_of
 from app.tracing.results import Completion, Hit, Provenance, Ranking, TraceResult, TrainingResult
-from app.web.evidence.cards import Card, Elsewhere, Measured, make_card, with_shares, written
+from app.web.evidence.cards import Card, Elsewhere, Measured, make_card, with_chance, with_shares, written
+from app.web.evidence.chance import Standing, standing
 from app.web.marking.highlight import Span, find
 from app.web.marking.overlap import rank_biased_overlap, shared
 from app.web.site import urls
@@ -41,6 +42,7 @@ class Column(BaseModel):
     title: str
     proponents: list[Card]
     opponents: list[Card] = []
+    standing: Standing
 
 
 class View(BaseModel):
@@ -142,8 +144,18 @@ def answer(session: Session, trace: Trace, view: str, trainings: Sequence[Trace]
             Column(
                 name=name,
                 title=title,
-                proponents=_cards(ranking.proponents, texts, terms, others, changes),
-                opponents=_cards(ranking.opponents, texts, terms, others, changes),
+                proponents=with_chance(
+                    _cards(ranking.proponents, texts, terms, others, changes), ranking.chance
+                ),
+                opponents=with_chance(
+                    _cards(ranking.opponents, texts, terms, others, changes), ranking.chance, opponents=True
+                ),
+                standing=standing(
+                    ranking.chance,
+                    name if name in result.rankings else TRACKSTAR,
+                    result.completion.probability,
+                    result.completion.text,
+                ),
             )
         )
     start, end = span_of(trace.request, result)

@@ -7,12 +7,14 @@ from pydantic import BaseModel
 
 from app.store.examples import Example
 from app.store.tables import Passage, Retrieved
+from app.web.evidence.chance import is_beyond
 from app.web.evidence.shading import Token, shades
 from app.web.marking.highlight import Span, entities
 from app.web.marking.near import leaders
 from app.web.marking.verbatim import shared_spans
 from app.web.marking.window import window, within
 from app.web.site import urls
+from app.words.chance import Chance, read_chance
 
 KINDS = {
     "states": "States the fact",
@@ -75,6 +77,7 @@ class Card(Written, Measured):
     external_id: str
     url: str
     share: float = 0.0
+    above_chance: bool | None = None  # beyond the floor of its side; None where that cannot be told
     influences: int = 0
     tokens: list[Token] = []
     duplicates: list[Duplicate] = []
@@ -148,6 +151,13 @@ def with_shares(cards: Iterable[Card]) -> list[Card]:
     return listed
 
 
+def with_chance(cards: list[Card], chance: Chance | None, *, opponents: bool = False) -> list[Card]:
+    """The cards of one list, each of which is now known to be more than chance or not."""
+    for card in cards:
+        card.above_chance = is_beyond(card.score, chance, opponent=opponents)
+    return cards
+
+
 def folded(cards: Sequence[Card]) -> list[Card]:
     """The cards in their order, near-duplicates folded into the first of their kind."""
     kept: dict[int, Card] = {}
@@ -161,8 +171,9 @@ def folded(cards: Sequence[Card]) -> list[Card]:
 
 
 def cards_of(example: Example, shown: Shown) -> list[Card]:
-    """The passages of an example in rank order, near-duplicates folded."""
+    """The passages of an example, all of one side, in rank order, near-duplicates folded."""
     cards = []
+    opponents = any(row.side == "opponent" for row in example.retrieved)
     for row in example.retrieved:
         said = measured(row)
         text = row.passage.text
@@ -172,7 +183,7 @@ def cards_of(example: Example, shown: Shown) -> list[Card]:
         card.influences = shown.influences.get(row.passage_id, 0)
         card.tokens = tokens
         cards.append(card)
-    return folded(with_shares(cards))
+    return folded(with_chance(with_shares(cards), read_chance(example.result.chance), opponents=opponents))
 
 
 def _entity_spans(text: str, example: Example, ais_window: str | None) -> list[Span]:

@@ -16,6 +16,7 @@ from app.tracing.asking import shade
 from app.web.browsing.asked import Asked, AskedQuery
 from app.web.browsing.listing import Item, item, none_states
 from app.web.evidence.cards import Card, Shown, cards_of
+from app.web.evidence.chance import Standing, standing
 from app.web.evidence.shading import SHOWN as SHADED
 from app.web.evidence.shading import TokenInfluence, can_shade, shading_of, token_influence
 from app.web.marking.highlight import Span, entities
@@ -25,6 +26,7 @@ from app.web.site import urls
 from app.web.site.context import Config, Db
 from app.web.site.params import Side, Slug
 from app.web.site.respond import page_route, respond
+from app.words.chance import read_chance
 from app.words.joining import follow
 from app.words.saying import counted
 
@@ -84,6 +86,11 @@ class ExamplePage(BaseModel):
     side: str
     proponents: list[Card]
     opponents: list[Card]
+    chance_floor: float | None  # a score; None where the method's scores do not tell it
+    above_chance: int | None
+    opponent_chance_floor: float | None
+    opponents_beyond_chance: int | None
+    standing: Standing
     retrieved: int
     more_url: str | None
     views: list[Link]
@@ -191,6 +198,7 @@ def _page(
         return urls.example(run.slug, rows[at].prompt.slug, **state) if rows else None
 
     present = sides(session, result.id)
+    chance = read_chance(result.chance)
     return ExamplePage(
         title=f"{prompt.text} {prompt.target}",
         run=run.slug,
@@ -222,6 +230,11 @@ def _page(
         side=side,
         proponents=cards if side == "proponent" else [],
         opponents=cards if side == "opponent" else [],
+        chance_floor=chance and chance.floor,
+        above_chance=chance and chance.above,
+        opponent_chance_floor=chance and chance.opponent_floor,
+        opponents_beyond_chance=chance and chance.opponents_beyond,
+        standing=standing(chance, run.method, output.probability if output else None, prompt.target),
         retrieved=example.retrieved_count,
         more_url=here(show=next((n for n in urls.SHOWN if n > show), MOST_SHOWN)) if left > 0 else None,
         views=[

@@ -1,0 +1,87 @@
+"""What of a list is more than chance, as a page says it: its floor, how many stand out, the bell to draw."""
+
+from pydantic import BaseModel
+
+from app.words.chance import COUNTED_MOST, Chance
+from app.words.methods import method_of
+from app.words.saying import number, plural
+
+GUESS = 0.01  # a word of an answer less probable than this was a guess
+
+
+class Standing(BaseModel):
+    """What of one ranking is more than chance.
+
+    `chance` is None where the method's scores do not tell it; `sentence` then says why.
+    """
+
+    chance: Chance | None
+    sentence: str
+    opponents: str
+    guess: str
+
+
+def standing(chance: Chance | None, method: str, probability: float | None, said: str) -> Standing:
+    """The ranking's chance floor in words.
+
+    Args:
+        probability: of the text `said` that is explained, given the prompt; None where it is not known.
+    """
+    return Standing(
+        chance=chance,
+        sentence=_for(chance.above, chance.passages, chance.floor) if chance else _unknown(method),
+        opponents=_against(chance.opponents_beyond, chance.passages, chance.opponent_floor) if chance else "",
+        guess=f"The model was guessing (p {_small(probability)})." if guessed(probability, said) else "",
+    )
+
+
+def guessed(probability: float | None, said: str) -> bool:
+    """Whether a text of so many words was as good as drawn at random."""
+    return probability is not None and probability < GUESS ** max(1, len(said.split()))
+
+
+def is_beyond(score: float | None, chance: Chance | None, *, opponent: bool = False) -> bool | None:
+    """Whether a score is more than chance gives on its side; None where that cannot be told."""
+    if chance is None or score is None:
+        return None
+    return score < chance.opponent_floor if opponent else score > chance.floor
+
+
+def _for(count: int | None, passages: int, floor: float) -> str:
+    best = f"the best of as many unrelated ones would score {number(floor, 3)}"
+    if not count:
+        return f"Nothing stands out: {best}." if count == 0 else ""
+    return f"{_of(count, passages)} {'stands' if count == 1 else 'stand'} out; {best}."
+
+
+def _against(count: int | None, passages: int, floor: float) -> str:
+    best = f"the lowest of as many unrelated ones would score {number(floor, 3)}"
+    if not count:
+        return f"Nothing speaks against it: {best}." if count == 0 else ""
+    return f"{_of(count, passages)} {'speaks' if count == 1 else 'speak'} against it; {best}."
+
+
+def _of(count: int, passages: int) -> str:
+    more = " or more" if count == COUNTED_MOST else ""
+    return f"{count:,}{more} of {plural(passages, 'passage')}"
+
+
+def _unknown(method: str) -> str:
+    entry = method_of(method)
+    if entry.kind == "words":
+        why = f"{entry.label} adds up the weights of shared words, and no score of it is what chance gives"
+    elif entry.kind == "gradient" and (entry.encoding or {}).get("unit_norm", True):
+        why = "the scores of all other passages were not kept with this ranking, or they are too few"
+    elif entry.kind == "gradient":
+        why = "a passage with a long gradient scores high whatever it says"
+    elif entry.kind == "control":
+        why = "these passages were not found by a score"
+    elif entry.kind == "meaning":
+        why = f"{entry.label} compares meanings, and all passages of a corpus mean something alike"
+    else:
+        why = "the file does not say what all other passages scored"
+    return f"How many stand out by more than chance is not known: {why}."
+
+
+def _small(value: float | None) -> str:
+    return f"{value:.1g}" if value else "0"
