@@ -27,10 +27,12 @@ from app.words.chance import read_chance
 router = APIRouter()
 BATCH = 500
 MOST = 100_000  # passages of one example
+RESULT_COLUMNS = (
+    "top_score", "first_correct_rank", "best_ais", "tail_patch", "chance_floor", "above_chance",
+)  # fmt: skip
 LIST_COLUMNS = (
     "example_id", "slug", "task", "relation", "prompt", "target", "ground_truth", "frequency", "frequency_bucket",
-    "answer", "correct", "probability", "confidence", "top_score", "first_correct_rank", "best_ais", "tail_patch",
-    "chance_floor", "above_chance",
+    "answer", "correct", "probability", "confidence", *RESULT_COLUMNS,
 )  # fmt: skip
 PASSAGE_COLUMNS = (
     "side", "rank", "original_rank", "score", "correct", "kind", "ais_score", "ais_window", "tail_patch",
@@ -120,7 +122,7 @@ def _summary(session: Db, run: Run, row: browse.Row) -> dict[str, Any]:
     sources = (
         (prompt, ("slug", "task", "relation", "target", "ground_truth", "frequency", "frequency_bucket")),
         (output, ("answer", "correct", "probability", "confidence")),
-        (result, LIST_COLUMNS[-6:]),
+        (result, RESULT_COLUMNS),
     )
     values = {name: getattr(source, name, None) for source, names in sources for name in names}
     return {"example_id": prompt.external_id, "prompt": prompt.text, **values}
