@@ -40,7 +40,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.store = Store(make_engine(settings.url))
-    app.state.imports = Imports(settings.home)
+    app.state.imports = Imports(app.state.store, settings.home)
     app.add_middleware(GZipMiddleware, minimum_size=800)
     app.add_middleware(Guard)
     app.add_middleware(Head)

@@ -49,8 +49,8 @@ def trace(
     Example: `startrail trace "The currency of Ghana is the" " cedi"`
     """
     from app.cli.trace_table import show
-    from app.store import traces
     from app.store.engine import open_store
+    from app.store.tables import Trace
     from app.tracing import asking
     from app.tracing.questions import Question, Training
     from app.words.joining import doubts
@@ -73,45 +73,41 @@ def trace(
     )
     with store.session() as session:
         asked = asking.ask(session, settings, question)
-    answer = _wait(store, settings, asked.trace.id)
+    id_ = _wait(store, settings, asked.job.id).id
     training = None
+    with store.session() as session:
+        answer = session.get_one(Trace, id_)
     if train:
         hits = answer.result["rankings"]["trackstar"]["proponents"]
         with store.session() as session:
             wanted = Training(trace=answer.id, passages=tuple(hit["passage_id"] for hit in hits))
             put = asking.train(session, settings, wanted)
-        training = _wait(store, settings, put.trace.id).result
+        training = _wait(store, settings, put.job.id).result
     with store.session() as session:
-        found = traces.find(session, answer.id)
         if as_json:
-            document = {
-                "id": found.id,
-                "status": found.status,
-                "reused": asked.reused,
-                "request": found.request,
-            }
+            document = {"id": id_, "status": "done", "reused": asked.reused, "request": answer.request}
             typer.echo(
-                json.dumps(document | {"result": found.result, "training": training}, ensure_ascii=False)
+                json.dumps(document | {"result": answer.result, "training": training}, ensure_ascii=False)
             )
         else:
-            show(session, found, training, reused=asked.reused)
+            show(session, answer, training, reused=asked.reused)
 
 
 def _wait(store: Any, settings: Any, id_: str) -> Any:
-    """The trace once it is over: answered by a worker that runs, else here.
+    """The job once it is over: done by a worker that runs, else here.
 
     Raises:
         UserError: it failed or was cancelled.
     """
-    from app.store import traces, workers
+    from app.store import jobs, workers
 
     own = None
     try:
         while True:
             with store.session() as session:
-                found = traces.find(session, id_)
+                found = jobs.find(session, id_)
                 somebody = bool(workers.alive(session))
-            if found.status in traces.OVER:
+            if found.state in jobs.OVER:
                 break
             if somebody and own is None:
                 time.sleep(POLL)
@@ -121,7 +117,7 @@ def _wait(store: Any, settings: Any, id_: str) -> Any:
     finally:
         if own is not None:
             own.close()
-    if found.status != "done":
+    if found.state != "done":
         error = found.error or {"message": "The question was cancelled.", "remedy": ""}
         raise UserError(error["message"], remedy=error["remedy"], field=error.get("field"))
     return found

@@ -51,7 +51,10 @@ def worker(
     use_threads(threads)
     if hasattr(os, "nice"):
         os.nice(10)  # where site and worker share processors, pages come first
-    running = Worker(store, TraceEngine(settings, store, device=device or settings.device))
+    # Who waits for a worker that hangs waits for ever; `startrail serve` and any supervisor start another.
+    running = Worker(
+        store, TraceEngine(settings, store, device=device or settings.device), hung=lambda: os._exit(70)
+    )
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         running.stopping.set()

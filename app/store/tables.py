@@ -209,24 +209,46 @@ class Evaluation(Base):
     computed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
 
 
-class Trace(Base):
-    """One on-demand answer. The row is the job while it waits and runs; immutable once `done`."""
+class Job(Base):
+    """One piece of work and how far it is; see `app.store.jobs` for its kinds and its ways. A trace's job has its id."""
 
-    __tablename__ = "traces"
-    __table_args__ = (Index("ix_traces_status_created", "status", "created_at"),)
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index("ix_jobs_state_turn", "state", "priority", "created_at"),
+        Index("ix_jobs_parent", "parent"),
+        Index("ix_jobs_key", "key"),
+    )
     id: Mapped[str] = mapped_column(String(24), primary_key=True)
-    status: Mapped[str] = mapped_column(String(20), default="queued")  # queued running done failed cancelled
+    kind: Mapped[str] = mapped_column(String(20))
+    parent: Mapped[str | None] = mapped_column(String(80))  # what it is done for
+    key: Mapped[str] = mapped_column(String(64))  # equal for work with an equal outcome
+    priority: Mapped[int] = mapped_column(default=0)  # lower comes first
+    state: Mapped[str] = mapped_column(String(20), default="queued")  # queued running done failed cancelled
     stage: Mapped[str] = mapped_column(String(20), default="queued")
+    done: Mapped[int] = mapped_column(BigInteger, default=0)  # of this stage
+    total: Mapped[int | None] = mapped_column(BigInteger)
     request: Mapped[dict[str, Any]]
-    request_key: Mapped[str] = mapped_column(String(64), index=True)  # equal questions to an equal index
     result: Mapped[dict[str, Any] | None]
     error: Mapped[dict[str, Any] | None]
     worker: Mapped[str | None] = mapped_column(String(80))
     attempts: Mapped[int] = mapped_column(default=0)
-    lease_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    lease_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # progress renews it
+    deadline: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # from its first attempt on
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
     started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Trace(Base):
+    """One answer given on demand, written once and never changed. Until it is there, its job is all there is."""
+
+    __tablename__ = "traces"
+    __table_args__ = (Index("ix_traces_created", "created_at"),)
+    id: Mapped[str] = mapped_column(String(24), primary_key=True)
+    request: Mapped[dict[str, Any]]
+    result: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    finished_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
 
 
 class Worker(Base):

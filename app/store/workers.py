@@ -9,15 +9,19 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.store.tables import Worker, now
+from app.store.tables import Job, Worker, now
 
 HEARTBEAT = 4.0  # seconds between two signs of life
-FRESH = timedelta(seconds=15)  # without a sign of life for so long, a worker counts as dead
+FRESH = timedelta(seconds=15)  # without a sign of life for so long, a worker is not counted on
+SILENT = timedelta(seconds=30)  # and of another host for so long, it counts as dead
+_own: set[str] = set()  # the names that this process goes by
 
 
 def new_name() -> str:
     """A name that tells host and process: `HOST/PID/random`."""
-    return f"{socket.gethostname()[:50]}/{os.getpid()}/{secrets.token_hex(4)}"
+    name = f"{_host()}/{os.getpid()}/{secrets.token_hex(4)}"
+    _own.add(name)
+    return name
 
 
 def beat(
@@ -40,27 +44,39 @@ def alive(session: Session) -> list[Worker]:
     return sorted(rows, key=lambda worker: (worker.status != "ready", worker.id))
 
 
-def dead_here(session: Session, mine: str) -> list[str]:
-    """Workers of this host whose process is gone, so that their work need not wait for its lease to end.
+def dead(session: Session, mine: str) -> list[str]:
+    """Workers that are gone, so that their work need not wait for its lease to end: those of this host whose process
+    is no more, listed or not, and those of other hosts that give no sign of life.
 
-    Their rows are removed, and so are those of other hosts silent for a day.
+    The rows of the first are removed, and so are those of others silent for a day.
     """
-    host, pid, _ = mine.split("/")
-    dead = []
-    for name in session.scalars(select(Worker.id).where(Worker.id.startswith(f"{host}/", autoescape=True))):
-        other = name.split("/")[1]
-        # The same number with another name is this process's predecessor in a container.
-        if name != mine and (other == pid or not _runs(int(other))):
-            dead.append(name)
-    session.execute(delete(Worker).where(Worker.id.in_(dead) | (Worker.seen_at < now() - timedelta(days=1))))
-    return dead
+    here = mine.split("/")[0] + "/"
+    holding = select(Job.worker).where(Job.state.in_(("queued", "running")), Job.worker.is_not(None))
+    names = {*session.scalars(select(Worker.id)), *session.scalars(holding.distinct())}
+    gone = [name for name in names if name is not None and is_gone(name)]
+    silent = select(Worker.id).where(
+        Worker.seen_at < now() - SILENT, ~Worker.id.startswith(here, autoescape=True)
+    )
+    elsewhere = list(session.scalars(silent))
+    session.execute(delete(Worker).where(Worker.id.in_(gone) | (Worker.seen_at < now() - timedelta(days=1))))
+    return gone + elsewhere
 
 
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+def is_gone(name: str) -> bool:
+    """Whether the worker was a process of this host that is no more. False of other hosts' workers: who knows."""
+    host, pid, _ = name.split("/")
+    if name in _own or host != _host():
         return False
-    except PermissionError:
+    if int(pid) == os.getpid():
+        return True  # the same number under another name: this process's predecessor in a container
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
         return True
-    return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _host() -> str:
+    return socket.gethostname()[:50]

@@ -16,12 +16,13 @@ from app.errors import UserError
 from app.models.generate import complete, start_of
 from app.models.text import Query
 from app.store.engine import Store
+from app.store.tables import Job
 from app.tracing.loaded import Loaded, ranking
 from app.tracing.probabilities import completions
 from app.tracing.questions import Question
 from app.tracing.results import Completion, Match, Provenance, Ranking, TraceResult
 from app.tracing.version import code_version
-from app.tracing.worker import Cancelled, Job, Outcome, Report
+from app.tracing.worker import Cancelled, Outcome, Report
 from app.words.answers import answer_end
 from app.words.methods import BM25, TRACKSTAR
 

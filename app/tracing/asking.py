@@ -11,19 +11,20 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.settings import Settings
-from app.store import traces
-from app.store.tables import Corpus, Passage, Trace
+from app.store import jobs, traces
+from app.store.tables import Corpus, Job, Passage
 from app.tracing.catalog import Askable, choose
 from app.tracing.questions import Question, Shading, Training, check_text, key_of
 
+JOB_KINDS = {"trace": "trace", "train": "steps", "shade": "shade"}  # what is asked -> kind of job
 ROOM_TO_COMPLETE = 1  # tokens that must be left after a prompt that the model completes
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The trace of a question; `reused` if an equal question had been answered before."""
+    """The job of a question; `reused` if an equal question had been answered before."""
 
-    trace: Trace
+    job: Job
     reused: bool
 
 
@@ -32,7 +33,7 @@ def ask(session: Session, settings: Settings, question: Question) -> Asked:
 
     Raises:
         UserError: it cannot be asked; `field` says where, and nothing was saved.
-        app.store.traces.QueueFull: too many questions wait.
+        app.store.jobs.QueueFull: too many questions wait.
     """
     askable = choose(settings, model=question.model, index=question.index)
     question = checked(question, askable)
@@ -45,10 +46,11 @@ def train(session: Session, settings: Settings, training: Training) -> Asked:
     Raises:
         UserError: the trace is not answered yet, or a passage is not of its corpus.
         NotFound: there is no such trace.
-        app.store.traces.QueueFull: too many questions wait.
+        app.store.jobs.QueueFull: too many questions wait.
     """
-    trace = traces.find(session, training.trace)
-    if trace.request["kind"] != "trace" or trace.status != "done" or trace.result is None:
+    jobs.find(session, training.trace)
+    trace = traces.get(session, training.trace)
+    if trace is None:
         raise UserError(
             "Only a trace that is done can be checked by training.",
             remedy="Wait until its passages are there.",
@@ -75,7 +77,7 @@ def shade(session: Session, settings: Settings, shading: Shading) -> Asked:
 
     Raises:
         UserError: there is no such index, or a passage is not of its corpus.
-        app.store.traces.QueueFull: too many questions wait.
+        app.store.jobs.QueueFull: too many questions wait.
     """
     askable = choose(settings, index=shading.index)
     of_corpus = (
@@ -88,20 +90,20 @@ def shade(session: Session, settings: Settings, shading: Shading) -> Asked:
             f"Passage {min(missing)} is not in the corpus of the index “{askable.index}”.", field="passages"
         )
     sha256 = {"model": askable.model_sha256, "index": askable.index_sha256}
-    if (waiting := shaded(session, settings, shading)) is not None and waiting.status not in traces.OVER:
+    if (waiting := shaded(session, settings, shading)) is not None and waiting.state not in jobs.OVER:
         return Asked(waiting, reused=True)
     return _put(session, settings, shading, sha256)
 
 
-def shaded(session: Session, settings: Settings, shading: Shading) -> Trace | None:
-    """The newest trace of an equal shading, whatever its state; None if nobody asked for it yet.
+def shaded(session: Session, settings: Settings, shading: Shading) -> Job | None:
+    """The newest job of an equal shading, whatever its state; None if nobody asked for it yet.
 
     Raises:
         UserError: there is no such index.
     """
     askable = choose(settings, index=shading.index)
     key = key_of(shading, model_sha256=askable.model_sha256, index_sha256=askable.index_sha256)
-    return next(reversed(traces.below(session, key)), None)
+    return jobs.newest(session, key, done=False)
 
 
 def _put(
@@ -112,10 +114,14 @@ def _put(
     where: dict[str, str] | None = None,
 ) -> Asked:
     key = key_of(asked, model_sha256=sha256["model"], index_sha256=sha256["index"])
-    if (found := traces.answered(session, key)) is not None:
+    if (found := jobs.newest(session, key, done=True)) is not None:
         return Asked(found, reused=True)
     request: dict[str, Any] = asked.model_dump(mode="json") | (where or {}) | {"sha256": sha256}
-    return Asked(traces.add(session, request, key, limit=settings.trace_queue_limit), reused=False)
+    parent = asked.trace if isinstance(asked, Training) else None
+    limit = settings.trace_queue_limit
+    return Asked(
+        jobs.add(session, JOB_KINDS[asked.kind], request, key=key, parent=parent, limit=limit), reused=False
+    )
 
 
 def checked(question: Question, askable: Askable) -> Question:

@@ -10,11 +10,12 @@ import torch
 from app.errors import UserError
 from app.settings import Settings
 from app.store.engine import Store
+from app.store.tables import Job
 from app.tracing.answering import answer_together
 from app.tracing.loaded import Loaded, open_loaded
 from app.tracing.shading import shade
 from app.tracing.training import train
-from app.tracing.worker import Cancelled, Job, Outcome, Report
+from app.tracing.worker import Cancelled, Outcome, Report
 
 KEPT = 2  # indexes in memory at once
 
@@ -50,7 +51,7 @@ class TraceEngine:
         outcomes: dict[str, Outcome] = {}
         groups: dict[tuple[str, str], list[Job]] = {}
         for job in jobs:
-            if job.request["kind"] in ("train", "shade"):
+            if job.kind != "trace":
                 outcomes[job.id] = self._alone(job, report)
             else:
                 groups.setdefault((job.request["index"], job.request["sha256"]["index"]), []).append(job)
@@ -65,7 +66,7 @@ class TraceEngine:
 
     def _alone(self, job: Job, report: Report) -> Outcome:
         """A training or a shading: nothing is gained by answering several together."""
-        training = job.request["kind"] == "train"
+        training = job.kind == "steps"
         if not all(report([job], "training" if training else "shading")):
             return Cancelled()
         try:

@@ -142,19 +142,7 @@ def check_text(text: str, field: str, noun: str) -> str:
 
 
 def key_of(question: Question | Training | Shading, *, model_sha256: str, index_sha256: str) -> str:
-    """Equal for equal questions put to an equal model and index by the same release of this program.
-
-    A training's key begins with `training_prefix` of its trace, so that a trace's trainings are found by it; a
-    shading's begins with `shade:`, so that it is not taken for a trace.
-    """
+    """Equal for equal questions put to an equal model and index by the same release of this program."""
     asked = question.model_dump(mode="json")
     whole = json.dumps([asked, model_sha256, index_sha256, release()], sort_keys=True)
-    digest = hashlib.sha256(whole.encode()).hexdigest()
-    if isinstance(question, Training):
-        return f"{training_prefix(question.trace)}{digest[:40]}"
-    return f"shade:{digest[:40]}" if isinstance(question, Shading) else digest
-
-
-def training_prefix(trace: str) -> str:
-    """What the keys of all trainings of one trace begin with."""
-    return f"train:{trace}:"
+    return hashlib.sha256(whole.encode()).hexdigest()[:40]

@@ -25,7 +25,9 @@ def train(session: Session, patch: TailPatch, request: dict[str, Any]) -> Traini
     Raises:
         UserError: the trace or a passage is gone.
     """
-    trace = traces.find(session, request["trace"])
+    trace = traces.get(session, request["trace"])
+    if trace is None:
+        raise UserError("The trace is gone.", remedy="Ask the question again.", status=410)
     result = TraceResult.model_validate(trace.result)
     query = explained(trace.request, result)
     shown = [int(id_) for id_ in request["passages"]]

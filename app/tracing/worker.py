@@ -1,22 +1,24 @@
 """The process that answers: takes what waits, a few questions at a time, and saves what comes out.
 
-Knows no tensors; what it can do is behind `Engine`. A second thread gives signs of life and renews the
-leases, so that long work is not mistaken for death, and death is noticed within seconds.
+Knows no tensors; what it can do is behind `Engine`. A second thread gives signs of life, so that death is noticed
+within seconds; only progress renews the lease of a job, so that a worker that hangs loses it too.
 """
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from app.errors import UserError
-from app.store import traces, workers
+from app.store import jobs, traces, workers
 from app.store.changes import Changes
 from app.store.engine import Store
+from app.store.tables import Job
 
 log = logging.getLogger(__name__)
 
@@ -29,16 +31,14 @@ class Cancelled(Exception):
     """Nobody wants the answer any more."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """One question in hand."""
+class Report(Protocol):
+    """Says at which stage some jobs are; answers for each whether it is still wanted. Renews their leases."""
 
-    id: str
-    request: dict[str, Any]
+    def __call__(
+        self, taken: Sequence[Job], stage: str, done: int = 0, total: int | None = None
+    ) -> list[bool]:
+        """`done` of `total` passages, tokens, … of this stage."""
 
-
-Report = Callable[[Sequence[Job], str], list[bool]]
-"""Says at which stage some jobs are; answers for each whether it is still wanted."""
 
 Outcome = dict[str, Any] | UserError | Cancelled
 
@@ -66,6 +66,7 @@ class Worker:
     status: str = "loading"
     detail: str = ""
     loaded: dict[str, Any] = field(default_factory=dict)
+    hung: Callable[[], None] = field(default=lambda: None)  # called when it made no progress for too long
     _heart: threading.Thread = field(init=False, repr=False)
 
     def run(self, ready: Callable[[], None] | None = None) -> None:
@@ -77,14 +78,24 @@ class Worker:
         Raises:
             UserError: the default model or index cannot be loaded.
         """
-        try:
-            self.open()
+        with self.opened():
             if ready:
                 ready()
             with closing(Changes(self.store.engine)) as changes:
                 while not self.stopping.is_set():
                     if not self.step():
                         changes.wait(IDLE)
+
+    @contextmanager
+    def opened(self) -> Iterator["Worker"]:
+        """Loaded, and giving signs of life, while the block lasts.
+
+        Raises:
+            UserError: the default model or index cannot be loaded.
+        """
+        try:
+            self.open()
+            yield self
         finally:
             self.close()
 
@@ -110,10 +121,10 @@ class Worker:
     def close(self) -> None:
         """Give back what is in hand and stop. A worker that failed stays listed, so that the site can say why."""
         self.stopping.set()
-        self._heart.join(timeout=2)
+        self._heart.join()  # it waits for the database no longer than the database lets anybody wait
         try:
             with self.store.session() as session:
-                traces.release(session, self.name)
+                jobs.release(session, self.name)
                 if self.status != "failed":
                     workers.leave(session, self.name)
         except OperationalError as error:
@@ -124,36 +135,45 @@ class Worker:
     def step(self) -> int:
         """Take and answer what waits, `BATCH` questions at most; returns how many were taken."""
         with self.store.session() as session:
-            taken = traces.claim(session, self.name, BATCH)
+            taken = jobs.claim(session, self.name, BATCH)
         if taken:
-            self._answer([Job(trace.id, trace.request) for trace in taken])
+            self._answer(taken)
         return len(taken)
 
-    def _answer(self, jobs: list[Job]) -> None:
+    def _answer(self, taken: list[Job]) -> None:
         try:
-            outcomes = self.engine.answer(jobs, self._report)
+            outcomes = self.engine.answer(taken, self._report)
         except Exception as error:
-            log.exception("While answering %s", ", ".join(job.id for job in jobs))
-            if len(jobs) > 1:  # one of them is to blame: the others shall not suffer
-                for job in jobs:
+            log.exception("While answering %s", ", ".join(job.id for job in taken))
+            if len(taken) > 1:  # one of them is to blame: the others shall not suffer
+                for job in taken:
                     self._answer([job])
                 return
             outcomes = [UserError(UNEXPECTED.format(f"{type(error).__name__}: {error}"), status=500)]
-        self._save(zip(jobs, outcomes, strict=True))
+        self._save(zip(taken, outcomes, strict=True))
 
     def _save(self, answers: Iterable[tuple[Job, Outcome]]) -> None:
         with self.store.session() as session:
             for job, outcome in answers:
                 if isinstance(outcome, UserError):
                     error = {"message": outcome.message, "remedy": outcome.remedy, "field": outcome.field}
-                    traces.fail(session, job.id, self.name, error)
+                    jobs.fail(session, job.id, self.name, error)
                 elif isinstance(outcome, dict):
-                    traces.finish(session, job.id, self.name, outcome)
+                    self._finish(session, job, outcome)
 
-    def _report(self, jobs: Sequence[Job], stage: str) -> list[bool]:
+    def _finish(self, session: Session, job: Job, outcome: dict[str, Any]) -> None:
+        """An answer becomes a trace in the same transaction that ends its job; what else was made stands in the job."""
+        if job.kind != "trace":
+            jobs.finish(session, job.id, self.name, outcome)
+        elif jobs.finish(session, job.id, self.name):
+            traces.keep(session, job, outcome)
+
+    def _report(
+        self, taken: Sequence[Job], stage: str, done: int = 0, total: int | None = None
+    ) -> list[bool]:
         with self.store.session() as session:
-            wanted = traces.advance(session, [job.id for job in jobs], self.name, stage)
-        return [job.id in wanted for job in jobs]
+            wanted = jobs.advance(session, [job.id for job in taken], self.name, stage, done, total)
+        return [job.id in wanted for job in taken]
 
     def _live(self) -> None:
         while not self.stopping.wait(workers.HEARTBEAT):
@@ -174,10 +194,14 @@ class Worker:
                 detail=self.detail,
                 loaded=self.loaded,
             )
-            traces.renew(session, self.name)
 
     def _recover(self) -> None:
         with self.store.session() as session:
-            again, failed = traces.recover(session, workers.dead_here(session, self.name))
+            before = jobs.held(session, self.name)
+            again, failed = jobs.recover(session, workers.dead(session, self.name))
+            late = before - jobs.held(session, self.name)
         if again or failed:
-            log.warning("A worker died: %d of its questions wait again, %d failed.", again, failed)
+            log.warning("A worker died or hung: %d of its questions wait again, %d failed.", again, failed)
+        if late:
+            log.error("No progress with %s: given up.", ", ".join(sorted(late)))
+            self.hung()

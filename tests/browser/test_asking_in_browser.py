@@ -20,20 +20,18 @@ def answering(tmp_path: Path, serve: Callable[[Settings], AbstractContextManager
     shutil.copytree(made_home(), tmp_path / "home")
     settings = settings_of(tmp_path / "home")
     store = open_store(settings.url, migrate=True)
-    worker = worker_of(settings, store)
     over = threading.Event()
+    with worker_of(settings, store) as worker, serve(settings) as address:
 
-    def work() -> None:
-        while not over.wait(0.02):
-            worker.step()
+        def work() -> None:
+            while not over.wait(0.02):
+                worker.step()
 
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    with serve(settings) as address:
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
         yield address
-    over.set()
-    thread.join(10)
-    worker.close()
+        over.set()
+        thread.join(10)
     store.engine.dispose()
 
 

@@ -176,9 +176,8 @@ def test_the_influence_of_each_word_is_shaded_once_the_worker_has_split_it(
     page.get_by_role("button", name="Compute the influence of each word").click()
     expect(page.get_by_role("status").filter(has_text="splits the influence")).to_be_visible()
     store = open_store(demo.settings.url)
-    worker = worker_of(demo.settings, store)
-    assert worker.step() == 1
-    worker.close()
+    with worker_of(demo.settings, store) as worker:
+        assert worker.step() == 1
     store.engine.dispose()
     shades = page.locator(".proponent mark[class^=for-]")
     expect(shades.first).to_be_visible(timeout=10_000)  # the page renews itself

@@ -18,11 +18,12 @@ QUESTION = {"prompt": "The capital of Mali is", "completion": " Bamako"}
 def asked(store: Store, database_url: str) -> Iterator[tuple[TestClient, Worker]]:
     """A site over a store with a corpus, and a worker that answers when told to."""
     put_corpus(store)
-    worker = worker_of(settings_of(made_home(), database_url), store)
-    with site(database_url, made_home()) as client:
+    with (
+        worker_of(settings_of(made_home(), database_url), store) as worker,
+        site(database_url, made_home()) as client,
+    ):
         yield client, worker
         store_of(client).engine.dispose()
-    worker.close()  # its heart would beat on in the next test's database
 
 
 def test_a_question_waits_then_has_proponents(asked: tuple[TestClient, Worker]) -> None:

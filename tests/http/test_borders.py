@@ -23,11 +23,12 @@ PROMPT = "The currency of Ghana is the"
 def asked(store: Store, database_url: str) -> Iterator[tuple[TestClient, Worker]]:
     """A site over a store with a corpus, and a worker that answers when told to."""
     put_corpus(store)
-    worker = worker_of(settings_of(made_home(), database_url), store)
-    with site(database_url, made_home()) as client:
+    with (
+        worker_of(settings_of(made_home(), database_url), store) as worker,
+        site(database_url, made_home()) as client,
+    ):
         yield client, worker
         store_of(client).engine.dispose()
-    worker.close()
 
 
 def request_of(client: TestClient, address: str) -> dict[str, object]:

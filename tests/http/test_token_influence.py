@@ -87,9 +87,8 @@ def test_each_word_is_shaded_by_what_the_worker_computed(
     assert 'http-equiv="refresh"' in waiting  # without scripts the page asks again by itself
     client.post(form["action"])  # impatience queues nothing twice
 
-    worker = worker_of(settings_of(home), store)
-    assert worker.step() == 1
-    worker.close()
+    with worker_of(settings_of(home), store) as worker:
+        assert worker.step() == 1
     said = client.get(f"{EXAMPLE}.json?view=tokens").json()
     assert said["shading"]["status"] == "done"
     index = open_index(home / "indexes" / "demo")
@@ -132,7 +131,6 @@ def test_other_sites_cannot_make_the_worker_work(client: TestClient) -> None:
 def test_a_shading_is_no_trace_of_its_own(client: TestClient, store: Store, home: Path) -> None:
     """It stands in the queue like one, but is neither listed among the questions nor shown as a page."""
     client.post(f"{EXAMPLE}/tokens")
-    worker = worker_of(settings_of(home), store)
-    worker.step()
-    worker.close()
+    with worker_of(settings_of(home), store) as worker:
+        worker.step()
     assert client.get("/trace.json").json()["recent"] == []

@@ -7,6 +7,8 @@ nonsense. Tests of tracing ask whether the right thing was computed, not whether
 import atexit
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -73,8 +75,8 @@ def put_corpus(store: Store) -> None:
         add_corpus(session, "demo", [PassageRecord(id_, text) for id_, text in passages()])
 
 
-def worker_of(settings: Settings, store: Store) -> Worker:
-    """A worker that answers when the test says `step()`."""
-    worker = Worker(store, TraceEngine(settings, store, device="cpu"))
-    worker.open()
-    return worker
+@contextmanager
+def worker_of(settings: Settings, store: Store) -> Iterator[Worker]:
+    """A worker that answers when the test says `step()`; its heart stops with the block."""
+    with Worker(store, TraceEngine(settings, store, device="cpu")).opened() as worker:
+        yield worker

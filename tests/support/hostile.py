@@ -9,12 +9,11 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from app.store import traces
+from app.store import jobs, traces
 from app.store.corpora import PassageRecord, add_corpus, stream_passages
 from app.store.models import get_model, put_outputs
 from app.store.prompts import PromptRecord, add_prompts, list_prompts
 from app.store.tables import Result, Retrieved
-from app.tracing.questions import training_prefix
 from app.tracing.results import (
     Completion,
     Hit,
@@ -114,7 +113,7 @@ def _trace(session: Session, passage: int, text: str, corpus: int) -> str:
         verbatim=[Match(start=0, end=len(text), passages=1, passage_ids=[passage])],
     )  # fmt: skip
     question = _question(text)
-    return _answered(session, question, f"h{passage}", result.model_dump(mode="json"))
+    return _answered(session, "trace", question, result.model_dump(mode="json"))
 
 
 def _other_states(session: Session, asked: str, ids: list[int]) -> list[str]:
@@ -123,22 +122,28 @@ def _other_states(session: Session, asked: str, ids: list[int]) -> list[str]:
         probability=0.5, settings={"optimizer": SCRIPT, "learning_rate": 0.1, "steps": 1}, timings={"total": 1.0},
     )  # fmt: skip
     request = {"kind": "train", "trace": asked, "passages": ids, "control": 1, "sha256": {}}
-    trained = _answered(session, request, f"{training_prefix(asked)}0", training.model_dump(mode="json"))
-    failed = traces.add(session, _question(HOSTILE[4][1] + PAGE), "failed", limit=1000).id
-    traces.claim(session, "tester", 1)
-    traces.fail(
+    trained = _answered(session, "steps", request, training.model_dump(mode="json"), asked)
+    failed = jobs.add(session, "trace", _question(HOSTILE[4][1] + PAGE), limit=1000).id
+    jobs.claim(session, "tester", 1)
+    jobs.fail(
         session, failed, "tester", {"message": HOSTILE[4][1] + SCRIPT, "remedy": PAGE, "field": "prompt"}
     )
-    cancelled = traces.add(session, _question(HOSTILE[0][1] + PAGE), "cancelled", limit=1000).id
-    traces.cancel(session, cancelled)
+    cancelled = jobs.add(session, "trace", _question(HOSTILE[0][1] + PAGE), limit=1000).id
+    jobs.cancel(session, cancelled)
     return [trained, failed, cancelled]
 
 
-def _answered(session: Session, request: dict[str, Any], key: str, result: dict[str, Any]) -> str:
-    id_ = traces.add(session, request, key, limit=1000).id
-    assert [trace.id for trace in traces.claim(session, "tester", 1)] == [id_]
-    assert traces.finish(session, id_, "tester", result)
-    return id_
+def _answered(
+    session: Session, kind: str, request: dict[str, Any], result: dict[str, Any], parent: str | None = None
+) -> str:
+    jobs.add(session, kind, request, parent=parent, limit=1000)
+    (job,) = jobs.claim(session, "tester", 1)
+    if kind == "trace":
+        assert jobs.finish(session, job.id, "tester")
+        traces.keep(session, job, result)
+    else:
+        assert jobs.finish(session, job.id, "tester", result)
+    return job.id
 
 
 def _question(text: str) -> dict[str, Any]:

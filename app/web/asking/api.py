@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.errors import UserError
-from app.store import traces
-from app.store.tables import Trace
+from app.store import jobs, traces
+from app.store.tables import Job
 from app.tracing import asking
 from app.tracing.questions import MAX_BODY, MAX_PASSAGES, PassageId, Question, Training
 from app.web.asking.form import Doubt, doubts_of
@@ -83,7 +83,7 @@ async def ask(request: Request) -> Response:
     def put() -> Response:
         with state.store.session() as session:
             asked = asking.ask(session, state.settings, question)
-            ticket = _ticket(request, session, asked.trace, reused=asked.reused)
+            ticket = _ticket(request, session, asked.job, reused=asked.reused)
         return _accepted(ticket)
 
     return await anyio.to_thread.run_sync(put, limiter=live(request).turn)
@@ -94,7 +94,7 @@ async def ask(request: Request) -> Response:
 )
 def read(request: Request, db: Db, trace_id: Slug, view: Name = "", since: TraceId = "") -> Response:
     """The same document as `/traces/{trace_id}.json`."""
-    page = load(request, db, traces.find(db, trace_id), view=view, since=since)
+    page = load(request, db, jobs.find(db, trace_id), view=view, since=since)
     return respond(request, page, "trace.html")
 
 
@@ -107,14 +107,14 @@ def read(request: Request, db: Db, trace_id: Slug, view: Name = "", since: Trace
 def cancel(request: Request, trace_id: Slug) -> Ticket:
     """It will not be answered; what is over already stays as it is (409)."""
     with request.app.state.store.session() as session:
-        trace = traces.find(session, trace_id)
-        if not traces.cancel(session, trace_id):
+        job = jobs.find(session, trace_id)
+        if not jobs.cancel(session, trace_id):
             raise UserError(
-                f"The trace is {trace.status} already.",
+                f"The trace is {job.state} already.",
                 remedy="Only what waits or runs can be cancelled.",
                 status=409,
             )
-        return _ticket(request, session, traces.find(session, trace_id))
+        return _ticket(request, session, jobs.find(session, trace_id))
 
 
 @router.post(
@@ -132,32 +132,32 @@ async def steps(request: Request, trace_id: Slug) -> Response:
 
     def put() -> Response:
         with state.store.session() as session:
-            trace = traces.find(session, trace_id)
-            passages = wanted.passages if wanted.passages is not None else _shown(trace)
+            passages = wanted.passages if wanted.passages is not None else _shown(session, trace_id)
             training = Training(trace=trace_id, passages=tuple(passages), control=wanted.control)
             asked = asking.train(session, state.settings, training)
-            ticket = _ticket(request, session, asked.trace, reused=asked.reused)
+            ticket = _ticket(request, session, asked.job, reused=asked.reused)
         return _accepted(ticket)
 
     return await anyio.to_thread.run_sync(put)
 
 
-def _shown(trace: Trace) -> list[int]:
-    hits = (trace.result or {}).get("rankings", {}).get("trackstar", {}).get("proponents", [])
+def _shown(session: Session, trace_id: str) -> list[int]:
+    trace = traces.get(session, trace_id)
+    hits = trace.result["rankings"]["trackstar"]["proponents"] if trace else []
     return [hit["passage_id"] for hit in hits] or [0]
 
 
-def _ticket(request: Request, session: Session, trace: Trace, *, reused: bool = False) -> Ticket:
+def _ticket(request: Request, session: Session, job: Job, *, reused: bool = False) -> Ticket:
     base = origin(request)
     return Ticket(
-        id=trace.id,
-        status=trace.status,
-        place=traces.place(session, trace),
+        id=job.id,
+        status=job.state,
+        place=jobs.place(session, job),
         reused=reused,
-        url=base + urls.trace(trace.id),
-        json_url=base + urls.twin(urls.trace(trace.id)),
-        events_url=base + urls.trace(trace.id, "events"),
-        doubts=doubts_of(trace.request) if trace.request["kind"] == "trace" else [],
+        url=base + urls.trace(job.id),
+        json_url=base + urls.twin(urls.trace(job.id)),
+        events_url=base + urls.trace(job.id, "events"),
+        doubts=doubts_of(job.request) if job.kind == "trace" else [],
     )
 
 

@@ -54,11 +54,11 @@ class Changes(BaseModel):
     gone: list[Gone]
 
 
-def changes(session: Session, before: Trace, now: Trace) -> Changes | None:
-    """What changed since `before`; None unless both are answered questions."""
-    if before.id == now.id or not (_answered(before) and _answered(now)):
+def changes(session: Session, before: Trace | None, now: Trace) -> Changes | None:
+    """What changed since `before`; None where that was not answered."""
+    if before is None or before.id == now.id:
         return None
-    then, here = before.result or {}, now.result or {}
+    then, here = before.result, now.result
     old = {hit["passage_id"]: hit["rank"] for hit in then["rankings"]["trackstar"]["proponents"]}
     new = {hit["passage_id"]: hit["rank"] for hit in here["rankings"]["trackstar"]["proponents"]}
     gone = []
@@ -85,13 +85,9 @@ def changes(session: Session, before: Trace, now: Trace) -> Changes | None:
     )
 
 
-def _answered(trace: Trace) -> bool:
-    return trace.status == "done" and trace.request["kind"] == "trace"
-
-
 def _edited(before: Trace, now: Trace) -> list[Edited]:
     pairs = {name: (before.request.get(name), now.request.get(name)) for name in FIELDS}
-    texts = [(trace.result or {})["completion"]["text"] for trace in (before, now)]
+    texts = [trace.result["completion"]["text"] for trace in (before, now)]
     pairs["completion"] = (texts[0], texts[1])  # what was explained, typed or generated
     for at, trace in enumerate((before, now)):
         start, end = span_of(trace.request, TraceResult.model_validate(trace.result))

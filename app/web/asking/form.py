@@ -11,8 +11,8 @@ from starlette.responses import RedirectResponse, Response
 
 from app.errors import UserError
 from app.settings import Settings
-from app.store import traces, workers
-from app.store.tables import Trace
+from app.store import jobs, traces, workers
+from app.store.tables import Job, Trace
 from app.tracing import asking, catalog
 from app.tracing.questions import MAX_BODY, MAX_CHARACTERS, Question
 from app.web.site import urls
@@ -89,9 +89,9 @@ def trace_form(
 ) -> Response:
     """The form to ask with."""
     from_ = from_ or request.query_params.get("from", "")
-    before = traces.find(db, from_) if from_ else None
+    before = jobs.find(db, from_) if from_ else None
     values: dict[str, Any] = {"prompt": prompt, "completion": completion}
-    if before is not None and before.request["kind"] == "trace":
+    if before is not None and before.kind == "trace":
         values = Question.saved(before.request).model_dump()
     return respond(request, _page(db, settings, values, before=before), "trace_form.html")
 
@@ -121,11 +121,11 @@ def _ask(request: Request, settings: Settings, fields: dict[str, str], wrong: Us
             return doubtful(request, settings, fields, found, since)
         with request.app.state.store.session() as session:
             asked = asking.ask(session, settings, question)
-        url = urls.trace(asked.trace.id, since=since or None, again=1 if asked.reused else None)
+        url = urls.trace(asked.job.id, since=since or None, again=1 if asked.reused else None)
         return RedirectResponse(url, status_code=303)
     except UserError as error:
         with request.app.state.store.session() as session:
-            before = traces.find(session, since) if since else None
+            before = jobs.find(session, since) if since else None
             page = _page(session, settings, fields, before=before, error=error)
         wait = getattr(error, "retry_after", None)
         headers = {"Retry-After": str(wait)} if wait else None
@@ -146,7 +146,7 @@ def doubtful(
 ) -> Response:
     """The form again, with what may not have been meant beside its field."""
     with request.app.state.store.session() as session:
-        before = traces.find(session, since) if since else None
+        before = jobs.find(session, since) if since else None
         page = _page(session, settings, dict(fields), before=before, doubts=found)
     return respond(request, page, "trace_form.html", status=422)
 
@@ -158,19 +158,19 @@ def repaired(fields: dict[str, str], field: str) -> dict[str, str]:
     return fields | found[0].repaired if found else fields
 
 
-def link(trace: Trace) -> Link:
-    """A trace to be named on a page."""
-    asked = trace.request
-    completion = asked["completion"]
-    if completion is None and trace.result:
-        completion = trace.result["completion"]["text"]
+def link(asked: Job | Trace, answer: Trace | None) -> Link:
+    """A question to be named on a page, with what the model said if that is known."""
+    request = asked.request
+    completion = request["completion"]
+    if completion is None and answer:
+        completion = answer.result["completion"]["text"]
     return Link(
-        id=trace.id,
-        url=urls.trace(trace.id),
-        prompt=asked["prompt"],
+        id=asked.id,
+        url=urls.trace(asked.id),
+        prompt=request["prompt"],
         completion=completion,
-        contrast=asked["contrast"],
-        status=trace.status,
+        contrast=request["contrast"],
+        status=asked.state if isinstance(asked, Job) else "done",
     )
 
 
@@ -179,7 +179,7 @@ def _page(
     settings: Settings,
     values: dict[str, Any],
     *,
-    before: Trace | None = None,
+    before: Job | None = None,
     error: UserError | None = None,
     doubts: Sequence[Doubt] = (),
 ) -> FormPage:
@@ -193,7 +193,7 @@ def _page(
         wrong=Wrong(field=error.field, message=error.message, remedy=error.remedy) if error else None,
         doubts=list(doubts),
         choices=choices,
-        before=link(before) if before is not None else None,
-        recent=[link(trace) for trace in traces.recent(session, limit=RECENT)],
+        before=link(before, traces.get(session, before.id)) if before is not None else None,
+        recent=[link(trace, trace) for trace in traces.recent(session, limit=RECENT)],
         ready=any(worker.status == "ready" for worker in workers.alive(session)),
     )

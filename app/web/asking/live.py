@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, closing
 
 import anyio
 
-from app.store import traces
+from app.store import jobs
 from app.store.changes import Changes
 from app.store.engine import Store
 
@@ -111,6 +111,6 @@ class Live:
         with self._lock:
             watches = list(self._watches)
         with self._store.session() as session:
-            found = traces.states(session, sorted({id_ for watch in watches for id_ in watch.ids}))
+            found = jobs.states(session, sorted({id_ for watch in watches for id_ in watch.ids}))
         for watch in watches:
             watch.show(found)

@@ -15,11 +15,11 @@ from starlette.responses import RedirectResponse, Response
 from app.errors import UserError
 from app.models.text import Query
 from app.settings import Settings
-from app.store import traces, workers
-from app.store.tables import Trace
+from app.store import jobs, traces, workers
+from app.store.tables import Job, Trace
 from app.tracing import asking
 from app.tracing.explained import explained
-from app.tracing.questions import MAX_BODY, Question, Training, training_prefix
+from app.tracing.questions import MAX_BODY, Question, Training
 from app.tracing.results import TraceResult
 from app.web.asking import trace_view
 from app.web.asking.changes import Changes, changes
@@ -79,12 +79,12 @@ def trace_page(
     request: Request, db: Db, trace_id: Slug, view: Name = "", since: TraceId = "", again: bool = False
 ) -> Response:
     """The trace. A training is shown on the page of the trace it belongs to, a shading on its example's."""
-    trace = traces.find(db, trace_id)
-    if trace.request["kind"] == "train" and not wants_json(request):
-        return RedirectResponse(urls.trace(trace.request["trace"]) + "#causes", status_code=303)
-    if trace.request["kind"] == "shade" and not wants_json(request):
+    job = jobs.find(db, trace_id)
+    if job.kind == "steps" and not wants_json(request):
+        return RedirectResponse(urls.trace(job.request["trace"]) + "#causes", status_code=303)
+    if job.kind == "shade" and not wants_json(request):
         return RedirectResponse(urls.twin(urls.trace(trace_id)), status_code=303)
-    page = load(request, db, trace, view=view, since=since, again=again)
+    page = load(request, db, job, view=view, since=since, again=again)
     return respond(request, page, "trace.html", block="live")
 
 
@@ -95,10 +95,10 @@ def _unfinished(request: Request, trace_id: Slug, since: TraceId = "") -> list[s
         NotFound: there is no such trace; said before the stream begins, when it can still be a 404.
     """
     with request.app.state.store.session() as session:
-        trace = traces.find(session, trace_id)
+        job = jobs.find(session, trace_id)
         if since:
-            traces.find(session, since)
-        return [each.id for each in (trace, *_trainings(session, trace)) if each.status not in traces.OVER]
+            jobs.find(session, since)
+        return [each.id for each in (job, *_trainings(session, job)) if each.state not in jobs.OVER]
 
 
 @router.get("/traces/{trace_id}/events", include_in_schema=False, response_class=EventSourceResponse)
@@ -113,7 +113,7 @@ async def events(
 
     def draw() -> tuple[str, bool]:
         with request.app.state.store.session() as session:
-            page = load(request, session, traces.find(session, trace_id), view=view, since=since)
+            page = load(request, session, jobs.find(session, trace_id), view=view, since=since)
         # A training or a shading has no page of its own: its stream tells how far it is.
         return _block(request, page) if page.asked["kind"] == "trace" else page.status, page.pending
 
@@ -137,9 +137,9 @@ async def events(
 def cancel(request: Request, trace_id: Slug) -> Response:
     """Take the question, or the training that runs for it, back."""
     with request.app.state.store.session() as session:  # committed before the browser comes back for the page
-        trace = traces.find(session, trace_id)
-        for each in (trace, *_trainings(session, trace)):
-            traces.cancel(session, each.id)
+        job = jobs.find(session, trace_id)
+        for each in (job, *_trainings(session, job)):
+            jobs.cancel(session, each.id)
     return RedirectResponse(urls.trace(trace_id), status_code=303)
 
 
@@ -169,24 +169,24 @@ async def span(request: Request, trace_id: Slug) -> Response:
 
     def put() -> Response:
         with request.app.state.store.session() as session:
-            trace = traces.find(session, trace_id)
-            question = follow_up(trace, chosen, contrast)
+            jobs.find(session, trace_id)
+            question = follow_up(traces.get(session, trace_id), chosen, contrast)
             if found := doubts_of(question.model_dump(), said=True):
                 return doubtful(request, settings, question.model_dump(), found, trace_id)
             asked = asking.ask(session, settings, question)
-            url = urls.trace(asked.trace.id, since=trace_id, again=1 if asked.reused else None)
+            url = urls.trace(asked.job.id, since=trace_id, again=1 if asked.reused else None)
         return RedirectResponse(url, status_code=303)
 
     return await anyio.to_thread.run_sync(put)
 
 
-def follow_up(trace: Trace, tokens: list[int], contrast: str) -> Question:
+def follow_up(trace: Trace | None, tokens: list[int], contrast: str) -> Question:
     """The same question about some tokens of the completion, or against another completion.
 
     Raises:
         UserError: the trace is not answered, or nothing was chosen.
     """
-    if trace.request["kind"] != "trace" or trace.result is None:
+    if trace is None:
         raise UserError(
             "This trace has no answer to choose from.", remedy="Wait until it is done.", status=409
         )
@@ -214,52 +214,59 @@ def _answer_alone(traced: Query, result: TraceResult) -> dict[str, Any]:
 
 
 def load(
-    request: Request, session: Session, trace: Trace, *, view: str = "", since: str = "", again: bool = False
+    request: Request, session: Session, job: Job, *, view: str = "", since: str = "", again: bool = False
 ) -> TracePage:
     """The page of a trace, or the JSON of a training or a shading."""
-    asked = {name: value for name, value in trace.request.items() if name != "sha256"}
-    done = trace.status == "done"
-    trainings = _trainings(session, trace)
+    asked = {name: value for name, value in job.request.items() if name != "sha256"}
+    trainings = _trainings(session, job)
     page = TracePage(
         title=asked.get("prompt", "One training step"),
-        id=trace.id,
-        status=trace.status,
-        stage=trace.stage,
-        place=traces.place(session, trace),
-        attempts=trace.attempts,
-        stages=trace_view.stages(trace),
-        ready=done or any(worker.status == "ready" for worker in workers.alive(session)),
+        id=job.id,
+        status=job.state,
+        stage=job.stage,
+        place=jobs.place(session, job),
+        attempts=job.attempts,
+        stages=trace_view.stages(job),
+        ready=job.state == "done" or any(worker.status == "ready" for worker in workers.alive(session)),
         prompt=asked.get("prompt", ""),
         asked=asked,
         reused=again,
-        error=trace.error,
-        created_at=traces.utc(trace.created_at),
-        finished_at=traces.utc(trace.finished_at) if trace.finished_at else None,
-        url=urls.trace(trace.id),
+        error=job.error,
+        created_at=jobs.utc(job.created_at),
+        finished_at=jobs.utc(job.finished_at) if job.finished_at else None,
+        url=urls.trace(job.id),
         trainings=[trace_view.training(each) for each in trainings],
-        pending=any(each.status not in traces.OVER for each in (trace, *trainings)),
-        events_url=urls.trace(trace.id, "events", view=view, since=since),
-        permalink=origin(request) + urls.trace(trace.id),
+        pending=any(each.state not in jobs.OVER for each in (job, *trainings)),
+        events_url=urls.trace(job.id, "events", view=view, since=since),
+        permalink=origin(request) + urls.trace(job.id),
     )
-    if asked["kind"] != "trace":
-        page.result = trace.result
+    if job.kind != "trace":
+        page.result = job.result
         return page
-    said = done and TraceResult.model_validate(trace.result).completion.said
+    trace = traces.get(session, job.id)
+    said = trace is not None and TraceResult.model_validate(trace.result).completion.said
     page.doubts = doubts_of(asked, said=said)
-    if done:
-        names = trace_view.views_of(TraceResult.model_validate(trace.result))
-        page.view = view if view in names else names[0]
-        page.answer = trace_view.answer(session, trace, page.view, trainings, since)
-        if len(page.answer.columns) == 1:
-            page.proponents = page.answer.columns[0].proponents
-            page.opponents = page.answer.columns[0].opponents
-            if (own := page.answer.columns[0].standing) and (chance := own.chance):
-                page.chance_floor, page.above_chance = chance.floor, chance.above
-                page.opponent_chance_floor = chance.opponent_floor
-                page.opponents_beyond_chance = chance.opponents_beyond
-        if since:
-            page.changes = changes(session, traces.find(session, since), trace)
+    if trace is not None:
+        _answered(session, page, trace, trainings, view, since)
     return page
+
+
+def _answered(
+    session: Session, page: TracePage, trace: Trace, trainings: list[Job], view: str, since: str
+) -> None:
+    names = trace_view.views_of(TraceResult.model_validate(trace.result))
+    page.view = view if view in names else names[0]
+    page.answer = trace_view.answer(session, trace, page.view, trainings, since)
+    if len(page.answer.columns) == 1:
+        page.proponents = page.answer.columns[0].proponents
+        page.opponents = page.answer.columns[0].opponents
+        if (own := page.answer.columns[0].standing) and (chance := own.chance):
+            page.chance_floor, page.above_chance = chance.floor, chance.above
+            page.opponent_chance_floor = chance.opponent_floor
+            page.opponents_beyond_chance = chance.opponents_beyond
+    if since:
+        jobs.find(session, since)
+        page.changes = changes(session, traces.get(session, since), trace)
 
 
 def live(request: Request) -> Live:
@@ -271,10 +278,8 @@ def live(request: Request) -> Live:
     return watcher
 
 
-def _trainings(session: Session, trace: Trace) -> list[Trace]:
-    if trace.status != "done" or trace.request["kind"] != "trace":
-        return []
-    return traces.below(session, training_prefix(trace.id))
+def _trainings(session: Session, job: Job) -> list[Job]:
+    return jobs.of(session, job.id, "steps") if job.kind == "trace" else []
 
 
 async def _form(request: Request) -> tuple[list[tuple[str, str]], Settings]:

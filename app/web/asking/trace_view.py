@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.store.tables import Passage, Trace
+from app.store.tables import Job, Passage, Trace
 from app.tracing.explained import span_of
 from app.tracing.results import Completion, Hit, Provenance, Ranking, TraceResult, TrainingResult
 from app.web.evidence.cards import Card, Elsewhere, Measured, make_card, with_chance, with_shares, written
@@ -111,17 +111,17 @@ class Answer(BaseModel):
     provenance: Provenance
 
 
-def stages(trace: Trace) -> list[Stage]:
+def stages(job: Job) -> list[Stage]:
     """All stages of a question with a word for where it is; a given completion is not completed."""
-    names = [n for n in STAGES if n != "completing" or trace.request.get("completion") is None]
-    at = names.index(trace.stage) if trace.stage in names else 0
+    names = [n for n in STAGES if n != "completing" or job.request.get("completion") is None]
+    at = names.index(job.stage) if job.stage in names else 0
     return [
         Stage(name=n, label=STAGES[n], state="past" if i < at else "now" if i == at else "to come")
         for i, n in enumerate(names)
     ]
 
 
-def answer(session: Session, trace: Trace, view: str, trainings: Sequence[Trace], since: str = "") -> Answer:
+def answer(session: Session, trace: Trace, view: str, trainings: Sequence[Job], since: str = "") -> Answer:
     """The finished trace as the view shows it. One query, whatever it shows."""
     result = TraceResult.model_validate(trace.result)
     columns = _columns(result, view)
@@ -192,12 +192,12 @@ def answer(session: Session, trace: Trace, view: str, trainings: Sequence[Trace]
     )
 
 
-def training(trace: Trace) -> Training:
+def training(job: Job) -> Training:
     """One check by training, finished or not."""
-    shown = Training(id=trace.id, status=trace.status, error=(trace.error or {}).get("message"))
-    if trace.result is None:
+    shown = Training(id=job.id, status=job.state, error=(job.error or {}).get("message"))
+    if job.result is None:
         return shown
-    result = TrainingResult.model_validate(trace.result)
+    result = TrainingResult.model_validate(job.result)
     control = [step.change for step in result.control]
     return shown.model_copy(
         update={

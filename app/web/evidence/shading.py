@@ -10,7 +10,7 @@ from app.errors import UserError
 from app.settings import Settings
 from app.store import workers
 from app.store.examples import Example
-from app.store.traces import OVER
+from app.store.jobs import OVER
 from app.tracing.asking import shaded
 from app.tracing.questions import MAX_PASSAGES, Shading
 from app.tracing.results import ShadingResult
@@ -64,17 +64,17 @@ def token_influence(
     if not example.retrieved:
         return TokenInfluence(status="never asked", ready=ready, ask_url=ask_url), {}
     try:
-        trace = shaded(session, settings, shading_of(example))
+        job = shaded(session, settings, shading_of(example))
     except UserError as error:
         return TokenInfluence(status="failed", ready=ready, ask_url=ask_url, message=str(error)), {}
-    if trace is None:
+    if job is None:
         return TokenInfluence(status="never asked", ready=ready, ask_url=ask_url), {}
-    if trace.status == "failed":
-        message = (trace.error or {}).get("message", "")
+    if job.state == "failed":
+        message = (job.error or {}).get("message", "")
         return TokenInfluence(status="failed", ready=ready, ask_url=ask_url, message=message), {}
-    if trace.status not in OVER:
+    if job.state not in OVER:
         return TokenInfluence(status="waiting", ready=ready, ask_url=ask_url), {}
-    result = ShadingResult.model_validate(trace.result)
+    result = ShadingResult.model_validate(job.result)
     tokens = {
         each.passage_id: [Token(start=start, end=end, value=value) for start, end, value in each.tokens]
         for each in result.passages

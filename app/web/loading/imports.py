@@ -1,32 +1,35 @@
-"""Files on their way into the store: one small JSON file per import says how far it is.
+"""Files on their way into the store. An import is a job like any other, done by the process that took the file in.
 
-The import runs in a thread of its own, one at a time, so that pages are served meanwhile; its state lives
-under HOME/uploads, so that any process of the site can show it and no restart leaves a page waiting forever.
-Nothing of a broken file stays: the store takes a file in one transaction, and the file itself is removed.
+It runs in a thread of its own, one at a time, so that pages are served meanwhile; any process of the site can show
+how far it is, and where its process dies another says so. Nothing of a broken file stays: the store takes a file in
+one transaction, which ends the job too, and the file itself is removed.
 """
 
 import re
-import secrets
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.errors import NotFound, UserError
-from app.files import write_bytes
 from app.interchange.results import import_results
+from app.store import jobs, workers
 from app.store.engine import Store
 from app.store.names import slugify
-from app.store.tables import Run
+from app.store.tables import Job, Run
 
-KEEP_SECONDS = 7 * 24 * 3600
-STALE_SECONDS = 60
+KEEP_SECONDS = 7 * 24 * 3600  # for files that a process left behind when it died
 MAX_WAITING = 20
+SHOWN_EVERY = 0.25  # seconds
+
+Stage = Literal["waiting", "fetching", "importing", "done", "failed"]
 
 
 class Problem(BaseModel):
@@ -38,150 +41,164 @@ class Problem(BaseModel):
     field: str | None = None
 
 
-class Job(BaseModel):
-    """One file on its way in."""
+@dataclass(frozen=True)
+class State:
+    """One file on its way in.
+
+    Args:
+        file: as the reader knows it.
+        run: the run's name as asked for; its slug once done.
+        done, total: bytes of this stage; `total` where it is known.
+        examples: how many there were, once done.
+    """
 
     id: str
-    file: str  # as the reader knows it
-    run: str = ""  # the run's name as asked for; its slug once done
-    stage: Literal["waiting", "fetching", "importing", "done", "failed"] = "waiting"
-    done: int = 0  # bytes of this stage
-    total: int | None = None  # None where it is not known
-    examples: int = 0  # how many there were, once done
-    seen_at: float = 0.0
+    file: str
+    run: str
+    stage: Stage
+    done: int = 0
+    total: int | None = None
+    examples: int = 0
     problem: Problem | None = None
 
     @property
     def over(self) -> bool:
         """Nothing more will happen to it."""
-        return self.stage in ("done", "failed")
+        return self.stage in jobs.OVER
 
 
 Report = Callable[[Literal["fetching", "importing"], int, int | None], None]
-Work = Callable[
-    [Report], tuple[str, int]
-]  # does the import, reports on the way: the run's slug, its examples
+Finish = Callable[[Session, str, int], None]
+"""Ends the job in the transaction that brought the run: its slug, its examples."""
+Work = Callable[[Report, Finish], None]
+
+
+class Lost(Exception):
+    """The job is no longer this process's: nothing may be saved."""
 
 
 class Imports:
-    """The imports of one home directory."""
+    """The imports of one process of the site."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, store: Store, home: Path) -> None:
         """Nothing is touched and no thread started before the first import."""
         self.directory = home / "uploads"
+        self._store = store
+        self._name = workers.new_name()
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
-        self._waiting = 0
+        # SQLite has one writer: while a file is taken in, nobody can write how far that is.
+        self._told: dict[str, tuple[str, int, int | None]] = {}
 
-    def new(self, file: str, run: str) -> Job:
-        """A fresh job with its state on disk.
+    def new(self) -> str:
+        """An id for an import, with a directory for its file."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        for path in self.directory.iterdir():
+            if time.time() - path.stat().st_mtime > KEEP_SECONDS:
+                path.unlink(missing_ok=True)
+        return jobs.new_id()
+
+    def path(self, id_: str, suffix: str = ".jsonl") -> Path:
+        """Where the import's own copy of the file belongs."""
+        return self.directory / f"{id_}.data{suffix}"
+
+    def get(self, id_: str) -> State:
+        """The import as it stands; one whose process died shows as failed.
+
+        Raises:
+            NotFound: no such import.
+        """
+        with self._store.session() as session:
+            job = _find(session, id_)
+            if job.state not in jobs.OVER and job.worker and workers.is_gone(job.worker):
+                jobs.recover(session, [job.worker])
+                job = _find(session, id_)
+        return _state(job, self._told.get(id_))
+
+    def start(self, id_: str, file: str, run: str, work: Work) -> None:
+        """Do the work in the import thread, after those that wait before it.
 
         Raises:
             UserError: too many imports wait already (HTTP 503).
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self._forget_old()
-        if self._waiting >= MAX_WAITING:
-            raise UserError("Too many files are being imported.", remedy="Try again in a minute.", status=503)
-        job = Job(id=secrets.token_hex(8), file=file, run=run)
-        self._save(job)
-        return job
-
-    def path(self, job: Job, suffix: str = ".jsonl") -> Path:
-        """Where the job's own copy of the file belongs."""
-        return self.directory / f"{job.id}.data{suffix}"
-
-    def get(self, id_: str) -> Job:
-        """The job as it stands; one whose process died shows as failed.
-
-        Raises:
-            NotFound: no such import, or it was forgotten.
-        """
-        if not re.fullmatch(r"[0-9a-f]{16}", id_):
-            raise NotFound("There is no such import.", remedy="Start from the upload page.")
-        try:
-            job = Job.model_validate_json((self.directory / f"{id_}.json").read_text())
-        except FileNotFoundError:
-            raise NotFound(
-                "This import is no longer known.", remedy="Look for its run among the runs."
-            ) from None
-        if not job.over and time.time() - job.seen_at > STALE_SECONDS:
-            job.stage = "failed"
-            job.problem = Problem(message="The server stopped meanwhile.", remedy="Send the file again.")
-        return job
-
-    def start(self, job: Job, work: Work) -> None:
-        """Do the work in the import thread, after those that wait before it."""
+        request = {"file": file, "run": run}
+        with self._store.session() as session:
+            jobs.add(session, "import", request, limit=MAX_WAITING, worker=self._name, id_=id_)
         with self._lock:
-            self._save(job)
-            self._waiting += 1
+            self._told[id_] = ("waiting", 0, None)
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(1, thread_name_prefix="import")
-        self._pool.submit(self._run, job, work)
-        threading.Thread(target=self._beat, args=(job,), daemon=True).start()
-
-    def drop(self, job: Job) -> None:
-        """Forget a job that never began."""
-        (self.directory / f"{job.id}.json").unlink(missing_ok=True)
+        self._pool.submit(self._run, id_, work)
 
     def close(self) -> None:
         """Finish the import at hand, drop those that wait."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _run(self, job: Job, work: Work) -> None:
-        last = 0.0
-
-        def report(stage: Literal["fetching", "importing"], done: int, total: int | None) -> None:
-            nonlocal last
-            changed = stage != job.stage
-            job.stage, job.done, job.total = stage, done, total
-            if changed or time.monotonic() - last > 0.25:
-                last = time.monotonic()
-                self._save(job)
-
+    def _run(self, id_: str, work: Work) -> None:
         try:
-            job.run, job.examples = work(report)
-            job.stage = "done"
+            with self._store.session() as session:
+                jobs.claim(session, self._name, 1, ["import"])
+            work(self._reporter(id_), lambda session, run, count: self._finish(session, id_, run, count))
         except UserError as error:
-            job.stage = "failed"
-            job.problem = Problem(
-                message=error.message, remedy=error.remedy, line=error.line, field=error.field
-            )
+            self._fail(id_, Problem(**{name: getattr(error, name) for name in Problem.model_fields}))
+        except Lost:
+            pass  # whoever took it away has said why
         except Exception as error:
-            job.stage = "failed"
-            job.problem = Problem(
+            problem = Problem(
                 message=f"The import broke: {type(error).__name__}.", remedy="Tell the operator."
             )
+            self._fail(id_, problem)
             raise
         finally:
-            for path in self.directory.glob(f"{job.id}.data*"):
+            for path in self.directory.glob(f"{id_}.data*"):
                 path.unlink(missing_ok=True)
-            with self._lock:
-                self._waiting -= 1
-                self._save(job)
+            del self._told[id_]
 
-    def _beat(self, job: Job) -> None:
-        """Say that the process lives, also while one long step of the import reports nothing."""
-        while not job.over:
-            time.sleep(STALE_SECONDS / 6)
-            with self._lock:
-                if not job.over:
-                    self._save(job)
+    def _reporter(self, id_: str) -> Report:
+        beside = self._store.engine.dialect.name != "sqlite"
+        last, shown = 0.0, ""
 
-    def _save(self, job: Job) -> None:
-        job.seen_at = time.time()
-        write_bytes(self.directory / f"{job.id}.json", job.model_dump_json().encode())
+        def report(stage: Literal["fetching", "importing"], done: int, total: int | None) -> None:
+            nonlocal last, shown
+            self._told[id_] = (stage, done, total)
+            if (stage != shown or time.monotonic() - last > SHOWN_EVERY) and (beside or stage == "fetching"):
+                last, shown = time.monotonic(), stage
+                with self._store.session() as session:
+                    jobs.advance(session, [id_], self._name, stage, done, total)
 
-    def _forget_old(self) -> None:
-        for path in self.directory.iterdir():
-            if time.time() - path.stat().st_mtime > KEEP_SECONDS:
-                path.unlink(missing_ok=True)
+        return report
+
+    def _finish(self, session: Session, id_: str, run: str, examples: int) -> None:
+        if not jobs.finish(session, id_, self._name, {"run": run, "examples": examples}):
+            raise Lost
+
+    def _fail(self, id_: str, problem: Problem) -> None:
+        with self._store.session() as session:
+            jobs.fail(session, id_, self._name, problem.model_dump())
+
+
+def _find(session: Session, id_: str) -> Job:
+    try:
+        return jobs.find(session, id_, ["import"])
+    except NotFound:
+        raise NotFound("There is no such import.", remedy="Start from the upload page.") from None
+
+
+def _state(job: Job, told: tuple[str, int, int | None] | None) -> State:
+    """What the row says; `told` is newer where this process does the import."""
+    known: dict[str, Any] = {"id": job.id, "file": job.request["file"], "run": job.request["run"]}
+    if job.state == "done":
+        return State(**known | {"stage": "done"} | (job.result or {}))
+    if job.state == "failed":
+        return State(**known, stage="failed", problem=Problem.model_validate(job.error))
+    stage, done, total = told or (job.stage, job.done, job.total)
+    return State(**known, stage="waiting" if stage == "queued" else stage, done=done, total=total)  # type: ignore[arg-type]
 
 
 def load_results(
-    store: Store, path: Path, file: str, run: str, *, rename: bool, report: Report
-) -> tuple[str, int]:
+    store: Store, path: Path, file: str, run: str, *, rename: bool, report: Report, finish: Finish
+) -> None:
     """Import a results file as a run, whole or not at all; with `rename`, under the next free name like `run`.
 
     Raises:
@@ -195,7 +212,7 @@ def load_results(
         made = import_results(
             session, path, run=run, name=file, progress=lambda done, total: report("importing", done, total)
         )
-        return made.slug, made.prompt_count
+        finish(session, made.slug, made.prompt_count)
 
 
 def presets(home: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.store import compare
-from app.web.loading.imports import Imports, Job, Problem
+from app.web.loading.imports import Imports, Problem, State
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.params import Slug
@@ -36,23 +36,23 @@ class ImportPage(BaseModel):
 def progress(request: Request, db: Db, id_: Slug) -> Response:
     """How far it is; the page asks again by itself until it is over."""
     imports: Imports = request.app.state.imports
-    job = imports.get(id_)
-    title = {"done": f"Loaded {job.file}", "failed": f"{job.file} was not loaded"}.get(
-        job.stage, f"Loading {job.file}"
+    state = imports.get(id_)
+    title = {"done": f"Loaded {state.file}", "failed": f"{state.file} was not loaded"}.get(
+        state.stage, f"Loading {state.file}"
     )
-    done = job.stage == "done"
+    done = state.stage == "done"
     page = ImportPage(
         title=title,
-        **job.model_dump(include={"id", "file", "stage", "done", "total", "examples", "problem", "run"}),
-        over=job.over,
-        run_url=urls.run(job.run) if done else None,
-        prompts_url=urls.prompts(run=job.run) if done else None,
-        compare_url=_comparison(db, job) if done else None,
+        **vars(state),
+        over=state.over,
+        run_url=urls.run(state.run) if done else None,
+        prompts_url=urls.prompts(run=state.run) if done else None,
+        compare_url=_comparison(db, state) if done else None,
     )
     return respond(request, page, "import.html", block="progress")
 
 
-def _comparison(session: Db, job: Job) -> str | None:
+def _comparison(session: Db, state: State) -> str | None:
     """The new run beside the first other one that has its prompts."""
-    other = compare.another_with(session, job.run)
-    return urls.differences([other, job.run]) if other else None
+    other = compare.another_with(session, state.run)
+    return urls.differences([other, state.run]) if other else None

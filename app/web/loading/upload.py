@@ -6,6 +6,7 @@ same forms to `/api/uploads` and get JSON.
 """
 
 import hmac
+from pathlib import Path
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
@@ -14,8 +15,9 @@ from starlette.responses import RedirectResponse, Response
 
 from app.errors import NotFound, UserError
 from app.settings import Settings
+from app.store.engine import Store
 from app.web.loading.fetching import check, fetch
-from app.web.loading.imports import Imports, Job, Report, Work, load_results, presets, run_name
+from app.web.loading.imports import Finish, Imports, Report, Work, load_results, presets, run_name
 from app.web.loading.multipart import need_room, receive_form, too_large
 from app.web.site import urls
 from app.web.site.context import Config
@@ -89,67 +91,76 @@ async def receive(request: Request, settings: Config) -> Response:
     if said > 2 * limit + FORM_OVERHEAD:
         raise too_large(limit)
     bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-    job = imports.new("", "")
-    path = imports.path(job)
+    id_ = imports.new()
+    path = imports.path(id_)
+    need_room(path.parent, said)
+    form = await receive_form(
+        request.stream(),
+        request.headers.get("content-type", ""),
+        path,
+        limit=limit,
+        allow=lambda fields: _authorize(settings, fields.get("token") or bearer),
+    )
     try:
-        need_room(path.parent, said)
-        form = await receive_form(
-            request.stream(),
-            request.headers.get("content-type", ""),
-            path,
-            limit=limit,
-            allow=lambda fields: _authorize(settings, fields.get("token") or bearer),
-        )
         _authorize(settings, form.fields.get("token") or bearer)
         filename = form.filename if form.path else ""
         # Looking a host's address up may take seconds; the loop serves other readers meanwhile.
-        work = await run_in_threadpool(_work, request, settings, job, form.fields, filename)
+        await run_in_threadpool(_start, request, settings, id_, form.fields, filename)
     except BaseException:
-        imports.drop(job)
+        path.unlink(missing_ok=True)
         raise
-    imports.start(job, work)
-    address = urls.import_(job.id)
+    address = urls.import_(id_)
     if wants_json(request):
-        body = json_bytes({"id": job.id, "stage": job.stage, "url": address})
+        body = json_bytes({"id": id_, "stage": "waiting", "url": address})
         return Response(body, 202, {"Location": address}, "application/json")
     return RedirectResponse(address, 303)
 
 
-def _work(request: Request, settings: Settings, job: Job, fields: dict[str, str], filename: str) -> Work:
-    """What is to be done; the job learns the file's and the run's name."""
+def _start(request: Request, settings: Settings, id_: str, fields: dict[str, str], filename: str) -> None:
+    """Begin the import of the file that came, of the one at the address given, or of a preset."""
     imports: Imports = request.app.state.imports
-    store = request.app.state.store
-    url, preset, own = fields.get("url", "").strip(), fields.get("preset", ""), imports.path(job)
+    url, preset, own = fields.get("url", "").strip(), fields.get("preset", ""), imports.path(id_)
+    fetched = ""
     if filename:
-        job.file, source = filename, own
+        file, source = filename, own
     elif url:
         check(url, settings.fetch_hosts)
-        job.file = url
+        file = fetched = url
         source = own.with_suffix(".jsonl.gz") if url.endswith(".gz") else own
     elif preset:
-        source = next((p for p in presets(settings.home) if p.name == preset), own)
-        if source == own:
-            raise NotFound(
-                f"There is no preset “{preset}”.", remedy="The upload page lists them.", field="preset"
-            )
-        job.file = preset
+        file, source = preset, _preset(settings, preset)
     else:
         raise UserError(
             "No file was chosen.", remedy="Choose a .jsonl file, or write an address.", field="file"
         )
     named = fields.get("run", "").strip()
-    job.run = named or run_name(job.file)
+    run = named or run_name(file)
+    work = _work(request.app.state.store, settings, source, file, run, rename=not named, fetched=fetched)
+    imports.start(id_, file, run, work)
 
-    def work(report: Report) -> tuple[str, int]:
-        if url and not filename:
+
+def _preset(settings: Settings, name: str) -> Path:
+    for path in presets(settings.home):
+        if path.name == name:
+            return path
+    raise NotFound(f"There is no preset “{name}”.", remedy="The upload page lists them.", field="preset")
+
+
+def _work(
+    store: Store, settings: Settings, source: Path, file: str, run: str, *, rename: bool, fetched: str
+) -> Work:
+    """What the import does: first get the file from the address `fetched`, if there is one."""
+
+    def work(report: Report, finish: Finish) -> None:
+        if fetched:
             fetch(
-                url,
+                fetched,
                 source,
                 hosts=settings.fetch_hosts,
                 limit=_limit(settings),
                 progress=lambda done, total: report("fetching", done, total),
             )
-        return load_results(store, source, job.file, job.run, rename=not named, report=report)
+        load_results(store, source, file, run, rename=rename, report=report, finish=finish)
 
     return work
 

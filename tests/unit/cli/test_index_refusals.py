@@ -283,7 +283,7 @@ def test_a_damaged_file_of_an_index_is_named_and_answers_nothing(
     assert kept(whole, Run) == 0
     store = open_store(f"sqlite:///{whole / 'startrail.db'}")
     with store.session() as session:
-        assert session.scalars(select(Trace.result)).all() in ([], [None])
+        assert session.scalars(select(Trace)).all() == []
     store.engine.dispose()
 
 

@@ -23,8 +23,7 @@ from app.settings import get_settings
 from app.store.corpora import get_corpus
 from app.store.engine import Store
 from app.store.prompts import PromptRecord, add_prompts
-from app.store.tables import Retrieved
-from app.store.traces import find
+from app.store.tables import Retrieved, Trace
 from app.tracing.asking import ask
 from app.tracing.questions import Question
 from app.words.methods import rankers
@@ -194,15 +193,12 @@ def test_a_trace_answers_by_meaning_too(store: Store, database_url: str, model: 
     """Where the site has a model, the same question goes to TrackStar, BM25 and dense in one page."""
     put_corpus(store)
     settings = settings_of(made_home(), database_url, dense_model=model)
-    worker = worker_of(settings, store)
+    question = Question(prompt="The capital of Mali is", completion="Bamako", k=4)
     with store.session() as session:
-        id_ = ask(
-            session, settings, Question(prompt="The capital of Mali is", completion="Bamako", k=4)
-        ).trace.id
-    assert worker.step() == 1
-    worker.close()
+        id_ = ask(session, settings, question).job.id
+    with worker_of(settings, store) as worker:
+        assert worker.step() == 1
     with store.session() as session:
-        result = find(session, id_).result
-    assert result is not None
+        result = session.get_one(Trace, id_).result
     assert list(result["rankings"]) == ["trackstar", "bm25", "dense"]
     assert [hit["rank"] for hit in result["rankings"]["dense"]["proponents"]] == [1, 2, 3, 4]

@@ -15,15 +15,15 @@ from app.models.steps import TailPatch
 from app.models.text import Query
 from app.retrieval.search import open_search
 from app.settings import Settings
-from app.store import traces
+from app.store import jobs, traces
 from app.store.engine import Store, open_store
-from app.store.tables import Trace
+from app.store.tables import Job
 from app.tracing import asking
 from app.tracing.catalog import choose
 from app.tracing.engine import TraceEngine
 from app.tracing.questions import Question, Training
 from app.tracing.results import TraceResult, TrainingResult
-from app.tracing.worker import Cancelled, Job, Outcome, Report, Worker
+from app.tracing.worker import Cancelled, Outcome, Report, Worker
 from app.trackstar.encode import Encoder
 from app.trackstar.index import open_index
 from tests.support.asking import made_home, passages, settings_of, worker_of
@@ -62,9 +62,8 @@ def store(settings: Settings) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def worker(settings: Settings, store: Store) -> Iterator[Worker]:
-    made = worker_of(settings, store)
-    yield made
-    made.close()
+    with worker_of(settings, store) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -83,18 +82,21 @@ def put(store: Store, settings: Settings, question: Question, **changes: Any) ->
     hashes = {"model": askable.model_sha256, "index": askable.index_sha256}
     request = asking.checked(question, askable).model_dump(mode="json") | {"sha256": hashes}
     with store.session() as session:
-        return traces.add(session, request, "unlike any other", limit=1000).id
+        return jobs.add(session, "trace", request, limit=1000).id
 
 
-def got(store: Store, id_: str) -> Trace:
+def got(store: Store, id_: str) -> Job:
     with store.session() as session:
-        return traces.find(session, id_)
+        return jobs.find(session, id_)
 
 
 def result(store: Store, id_: str) -> TraceResult:
-    trace = got(store, id_)
-    assert trace.status == "done", trace.error
-    return TraceResult.model_validate(trace.result)
+    job = got(store, id_)
+    assert job.state == "done", job.error
+    with store.session() as session:
+        trace = traces.get(session, id_)
+        assert trace is not None
+        return TraceResult.model_validate(trace.result)
 
 
 def alike(a: TraceResult, b: TraceResult) -> None:
@@ -215,22 +217,25 @@ def test_what_was_cancelled_meanwhile_is_dropped_and_the_others_go_on(
     class Meddling(TraceEngine):
         """Somebody cancels the first question while it is encoded."""
 
-        def answer(self, jobs: Sequence[Job], report: Report) -> list[Outcome]:
-            def meddle(some: Sequence[Job], stage: str) -> list[bool]:
+        def answer(self, taken: Sequence[Job], report: Report) -> list[Outcome]:
+            def meddle(
+                some: Sequence[Job], stage: str, done: int = 0, total: int | None = None
+            ) -> list[bool]:
                 if stage == "searching":
                     with store.session() as session:
-                        traces.cancel(session, jobs[0].id)
-                return report(some, stage)
+                        jobs.cancel(session, taken[0].id)
+                return report(some, stage, done, total)
 
-            outcomes = super().answer(jobs, meddle)
+            outcomes = super().answer(taken, meddle)
             assert isinstance(outcomes[0], Cancelled)
             return outcomes
 
     ids = [put(store, settings, question) for question in QUESTIONS[:3]]
     own = Worker(store, Meddling(settings, store, device="cpu"))
     assert own.step() == 3
-    assert [got(store, id_).status for id_ in ids] == ["cancelled", "done", "done"]
-    assert got(store, ids[0]).result is None
+    assert [got(store, id_).state for id_ in ids] == ["cancelled", "done", "done"]
+    with store.session() as session:
+        assert traces.get(session, ids[0]) is None
 
 
 def test_a_question_that_breaks_the_engine_breaks_no_other(store: Store, settings: Settings) -> None:
@@ -239,16 +244,16 @@ def test_a_question_that_breaks_the_engine_breaks_no_other(store: Store, setting
     class Brittle(TraceEngine):
         """Out of memory for one prompt."""
 
-        def answer(self, jobs: Sequence[Job], report: Report) -> list[Outcome]:
-            if any(job.request["prompt"] == "Break" for job in jobs):
+        def answer(self, taken: Sequence[Job], report: Report) -> list[Outcome]:
+            if any(job.request["prompt"] == "Break" for job in taken):
                 raise RuntimeError("out of memory")
-            return super().answer(jobs, report)
+            return super().answer(taken, report)
 
     ids = [
         put(store, settings, Question(prompt=prompt, completion="x")) for prompt in ("One", "Break", "Two")
     ]
     assert Worker(store, Brittle(settings, store, device="cpu")).step() == 3
-    assert [got(store, id_).status for id_ in ids] == ["done", "failed", "done"]
+    assert [got(store, id_).state for id_ in ids] == ["done", "failed", "done"]
     assert "out of memory" in (got(store, ids[1]).error or {})["message"]
 
 
@@ -258,8 +263,8 @@ def test_a_question_to_an_index_that_was_replaced_fails_with_a_reason(
     """Its answer would not be that of the index it was put to, whose hash its permalink shows."""
     id_ = put(store, settings, QUESTIONS[0])
     with store.session() as session:
-        trace = traces.find(session, id_)
-        trace.request = trace.request | {"sha256": trace.request["sha256"] | {"index": "of another build"}}
+        job = jobs.find(session, id_)
+        job.request = job.request | {"sha256": job.request["sha256"] | {"index": "of another build"}}
     worker.step()
     assert "built again" in (got(store, id_).error or {})["message"]
 
@@ -274,7 +279,7 @@ def test_training_measures_each_passage_and_random_ones_beside(
     with store.session() as session:
         asked = asking.train(session, settings, Training(trace=id_, passages=tuple(shown), control=4))
     worker.step()
-    measured = TrainingResult.model_validate(got(store, asked.trace.id).result)
+    measured = TrainingResult.model_validate(got(store, asked.job.id).result)
     assert [step.passage_id for step in measured.steps] == shown
     control = [step.passage_id for step in measured.control]
     assert len(set(control) - set(shown)) == 4
@@ -323,10 +328,8 @@ def test_a_worker_stops_in_good_order_though_the_database_is_gone(
     """A full disk or somebody else's long write must not end in a traceback; its lease runs out by itself."""
     settings = settings_of(shutil.copytree(made_home(), tmp_path / "home"))
     store = open_store(settings.url)
-    worker = worker_of(settings, store)
-    with store.engine.begin() as connection:
+    with worker_of(settings, store), store.engine.begin() as connection:
         connection.execute(text("DROP TABLE workers"))
-    worker.close()
     assert "Could not take leave" in caplog.text
 
 

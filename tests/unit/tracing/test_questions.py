@@ -13,7 +13,7 @@ from app.errors import UserError
 from app.settings import Settings
 from app.tracing.asking import checked
 from app.tracing.catalog import askables, choose
-from app.tracing.questions import MAX_CHARACTERS, Question, Training, check_text, key_of, training_prefix
+from app.tracing.questions import MAX_CHARACTERS, Question, Training, check_text, key_of
 from tests.support.asking import CONTEXT, made_home, settings_of
 
 
@@ -200,7 +200,6 @@ def test_keys_are_equal_for_equal_questions_only() -> None:
     ]
     assert len(set(keys)) == len(keys)
     assert all(len(key) <= 64 for key in keys)  # the width of its column
-    assert keys[-1].startswith(training_prefix("t"))
     assert key_of(Question(prompt="a"), **hashes) == keys[0]
 
 

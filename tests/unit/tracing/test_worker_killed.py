@@ -13,9 +13,10 @@ from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
-from app.store import traces, workers
+from app.store import jobs, workers
 from app.store.engine import Store
-from app.store.tables import Passage, Trace
+from app.store.job_kinds import MAX_ATTEMPTS
+from app.store.tables import Job, Passage, Trace
 from app.tracing.results import TraceResult, TrainingResult
 from tests.support.asking import made_home, put_corpus
 from tests.support.mortal import worker_process
@@ -78,28 +79,30 @@ def until(true: Callable[[], bool], what: str) -> None:
 def in_hand(store: Store, pid: int | None) -> bool:
     """Whether the worker of this process is answering something."""
     with store.session() as session:
-        mine = Trace.worker.contains(f"/{pid}/")
-        return bool(session.scalar(select(Trace.id).where(Trace.status == "running", mine).limit(1)))
+        mine = Job.worker.contains(f"/{pid}/")
+        return bool(session.scalar(select(Job.id).where(Job.state == "running", mine).limit(1)))
 
 
 def waiting(store: Store) -> int:
     with store.session() as session:
-        return session.scalars(select(func.count()).where(Trace.status.not_in(traces.OVER))).one()
+        return session.scalars(select(func.count()).where(Job.state.not_in(jobs.OVER))).one()
 
 
 def page_of(client: TestClient, id_: str) -> BeautifulSoup:
     return BeautifulSoup(client.get(f"/traces/{id_}").text, "html.parser")
 
 
-def check_whole(trace: Trace, passages: set[int]) -> None:
+def check_whole(job: Job, answers: dict[str, Trace], passages: set[int]) -> None:
     """Everything that was asked for is in the answer."""
-    asked = trace.request
-    if asked["kind"] == "train":
-        training = TrainingResult.model_validate(trace.result)
+    asked = job.request
+    if job.kind == "steps":
+        training = TrainingResult.model_validate(job.result)
         assert [step.passage_id for step in training.steps] == asked["passages"]
         assert len(training.control) == asked["control"]
         return
-    result = TraceResult.model_validate(trace.result)
+    assert job.result is None
+    assert answers[job.id].request == asked
+    result = TraceResult.model_validate(answers[job.id].result)
     assert result.completion.tokens
     assert len(result.samples) == asked["samples"]
     assert len(result.sides) == (2 if asked["contrast"] else 0)
@@ -133,23 +136,25 @@ def test_killed_workers_lose_no_question_and_leave_none_half_answered(
         until(lambda: not waiting(store), "the last worker to answer what the dead have left")
     with store.session() as session:
         passages = set(session.scalars(select(Passage.id)))
-        found = {trace.id: trace for trace in session.scalars(select(Trace))}
+        found = {job.id: job for job in session.scalars(select(Job))}
+        answers = {trace.id: trace for trace in session.scalars(select(Trace))}
     assert set(found) == set(accepted), "every accepted question, and nothing else"
-    ended = Counter(trace.status for trace in found.values())
+    ended = Counter(job.state for job in found.values())
     assert set(ended) <= {"done", "failed"}
-    for trace in found.values():
-        assert trace.finished_at
-        assert trace.lease_until is None
-        if trace.status == "done":
-            assert trace.error is None
-            check_whole(trace, passages)
+    for job in found.values():
+        assert job.finished_at
+        assert job.lease_until is None
+        if job.state == "done":
+            assert job.error is None
+            check_whole(job, answers, passages)
         else:
-            assert trace.result is None
-            assert trace.error
-            assert f"died {traces.MAX_ATTEMPTS} times" in trace.error["message"]
-            assert trace.attempts == traces.MAX_ATTEMPTS
+            assert job.result is None
+            assert job.id not in answers
+            assert job.error
+            assert f"died or hung {MAX_ATTEMPTS} times" in job.error["message"]
+            assert job.attempts == MAX_ATTEMPTS
     again = [
-        t for t in found.values() if t.status == "done" and t.attempts > 1 and t.request["kind"] == "trace"
+        job for job in found.values() if job.state == "done" and job.attempts > 1 and job.kind == "trace"
     ]
     assert again, "some were taken up again"
     with site(database_url, home) as client:
@@ -162,17 +167,17 @@ def test_the_page_of_a_question_whose_workers_die_says_so(store: Store, database
     home = made_home()
     with site(database_url, home) as client:
         id_ = client.post("/api/traces", json=LONG).json()["id"]
-        for death in range(1, traces.MAX_ATTEMPTS + 1):
+        for death in range(1, MAX_ATTEMPTS + 1):
             with worker_process(home, database_url) as process:
                 until(partial(in_hand, store, process.pid), "the worker to take the question")
             with store.session() as session:  # as any other worker does with each sign of life
-                again, failed = traces.recover(session, workers.dead_here(session, workers.new_name()))
+                again, failed = jobs.recover(session, workers.dead(session, workers.new_name()))
             assert again + failed == 1
-            if death < traces.MAX_ATTEMPTS:
+            if death < MAX_ATTEMPTS:
                 said = page_of(client, id_).find("p", class_="notice").text
                 assert "The worker that answered this died." in said
                 assert f"attempt {death + 1}" in said
         failed_page = page_of(client, id_).find(role="alert")
-        assert f"died {traces.MAX_ATTEMPTS} times" in failed_page.text
+        assert f"died or hung {MAX_ATTEMPTS} times" in failed_page.text
         assert failed_page.find("a", string="Edit and ask again")
         assert client.get(f"/traces/{id_}.json").json()["error"]["remedy"]

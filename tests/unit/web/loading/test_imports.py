@@ -1,66 +1,106 @@
-"""An import's state on disk: true while it runs, after it broke, and after the server went away."""
+"""An import is a job: its state is true while it runs, after it broke, and after the server went away."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select, update
 
 from app.errors import NotFound, UserError
-from app.web.loading.imports import STALE_SECONDS, Imports, Job, Report, presets, run_name, unused
+from app.store import jobs
+from app.store.engine import Store
+from app.store.tables import Corpus, Job
+from app.web.loading.imports import Finish, Imports, Report, State, presets, run_name, unused
 
 
-def finished(imports: Imports, job: Job) -> Job:
+def finished(imports: Imports, id_: str) -> State:
     for _ in range(200):
-        if (now := imports.get(job.id)).over:
+        if (now := imports.get(id_)).over:
             return now
         time.sleep(0.02)
     raise AssertionError(f"still {now.stage}")
 
 
 @pytest.fixture
-def imports(tmp_path: Path) -> Imports:
-    return Imports(tmp_path)
+def imports(store: Store, tmp_path: Path) -> Iterator[Imports]:
+    made = Imports(store, tmp_path)
+    yield made
+    made.close()
 
 
-def test_an_import_tells_how_far_it_is_and_ends_with_its_run(imports: Imports) -> None:
+def test_an_import_tells_how_far_it_is_and_ends_with_its_run(imports: Imports, store: Store) -> None:
+    """Also while it is the one writer that SQLite has: the page must neither wait for it nor stand still."""
     seen = []
 
-    def work(report: Report) -> tuple[str, int]:
-        for done in (1, 2, 3):
-            report("importing", done, 3)
-        seen.append(imports.get(job.id).stage)
-        return "my-run", 5
+    def work(report: Report, finish: Finish) -> None:
+        with store.session() as session:
+            session.add(Corpus(name="new"))
+            session.flush()
+            for done in (1, 2, 3):
+                report("importing", done, 3)
+                seen.append((imports.get(id_).stage, imports.get(id_).done))
+            finish(session, "my-run", 5)
 
-    job = imports.new("f.jsonl", "my run")
-    imports.path(job).write_text("…")
-    imports.start(job, work)
-    last = finished(imports, job)
-    assert seen == ["importing"]
-    assert (last.stage, last.run, last.examples, last.total) == ("done", "my-run", 5, 3)
-    assert not imports.path(job).exists()
+    id_ = imports.new()
+    imports.path(id_).write_text("…")
+    imports.start(id_, "f.jsonl", "my run", work)
+    last = finished(imports, id_)
+    assert seen == [("importing", 1), ("importing", 2), ("importing", 3)]
+    assert (last.stage, last.run, last.examples) == ("done", "my-run", 5)
+    imports.close()
+    assert not imports.path(id_).exists()
 
 
 def test_a_broken_line_is_named_and_the_file_removed(imports: Imports) -> None:
-    def work(report: Report) -> tuple[str, int]:
+    def work(report: Report, finish: Finish) -> None:
         raise UserError(
             "“score” is no number.", remedy="Mend it.", file="f", line=7, field="proponent_scores"
         )
 
-    job = imports.new("f.jsonl", "r")
-    imports.path(job).write_text("…")
-    imports.start(job, work)
-    last = finished(imports, job)
+    id_ = imports.new()
+    imports.path(id_).write_text("…")
+    imports.start(id_, "f.jsonl", "r", work)
+    last = finished(imports, id_)
     assert last.stage == "failed"
     assert last.problem is not None
     assert (last.problem.line, last.problem.field, last.problem.remedy) == (7, "proponent_scores", "Mend it.")
-    assert not imports.path(job).exists()
+    imports.close()
+    assert not imports.path(id_).exists()
 
 
-def test_an_import_whose_server_died_does_not_wait_forever(imports: Imports) -> None:
-    job = imports.new("f.jsonl", "r")
-    stale = job.model_copy(update={"stage": "importing", "seen_at": time.time() - STALE_SECONDS - 1})
-    (imports.directory / f"{job.id}.json").write_text(stale.model_dump_json())
-    got = imports.get(job.id)
+def test_an_import_that_was_given_up_saves_nothing(imports: Imports, store: Store) -> None:
+    """The run and the end of its job are one transaction: nobody finds a run whose import failed."""
+
+    def work(report: Report, finish: Finish) -> None:
+        with store.session() as session:
+            session.execute(
+                update(Job).where(Job.id == id_).values(state="failed", error={"message": "Late."})
+            )
+        with store.session() as session:
+            session.add(Corpus(name="new"))
+            session.flush()
+            finish(session, "my-run", 5)
+
+    id_ = imports.new()
+    imports.start(id_, "f.jsonl", "r", work)
+    assert finished(imports, id_).stage == "failed"
+    imports.close()
+    with store.session() as session:
+        assert session.scalar(select(func.count()).select_from(Corpus)) == 0
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_an_import_whose_server_died_does_not_wait_forever(
+    imports: Imports, store: Store, state: str
+) -> None:
+    gone = f"{imports._name.split('/')[0]}/999999999/x"
+    with store.session() as session:
+        request = {"file": "f.jsonl", "run": "r"}
+        id_ = jobs.add(session, "import", request, limit=9, worker=gone).id
+        if state == "running":
+            jobs.claim(session, gone, 1, ["import"])
+    got = imports.get(id_)
     assert got.stage == "failed"
     assert got.problem is not None
     assert "again" in got.problem.remedy
