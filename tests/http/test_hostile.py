@@ -13,8 +13,9 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from PIL import Image
 
+from app.store import jobs
 from app.store.engine import open_store
-from app.web.loading.imports import Imports, Problem
+from app.web.loading.imports import Problem
 from tests.support.hostile import fill_hostile
 from tests.support.routes import filled, routes
 from tests.support.seeded import fill
@@ -48,14 +49,15 @@ def hostile(
     with store.session() as session:
         fill(session, prompts=8, passages=100)
         values = fill_hostile(session)
+        request = {"file": "<script>\ufffd.jsonl" * 40, "run": "<b>run</b>" * 40}
+        loaded = jobs.add(session, "import", request, limit=9, worker="tester").id
+        jobs.claim(session, "tester", 1, ["import"])
+        problem = Problem(message="</p><script>" * 200, remedy="\0", field="<i>", line=3)
+        assert jobs.fail(session, loaded, "tester", problem.model_dump())
     store.engine.dispose()
-    imports = Imports(home)
-    job = imports.new("<script>\ufffd.jsonl" * 40, "<b>run</b>" * 40)
-    job.stage, job.problem = "failed", Problem(message="</p><script>" * 200, remedy="\0", field="<i>", line=3)
-    imports._save(job)
     # Only the runs whose prompts they are have the prompts; `hostile` has its own pages in tests of the pages.
     values |= {
-        "id_": [job.id],
+        "id_": [loaded],
         "kind": ["bib", "txt", "json"],
         "slug": values["run"][:2],
         "run": values["run"][:2],

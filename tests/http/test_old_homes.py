@@ -88,7 +88,7 @@ def test_an_old_training_is_shown_with_its_trace(client: TestClient) -> None:
     assert answer.headers["location"] == f"/traces/{old['request']['trace']}#causes"
     assert client.get(f"/traces/{old['id']}.json").json()["result"] == old["result"]
     said = client.get(f"/traces/{old['request']['trace']}.json").json()
-    assert [each["change"] for each in said["proponents"]] == [
+    assert [each["tail_patch"] for each in said["proponents"]] == [
         each["change"] for each in old["result"]["steps"]
     ]
 
