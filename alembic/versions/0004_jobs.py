@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 TIME = sa.DateTime(timezone=True)
 KINDS = {"train:": "steps", "shade:": "shade"}
