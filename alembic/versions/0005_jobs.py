@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 TIME = sa.DateTime(timezone=True)
 KINDS = {"train:": "steps", "shade:": "shade"}
