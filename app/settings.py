@@ -2,8 +2,9 @@
 
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import quote
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -34,10 +35,17 @@ class Settings(BaseSettings):
         (), description="Hosts from which results files may be loaded by address."
     )
 
+    @field_validator("home")
+    @classmethod
+    def _at_home(cls, home: Path) -> Path:
+        """`~/startrail` in a `.env` file, where no shell has seen it."""
+        return home.expanduser()
+
     @property
     def url(self) -> str:
         """SQLAlchemy URL of the store."""
-        return self.database_url or f"sqlite:///{(self.home / 'startrail.db').resolve()}"
+        # Quoted, for in a URL % begins an escape and ? a query; in the name of a directory they are letters.
+        return self.database_url or f"sqlite:///{quote(str((self.home / 'startrail.db').resolve()))}"
 
     @property
     def models(self) -> Path:

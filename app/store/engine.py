@@ -141,7 +141,9 @@ def _upgrade(url: str) -> None:
         from alembic import command
 
         config = Config()
-        config.set_main_option("script_location", str(ALEMBIC))
+        config.set_main_option(
+            "script_location", str(ALEMBIC).replace("%", "%%")
+        )  # % begins an interpolation
         with _reached(engine.url.render_as_string()), engine.begin() as connection:
             # Site and worker may start at once: the second waits here, then finds nothing left to do.
             alone = "BEGIN IMMEDIATE" if connection.dialect.name == "sqlite" else _ALONE
