@@ -15,6 +15,7 @@ from app.web.routes import PAGES
 from app.web.site import problems
 from app.web.site.guard import Guard
 from app.web.site.head import Head
+from app.web.site.proxy import Proxied
 from app.web.site.security import SecurityHeaders
 from app.web.site.statics import Statics
 
@@ -24,7 +25,7 @@ class Site(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """What a request passes, outermost first."""
-        return SecurityHeaders(super().build_middleware_stack())
+        return SecurityHeaders(Proxied(super().build_middleware_stack()))
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -1,11 +1,28 @@
 """Every knob an operator can turn, read from the environment (`STARTRAIL_*`) or a `.env` file."""
 
+import json
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
-from urllib.parse import quote
+from typing import Annotated
+from urllib.parse import quote, urlsplit
 
-from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _listed(value: object) -> object:
+    """A list as JSON, or plainly with commas."""
+    if isinstance(value, str):
+        return (
+            json.loads(value)
+            if value.lstrip().startswith("[")
+            else [n.strip() for n in value.split(",") if n.strip()]
+        )
+    return value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
 class Settings(BaseSettings):
@@ -17,6 +34,16 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="SQLAlchemy URL; empty means SQLite at HOME/startrail.db.")
     base_url: str = Field(
         "", description="Public address, for permalinks outside a request; empty: the request's own."
+    )
+    root_path: str = Field(
+        "", description="Path under which a proxy shows the site (/startrail); empty: that of BASE_URL."
+    )
+    allowed_hosts: Names = Field(
+        (),
+        description="Names the site is opened by, besides localhost, addresses and BASE_URL; *.lab.example, or *.",
+    )
+    trusted_proxies: Names = Field(
+        ("127.0.0.1", "::1"), description="Addresses and networks of proxies whose X-Forwarded-* is believed."
     )
     default_model: str = Field("demo", description="Model asked by /trace when none is named.")
     default_index: str = Field("demo", description="Index searched by /trace when none is named.")
@@ -31,15 +58,30 @@ class Settings(BaseSettings):
     upload_enabled: bool = Field(True, description="Whether results files can be uploaded in the browser.")
     upload_token: str = Field("", description="If set, uploading asks for this token.")
     upload_limit_mb: int = Field(200, ge=1, description="Largest results file that can be uploaded, in MB.")
-    fetch_hosts: tuple[str, ...] = Field(
-        (), description="Hosts from which results files may be loaded by address."
-    )
+    fetch_hosts: Names = Field((), description="Hosts from which results files may be loaded by address.")
 
     @field_validator("home")
     @classmethod
     def _at_home(cls, home: Path) -> Path:
         """`~/startrail` in a `.env` file, where no shell has seen it."""
         return home.expanduser()
+
+    @field_validator("root_path")
+    @classmethod
+    def _absolute(cls, path: str) -> str:
+        return f"/{path.strip('/')}" if path.strip("/") else ""
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for each in proxies:
+            ip_network(each, strict=False)  # a ValueError that names it
+        return proxies
+
+    @property
+    def root(self) -> str:
+        """Path under which the site is shown, without a slash at its end; usually empty."""
+        return self.root_path or urlsplit(self.base_url).path.rstrip("/")
 
     @property
     def url(self) -> str:

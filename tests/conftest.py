@@ -1,5 +1,6 @@
 """What every test may ask for: a store on SQLite and on a real PostgreSQL, fresh and migrated."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from app.store.engine import Store, migrate, open_store
 from tests.support.databases import PostgreSQL, postgresql
 
 DATABASES = ("sqlite", "postgresql")
+os.environ.setdefault("STARTRAIL_ALLOWED_HOSTS", "testserver")  # what Starlette's test client calls the site
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from app.errors import UserError
 from app.settings import get_settings
 
 HEALTHY = 60.0  # seconds: what lived so long and died is started again without much waiting
+ROOT_HELP = "Path under which a proxy shows the site, such as /startrail; else STARTRAIL_ROOT_PATH."
 HOST_HELP = "Address to listen on; 0.0.0.0 for every interface."
 
 
@@ -27,15 +28,16 @@ def serve(
     worker: Annotated[
         bool, typer.Option(help="Also run the tracing worker, and start it again should it die.")
     ] = True,
+    root_path: Annotated[str, typer.Option(help=ROOT_HELP)] = "",
 ) -> None:
     """Serve the site of STARTRAIL_HOME, by default with a tracing worker beside it.
 
     Behind a proxy or in several containers, run `startrail serve --no-worker` and `startrail worker` apart.
     """
-    run_site(host, port, worker=worker)
+    run_site(host, port, worker=worker, root_path=root_path)
 
 
-def run_site(host: str, port: int, *, worker: bool) -> None:
+def run_site(host: str, port: int, *, worker: bool, root_path: str = "") -> None:
     """Migrate the store, start the worker if asked, serve until interrupted.
 
     Raises:
@@ -58,6 +60,8 @@ def run_site(host: str, port: int, *, worker: bool) -> None:
                 f"Cannot listen on {host}:{port}: {error.strerror}.", remedy="Choose another with --port."
             ) from None
     settings = get_settings()
+    if root_path:
+        settings = settings.model_validate(settings.model_dump() | {"root_path": root_path})
     migrate(settings.url)
     # uvicorn ends by the signal that stopped it, and SIGTERM alone would leave no time to stop the worker.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
@@ -70,7 +74,7 @@ def run_site(host: str, port: int, *, worker: bool) -> None:
         f"\n  [bold]★ Startrail[/] is at [bold cyan]http://{shown}:{port}/[/]   (Ctrl+C stops it)\n"
     )
     try:
-        uvicorn.run(create_app(settings), host=host, port=port, log_level="warning")
+        uvicorn.run(create_app(settings), host=host, port=port, log_level="warning", proxy_headers=False)
     finally:
         stop.set()
         if keeper:

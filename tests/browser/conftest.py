@@ -2,39 +2,22 @@
 
 import os
 import shutil
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from app.main import create_app
 from app.settings import Settings
 from app.store.engine import open_store
 from tests.support import evaluated
 from tests.support.paper import load
 from tests.support.seeded import fill
+from tests.support.sites import serving
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 PHONE = {"width": 320, "height": 720}
-
-
-@contextmanager
-def serving(settings: Settings) -> Iterator[str]:
-    """The site in a thread of its own, at a free port."""
-    config = uvicorn.Config(create_app(settings), port=0, log_level="error", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
 
 
 @pytest.fixture(scope="session")

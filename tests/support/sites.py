@@ -1,9 +1,12 @@
 """The whole application in process, over stores filled once per run: for tests that only read pages."""
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import uvicorn
 from fastapi.testclient import TestClient
 from sqlalchemy import event
 
@@ -37,3 +40,19 @@ def counted(store: Store) -> Iterator[list[str]]:
         yield seen
     finally:
         event.remove(store.engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[str]:
+    """The site as `startrail serve` runs it, in a thread of its own, at a free port."""
+    config = uvicorn.Config(
+        create_app(settings), port=0, log_level="error", lifespan="off", proxy_headers=False
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)

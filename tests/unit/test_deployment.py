@@ -144,6 +144,8 @@ def test_the_handbook_names_every_setting_with_its_default() -> None:
 def shown(default: Any) -> str:
     if default in ("", None, ()):
         return "empty"
+    if isinstance(default, tuple):
+        return f"`{', '.join(default)}`"
     return f"`{str(default).lower()}`" if isinstance(default, bool) else f"`{default}`"
 
 

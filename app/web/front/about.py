@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.store.filters import FIELDS
+from app.web.site import urls
 from app.web.site.respond import page_route, respond
 
 router = APIRouter()
@@ -119,7 +120,7 @@ def _operation(document: dict[str, Any], method: str, path: str, operation: dict
         ],
         body_examples=_examples(document, operation),
         responses={code: each.get("description", "") for code, each in operation["responses"].items()},
-        try_url=path if method == "get" and "{" not in path and not _asks(operation) else None,
+        try_url=urls.at(path) if method == "get" and "{" not in path and not _asks(operation) else None,
     )
 
 

@@ -90,8 +90,10 @@ def home_page(request: Request, session: Db, settings: Config) -> Response:
         corpus=main.corpus.name if main else None,
         passages=main.corpus.passage_count if main else 0,
         tasks=_tasks(session, main) if main else [],
-        story=remembered(session, "story", runs, lambda: _story(session, runs)),
-        shelves=remembered(session, "shelves", [main], lambda: _shelves(session, main)) if main else [],
+        story=remembered(session, f"story{urls.ROOT.get()}", runs, lambda: _story(session, runs)),
+        shelves=remembered(session, f"shelves{urls.ROOT.get()}", [main], lambda: _shelves(session, main))
+        if main
+        else [],
         index=settings.default_index,
     )
     return respond(request, page, "home.html")

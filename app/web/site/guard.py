@@ -4,18 +4,36 @@ Each check takes the request and raises a `UserError`; the reader gets the same 
 """
 
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import UserError
+from app.settings import Settings
 from app.web.site import problems
+from app.web.site.hosts import known_host, origin_of, own_origins
+from app.web.site.respond import own_path
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # Routes that change something and that pages of other sites may call all the same, by their path. There are none.
 FOR_OTHER_SITES: frozenset[str] = frozenset()
+
+
+def allowed_host(request: Request) -> None:
+    """Refuse a name that this site is not known by, whether the browser or a proxy gave it.
+
+    Raises:
+        UserError: the name is not known (HTTP 400).
+    """
+    settings: Settings = request.app.state.settings
+    for host in (request.headers.get("host", ""), request.scope.get("direct_host", "")):
+        if not known_host(host, settings):
+            raise UserError(
+                f"This site is not known as “{host}”.",
+                remedy="Open it by a name that it has, or have its operator add this one to STARTRAIL_ALLOWED_HOSTS.",
+                status=400,
+            )
 
 
 def same_origin(request: Request) -> None:
@@ -27,26 +45,26 @@ def same_origin(request: Request) -> None:
     Raises:
         UserError: it comes from elsewhere (HTTP 403).
     """
-    if request.method in SAFE or request.url.path in FOR_OTHER_SITES:
+    if request.method in SAFE or own_path(request) in FOR_OTHER_SITES:
         return
     site, sent_from = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    settings: Settings = request.app.state.settings
     if site is not None:
         allowed = site in ("same-origin", "none")
-    elif sent_from:
-        base_url: str = request.app.state.settings.base_url
-        own = {request.headers.get("host", ""), urlsplit(base_url).netloc}
-        allowed = urlsplit(sent_from).netloc in own - {""}
     else:
-        allowed = True
+        allowed = sent_from is None or origin_of(sent_from) in own_origins(request, settings)
     if not allowed:
+        here = settings.base_url or f"{request.url.scheme}://{request.headers.get('host', '')}"
         raise UserError(
-            "This was sent from a page of another site.",
-            remedy="Send it from this site's own page.",
+            f"This was sent from a page of {sent_from or 'another site'}, and this site is {here}.",
+            remedy="Send it from this site's own page. If both are this site, a proxy stands between and hides the "
+            "first: its operator sets STARTRAIL_BASE_URL to that address, or has the proxy send X-Forwarded-Host "
+            "and lists the proxy's address in STARTRAIL_TRUSTED_PROXIES.",
             status=403,
         )
 
 
-CHECKS: tuple[Callable[[Request], None], ...] = (same_origin,)
+CHECKS: tuple[Callable[[Request], None], ...] = (allowed_host, same_origin)
 
 
 class Guard:

@@ -17,7 +17,7 @@ from app.store.permalinks import moved_to, reason_gone
 from app.store.runs import list_runs
 from app.web.site import urls
 from app.web.site.encode import json_bytes, text_bytes
-from app.web.site.respond import render, wants_json
+from app.web.site.respond import own_path, render, wants_json
 
 log = logging.getLogger(__name__)
 
@@ -119,10 +119,10 @@ def _elsewhere(request: Request) -> Response | None:
     if request.method not in {"GET", "HEAD"}:
         return None
     with request.app.state.store.session() as session:
-        if (place := moved_to(session, request.url.path)) is not None:
+        if (place := moved_to(session, own_path(request))) is not None:
             query = f"?{request.url.query}" if request.url.query else ""
-            return RedirectResponse(place + query, status_code=308)
-        reason = reason_gone(session, request.url.path)
+            return RedirectResponse(urls.at(place) + query, status_code=308)
+        reason = reason_gone(session, own_path(request))
     return show(request, 410, reason, "It will not come back.") if reason else None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -42,7 +43,8 @@ def page_route(router: APIRouter, path: str) -> Callable[[Endpoint], Endpoint]:
 
 def wants_json(request: Request) -> bool:
     """Whether the JSON twin was asked for."""
-    return request.url.path.endswith(".json") or request.url.path.startswith("/api/")
+    path = own_path(request)
+    return path.endswith(".json") or path.startswith("/api/")
 
 
 def wants_fragment(request: Request) -> bool:
@@ -89,14 +91,21 @@ def render(request: Request, page: BaseModel, template: str, block: str | None =
         "path": request.url.path,
         "here": request.url.path + query,
         "origin": origin(request),
-        "nav": "prompts" if "/prompts/" in request.url.path else request.url.path.split("/")[1],
+        "nav": "prompts" if "/prompts/" in request.url.path else own_path(request).split("/")[1],
     }
     if block and wants_fragment(request):
         return "".join(found.blocks[block](found.new_context(context)))
     return found.render(context)
 
 
+def own_path(request: Request) -> str:
+    """The path of the request below the site's own root."""
+    return request.url.path.removeprefix(urls.ROOT.get()) or "/"
+
+
 def origin(request: Request) -> str:
     """Scheme and host for links that leave the site, from the settings if the operator gave them."""
-    configured: str = request.app.state.settings.base_url
-    return configured.rstrip("/") or f"{request.url.scheme}://{request.url.netloc}"
+    configured = urlsplit(request.app.state.settings.base_url)
+    if configured.netloc:
+        return f"{configured.scheme}://{configured.netloc}"
+    return f"{request.url.scheme}://{request.url.netloc}"

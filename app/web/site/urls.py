@@ -1,7 +1,9 @@
-"""The only place that makes a URL. Every address is relative to the site's root, so it works behind any host."""
+"""The only place that makes a URL. Every address begins at the root of its host, so it works behind any; where a proxy
+shows the site below a path of its host, with that path."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from functools import lru_cache
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -10,40 +12,49 @@ from app.words.methods import method_of, stylesheet
 
 SHOWN = (20, 200, 2_000, 5_000)  # passages on an example's page: at first, and each time a reader wants more
 
+ROOT: ContextVar[str] = ContextVar(
+    "root", default=""
+)  # `/startrail`; set for each request by `proxy.Proxied`
+
+
+def at(path: str) -> str:
+    """The address of a path of this site."""
+    return ROOT.get() + path
+
 
 def home() -> str:
     """The front page."""
-    return "/"
+    return at("/")
 
 
 def prompts(**query: object) -> str:
     """Browse prompts; keyword arguments become the query, empty ones are left out."""
-    return with_query("/prompts", query)
+    return with_query(at("/prompts"), query)
 
 
 def random_prompt(run_slug: str, **query: object) -> str:
     """A prompt drawn from a run's list."""
-    return with_query("/random", {"run": run_slug, **query})
+    return with_query(at("/random"), {"run": run_slug, **query})
 
 
 def go_to() -> str:
     """Where the form goes that asks for the n-th prompt of a list."""
-    return "/go"
+    return at("/go")
 
 
 def runs(**query: object) -> str:
     """All runs, or those of a `method`."""
-    return with_query("/runs", query)
+    return with_query(at("/runs"), query)
 
 
 def run(slug: str, **query: object) -> str:
     """One run."""
-    return with_query(f"/runs/{quote(slug)}", query)
+    return with_query(at(f"/runs/{quote(slug)}"), query)
 
 
 def example(run_slug: str, prompt_slug: str, **query: object) -> str:
     """One prompt's output and its proponents in one run."""
-    return with_query(f"/runs/{quote(run_slug)}/prompts/{quote(prompt_slug)}", query)
+    return with_query(at(f"/runs/{quote(run_slug)}/prompts/{quote(prompt_slug)}"), query)
 
 
 def proponent(run_slug: str, prompt_slug: str, rank: int, side: str = "proponent") -> str:
@@ -65,77 +76,77 @@ def token_influence(run_slug: str, prompt_slug: str, **query: object) -> str:
 
 def passage(id_: int, **query: object) -> str:
     """One passage and what it influences."""
-    return with_query(f"/passages/{id_}", query)
+    return with_query(at(f"/passages/{id_}"), query)
 
 
 def trace_form(**query: object) -> str:
     """Ask a question."""
-    return with_query("/trace", query)
+    return with_query(at("/trace"), query)
 
 
 def trace(id_: str, part: str = "", **query: object) -> str:
     """One answered, or waiting, question; or a part of it: `events`, `cancel`, `steps`, `span`."""
-    return with_query(f"/traces/{quote(id_)}" + (f"/{part}" if part else ""), query)
+    return with_query(at(f"/traces/{quote(id_)}") + (f"/{part}" if part else ""), query)
 
 
 def evaluation(**query: object) -> str:
     """Methods against each other."""
-    return with_query("/evaluation", query)
+    return with_query(at("/evaluation"), query)
 
 
 def evaluation_prompts(**query: object) -> str:
     """The prompts behind a figure of `/evaluation`."""
-    return with_query("/evaluation/prompts", query)
+    return with_query(at("/evaluation/prompts"), query)
 
 
 def methods(name: str = "") -> str:
     """The registry of methods, or the entry of the one that runs call `name`."""
-    return "/methods" + (f"#{quote(method_of(name).name)}" if name else "")
+    return at("/methods") + (f"#{quote(method_of(name).name)}" if name else "")
 
 
 def method_colours() -> str:
     """The stylesheet with every method's colour, with a hash of its content so that browsers may keep it for ever."""
-    return f"/methods.css?v={hashlib.sha256(stylesheet().encode()).hexdigest()[:10]}"
+    return at(f"/methods.css?v={hashlib.sha256(stylesheet().encode()).hexdigest()[:10]}")
 
 
 def about() -> str:
     """The method in plain words."""
-    return "/about"
+    return at("/about")
 
 
 def docs() -> str:
     """The API."""
-    return "/docs"
+    return at("/docs")
 
 
 def compare_index() -> str:
     """Choose what to compare."""
-    return "/compare"
+    return at("/compare")
 
 
 def compare(prompt_slug: str, runs: Sequence[str], depth: int | None = None) -> str:
     """Two to four runs on one prompt."""
-    return with_query(f"/compare/{quote(prompt_slug)}", {"runs": ",".join(runs), "depth": depth})
+    return with_query(at(f"/compare/{quote(prompt_slug)}"), {"runs": ",".join(runs), "depth": depth})
 
 
 def differences(runs: Sequence[str]) -> str:
     """Prompts on which two runs differ most."""
-    return with_query("/compare", {"runs": ",".join(runs)})
+    return with_query(at("/compare"), {"runs": ",".join(runs)})
 
 
 def upload() -> str:
     """Load a results file."""
-    return "/upload"
+    return at("/upload")
 
 
 def api_uploads() -> str:
     """Where scripts send results files."""
-    return "/api/uploads"
+    return at("/api/uploads")
 
 
 def import_(id_: str) -> str:
     """How far one results file is on its way in."""
-    return f"/upload/{quote(id_)}"
+    return at(f"/upload/{quote(id_)}")
 
 
 def card(run_slug: str, prompt_slug: str) -> str:
@@ -151,13 +162,13 @@ def cite(run_slug: str, prompt_slug: str, suffix: str = "") -> str:
 def twin(url: str, suffix: str = "json") -> str:
     """The same page in another form: its path with `.json` (or another suffix), its query kept."""
     parts = urlsplit(url)
-    path = parts.path.rstrip("/") or "/index"
-    return f"{path}.{suffix}" + (f"?{parts.query}" if parts.query else "")
+    path = parts.path.removeprefix(ROOT.get()).rstrip("/") or "/index"
+    return at(f"{path}.{suffix}") + (f"?{parts.query}" if parts.query else "")
 
 
 def static(name: str) -> str:
     """A file of static/, with a hash of its content so that browsers may keep it for ever."""
-    return f"/static/{quote(name)}?v={_content_hash(name)}"
+    return at(f"/static/{quote(name)}?v={_content_hash(name)}")
 
 
 def with_query(path: str, query: Mapping[str, object]) -> str:

@@ -1,0 +1,67 @@
+"""A real nginx in front of a site, with the configuration that a test gives it."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+WHOLE = """
+{user}worker_processes 1; pid {home}/pid; error_log {home}/error.log; daemon off;
+events {{ worker_connections 64; }}
+http {{
+  access_log off;
+  client_body_temp_path {home}/a; proxy_temp_path {home}/b; fastcgi_temp_path {home}/c; uwsgi_temp_path {home}/d;
+  scgi_temp_path {home}/e;
+  server {{ listen 127.0.0.1:{port}; {location} }}
+}}
+"""
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def nginx(home: Path, port: int, location: str, site: str) -> Iterator[None]:
+    """nginx with one location; `http://127.0.0.1:8000` in it stands for the site, and other paths are another app's.
+
+    Raises:
+        RuntimeError: nginx is not installed, or does not start.
+    """
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if program is None:
+        raise RuntimeError("These tests need nginx: `make system`, or apt-get install nginx-light.")
+    home.mkdir(parents=True)
+    if "location / " not in location:
+        location += ' location / { return 404 "another app\\n"; }'
+    location = re.sub(r"http://127\.0\.0\.1:8000", site, location)
+    user = "user root; " if os.getuid() == 0 else ""
+    (home / "conf").write_text(WHOLE.format(user=user, home=home, port=port, location=location))
+    server = subprocess.Popen([program, "-c", home / "conf", "-p", home, "-e", home / "error.log"])
+    try:
+        _wait(server, port, home)
+        yield
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+
+
+def _wait(server: subprocess.Popen[bytes], port: int, home: Path) -> None:
+    end = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except OSError:
+            if server.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"nginx did not start: {(home / 'error.log').read_text()}") from None
+            time.sleep(0.02)
