@@ -1,11 +1,10 @@
-"""Where the files beside the code are: templates, static and alembic stand at the top of the checkout,
-or inside the package when Startrail was installed from a wheel."""
+"""Where the files that are not code are: in `app/_site`, always. In a checkout its three entries are links to the
+directories at the top, where people look for them; a wheel holds the directories themselves there."""
 
 from pathlib import Path
 
-_PACKAGE = Path(__file__).parent
-_SITE = _PACKAGE / "_site"
-ROOT = _SITE if _SITE.is_dir() else _PACKAGE.parent
-TEMPLATES = ROOT / "templates"
-STATIC = ROOT / "static"
-ALEMBIC = ROOT / "alembic"
+_SITE = Path(__file__).parent / "_site"
+TEMPLATES = _SITE / "templates"
+STATIC = _SITE / "static"
+ALEMBIC = _SITE / "alembic"
+CHECKOUT = Path(__file__).parents[1]  # where `.git` is, if Startrail was not installed from a wheel

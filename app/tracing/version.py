@@ -4,7 +4,7 @@ import subprocess
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
-from app.paths import ROOT
+from app.paths import CHECKOUT
 
 
 @lru_cache
@@ -19,9 +19,9 @@ def release() -> str:
 @lru_cache
 def code_version() -> str:
     """`0.1.0`, or `0.1.0+1a2b3c4d5e6f` in a checkout."""
-    if not (ROOT / ".git").exists():
+    if not (CHECKOUT / ".git").exists():
         return release()
-    asked = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
+    asked = ["git", "-C", str(CHECKOUT), "rev-parse", "--short=12", "HEAD"]
     try:
         commit = subprocess.run(asked, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
