@@ -42,9 +42,9 @@ def page_route(router: APIRouter, path: str) -> Callable[[Endpoint], Endpoint]:
 
 
 def wants_json(request: Request) -> bool:
-    """Whether the JSON twin was asked for."""
+    """Whether a script asked: for the JSON twin, or for records."""
     path = own_path(request)
-    return path.endswith(".json") or path.startswith("/api/")
+    return path.endswith((".json", ".jsonl")) or path.startswith("/api/")
 
 
 def wants_fragment(request: Request) -> bool:

@@ -1,0 +1,208 @@
+"""From a model and a corpus to an index: what `startrail index` does, for notebooks too.
+
+Knows names (of models and corpora in a home) where `app.trackstar.build` knows directories and passages.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import UserError
+from app.models.load import check_files, count_parameters
+from app.models.text import Query
+from app.retrieval.search import check_kind, prepare
+from app.settings import Settings
+from app.store.corpora import get_corpus, stream_passages
+from app.store.engine import Store
+from app.store.models import register_model
+from app.store.prompts import get_prompt_set, list_prompts
+from app.tracing.catalog import plain
+from app.trackstar.build import build_index
+from app.trackstar.config import Method
+from app.trackstar.manifest import Manifest
+from app.words.methods import TRACKSTAR
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class ModelPlace:
+    """A model's directory, and its place in HOME/models: one from elsewhere is linked there, so that tracing finds it."""
+
+    directory: Path
+    place: Path
+
+
+@dataclass(frozen=True)
+class StoredCorpus:
+    """The passages of a corpus in the store, as often as they are asked for."""
+
+    store: Store
+    name: str
+    id: int
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        with self.store.session() as session:
+            for _, external_id, text in stream_passages(session, self.id):
+                yield external_id, text
+
+
+@dataclass(frozen=True)
+class Build:
+    """How an index is built; the names are those of `startrail index`'s options.
+
+    Args:
+        method: what an encoding is made of; the preset without a task's prompts.
+        task_prompts: prompt set whose queries give R_eval, for a method with a mixed Hessian.
+        sample: passages drawn to fit R; None for four times a block's numbers.
+        search: how rows are searched: exact, int8, int4, pq.
+        weights: pattern -> attention, mlp or skip, where the structure does not tell.
+        estimated: estimate V from the sample, though the model has an optimizer's state.
+    """
+
+    method: Method
+    task_prompts: str = ""
+    sample: int | None = None
+    seed: int = 0
+    search: str = "exact"
+    weights: Mapping[str, str] | None = None
+    estimated: bool = False
+    device: str = ""
+    dtype: str = "float32"
+    batch_tokens: int = 2048
+    shard_rows: int = 4096
+    overwrite: bool = False
+
+    def check(self) -> None:
+        """Refuse what does not fit together, before anything is read.
+
+        Raises:
+            UserError: a task's prompts without R_eval, or rows that cannot be searched so.
+        """
+        if self.method.hessian != "mixed" and (self.task_prompts or self.method.mixing is not None):
+            raise UserError(
+                "This method has no R_eval, so prompts of a task and λ would change nothing.",
+                field="method",
+                remedy=f"Choose the method {TRACKSTAR}, or leave them out.",
+            )
+        check_kind(self.search, self.method.dimension)
+
+
+def build(
+    settings: Settings,
+    store: Store,
+    model: ModelPlace,
+    corpus: StoredCorpus,
+    out: Path,
+    how: Build,
+    progress: Progress | None = None,
+) -> Manifest:
+    """Encode a corpus with a model into the index directory `out`, and put the model where tracing finds it.
+
+    A build that was stopped goes on where it was when the same is asked again.
+
+    Raises:
+        UserError: as `Build.check` and `app.trackstar.build.build_index`.
+    """
+    how.check()
+    manifest = build_index(
+        model.directory,
+        corpus,
+        out,
+        method=how.method,
+        corpus_name=corpus.name,
+        model_name=model.place.name,
+        batch_tokens=how.batch_tokens,
+        shard_rows=how.shard_rows,
+        sample=how.sample,
+        seed=how.seed,
+        queries=task_queries(store, how.task_prompts),
+        device=how.device or settings.device,
+        dtype=how.dtype,
+        override=dict(how.weights or {}),
+        estimate=how.estimated,
+        overwrite=how.overwrite,
+        prepare_search=lambda directory: prepare(directory, how.search),
+        progress=progress,
+    )
+    _keep(store, model, manifest.model.sha256)
+    return manifest
+
+
+def index_place(settings: Settings, name: str) -> Path:
+    """Where the index of this name stands.
+
+    Raises:
+        UserError: the name would lead elsewhere, where nothing that asks for it looks.
+    """
+    if not plain(name):
+        raise UserError(
+            f"{name!r} cannot be an index's name.", field="name", remedy="Give a name without slashes."
+        )
+    return settings.indexes / name
+
+
+def usual_name(model: ModelPlace, corpus: StoredCorpus) -> str:
+    """The name of an index that was given none: MODEL-CORPUS, or one of them where they are equal."""
+    own = model.place.name
+    return own if own == corpus.name else f"{own}-{corpus.name}"
+
+
+def find_model(settings: Settings, model: str) -> ModelPlace:
+    """The model of this name in HOME/models, or the checkpoint directory `model`.
+
+    Raises:
+        UserError: there is none, it lacks files, or another model has its name already.
+    """
+    known = settings.models / model
+    if Path(model).name == model and known.is_dir():
+        check_files(known)
+        return ModelPlace(known, known)
+    given = Path(model).resolve()
+    if not (given / "config.json").is_file():
+        names = ", ".join(sorted(path.name for path in settings.models.glob("*/"))) or "none"
+        raise UserError(
+            f"There is no model {model!r}, neither in {settings.models} nor as a checkpoint directory.",
+            field="model",
+            remedy=f"Give one of {names}, or a directory with config.json, weights and tokenizer.",
+        )
+    place = settings.models / given.name
+    if place.exists() and place.resolve() != given:
+        raise UserError(
+            f"Another model is called {given.name}.",
+            field="model",
+            remedy=f"Rename {given}, or link it in {settings.models}.",
+        )
+    check_files(given)
+    return ModelPlace(given, place)
+
+
+def stored_corpus(store: Store, name: str) -> StoredCorpus:
+    """The corpus of this name.
+
+    Raises:
+        NotFound: there is none; names near it are suggested.
+    """
+    with store.session() as session:
+        return StoredCorpus(store, name, get_corpus(session, name).id)
+
+
+def task_queries(store: Store, prompt_set: str) -> list[Query]:
+    """The prompts of a set that have a target, as queries; none where no set is named."""
+    if not prompt_set:
+        return []
+    with store.session() as session:
+        prompts = list_prompts(session, get_prompt_set(session, prompt_set).id)
+        return [Query(prompt.text, prompt.target) for prompt in prompts if prompt.target.strip()]
+
+
+def _keep(store: Store, model: ModelPlace, sha256: str) -> None:
+    place = model.place
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)  # a link whose model is gone
+        place.symlink_to(model.directory)
+    with store.session() as session:
+        register_model(
+            session, place.name, path=str(place), sha256=sha256, parameters=count_parameters(place)
+        )
