@@ -10,12 +10,12 @@ import typer
 from app.errors import UserError
 from app.files import write_bytes
 from app.settings import Settings, get_settings
+from app.words.slices import EVALUATED, FREQUENCY
+from app.words.tasks import FACT, TASKS
 
 if TYPE_CHECKING:
     from app.store.engine import Store
     from app.store.tables import Run
-
-SLICES = ("bucket", "relation", "right", "confidence")
 
 
 def register(app: typer.Typer) -> None:
@@ -36,9 +36,7 @@ def evaluate(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Draws the prompts of --limit.")] = 0,
-    task: Annotated[
-        str, typer.Option(help="Measure it for prompts of this task; empty: all tasks.")
-    ] = "fact",
+    task: Annotated[str, typer.Option(help="Measure it for prompts of this task; empty: all tasks.")] = FACT,
     learning_rate: Annotated[
         float | None,
         typer.Option(min=0, help="Of the tail-patch step; default the one that training ended with."),
@@ -55,8 +53,8 @@ def evaluate(
     ] = "",
     by: Annotated[
         str,
-        typer.Option(help="Print MRR and tail-patch by this slice: bucket, relation, right or confidence."),
-    ] = "bucket",
+        typer.Option(help=f"Print MRR and tail-patch by this slice: {', '.join(EVALUATED)}."),
+    ] = FREQUENCY.by,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write every figure as JSON.")
     ] = None,
@@ -76,8 +74,8 @@ def evaluate(
     from app.evaluation.curves import ordered
     from app.evaluation.report import evaluate_runs, peers
     from app.store.engine import open_store
+    from app.store.prompts import buckets_are_counts
     from app.store.runs import get_run
-    from app.web.browsing.listing_words import counts_of
 
     settings = get_settings()
     _check(by, task, json_file, markdown)
@@ -112,7 +110,7 @@ def evaluate(
                 "model": run.model.name,
                 "corpus": run.corpus.name,
                 "prompt_set": run.prompt_set.name,
-                "buckets": "counts" if counts_of(run.prompt_set) else "file",
+                "buckets": "counts" if buckets_are_counts(run.prompt_set) else "file",
                 **run.metrics,
                 "tasks": made[run.slug],
             }
@@ -129,14 +127,14 @@ def evaluate(
 
 def _check(by: str, task: str, *files: Path | None) -> None:
     """Refuse before the work rather than after it."""
-    from app.store.prompts import TASKS
-
     if task and task not in TASKS:
         raise UserError(
             f"There is no task “{task}”.", field="task", remedy=f"Use one of {', '.join(TASKS)}, or none."
         )
-    if by not in SLICES:
-        raise UserError(f"There is no slice “{by}”.", field="by", remedy=f"Use one of {', '.join(SLICES)}.")
+    if by not in EVALUATED:
+        raise UserError(
+            f"There is no slice “{by}”.", field="by", remedy=f"Use one of {', '.join(EVALUATED)}."
+        )
     for file in files:
         if file is not None and not file.absolute().parent.is_dir():
             raise UserError("The folder does not exist.", file=file, remedy="Make it first.")

@@ -5,23 +5,19 @@ from functools import partial
 from typing import Any
 
 from app.evaluation import tables
-from app.evaluation.judged import SLICES
-from app.evaluation.measures import LABELS
 from app.evaluation.tables import Table
+from app.words.measures import BY_DEPTH, LABELS, MAIN, WIDE, by_ais, in_points, measure_name
+from app.words.passages import type_name
+from app.words.slices import EVALUATED, value_name
+from app.words.tasks import task_name
 
 Report = Mapping[str, Mapping[str, Any]]
-BY_SLICE = ("mrr", "tail_patch_10")
-BY_DEPTH = ("recall_at", "precision_at", "tail_patch")
 NAME = 12  # characters that a run's name has at the least
-WAYS = {
-    "relation": "relation",
-    "bucket": "frequency in the corpus",
-    "right": "the model's answer",
-    "confidence": "the model's confidence",
-}
 
 
-def report_tables(report: Report, against: str = "", slices: Sequence[str] = SLICES) -> Iterator[Table]:
+def report_tables(
+    report: Report, against: str = "", slices: Sequence[str] = tuple(EVALUATED)
+) -> Iterator[Table]:
     """For each prompt set and task: measures, differences from `against`, by depth, by slice, types.
 
     Tables that would say nothing are left out.
@@ -33,12 +29,8 @@ def report_tables(report: Report, against: str = "", slices: Sequence[str] = SLI
 
 
 def _tables(report: Report, against: str, slices: Sequence[str]) -> Iterator[Table]:
-    from app.web.browsing.listing_words import label
-    from app.web.evidence.cards import KINDS
-    from app.words.saying import task_name
-
     def named(counts: bool, by: str, value: str) -> str:
-        said = label("frequency" if by == "bucket" else by, value, counts=counts)
+        said = value_name(EVALUATED[by], value, counts=counts)
         return said.encode("utf-8", "backslashreplace").decode()  # of a lone surrogate, its escape
 
     for prompt_set, task in dict.fromkeys(
@@ -63,9 +55,8 @@ def _tables(report: Report, against: str, slices: Sequence[str]) -> Iterator[Tab
         about = f"{task_name(task)} of {prompt_set}"
         shown = tables.shown(list(figures.values()))
         count = max(each["prompts"] for each in figures.values())
-        patched = any(name.startswith("tail_patch") for name in shown)
-        by_ais = any(name.startswith("ais_") for name in shown)
-        ais = tables.ais_said(own.values()) if by_ais else ""
+        patched = any(map(in_points, shown))
+        ais = tables.ais_said(own.values()) if any(map(by_ais, shown)) else ""
         whole = " ".join(filter(None, (note, step if patched else "", ais)))
         yield tables.of_measures(f"{about}: {count:,} prompts", figures, shown, whole)
         if against:
@@ -80,19 +71,19 @@ def _tables(report: Report, against: str, slices: Sequence[str]) -> Iterator[Tab
                 against,
             )
         for measure in BY_DEPTH:
-            said = {"recall_at": "recall", "precision_at": "precision"}.get(measure, "tail-patch")
+            said = measure_name(measure).removesuffix("@k")
             yield tables.of_depths(
                 f"{about}: {said} of the first k", figures, measure, _note(measure, note, step)
             )
         for by in slices:
-            for measure in BY_SLICE:
+            for measure in MAIN:
                 yield tables.of_slice(
-                    f"{about}: {LABELS[measure]} by {WAYS[by]}", figures, by, measure,
+                    f"{about}: {LABELS[measure]} by {EVALUATED[by].way}", figures, by, measure,
                     named=partial(named, counts), note=_note(measure, note, step),
                 )  # fmt: skip
         for last in (1, 10):
             title = f"{about}: types of {'the first passage' if last == 1 else f'the first {last} passages'}, shares"
-            yield tables.of_types(title, figures, last, named=KINDS.__getitem__, note=rules)
+            yield tables.of_types(title, figures, last, named=type_name, note=rules)
 
 
 def show(table: Table) -> None:
@@ -103,7 +94,7 @@ def show(table: Table) -> None:
     from app.cli.progress import console
 
     room = table.part or console.width >= tables.ROOM
-    wide = [] if room else [LABELS[name] for name in tables.WIDE]
+    wide = [] if room else [LABELS[name] for name in WIDE]
     places = [at for at, head in enumerate(table.heads) if head not in wide]
     drawn = Drawn(title=Text(table.title), title_justify="left")
     rows = [(name, *(_cell(cells[at], table.part) for at in places)) for name, *cells in table.body]
@@ -128,7 +119,7 @@ def _cell(said: str, part: bool) -> str:
 
 
 def _note(measure: str, note: str, step: str) -> str:
-    return f"{note} {step}".strip() if measure.startswith("tail_patch") else note
+    return f"{note} {step}".strip() if in_points(measure) else note
 
 
 def _names(runs: Report) -> dict[str, str]:

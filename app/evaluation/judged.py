@@ -108,7 +108,7 @@ def judged_prompts(session: Session, run: Run, task: str = "") -> list[Judged]:
 
 
 def parted(prompts: Sequence[Judged], by: str) -> dict[str, list[Judged]]:
-    """The prompts parted by `relation`, frequency `bucket`, model answer (`right`) or `confidence`."""
+    """The prompts parted by a slice (`app.words.slices.EVALUATED`)."""
     parts: dict[str, list[Judged]] = {}
     for prompt in prompts:
         value = slice_of(prompt, by)
@@ -126,9 +126,6 @@ def slice_of(prompt: Judged, by: str) -> str | None:
     if by == "bucket":
         return None if prompt.bucket is None else str(prompt.bucket)
     return prompt.relation or None
-
-
-SLICES = ("relation", "bucket", "right", "confidence")
 
 
 def only(prompts: Iterable[Judged], wanted: Mapping[str, str]) -> list[Judged]:

@@ -1,4 +1,4 @@
-"""Every measure of one prompt under its name: the one place that says what a figure is made of.
+"""Every measure of one prompt under its name (`app.words.measures`): the one place that says what a figure is made of.
 
 A figure is the mean of a measure over those prompts for which it is known. Types are counted, by rank.
 """
@@ -17,9 +17,9 @@ from app.evaluation.metrics import (
     recall_at,
     reciprocal_rank,
 )
-from app.evaluation.types import KINDS
+from app.words.measures import DEPTHS, LABELS
+from app.words.passages import TYPES
 
-DEPTHS = (1, 3, 5, 10)
 Measure = Callable[[Judged], float | None]
 
 
@@ -31,19 +31,11 @@ def _precision(k: int, ranking: Sequence[bool], relevant: int) -> float:
     return precision_at(ranking, k)
 
 
-_RANKED: dict[str, tuple[str, Callable[[Sequence[bool], int], float]]] = {
-    "mrr": ("MRR", lambda ranking, relevant: reciprocal_rank(ranking)),
-    **{f"recall_at_{k}": (f"recall@{k}", partial(_recall, k)) for k in DEPTHS},
-    **{f"precision_at_{k}": (f"precision@{k}", partial(_precision, k)) for k in DEPTHS},
-    "average_precision": ("average precision", average_precision),
-}
-ATTRIBUTION = tuple(_RANKED)
-BY_AIS = tuple(f"ais_{name}" for name in _RANKED)
-INFLUENCE = tuple(f"tail_patch_{k}" for k in DEPTHS)
-LABELS = {
-    **{name: label for name, (label, _) in _RANKED.items()},
-    **{f"ais_{name}": f"{label}, by AIS" for name, (label, _) in _RANKED.items()},
-    **{f"tail_patch_{k}": f"tail-patch@{k}" for k in DEPTHS},
+_RANKED: dict[str, Callable[[Sequence[bool], int], float]] = {
+    "mrr": lambda ranking, relevant: reciprocal_rank(ranking),
+    **{f"recall_at_{k}": partial(_recall, k) for k in DEPTHS},
+    **{f"precision_at_{k}": partial(_precision, k) for k in DEPTHS},
+    "average_precision": average_precision,
 }
 
 
@@ -54,9 +46,9 @@ def measures(threshold: float = THRESHOLD) -> dict[str, Measure]:
         threshold: AIS scores from here on state the fact.
     """
     made: dict[str, Measure] = {}
-    for name, (_, metric) in _RANKED.items():
+    for name, metric in _RANKED.items():
         made[name] = partial(_by_truth, metric)
-    for name, (_, metric) in _RANKED.items():
+    for name, metric in _RANKED.items():
         made[f"ais_{name}"] = partial(_by_ais, metric, threshold)
     for k in DEPTHS:
         made[f"tail_patch_{k}"] = partial(mean_patch, k)
@@ -96,10 +88,10 @@ def figures(prompts: Sequence[Judged], threshold: float = THRESHOLD) -> dict[str
 
 def types_by_rank(prompts: Iterable[Judged], depth: int = 10) -> list[dict[str, int]]:
     """How many passages of each type stand at each rank, from rank 1."""
-    counts = [dict.fromkeys(KINDS, 0) for _ in range(depth)]
+    counts = [dict.fromkeys(TYPES, 0) for _ in range(depth)]
     for prompt in prompts:
         for rank, kind in enumerate(prompt.kinds[:depth]):
-            if kind in KINDS:
+            if kind in TYPES:
                 counts[rank][kind] += 1
     while counts and not any(counts[-1].values()):
         counts.pop()

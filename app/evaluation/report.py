@@ -18,15 +18,16 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.evaluation.judged import SLICES, Judged, judged_prompts, parted
+from app.evaluation.judged import Judged, judged_prompts, parted
 from app.evaluation.measures import figures, measures, types_by_rank
 from app.evaluation.metrics import THRESHOLD, Estimate, paired_difference
 from app.store.evaluations import evaluated_tasks, save_figures
 from app.store.runs import list_runs
 from app.store.tables import Run, now
+from app.words.measures import COMPARED
+from app.words.slices import EVALUATED
 
 KEPT = ("tail_patch_settings", "types_by", "ais_model")
-COMPARED = ("mrr", "recall_at_10", "average_precision", "tail_patch_1", "tail_patch_10")
 Values = dict[str, dict[str, float]]  # measure -> prompt's own id -> value
 
 
@@ -84,7 +85,7 @@ def task_figures(prompts: Sequence[Judged], threshold: float = THRESHOLD) -> dic
         "overall": _plain(figures(prompts, threshold)),
         "slices": {
             by: {name: _plain(figures(own, threshold)) for name, own in parted(prompts, by).items()}
-            for by in SLICES
+            for by in EVALUATED
         },
         "types": types_by_rank(prompts),
     }

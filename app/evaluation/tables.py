@@ -4,22 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.evaluation.measures import DEPTHS, LABELS
 from app.evaluation.metrics import THRESHOLD
-from app.evaluation.types import KINDS
+from app.words.measures import DEPTHS, LABELS, SHOWN, SHOWN_BY_AIS, in_points
+from app.words.passages import TYPES
 
-SHOWN = (
-    "mrr",
-    "recall_at_1",
-    "recall_at_10",
-    "precision_at_10",
-    "average_precision",
-    "tail_patch_1",
-    "tail_patch_10",
-)
-WIDE = ("recall_at_1", "precision_at_10", "average_precision")  # left out where there is little room
 ROOM = 120  # characters that all columns need
-SHOWN_BY_AIS = ("ais_mrr", "ais_recall_at_10")
 Figures = Mapping[str, Any]
 
 
@@ -65,7 +54,7 @@ def settings_said(settings: Mapping[str, Mapping[str, Any] | None], figures: Ite
         found["count"]
         for each in figures
         for measure, found in each["overall"].items()
-        if measure.startswith("tail_patch") and found["count"] < each["prompts"]
+        if in_points(measure) and found["count"] < each["prompts"]
     }
     over = f" Over {min(counts):,} of the prompts." if counts else ""
     return (
@@ -179,11 +168,11 @@ def of_types(
     body = []
     for name, each in figures.items():
         ranks = each["types"][:last]
-        counts = [sum(rank.get(kind, 0) for rank in ranks) for kind in KINDS]
+        counts = [sum(rank.get(kind, 0) for rank in ranks) for kind in TYPES]
         if total := sum(counts):
             body.append([name, *(f"{count / total:.3f}" for count in counts)])
-    return Table(title, [named(kind) for kind in KINDS], body, note, part=True)
+    return Table(title, [named(kind) for kind in TYPES], body, note, part=True)
 
 
 def _heading(name: str) -> str:
-    return LABELS[name] + (" (pp)" if name.startswith("tail_patch") else "")
+    return LABELS[name] + (" (pp)" if in_points(name) else "")

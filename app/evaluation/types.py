@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
-KINDS = ("states", "both", "relation", "target", "subject", "name", "none")
 SHORT = 3  # letters: a word no longer than this is no part of a name by itself
 _WORD = re.compile(r"\w+")
 # Thai, Lao, Myanmar, Khmer, kana, Chinese characters, and Korean, whose particles join the word before.

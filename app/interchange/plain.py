@@ -11,7 +11,8 @@ from app.interchange.fields import Fields, Ids, Named, rest
 from app.interchange.names import PASSAGE_IDS, PROMPT_IDS, PROMPTS, TARGETS, TEXTS
 from app.interchange.records import Line, Progress, Reading, read_records
 from app.store.corpora import PassageRecord
-from app.store.prompts import TASKS, PromptRecord
+from app.store.prompts import PromptRecord
+from app.words.tasks import TASKS
 
 STATED_BY = "entailing_passage_ids"
 _PROMPT_FIELDS = (

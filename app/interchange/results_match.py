@@ -14,17 +14,11 @@ from sqlalchemy.orm import Session
 from app.interchange.results_fields import OUTPUT, PROMPT, Parsed
 from app.interchange.results_passages import digest
 from app.store.names import slugify
-from app.store.prompts import TASKS
 from app.store.search import NEW_TEXTS
 from app.store.tables import Output, Prompt, PromptSet
 from app.store.writing import insert_rows, new_ids
+from app.words.tasks import FACT, OPEN_ENDED, TASKS, task_in
 
-TASK_WORDS = (
-    ("commonsense", ("copa", "piqa", "commonsense", "cause")),
-    ("arithmetic", ("arithmetic", "math", "addition", "subtraction", "wordproblem")),
-    ("open_ended", ("stor", "openended")),
-    ("fact", ("trex", "fact", "lama")),
-)
 _COLUMNS = [field.column for field in PROMPT]
 _ANSWER = [field.column for field in OUTPUT]
 Row = dict[str, Any]
@@ -121,11 +115,9 @@ def guess_task(record: Row, file: str) -> str:
     """The task of a record that does not name one of ours: by its words, by the file's name, by its fields."""
     own = " ".join(str(record.get(name, "")) for name in ("task", "query_set", "example_id", "trex_id"))
     for said in (own, file.rsplit("/", 1)[-1]):
-        plain = said.lower().replace("_", "").replace("-", "")
-        for task, words in TASK_WORDS:
-            if any(word in plain for word in words):
-                return task
-    return "fact" if "relation" in record or "fact_id" in record else "open_ended"
+        if task := task_in(said):
+            return task
+    return FACT if "relation" in record or "fact_id" in record else OPEN_ENDED
 
 
 def _learn(known: Row, row: Row) -> list[Row]:

@@ -1,8 +1,7 @@
 """What a run is made of: an index with its model and corpus, and a prompt set, read and checked once."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -25,11 +24,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class RunInputs:
-    """Everything that is the same for every method: each is asked about `prompts`, over `corpus`, of `model`.
-
-    Args:
-        left_out: prompts of the set that this model cannot be asked, by id, and why.
-    """
+    """Everything that is the same for every method: each is asked about `prompts`, over `corpus`, of `model`."""
 
     index: TrackstarIndex
     loaded: LoadedModel
@@ -37,12 +32,6 @@ class RunInputs:
     corpus: Corpus
     prompt_set: PromptSet
     prompts: list[Prompt]
-    left_out: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """What a run's configuration says of the prompts that were left out; empty where none was."""
-        return {"left_out": self.left_out} if self.left_out else {}
 
     @property
     def queries(self) -> list[Query]:
@@ -51,7 +40,7 @@ class RunInputs:
 
 
 def open_inputs(session: Session, settings: Settings, index_name: str, prompt_set: str) -> RunInputs:
-    """Open an index with its model, and the prompts to ask; those that cannot be asked are left out, with their reason.
+    """Open an index with its model, and the prompts to ask.
 
     Raises:
         UserError: one is missing or damaged (every checksum is compared), or the index was built for another model or corpus.
@@ -71,8 +60,7 @@ def open_inputs(session: Session, settings: Settings, index_name: str, prompt_se
     check_corpus(corpus, index)
     asked = get_prompt_set(session, prompt_set)
     model = _model(session, settings, loaded, source.name)
-    prompts, left_out = _askable(loaded, list_prompts(session, asked.id), asked.name)
-    return RunInputs(index, loaded, model, corpus, asked, prompts, left_out)
+    return RunInputs(index, loaded, model, corpus, asked, list_prompts(session, asked.id))
 
 
 def ensure_answers(session: Session, inputs: RunInputs, progress: Progress | None = None) -> None:
@@ -81,33 +69,30 @@ def ensure_answers(session: Session, inputs: RunInputs, progress: Progress | Non
         Output.model_id == inputs.model.id, Output.prompt_id.in_([prompt.id for prompt in inputs.prompts[:1]])
     )
     if not session.scalar(known):
+        check_prompts(inputs, completing=True)
         answer_prompts(session, inputs.model, inputs.loaded, inputs.prompts, progress=progress)
 
 
-def _askable(
-    loaded: LoadedModel, prompts: Sequence[Prompt], prompt_set: str
-) -> tuple[list[Prompt], dict[str, str]]:
-    """The prompts that the model can be asked, and of the others why not, by their ids.
+def check_prompts(inputs: RunInputs, *, completing: bool = False) -> None:
+    """Whether every prompt can be asked, before hours are spent on those that can.
+
+    Args:
+        completing: the model is to go on from them too.
 
     Raises:
-        UserError: none can.
+        UserError: one cannot; it is named.
     """
-    kept, left_out = [], {}
-    for prompt in prompts:
+    for prompt, query in zip(inputs.prompts, inputs.queries, strict=True):
         try:
-            loaded.texts.query(Query.of_target(prompt.text, prompt.target))
-            start_of(loaded, prompt.text)
-            kept.append(prompt)
+            inputs.loaded.texts.query(query)
+            if completing:
+                start_of(inputs.loaded, prompt.text)
         except UserError as error:
-            left_out[prompt.external_id] = error.message
-    if left_out and not kept:
-        first, why = next(iter(left_out.items()))
-        raise UserError(
-            f"None of the {len(left_out):,} prompts of “{prompt_set}” can be asked. “{first}”: {why}",
-            field="prompts",
-            remedy="Give prompts with a target, no longer than the model reads.",
-        )
-    return kept, left_out
+            raise UserError(
+                f"The prompt “{prompt.external_id}” of “{inputs.prompt_set.name}” cannot be asked: {error.message}",
+                field=error.field,
+                remedy=error.remedy,
+            ) from None
 
 
 def _model(session: Session, settings: Settings, loaded: LoadedModel, name: str) -> Model:

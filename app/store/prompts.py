@@ -13,8 +13,7 @@ from app.store.corpora import CHUNK
 from app.store.names import suggest, unique_slug
 from app.store.search import NEW_TEXTS
 from app.store.tables import Corpus, Passage, Prompt, PromptSet, Statement
-
-TASKS = ("fact", "commonsense", "arithmetic", "open_ended")
+from app.words.tasks import FACT
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class PromptRecord:
     external_id: str
     text: str
     target: str
-    task: str = "fact"
+    task: str = FACT
     ground_truth: str | None = None
     aliases: Sequence[str] = ()
     subject: str | None = None
@@ -120,6 +119,11 @@ def add_prompts(
 def bucket_of(frequency: int | None) -> int | None:
     """0 for never, 1 for once, 2 for 2-3, 3 for 4-7 and so on; None where the frequency is not known."""
     return None if frequency is None else frequency.bit_length()
+
+
+def buckets_are_counts(prompt_set: PromptSet) -> bool:
+    """Whether the set's frequency buckets are ours (`bucket_of`): those of a results file are drawn elsewhere."""
+    return prompt_set.corpus_id is not None
 
 
 def _row(record: PromptRecord, prompt_set_id: int, position: int, slug: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.store.memory import remembered_each
 from app.store.tables import Output, Prompt, Result, Run
+from app.words.slices import SLICES
 
 CONFIDENT = 0.5  # the paper's viewer calls an answer confident from here
 ENTAILED = (
@@ -23,7 +24,7 @@ ENTAILED = (
 # Somebody knows which passages state it: a fact, or a prompt that some passage is known to state.
 _LOOKED_FOR = or_(Prompt.task == "fact", Prompt.frequency > 0)
 
-FACETS: dict[str, ColumnElement[Any]] = {
+FACETS: dict[str, ColumnElement[Any]] = {  # of `app.words.slices`
     "task": Prompt.task.expression,
     "relation": Prompt.relation.expression,
     "frequency": cast(Prompt.frequency_bucket, String),
@@ -35,7 +36,7 @@ FACETS: dict[str, ColumnElement[Any]] = {
     ),
     "ais": case((Result.best_ais > ENTAILED, "high"), (Result.best_ais <= ENTAILED, "low")),
 }
-NAMES = tuple(FACETS)
+NAMES = tuple(SLICES)
 MOST_VALUES = 24  # of a facet
 KEPT = 200  # choices per run whose counts are kept
 SUMS: dict[str, ColumnElement[Any]] = {
@@ -164,7 +165,7 @@ def tallies(
 
 def _counted(session: Session, runs: Sequence[Run], narrowed: ColumnElement[bool] | None) -> dict[int, Tally]:
     cells: dict[int, list[Cell]] = {run.id: [] for run in runs}
-    facets = [column.label(f"facet_{name}") for name, column in FACETS.items()]
+    facets = [FACETS[name].label(f"facet_{name}") for name in NAMES]
     query: Select[Any] = (
         joined()
         .add_columns(Result.run_id, *facets, *(column.label(f"sum_{name}") for name, column in SUMS.items()))

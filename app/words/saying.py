@@ -5,20 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from app.words.methods import method_label, method_of
+from app.words.tasks import task_name
 from app.words.wikidata import PROPERTIES
 
-TASKS = {
-    "fact": "Facts",
-    "commonsense": "Commonsense",
-    "arithmetic": "Arithmetic",
-    "open_ended": "Open-ended",
-}
 TIMES = {1: "once", 2: "twice"}
-
-
-def task_name(task: str) -> str:
-    """`open_ended` -> `Open-ended`; unknown tasks are shown as they are."""
-    return TASKS.get(task, task.replace("_", " ").capitalize())
 
 
 def relation_name(relation: str | None) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.models.text import Example
 from app.retrieval.chance import SAMPLE, chance_of
-from app.runs.inputs import RunInputs
+from app.runs.inputs import RunInputs, check_prompts
 from app.runs.ranking.passing import PassingSearch, usable_rows
 from app.runs.ranking.request import Ranked, RankingRequest
 from app.store.corpora import stream_passages
@@ -24,9 +24,9 @@ from app.trackstar.config import Method
 from app.trackstar.encode import Encoder
 from app.trackstar.hessian import Autocorrelation, Whitening, fit_whitening
 from app.trackstar.moments import load_moments
+from app.words.tasks import FACT
 
 CHUNK = 2_048  # passages encoded and scored at a time
-FACT = "fact"  # the task whose queries give R_eval, as in the paper
 SHARED = ("groups", "projection_dim", "seed", "damping")  # of an index, in every variant of its method
 
 Progress = Callable[[int, int], None]
@@ -36,9 +36,10 @@ def rank(request: RankingRequest) -> Ranked:
     """The passages by one variant, with the projection of the index.
 
     Raises:
-        UserError: the model has no optimizer state for a variant that needs V.
+        UserError: a prompt cannot be asked, or the model has no optimizer state for a variant that needs V.
     """
     inputs, name = request.inputs, request.method.name
+    check_prompts(inputs)
     members = {name: variant(inputs.index.manifest.method, name)}
     texts = read_texts(request.session, inputs)
     return rank_family(inputs, texts, members, request.k, request.opponents, progress=request.progress)[name]
@@ -51,7 +52,7 @@ def variant(base: Method, name: str) -> Method:
 
 @dataclass(frozen=True)
 class Texts:
-    """Passages and queries as token ids; `facts` (queries,) says which queries are whitened with the task's Hessian."""
+    """Passages and queries as token ids; `facts` (queries,) says which queries give R_eval, as in the paper."""
 
     passages: Sequence[Example]
     queries: Sequence[Example]

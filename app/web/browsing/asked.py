@@ -1,5 +1,6 @@
 """The list's part of a URL's query: which prompts, in which order. The same for pages, twins and exports."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
@@ -8,8 +9,9 @@ from pydantic import BaseModel, field_validator
 from app.errors import UserError
 from app.store.browse import Filters
 from app.web.browsing.filters import parse
-from app.web.browsing.listing_words import SORTS, VALUES
+from app.web.browsing.listing_words import SORTS
 from app.web.site.params import HELD
+from app.words.slices import SLICES
 
 
 class Asked(BaseModel):
@@ -46,20 +48,20 @@ def _said(description: str, most: int = 200) -> Any:
 
 
 def _asked(
-    task: Annotated[str, _said("fact, commonsense, arithmetic or open_ended")] = "",
-    relation: Annotated[str, _said("what the fact says of its subject, as the corpus calls it")] = "",
+    task: Annotated[str, _said(SLICES["task"].help)] = "",
+    relation: Annotated[str, _said(SLICES["relation"].help)] = "",
     frequency: Annotated[
         str,
         Query(
-            description="bucket: 0 never stated, 1 once, 2 two or three times, 3 four to seven, …",
+            description=SLICES["frequency"].help,
             max_length=9,
             pattern=r"^(-?[0-9]+)?$",
         ),
     ] = "",
-    right: Annotated[str, _said("whether the model answers right: yes or no")] = "",
-    confidence: Annotated[str, _said("high (0.5 or more) or low")] = "",
-    stated: Annotated[str, _said("whether a retrieved passage states the answer: yes or no")] = "",
-    ais: Annotated[str, _said("best AIS score: high (0.5 or more) or low")] = "",
+    right: Annotated[str, _said(SLICES["right"].help)] = "",
+    confidence: Annotated[str, _said(SLICES["confidence"].help)] = "",
+    stated: Annotated[str, _said(SLICES["stated"].help)] = "",
+    ais: Annotated[str, _said(SLICES["ais"].help)] = "",
     q: Annotated[str, _said("words that prompt and target, or the answer, contain", 500)] = "",
     where: Annotated[str, _said("an expression over the record’s fields, see /about", 2000)] = "",
     sort: Annotated[
@@ -78,7 +80,10 @@ def _asked(
         where=where,
         sort=sort,
     )
-    for name, allowed in {**VALUES, "sort": SORTS}.items():
+    allowed_in: dict[str, Mapping[str, str]] = {
+        each.name: each.values for each in SLICES.values() if each.values
+    }
+    for name, allowed in {**allowed_in, "sort": SORTS}.items():
         if (value := getattr(asked, name)) and value not in allowed:
             known = " or ".join(filter(None, allowed))
             raise UserError(f"“{value}” is no value of {name}.", field=name, remedy=f"Use {known}.")

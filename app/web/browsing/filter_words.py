@@ -3,13 +3,7 @@
 from dataclasses import dataclass
 
 from app.store.filters import And, Compare, Contains, Field, In, Known, Node, Not, Or, Truth, Value
-
-TASK_NOUNS = {
-    "fact": "facts",
-    "commonsense": "commonsense prompts",
-    "arithmetic": "arithmetic prompts",
-    "open_ended": "open-ended prompts",
-}
+from app.words.tasks import TASKS, task_noun
 
 
 @dataclass(frozen=True)
@@ -49,8 +43,8 @@ def render(node: Node) -> str:
             return f"{field} is known"
         case In(field, values):
             return f"{field} in ({', '.join(map(_quoted, values))})"
-        case Contains(field, text, start, end):
-            return f"{field} {'starts with' if start else 'ends with' if end else 'contains'} {_quoted(text)}"
+        case Contains(field, text, start):
+            return f"{field} {'starts with' if start else 'contains'} {_quoted(text)}"
         case Compare(field, op, value):
             return f"{field} {op} {value.name if isinstance(value, Field) else _quoted(value)}"
 
@@ -71,13 +65,8 @@ def in_english(node: Node | None, noun: str = "prompts") -> str:
         return noun
     parts = list(node.items) if isinstance(node, And) else [node]
     for part in parts:
-        if (
-            isinstance(part, Compare)
-            and part.field.name == "task"
-            and part.op == "="
-            and part.value in TASK_NOUNS
-        ):
-            noun = TASK_NOUNS[str(part.value)]
+        if isinstance(part, Compare) and part.field.name == "task" and part.op == "=" and part.value in TASKS:
+            noun = task_noun(str(part.value))
             parts.remove(part)
             break
     # “the model got right” leans on its noun, so it comes before “with …” and “whose …”.
@@ -138,14 +127,18 @@ def _phrase(node: Node, negated: bool = False) -> str:
             inner = _joined([_phrase(item) for item in items], word)
             return f"for which it is not so that ({inner})" if negated else f"({inner})"
         case Truth(field):
-            return _TRUTHS.get(field.name, (f"with {field.label}", f"without {field.label}"))[negated]
+            return _TRUTHS[field.name][negated]
         case Known(field):
             return f"with {'no' if negated else 'a'} known {field.label}"
         case In(field, values):
             return f"whose {field.label} is {not_}one of {_listed([_said(v) for v in values], 'or')}"
-        case Contains(field, text, start, end):
-            verb, rest = ("begin", " with") if start else ("end", " with") if end else ("contain", "")
-            said = f"does not {verb}{rest}" if negated else f"{verb}s{rest}"
+        case Contains(field, text, start):
+            verb = "begin with" if start else "contain"
+            said = (
+                f"does not {verb}"
+                if negated
+                else verb.replace("begin", "begins").replace("contain", "contains")
+            )
             return f"whose {field.label} {said} “{text}”"
         case Compare(field, op, value) if field.kind == "text" or isinstance(value, Field):
             other = f"their {value.label}" if isinstance(value, Field) else f"“{value}”"

@@ -9,13 +9,15 @@ from sqlalchemy.orm import Session
 from app.errors import UserError
 from app.store import browse
 from app.store.browse import Filters
+from app.store.prompts import buckets_are_counts
 from app.store.tables import Prompt, Result, Run
 from app.store.tally import ENTAILED, Tally, tallies
 from app.web.browsing.asked import Asked
 from app.web.browsing.filter_words import PRESETS
-from app.web.browsing.listing_words import LABELS, SORTS, counts_of, label, part_name, sentence
+from app.web.browsing.listing_words import SORTS, part_name, sentence
 from app.web.site import urls
 from app.web.site.respond import wants_json
+from app.words.slices import FREQUENCY, SLICES, value_name
 
 
 class Choice(BaseModel):
@@ -155,9 +157,9 @@ def make_listing(
     return Listing(
         run=run.slug,
         total=total,
-        sentence=sentence(total, run.name, query, filters.where, counts=counts_of(run.prompt_set)),
+        sentence=sentence(total, run.name, query, filters.where, counts=buckets_are_counts(run.prompt_set)),
         summary=Summary(**vars(tally.summary(chosen))) if total else None,
-        facets=_facets(tally, filters, at, counts_of(run.prompt_set)),
+        facets=_facets(tally, filters, at, buckets_are_counts(run.prompt_set)),
         presets=[
             Preset(
                 name=p.name,
@@ -221,23 +223,23 @@ def none_states(prompt: Prompt, result: Result, *, judged: bool) -> bool:
 def _facets(tally: Tally, filters: Filters, at: Callable[..., str], counted: bool) -> list[Facet]:
     counts = tally.facets(filters.chosen())
     found = []
-    for name in LABELS:
+    for name, facet in SLICES.items():
         chosen = getattr(filters, name)
-        if name == "frequency":
+        if facet == FREQUENCY:
             counts[name].sort(key=lambda each: int(each.value))
         if len(counts[name]) < 2 and not chosen:
             continue  # a facet that parts nothing says nothing
         choices = [
             Choice(
                 value=each.value,
-                label=label(name, each.value, counts=counted),
+                label=value_name(facet, each.value, counts=counted),
                 count=each.count,
                 chosen=each.value == chosen,
                 url=at(**{name: "" if each.value == chosen else each.value}),
             )
             for each in counts[name]
         ]
-        found.append(Facet(name=name, label=LABELS[name], choices=choices))
+        found.append(Facet(name=name, label=facet.label, choices=choices))
     return found
 
 
@@ -245,7 +247,7 @@ def _dropped(
     session: Session, run: Run, filters: Filters, query: dict[str, str], at: Callable[..., str]
 ) -> list[Dropped]:
     names = [name for name in query if name != "sort"]
-    counted = counts_of(run.prompt_set)
+    counted = buckets_are_counts(run.prompt_set)
     return [
         Dropped(label=part_name(name, query[name], counts=counted), count=left, url=at(**{name: ""}))
         for name, left in browse.drop_one(session, run, filters, names)

@@ -15,16 +15,7 @@ from app.web.marking.verbatim import shared_spans
 from app.web.marking.window import window, within
 from app.web.site import urls
 from app.words.chance import Chance, read_chance
-
-KINDS = {
-    "states": "States the fact",
-    "both": "Subject and target, not the fact",
-    "relation": "Same relation, other entity",
-    "target": "Target only",
-    "subject": "Subject only",
-    "name": "Part of a name",
-    "none": "Neither entity nor relation",
-}
+from app.words.passages import TYPES, type_name
 
 
 class Written(BaseModel):
@@ -124,7 +115,7 @@ def measured(row: Retrieved) -> Measured:
         score=row.score,
         correct=row.correct,
         kind=row.kind,
-        kind_label=KINDS.get(row.kind, row.kind) if row.kind else KINDS["states"] if row.correct else None,
+        kind_label=type_name(row.kind) if row.kind else TYPES["states"] if row.correct else None,
         ais_score=row.ais_score,
         ais_window=row.ais_window,
         tail_patch=row.tail_patch,

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from app.store.filters import FIELDS
 from app.web.site import urls
 from app.web.site.respond import page_route, respond
+from app.words.tasks import LISTED
 
 router = APIRouter()
 
@@ -22,7 +23,7 @@ COMMON = {  # parameters that mean the same wherever they stand
     "runs": "slugs of two to four runs, separated by commas",
     "side": "proponent or opponent",
     "depth": "how many passages of each run",
-    "task": "fact, commonsense, arithmetic or open_ended",
+    "task": LISTED,
     "relation": "what the fact says of its subject",
     "since": "id of the trace to tell the difference to",
     "page": "number of the page, from 1",

@@ -19,7 +19,7 @@ from app.web.site import urls
 from app.web.site.context import Config, Db
 from app.web.site.respond import page_route, respond
 from app.words.methods import BM25, TRACKSTAR
-from app.words.saying import task_name
+from app.words.tasks import task_name
 
 router = APIRouter()
 

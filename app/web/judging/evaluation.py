@@ -11,23 +11,23 @@ from starlette.responses import Response
 
 from app.errors import NotFound
 from app.evaluation.curves import ordered
-from app.evaluation.measures import INFLUENCE, LABELS
-from app.evaluation.report import COMPARED
-from app.evaluation.tables import SHOWN, SHOWN_BY_AIS, ais_said
+from app.evaluation.tables import ais_said
 from app.store.evaluations import evaluated, evaluated_tasks
 from app.store.runs import list_runs
 from app.store.tables import Run
 from app.web.browsing.export_rows import csv_rows
 from app.web.judging.evaluation_figures import of_runs
-from app.web.judging.evaluation_lines import SLICES, Evaluated, patched_by
+from app.web.judging.evaluation_lines import Evaluated, patched_by
 from app.web.judging.figures import Asked, Cell, Figure, behind, cell
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.downloads import download, etag
 from app.web.site.params import Name, RunName, Short
 from app.web.site.respond import page_route, respond
+from app.words.measures import COMPARED, INFLUENCE, LABELS, SHOWN, SHOWN_BY_AIS
 from app.words.methods import is_swept, leading
-from app.words.saying import TASKS, task_name
+from app.words.slices import EVALUATED
+from app.words.tasks import task_name, task_place
 
 router = APIRouter()
 ANY = "*"  # asks for the runs of every model in one table
@@ -93,7 +93,7 @@ def _asked(
         model=model,
         run=tuple(dict.fromkeys(run or ())),
         against=against,
-        by=by if by in SLICES else "bucket",
+        by=by if by in EVALUATED else "bucket",
     )
 
 
@@ -133,7 +133,7 @@ SETTINGS = ("optimizer", "learning_rate", "steps")
 
 def _page(session: Session, asked: Asked) -> EvaluationPage:
     known = evaluated_tasks(session)
-    tasks = sorted({task for tasks in known.values() for task in tasks}, key=_place)
+    tasks = sorted({task for tasks in known.values() for task in tasks}, key=task_place)
     if asked.task == Asked().task and tasks and asked.task not in tasks:
         asked = asked.model_copy(update={"task": tasks[0]})
     found = [(run, figures) for run, figures in evaluated(session, asked.task) if figures["overall"]]
@@ -162,8 +162,8 @@ def _page(session: Session, asked: Asked) -> EvaluationPage:
             for task in tasks
         ],
         slices=[
-            Choice(value=by, label=name, url=asked.url(by=by) + "#slices", chosen=by == asked.by)
-            for by, name in SLICES.items()
+            Choice(value=by, label=parts.way, url=asked.url(by=by) + "#slices", chosen=by == asked.by)
+            for by, parts in EVALUATED.items()
             if any(each["slices"].get(by) for _, each in own)
         ],
         models=[
@@ -188,10 +188,6 @@ def _page(session: Session, asked: Asked) -> EvaluationPage:
         unevaluated=[run.slug for run in everything if run.id not in known and run.status == "done"],
         csv_url=urls.twin(asked.url(), "csv"),
     )
-
-
-def _place(task: str) -> tuple[int, str]:
-    return list(TASKS).index(task) if task in TASKS else len(TASKS), task
 
 
 def _choices(names: Iterable[str], chosen: str, url: Any) -> list[Choice]:

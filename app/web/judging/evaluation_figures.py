@@ -5,17 +5,14 @@ from typing import Any
 
 from app.evaluation.curves import over_mixing, over_size, over_training
 from app.evaluation.tables import rules_said
-from app.evaluation.types import KINDS
 from app.store.tables import Run
-from app.web.evidence.cards import KINDS as KIND_NAMES
 from app.web.judging import charts
-from app.web.judging.evaluation_lines import POINTS, Evaluated, after, along, by_depth, by_slice
+from app.web.judging.evaluation_lines import Evaluated, after, along, by_depth, by_slice
 from app.web.judging.figures import Asked, Figure, Key, Value, behind
 from app.web.site import urls
+from app.words.measures import BY_DEPTH, MAIN, POINTS
 from app.words.methods import is_swept, method_of
-
-CURVES = ("mrr", "tail_patch_10")
-BY_DEPTH = ("recall_at", "precision_at", "tail_patch")
+from app.words.passages import TYPES
 
 
 def of_runs(
@@ -30,16 +27,16 @@ def of_runs(
     """
     made: list[Figure | None] = [trade(runs, asked)]
     mixing = over_mixing([run for run, _ in runs])
-    made += [along(mixing, dict_of(runs), asked.task, measure, "λ") for measure in CURVES]
+    made += [along(mixing, dict_of(runs), asked.task, measure, "λ") for measure in MAIN]
     for curves, axis in ((over_training, "training steps"), (over_size, "parameters")):
         found = curves([run for run, _ in every])
-        made += [along(found, dict_of(every), asked.task, measure, axis) for measure in CURVES]
+        made += [along(found, dict_of(every), asked.task, measure, axis) for measure in MAIN]
     return [each for each in made if each] + of_chosen(chosen, asked)
 
 
 def of_chosen(chosen: Sequence[Evaluated], asked: Asked) -> list[Figure]:
     """The figures that can be drawn of one run as well as of several: by slice, by depth, types by rank."""
-    made = [by_slice(chosen, asked, measure) for measure in CURVES]
+    made = [by_slice(chosen, asked, measure) for measure in MAIN]
     made += [by_depth(chosen, asked, measure) for measure in BY_DEPTH]
     made += [types(each, asked.task) for each in chosen]
     return [each for each in made if each]
@@ -111,22 +108,20 @@ def types(evaluated: Evaluated, task: str) -> Figure | None:
     id_ = f"types-{run.id}"
     title = f"Types of passages: {run.name}"
     bars = [
-        (str(rank), {KIND_NAMES[kind]: float(counts.get(kind, 0)) for kind in KINDS})
+        (str(rank), {TYPES[kind]: float(counts.get(kind, 0)) for kind in TYPES})
         for rank, counts in enumerate(ranks, 1)
     ]
     return Figure(
         id=id_,
         title=title,
         note=rules_said([run.metrics.get("types_by")]),
-        columns=["rank", *(KIND_NAMES[kind] for kind in KINDS)],
-        rows=[[rank, *(counts.get(kind, 0) for kind in KINDS)] for rank, counts in enumerate(ranks, 1)],
+        columns=["rank", *(TYPES[kind] for kind in TYPES)],
+        rows=[[rank, *(counts.get(kind, 0) for kind in TYPES)] for rank, counts in enumerate(ranks, 1)],
         links=[
-            ["", *(_of_kind(run, task, kind, rank) if counts.get(kind) else "" for kind in KINDS)]
+            ["", *(_of_kind(run, task, kind, rank) if counts.get(kind) else "" for kind in TYPES)]
             for rank, counts in enumerate(ranks, 1)
         ],
-        keys=[
-            Key(label=KIND_NAMES[kind], swatch=charts.part_swatch(at, id_)) for at, kind in enumerate(KINDS)
-        ],
+        keys=[Key(label=TYPES[kind], swatch=charts.part_swatch(at, id_)) for at, kind in enumerate(TYPES)],
         svg=charts.stacked_bars(bars, x_label="rank", name=id_, title=title),
     )
 

@@ -5,24 +5,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.evaluation.curves import Curve
-from app.evaluation.measures import DEPTHS, LABELS
 from app.evaluation.tables import settings_said, steps_said
+from app.store.prompts import buckets_are_counts
 from app.store.tables import Run
-from app.web.browsing.listing_words import WIDEST, bucket_name, bucket_number, counts_of, label
 from app.web.judging import charts
 from app.web.judging.figures import Asked, Figure, Key, Value, behind, estimate_row
 from app.web.site import urls
+from app.words.measures import DEPTHS, LABELS, POINTS, in_points, measure_name
 from app.words.methods import method_label, method_of
+from app.words.slices import EVALUATED, FREQUENCY, bucket_number, bucket_range, value_name
 
 Evaluated = tuple[Run, dict[str, Any]]
-SLICES = {
-    "bucket": "frequency in the corpus",
-    "relation": "relation",
-    "right": "the model’s answer",
-    "confidence": "the model’s confidence",
-}
-POINTS = "percentage points"
-_AT = {"recall_at": "recall@k", "precision_at": "precision@k", "tail_patch": "tail-patch@k"}
 _NOTES = {
     "λ": "λ weighs the task’s Hessian against the corpus’s: 0 is the corpus alone, 1 the task alone.",
     "training steps": "The same evaluation over the checkpoints of one pretraining run.",
@@ -53,12 +46,12 @@ class Drawing:
     @property
     def y_label(self) -> str:
         """The measure with its unit."""
-        name = LABELS.get(self.measure) or _AT[self.measure]
-        return f"{name}, {POINTS}" if self.measure.startswith("tail_patch") else name
+        name = measure_name(self.measure)
+        return f"{name}, {POINTS}" if in_points(self.measure) else name
 
     def note(self, said: str) -> str:
         """What is said below the title: no tail-patch without the step it is of."""
-        return f"{said} {after(self.runs.values())}" if self.measure.startswith("tail_patch") else said
+        return f"{said} {after(self.runs.values())}" if in_points(self.measure) else said
 
     @property
     def colours(self) -> dict[str, str]:
@@ -102,22 +95,22 @@ def _settings(runs: Iterable[Run]) -> dict[str, dict[str, Any] | None]:
 
 def by_slice(runs: Sequence[Evaluated], asked: Asked, measure: str) -> Figure | None:
     """A measure over the values of a slice, one series a run."""
-    drawing, order = Drawing(measure), {}
+    drawing, order, parts = Drawing(measure), {}, EVALUATED[asked.by]
     names = distinct_names([run for run, _ in runs])
-    counted = all(counts_of(run.prompt_set) for run, _ in runs)
+    counted = all(buckets_are_counts(run.prompt_set) for run, _ in runs)
     for run, figures in runs:
         for value, measured in figures["slices"].get(asked.by, {}).items():
             if found := measured.get(measure):
-                bucket = asked.by == "bucket"
-                name = label("frequency" if bucket else asked.by, value, counts=counted)
-                place = _count(value) if bucket and counted else name
+                bucket = parts == FREQUENCY
+                name = value_name(parts, value, counts=counted)
+                place = bucket_range(value) if bucket and counted else name
                 order[place] = bucket_number(value) if bucket else 0
                 url = behind(run, asked.task, measure, **{asked.by: value})
                 drawing.add(names[run.id], place, name, found, run, url)
     if not drawing.rows:
         return None
-    id_, title = f"{measure}-by-{asked.by}", f"{LABELS[measure]} by {SLICES[asked.by]}"
-    if asked.by == "bucket":
+    id_, title = f"{measure}-by-{asked.by}", f"{LABELS[measure]} by {parts.way}"
+    if parts == FREQUENCY:
         svg = charts.lines(
             drawing.series,
             drawing.colours,
@@ -133,7 +126,7 @@ def by_slice(runs: Sequence[Evaluated], asked: Asked, measure: str) -> Figure | 
         id=id_,
         title=title,
         note=drawing.note("Means with 95% intervals over the prompts of each part."),
-        columns=["run", SLICES[asked.by], LABELS[measure], "low", "high", "prompts"],
+        columns=["run", parts.way, LABELS[measure], "low", "high", "prompts"],
         rows=drawing.rows,
         links=drawing.links,
         keys=drawing.keys(),
@@ -156,12 +149,12 @@ def by_depth(runs: Sequence[Evaluated], asked: Asked, measure: str) -> Figure | 
                 drawing.add(names[run.id], str(k), str(k), found, run, url)
     if not drawing.rows:
         return None
-    id_, title = f"{measure}-by-depth", f"{_AT[measure]} for the first k passages"
+    id_, title = f"{measure}-by-depth", f"{measure_name(measure)} for the first k passages"
     return Figure(
         id=id_,
         title=title,
         note=drawing.note("Means with 95% intervals over the prompts."),
-        columns=["run", "k", _AT[measure], "low", "high", "prompts"],
+        columns=["run", "k", measure_name(measure), "low", "high", "prompts"],
         rows=drawing.rows,
         links=drawing.links,
         keys=drawing.keys(),
@@ -204,12 +197,3 @@ def along(
             order=sorted(order, key=order.__getitem__),
         ),
     )
-
-
-def _count(bucket: str) -> str:
-    """A frequency bucket as an axis has room for: `0`, `1`, `2–3`, `4–7`."""
-    number = bucket_number(bucket)
-    if number > WIDEST:
-        return bucket_name(bucket)
-    low, high = (1 << number) >> 1, (1 << number) - 1 if number > 0 else 0
-    return f"{low:,}" if low >= high else f"{low:,}–{high:,}"

@@ -10,15 +10,13 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.errors import UserError
-from app.evaluation.judged import SLICES, Judged, judged_prompts, only
-from app.evaluation.measures import LABELS, Measure, measures
+from app.evaluation.judged import Judged, judged_prompts, only
+from app.evaluation.measures import Measure, measures
 from app.evaluation.metrics import THRESHOLD, estimate
-from app.evaluation.types import KINDS
+from app.store.prompts import buckets_are_counts
 from app.store.runs import get_run
 from app.store.tables import Run
 from app.web.browsing.export_rows import csv_rows
-from app.web.browsing.listing_words import counts_of, label
-from app.web.evidence.cards import KINDS as KIND_NAMES
 from app.web.judging.evaluation_lines import patched_by
 from app.web.judging.figures import Cell
 from app.web.site import urls
@@ -26,7 +24,10 @@ from app.web.site.context import Db
 from app.web.site.downloads import download, etag
 from app.web.site.params import HELD, Short
 from app.web.site.respond import page_route, respond
-from app.words.saying import task_name
+from app.words.measures import LABELS, in_points
+from app.words.passages import TYPES
+from app.words.slices import EVALUATED, value_name
+from app.words.tasks import task_name
 
 router = APIRouter()
 AT_ONCE = 100  # prompts on a page
@@ -51,7 +52,7 @@ class Asked(BaseModel):
     @property
     def slices(self) -> dict[str, str]:
         """The slices asked for."""
-        return {by: value for by in SLICES if (value := str(getattr(self, by)))}
+        return {by: value for by in EVALUATED if (value := str(getattr(self, by)))}
 
     def url(self, **changes: object) -> str:
         """The page with some of it changed."""
@@ -103,11 +104,11 @@ def _read(session: Db, asked: AskedQuery) -> tuple[Run, Run | None, Asked]:
     Raises:
         UserError: the measure or type is unknown, or a type is to be compared.
     """
-    if asked.measure not in LABELS and (asked.measure or asked.kind not in KINDS):
+    if asked.measure not in LABELS and (asked.measure or asked.kind not in TYPES):
         raise UserError(
             f"There is no measure “{asked.measure}”." if asked.measure else "No measure is named.",
             field="measure",
-            remedy=f"Use one of {', '.join(LABELS)}; or kind= one of {', '.join(KINDS)}.",
+            remedy=f"Use one of {', '.join(LABELS)}; or kind= one of {', '.join(TYPES)}.",
         )
     if asked.against and not asked.measure:
         raise UserError(
@@ -129,16 +130,16 @@ def prompts_page(request: Request, session: Db, read: Read) -> Response:
     found = estimate(values) if asked.measure else None
     items.sort(key=lambda item: item.value, reverse=not asked.low)
     first = (asked.page - 1) * AT_ONCE
-    name = LABELS.get(asked.measure) or f"{KIND_NAMES[asked.kind]}, at rank {asked.rank}"
+    name = LABELS.get(asked.measure) or f"{TYPES[asked.kind]}, at rank {asked.rank}"
     page = PromptsPage(
         title=f"{name}: {run.name}",
         asked=asked,
         run_name=run.name,
         run_url=urls.run(run.slug, task=asked.task),
-        of=_of(asked, counts_of(run.prompt_set)),
+        of=_of(asked, buckets_are_counts(run.prompt_set)),
         measure=name,
         against=other.name if other else None,
-        patched=patched_by(filter(None, (run, other))) if asked.measure.startswith("tail_patch") else "",
+        patched=patched_by(filter(None, (run, other))) if in_points(asked.measure) else "",
         total=Cell(**asdict(found), url=asked.url()) if found else None,
         prompts=len(items),
         items=items[first : first + AT_ONCE],
@@ -200,7 +201,8 @@ def _item(
 
 def _of(asked: Asked, counted: bool) -> str:
     """Which prompts, in words."""
-    facets = {"relation": "relation", "bucket": "frequency", "right": "right", "confidence": "confidence"}
-    names = {"relation": "relation", "bucket": "stated", "right": "answered", "confidence": "confidence"}
-    parts = [f"{names[by]} {label(facets[by], value, counts=counted)}" for by, value in asked.slices.items()]
+    parts = [
+        f"{EVALUATED[by].before} {value_name(EVALUATED[by], value, counts=counted)}"
+        for by, value in asked.slices.items()
+    ]
     return ", ".join([task_name(asked.task).lower(), *parts])

@@ -4,15 +4,15 @@ depth, and the types of its passages."""
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from app.evaluation.measures import LABELS
-from app.evaluation.tables import SHOWN, SHOWN_BY_AIS, ais_said
+from app.evaluation.tables import ais_said
 from app.store.evaluations import figures_of
 from app.store.tables import Run
 from app.web.judging.evaluation_figures import of_chosen
 from app.web.judging.evaluation_lines import patched_by
 from app.web.judging.figures import Asked, Cell, Figure, behind, cell
 from app.web.site import urls
-from app.words.saying import TASKS
+from app.words.measures import LABELS, SHOWN, SHOWN_BY_AIS
+from app.words.tasks import task_place
 
 
 class TaskMetrics(BaseModel):
@@ -33,10 +33,6 @@ class RunMetrics(BaseModel):
     by_ais: str
     url: str
     against_url: str
-
-
-def _place(task: str) -> int:
-    return list(TASKS).index(task) if task in TASKS else len(TASKS)
 
 
 def run_metrics(session: Session, run: Run) -> RunMetrics | None:
@@ -60,7 +56,7 @@ def run_metrics(session: Session, run: Run) -> RunMetrics | None:
                 prompts=each["prompts"],
                 cells={name: cell(each["overall"].get(name), behind(run, task, name)) for name in names},
             )
-            for task, each in sorted(found.items(), key=lambda item: _place(item[0]))
+            for task, each in sorted(found.items(), key=lambda item: task_place(item[0]))
             if each["overall"]
         ],
         figures=sorted(drawn, key=lambda each: not each.id.startswith("types")),

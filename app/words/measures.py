@@ -1,0 +1,46 @@
+"""The measures: the name under which a figure is kept, and how it is called. `app.evaluation.measures` computes them.
+
+Attribution asks whether a run's passages state the fact, by what the store knows or by AIS scores (`ais_…`); influence
+asks whether a training step on them moves the model.
+"""
+
+DEPTHS = (1, 3, 5, 10)  # how many of the first passages a measure looks at
+BY_DEPTH = {"recall_at": "recall@k", "precision_at": "precision@k", "tail_patch": "tail-patch@k"}
+POINTS = "percentage points"
+
+_ATTRIBUTION = {
+    "mrr": "MRR",
+    **{f"recall_at_{k}": f"recall@{k}" for k in DEPTHS},
+    **{f"precision_at_{k}": f"precision@{k}" for k in DEPTHS},
+    "average_precision": "average precision",
+}
+ATTRIBUTION = tuple(_ATTRIBUTION)
+INFLUENCE = tuple(f"tail_patch_{k}" for k in DEPTHS)
+LABELS = {
+    **_ATTRIBUTION,
+    **{f"ais_{name}": f"{label}, by AIS" for name, label in _ATTRIBUTION.items()},
+    **{f"tail_patch_{k}": f"tail-patch@{k}" for k in DEPTHS},
+}
+
+MAIN = ("mrr", "tail_patch_10")  # one of either kind: what curves and tables by slice are of
+SHOWN = (  # a column each, where they are known
+    "mrr", "recall_at_1", "recall_at_10", "precision_at_10", "average_precision", "tail_patch_1", "tail_patch_10",
+)  # fmt: skip
+WIDE = ("recall_at_1", "precision_at_10", "average_precision")  # left out where there is little room
+SHOWN_BY_AIS = ("ais_mrr", "ais_recall_at_10")
+COMPARED = ("mrr", "recall_at_10", "average_precision", "tail_patch_1", "tail_patch_10")  # of two runs
+
+
+def measure_name(measure: str) -> str:
+    """`recall_at_10` -> `recall@10`; `recall_at`, of any depth -> `recall@k`."""
+    return BY_DEPTH[measure] if measure in BY_DEPTH else LABELS[measure]
+
+
+def in_points(measure: str) -> bool:
+    """Whether its figures are percentage points rather than shares from 0 to 1."""
+    return measure.startswith("tail_patch")
+
+
+def by_ais(measure: str) -> bool:
+    """Whether it goes by AIS scores."""
+    return measure.startswith("ais_")
