@@ -55,6 +55,10 @@ class Settings(BaseSettings):
         None, description="Sentence-transformers model for dense retrieval (a directory)."
     )
     trace_queue_limit: int = Field(200, ge=1, description="Traces that may wait; beyond it POST answers 503.")
+    steps_per_lane: int = Field(
+        10, ge=0, le=50, description="Passages a lane that are stepped on without being asked; 0: none."
+    )
+    steps_queue_limit: int = Field(50, ge=0, description="Examples whose steps may wait to be taken.")
     upload_enabled: bool = Field(True, description="Whether results files can be uploaded in the browser.")
     upload_token: str = Field("", description="If set, uploading asks for this token.")
     upload_limit_mb: int = Field(200, ge=1, description="Largest results file that can be uploaded, in MB.")

@@ -213,15 +213,11 @@ class Job(Base):
     """One piece of work and how far it is; see `app.store.jobs` for its kinds and its ways. A trace's job has its id."""
 
     __tablename__ = "jobs"
-    __table_args__ = (
-        Index("ix_jobs_state_turn", "state", "priority", "created_at"),
-        Index("ix_jobs_parent", "parent"),
-        Index("ix_jobs_key", "key"),
-    )
+    __table_args__ = (Index("ix_jobs_state_turn", "state", "priority", "created_at"),)
     id: Mapped[str] = mapped_column(String(24), primary_key=True)
     kind: Mapped[str] = mapped_column(String(20))
-    parent: Mapped[str | None] = mapped_column(String(80))  # what it is done for
-    key: Mapped[str] = mapped_column(String(64))  # equal for work with an equal outcome
+    parent: Mapped[str | None] = mapped_column(String(80), index=True)  # what it is done for
+    key: Mapped[str] = mapped_column(String(64), index=True)  # equal for work with an equal outcome
     priority: Mapped[int] = mapped_column(default=0)  # lower comes first
     state: Mapped[str] = mapped_column(String(20), default="queued")  # queued running done failed cancelled
     stage: Mapped[str] = mapped_column(String(20), default="queued")
@@ -249,6 +245,39 @@ class Trace(Base):
     result: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     finished_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+
+
+class StepSet(Base):
+    """One target under one state of a model and its optimizer, with its probability before any step."""
+
+    __tablename__ = "step_sets"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), unique=True)  # of model, optimizer settings and target
+    before: Mapped[float]
+    settings: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+
+
+class StepTaken(Base):
+    """One training step on one passage from a set's state: the target's probability after it. Never taken twice."""
+
+    __tablename__ = "steps_taken"
+    set_id: Mapped[int] = mapped_column(ForeignKey("step_sets.id", ondelete="CASCADE"), primary_key=True)
+    passage_id: Mapped[int] = mapped_column(
+        ForeignKey("passages.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    after: Mapped[float]
+
+
+class Lane(Base):
+    """A passage that is stepped on for a trace or a result, and as which: see `app.store.steps.LANES`."""
+
+    __tablename__ = "lanes"
+    parent: Mapped[str] = mapped_column(String(80), primary_key=True)
+    lane: Mapped[str] = mapped_column(String(10), primary_key=True)
+    rank: Mapped[int] = mapped_column(primary_key=True)
+    passage_id: Mapped[int] = mapped_column(ForeignKey("passages.id", ondelete="CASCADE"), index=True)
+    set_id: Mapped[int] = mapped_column(ForeignKey("step_sets.id", ondelete="CASCADE"), index=True)
 
 
 class Worker(Base):

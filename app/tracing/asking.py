@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.settings import Settings
-from app.store import jobs, traces
+from app.store import jobs, steps, traces
 from app.store.tables import Corpus, Job, Passage
 from app.tracing.catalog import Askable, choose
 from app.tracing.questions import Question, Shading, Training, check_text, key_of
@@ -104,6 +104,45 @@ def shaded(session: Session, settings: Settings, shading: Shading) -> Job | None
     askable = choose(settings, index=shading.index)
     key = key_of(shading, model_sha256=askable.model_sha256, index_sha256=askable.index_sha256)
     return jobs.newest(session, key, done=False)
+
+
+def put_steps(
+    session: Session,
+    parent: str,
+    index: str,
+    sha256: dict[str, str],
+    *,
+    priority: int = 1,
+    limit: int = 1000,
+) -> Job | None:
+    """Queue the steps of a trace or result (`app.store.steps`); None where they were queued before.
+
+    Raises:
+        app.store.jobs.QueueFull: `limit` jobs of this priority wait.
+    """
+    key = f"{parent}:{sha256['index'][:16]}"
+    if jobs.newest(session, key, done=False) is not None:
+        return None
+    request = {"kind": "steps", "parent": parent, "index": index, "sha256": sha256}
+    trace = parent.removeprefix("trace:")
+    return jobs.add(session, "steps", request, key=key, parent=trace, priority=priority, limit=limit)
+
+
+def want_steps(session: Session, settings: Settings, result_id: int, index: str) -> Job | None:
+    """Queue the steps of a run's result that somebody looks at; None where there is nothing to do or no room.
+
+    Raises:
+        UserError: there is no such index.
+    """
+    parent = steps.of_result(result_id)
+    if not settings.steps_per_lane or steps.has_steps(session, parent):
+        return None
+    askable = choose(settings, index=index)
+    sha256 = {"model": askable.model_sha256, "index": askable.index_sha256}
+    try:
+        return put_steps(session, parent, index, sha256, priority=2, limit=settings.steps_queue_limit)
+    except jobs.QueueFull:
+        return None
 
 
 def _put(

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.settings import Settings
+from app.store import steps
 from app.store.engine import Store
 from app.store.tables import Job
+from app.tracing import asking
 from app.tracing.answering import answer_together
 from app.tracing.loaded import Loaded, open_loaded
 from app.tracing.shading import shade
+from app.tracing.stepping import NotWanted, take_steps
 from app.tracing.training import train
 from app.tracing.worker import Cancelled, Outcome, Report
 
@@ -33,6 +37,11 @@ class TraceEngine:
         self.store = store
         self.device = device
         self._kept: OrderedDict[str, Loaded] = OrderedDict()
+
+    def follow(self, session: Session, job: Job) -> None:
+        """After an answer, the steps on its passages: when nobody's question waits."""
+        if job.kind == "trace" and self.settings.steps_per_lane:
+            asking.put_steps(session, steps.of_trace(job.id), job.request["index"], job.request["sha256"])
 
     def load(self) -> dict[str, Any]:
         """Load the default index and its model, and answer one question to warm up.
@@ -65,16 +74,26 @@ class TraceEngine:
         return [outcomes[job.id] for job in jobs]
 
     def _alone(self, job: Job, report: Report) -> Outcome:
-        """A training or a shading: nothing is gained by answering several together."""
+        """A training, a shading or steps: nothing is gained by answering several together."""
         training = job.kind == "steps"
         if not all(report([job], "training" if training else "shading")):
             return Cancelled()
         try:
             loaded = self._open(job.request["index"], job.request["sha256"]["index"])
+            if job.request["kind"] == "steps":
+                return take_steps(
+                    self.store,
+                    loaded,
+                    job.request["parent"],
+                    self.settings.steps_per_lane,
+                    lambda done, total: all(report([job], "training", done, total)),
+                )
             with self.store.session() as session:
                 if training:
                     return train(session, loaded.patch, job.request).model_dump(mode="json")
                 return shade(session, loaded.encoder, job.request).model_dump(mode="json")
+        except NotWanted:
+            return Cancelled()
         except UserError as error:
             return error
 

@@ -51,6 +51,9 @@ class Engine(Protocol):
     def load(self) -> dict[str, Any]:
         """Load what is asked by default; returns what is in memory, for the `workers` table."""
 
+    def follow(self, session: Session, job: Job) -> None:
+        """Queue what is to be done after this answer; in the transaction that saves it."""
+
     def answer(self, jobs: Sequence[Job], report: Report) -> list[Outcome]:
         """One outcome per job, in order. Jobs answered together have the answers they would have alone."""
 
@@ -167,6 +170,7 @@ class Worker:
             jobs.finish(session, job.id, self.name, outcome)
         elif jobs.finish(session, job.id, self.name):
             traces.keep(session, job, outcome)
+            self.engine.follow(session, job)
 
     def _report(
         self, taken: Sequence[Job], stage: str, done: int = 0, total: int | None = None

@@ -12,11 +12,12 @@ from sqlalchemy import insert, select
 from app.main import create_app
 from app.models.load import load_model
 from app.models.text import Query
+from app.store import steps
 from app.store.corpora import get_corpus
 from app.store.engine import Store, open_store
 from app.store.models import register_model
 from app.store.prompts import PromptRecord, add_prompts, list_prompts
-from app.store.tables import Passage, Result, Retrieved
+from app.store.tables import Job, Passage, Result, Retrieved
 from app.trackstar.index import open_index
 from app.trackstar.tokens import token_influences
 from tests.support.asking import made_home, settings_of, worker_of
@@ -134,3 +135,58 @@ def test_a_shading_is_no_trace_of_its_own(client: TestClient, store: Store, home
     with worker_of(settings_of(home), store) as worker:
         worker.step()
     assert client.get("/trace.json").json()["recent"] == []
+
+
+BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}
+
+
+def steps_queued(store: Store) -> list[str]:
+    with store.session() as session:
+        return [job.request["parent"] for job in session.scalars(select(Job).where(Job.kind == "steps"))]
+
+
+def test_an_example_is_stepped_on_once_a_person_reads_it(store: Store, home: Path) -> None:
+    """The page is there at once; the worker does the rest, once."""
+    settings = settings_of(home, steps_per_lane=3)
+    client = TestClient(create_app(settings), headers=BROWSER)
+    for _ in range(2):
+        assert client.get(EXAMPLE).status_code == 200
+    (parent,) = steps_queued(store)
+    with worker_of(settings, store) as worker:
+        assert worker.step() == 1
+    with store.session() as session:
+        found = steps.steps_of(session, parent)
+        assert found is not None
+        assert found.whole
+        retrieved = session.scalars(
+            select(Retrieved.passage_id)
+            .where(Retrieved.result_id == int(parent.split(":")[1]))
+            .order_by(Retrieved.rank)
+        )
+        assert [dot.passage_id for dot in found.lanes["for"]] == list(retrieved)[:3]
+        assert [len(found.lanes[name]) for name in ("words", "random", "against")] == [3, 3, 3]
+    client.get(EXAMPLE)
+    assert len(steps_queued(store)) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("HEAD", BROWSER),
+        ("GET", {"User-Agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"}),
+        ("GET", {"User-Agent": "python-httpx/0.28"}),
+        ("GET", BROWSER | {"Sec-Purpose": "prefetch;prerender"}),
+    ],
+)
+def test_who_does_not_read_makes_nobody_work(
+    store: Store, home: Path, method: str, headers: dict[str, str]
+) -> None:
+    client = TestClient(create_app(settings_of(home, steps_per_lane=3)), headers=headers)
+    assert client.request(method, EXAMPLE).status_code == 200
+    assert steps_queued(store) == []
+
+
+def test_a_flood_of_readers_queues_no_more_than_may_wait(store: Store, home: Path) -> None:
+    settings = settings_of(home, steps_per_lane=3, steps_queue_limit=0)
+    assert TestClient(create_app(settings), headers=BROWSER).get(EXAMPLE).status_code == 200
+    assert steps_queued(store) == []

@@ -80,8 +80,8 @@ def trace_page(
 ) -> Response:
     """The trace. A training is shown on the page of the trace it belongs to, a shading on its example's."""
     job = jobs.find(db, trace_id)
-    if job.kind == "steps" and not wants_json(request):
-        return RedirectResponse(urls.trace(job.request["trace"]) + "#causes", status_code=303)
+    if job.kind == "steps" and job.parent and not wants_json(request):
+        return RedirectResponse(urls.trace(job.parent) + "#causes", status_code=303)
     if job.kind == "shade" and not wants_json(request):
         return RedirectResponse(urls.twin(urls.trace(trace_id)), status_code=303)
     page = load(request, db, job, view=view, since=since, again=again)
@@ -235,7 +235,7 @@ def load(
         created_at=jobs.utc(job.created_at),
         finished_at=jobs.utc(job.finished_at) if job.finished_at else None,
         url=urls.trace(job.id),
-        trainings=[trace_view.training(each) for each in trainings],
+        trainings=[trace_view.training(each) for each in trainings if each.request["kind"] == "train"],
         pending=any(each.state not in jobs.OVER for each in (job, *trainings)),
         events_url=urls.trace(job.id, "events", view=view, since=since),
         permalink=origin(request) + urls.trace(job.id),
@@ -256,7 +256,9 @@ def _answered(
 ) -> None:
     names = trace_view.views_of(TraceResult.model_validate(trace.result))
     page.view = view if view in names else names[0]
-    page.answer = trace_view.answer(session, trace, page.view, trainings, since)
+    page.answer = trace_view.answer(
+        session, trace, page.view, [each for each in trainings if each.request["kind"] == "train"], since
+    )
     if len(page.answer.columns) == 1:
         page.proponents = page.answer.columns[0].proponents
         page.opponents = page.answer.columns[0].opponents

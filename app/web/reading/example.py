@@ -19,6 +19,7 @@ from app.web.evidence.cards import Card, Shown, cards_of
 from app.web.evidence.chance import Standing, standing
 from app.web.evidence.shading import SHOWN as SHADED
 from app.web.evidence.shading import TokenInfluence, can_shade, shading_of, token_influence
+from app.web.evidence.stepping import stepped_when_read
 from app.web.marking.highlight import Span, entities
 from app.web.reading.example_parts import Stating, Stretch, first_stating, rarest_stretches
 from app.web.reading.share_card import og_text, og_title
@@ -138,7 +139,8 @@ def example_page(
     run = get_run(session, slug)
     example = get_example(session, run, prompt, side, limit=show)
     page = _page(session, settings, example, asked, side, view, show)
-    return respond(request, page, "example.html", block="passages")
+    shown = respond(request, page, "example.html", block="passages")
+    return stepped_when_read(request, settings, example, shown)
 
 
 @router.post("/runs/{slug}/prompts/{prompt}/tokens", include_in_schema=False)

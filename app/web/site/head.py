@@ -3,6 +3,8 @@
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+ASKED = "startrail.head"  # in the scope: nobody reads what is made
+
 
 class Head:
     """Asks the application for GET and sends what stands before the body."""
@@ -25,4 +27,4 @@ class Head:
                     if message.get("more_body"):
                         asked.cancel()
 
-            await self.app({**scope, "method": "GET"}, receive, headers_only)
+            await self.app({**scope, "method": "GET", ASKED: True}, receive, headers_only)

@@ -1,0 +1,123 @@
+"""Training steps on passages: where one real step on each leaves the probability of a target.
+
+A step is the same whoever asked for it: it belongs to a target under a state of the model (`StepSet`), and traces and
+results only say which passages they show in which lane. So none is ever computed twice.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session
+
+from app.store.tables import Lane, StepSet, StepTaken
+
+LANES = ("for", "words", "random", "against")
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A passage, and the target's probability (0..1) after one step on it; None: not taken yet."""
+
+    passage_id: int
+    after: float | None
+
+
+@dataclass(frozen=True)
+class StepsOf:
+    """The steps of one trace or result.
+
+    Args:
+        before: the target's probability, 0..1.
+        lanes: by name, in the order of `LANES` and of rank.
+        settings: optimizer, learning rate, steps, loss.
+    """
+
+    before: float
+    lanes: dict[str, list[Dot]]
+    settings: dict[str, Any]
+
+    @property
+    def whole(self) -> bool:
+        """Whether every step was taken."""
+        return all(dot.after is not None for lane in self.lanes.values() for dot in lane)
+
+
+def of_trace(trace_id: str) -> str:
+    """The name under which a trace's steps are kept."""
+    return f"trace:{trace_id}"
+
+
+def of_result(result_id: int) -> str:
+    """The name under which the steps of a run's result are kept."""
+    return f"result:{result_id}"
+
+
+def steps_of(session: Session, parent: str) -> StepsOf | None:
+    """The steps of a trace or result (`of_trace`, `of_result`) as far as they are taken; None before they began."""
+    rows = session.execute(
+        select(Lane.lane, Lane.passage_id, StepTaken.after, Lane.set_id)
+        .outerjoin(StepTaken, and_(StepTaken.set_id == Lane.set_id, StepTaken.passage_id == Lane.passage_id))
+        .where(Lane.parent == parent)
+        .order_by(Lane.rank)
+    ).all()
+    if not rows:
+        return None
+    found = session.get_one(StepSet, rows[0].set_id)
+    lanes: dict[str, list[Dot]] = {name: [] for name in LANES if any(row.lane == name for row in rows)}
+    for lane, passage_id, after, _ in rows:
+        lanes[lane].append(Dot(passage_id, after))
+    return StepsOf(found.before, lanes, found.settings)
+
+
+def has_steps(session: Session, parent: str) -> bool:
+    """Whether steps were begun for this trace or result."""
+    return session.scalar(select(Lane.rank).where(Lane.parent == parent).limit(1)) is not None
+
+
+def begin(
+    session: Session,
+    parent: str,
+    key: str,
+    *,
+    before: float,
+    settings: Mapping[str, Any],
+    lanes: Mapping[str, Sequence[int]],
+) -> int:
+    """Say which passages are to be stepped on for `parent`; returns the set that the steps belong to.
+
+    Args:
+        key: equal for equal models, settings and targets.
+        before: the target's probability.
+        lanes: passage ids by rank.
+    """
+    found = session.scalar(select(StepSet).where(StepSet.key == key))
+    if found is None:
+        found = StepSet(key=key, before=before, settings=dict(settings))
+        session.add(found)
+        session.flush()
+    if not has_steps(session, parent):
+        session.add_all(
+            Lane(parent=parent, lane=lane, rank=rank, passage_id=id_, set_id=found.id)
+            for lane, ids in lanes.items()
+            for rank, id_ in enumerate(ids, start=1)
+        )
+    return found.id
+
+
+def missing(session: Session, set_id: int, passage_ids: Collection[int]) -> list[int]:
+    """The passages that no step was taken on yet, each once, in their order."""
+    taken = session.scalars(
+        select(StepTaken.passage_id).where(
+            StepTaken.set_id == set_id, StepTaken.passage_id.in_(list(passage_ids))
+        )
+    )
+    known = set(taken)
+    return [id_ for id_ in dict.fromkeys(passage_ids) if id_ not in known]
+
+
+def keep(session: Session, set_id: int, after: Mapping[int, float]) -> None:
+    """Save the target's probability after a step on each of these passages."""
+    for passage_id in missing(session, set_id, list(after)):
+        session.add(StepTaken(set_id=set_id, passage_id=passage_id, after=after[passage_id]))

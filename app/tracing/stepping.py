@@ -1,0 +1,164 @@
+"""Steps that nobody asked for: one on each passage that a trace or a run's result shows, and on random ones beside.
+
+The lanes are the first passages traced for, those that share most words, random ones, and the first traced against.
+"""
+
+import hashlib
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from time import perf_counter
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.errors import UserError
+from app.models.steps import TailPatch
+from app.models.text import Query
+from app.store import steps, traces
+from app.store.engine import Store
+from app.store.tables import Prompt, Result, Retrieved
+from app.tracing.explained import explained
+from app.tracing.loaded import Loaded
+from app.tracing.results import Hit, TraceResult
+from app.tracing.training import texts_of
+from app.words.methods import BM25, TRACKSTAR
+
+LARGE = 500_000_000  # parameters: from here on only the first few passages of a lane are stepped on
+FEW = 3
+AT_ONCE = 5  # steps between two saves
+
+
+class NotWanted(Exception):
+    """Somebody cancelled the job, or another worker has it."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is explained, and what is shown of it already: passage ids by lane."""
+
+    parent: str
+    query: Query
+    shown: dict[str, list[int]]
+
+
+def take_steps(
+    store: Store, loaded: Loaded, parent: str, count: int, report: Callable[[int, int], bool]
+) -> dict[str, Any]:
+    """Take what is missing of the steps of a trace or result, and keep each as it comes.
+
+    Args:
+        parent: see `app.store.steps`.
+        count: passages a lane; a large model steps on `FEW`.
+        report: told how many of how many; answers whether more are wanted.
+
+    Raises:
+        UserError: it is gone, or the model cannot take a step.
+        NotWanted: `report` said so.
+    """
+    started = perf_counter()
+    patch = loaded.patch
+    count = min(count, FEW) if sum(p.numel() for p in loaded.model.model.parameters()) >= LARGE else count
+    with store.session() as session:
+        subject = subject_of(session, parent)
+        lanes = lanes_of(session, loaded, subject, count)
+        texts = texts_of(session, list(chain.from_iterable(lanes.values())))
+    (before,) = patch.probabilities([subject.query])
+    key = key_of(loaded, patch, subject.query)
+    with store.session() as session:
+        set_id = steps.begin(session, parent, key, before=before, settings=patch.settings, lanes=lanes)
+        todo = steps.missing(session, set_id, list(texts))
+    for at in range(0, len(todo), AT_ONCE):
+        if not report(at, len(todo)):
+            raise NotWanted
+        ids = todo[at : at + AT_ONCE]
+        changes = patch.measure_all([subject.query], [texts[id_] for id_ in ids], before=[before])
+        with store.session() as session:
+            after = {id_: before + one / 100 for id_, (one,) in zip(ids, changes, strict=True)}
+            steps.keep(session, set_id, after)
+    return {"kind": "steps", "taken": len(todo), "timings": {"total": 1000 * (perf_counter() - started)}}
+
+
+def key_of(loaded: Loaded, patch: TailPatch, query: Query) -> str:
+    """Equal for equal weights, settings of the step and targets."""
+    target = loaded.model.texts.query(query)
+    said = [loaded.index.manifest.model.sha256, patch.settings, target.ids, target.targets]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def subject_of(session: Session, parent: str) -> Subject:
+    """The target of a trace or result, and the passages that it shows.
+
+    Raises:
+        UserError: it is gone.
+    """
+    kind, _, id_ = parent.partition(":")
+    if kind == "trace" and (trace := traces.get(session, id_)) is not None:
+        result = TraceResult.model_validate(trace.result)
+        own = result.rankings[TRACKSTAR]
+        shown = {"for": _ids(own.proponents), "against": _ids(own.opponents)}
+        if BM25 in result.rankings:
+            shown["words"] = _ids(result.rankings[BM25].proponents)
+        return Subject(parent, explained(trace.request, result), shown)
+    if kind == "result" and (found := session.get(Result, int(id_))) is not None:
+        prompt = session.get_one(Prompt, found.prompt_id)
+        sides = {"for": "proponent", "against": "opponent"}
+        shown = {lane: _retrieved(session, found.id, side) for lane, side in sides.items()}
+        return Subject(parent, Query.of_target(prompt.text, prompt.target), shown)
+    raise UserError("What was to be checked is gone.", status=410)
+
+
+def _ids(hits: Sequence[Hit]) -> list[int]:
+    return [hit.passage_id for hit in hits]
+
+
+def _retrieved(session: Session, result_id: int, side: str) -> list[int]:
+    rows = select(Retrieved.passage_id).where(Retrieved.result_id == result_id, Retrieved.side == side)
+    return list(session.scalars(rows.order_by(Retrieved.rank).limit(100)))
+
+
+def lanes_of(session: Session, loaded: Loaded, subject: Subject, count: int) -> dict[str, list[int]]:
+    """`count` passages a lane: those shown, and what is not shown is searched for now."""
+    shown = subject.shown
+    lanes = {"for": shown["for"][:count]}
+    lanes["words"] = _at_least(
+        shown.get("words", []), count, lambda: _by_words(session, loaded, subject.query, count)
+    )
+    lanes["against"] = _at_least(
+        shown["against"], count, lambda: _opponents(session, loaded, subject.query, count)
+    )
+    lanes["random"] = _random(session, loaded, count, avoid=lanes, seed=subject.parent)
+    return {name: lanes[name] for name in steps.LANES}
+
+
+def _at_least(shown: list[int], count: int, search: Callable[[], list[int]]) -> list[int]:
+    return shown[:count] if len(shown) >= count else search()
+
+
+def _by_words(session: Session, loaded: Loaded, query: Query, count: int) -> list[int]:
+    (rows,) = loaded.by_words([query.joined], [count])
+    return _passages(session, loaded, [row for row, _ in rows])
+
+
+def _opponents(session: Session, loaded: Loaded, query: Query, count: int) -> list[int]:
+    vectors = loaded.encoder.encode_queries([query])
+    _, rows = loaded.search.search(vectors, count, opponents=True)
+    return _passages(session, loaded, [int(row) for row in rows[0] if row >= 0])
+
+
+def _passages(session: Session, loaded: Loaded, rows: Sequence[int]) -> list[int]:
+    ids = loaded.ids(session, rows)
+    return [ids[row] for row in rows]
+
+
+def _random(
+    session: Session, loaded: Loaded, count: int, *, avoid: Mapping[str, Sequence[int]], seed: str
+) -> list[int]:
+    """Drawn with the seed, so that asking again measures the same; none that another lane has."""
+    others = set(chain.from_iterable(avoid.values()))
+    passages = loaded.index.manifest.passages
+    rows = random.Random(seed).sample(range(passages), min(count + len(others), passages))
+    return [id_ for id_ in _passages(session, loaded, rows) if id_ not in others][:count]
