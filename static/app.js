@@ -173,3 +173,17 @@ document.addEventListener("htmx:after:swap", () => {
   ready(document);
   if (picked) { highlight(picked); keep(picked); }
 });
+
+// The plot: dots travel once from "before" to where a step led them, and the one pointed at lights its row
+if (!matchMedia("(prefers-reduced-motion: reduce)").matches) {
+  for (const lane of $$(".dots[data-before]")) {
+    for (const dot of $$("circle", lane)) {
+      dot.animate({ cx: [lane.dataset.before, dot.getAttribute("cx")] }, { duration: 900, easing: "cubic-bezier(.2, .8, .2, 1)" });
+    }
+  }
+}
+document.addEventListener("pointerover", (event) => {
+  for (const row of $$(".proponent.lit")) row.classList.remove("lit");
+  const dot = event.target.closest(".dots a[href^='#']");
+  if (dot) document.getElementById(dot.getAttribute("href").slice(1))?.classList.add("lit");
+});

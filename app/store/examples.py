@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased, joinedload
@@ -72,6 +73,32 @@ def sides(session: Session, result_id: int) -> set[str]:
     """Which sides (proponent, opponent) a result has passages on."""
     query = select(Retrieved.side).where(Retrieved.result_id == result_id, Retrieved.rank == 1)
     return set(session.scalars(query))
+
+
+def measured_steps(
+    session: Session, prompt_id: int, run: Run, *, depth: int
+) -> list[tuple[Run, Sequence[Retrieved]]]:
+    """What one training step on the first `depth` passages of each run did to the prompt's target; no texts.
+
+    Of the run's model and corpus only, for other steps do not compare; a run and side at a time, in rank order.
+    """
+    query = (
+        select(Run, Retrieved)
+        .join(Result, Result.run_id == Run.id)
+        .join(Retrieved, Retrieved.result_id == Result.id)
+        .where(
+            Result.prompt_id == prompt_id,
+            Run.model_id == run.model_id,
+            Run.corpus_id == run.corpus_id,
+            Retrieved.rank <= depth,
+            Retrieved.tail_patch.is_not(None),
+        )
+        .order_by(Run.id, Retrieved.side, Retrieved.rank)
+    )
+    rows = session.execute(query).all()
+    grouped = groupby(rows, key=lambda row: (row[0].id, row[1].side))
+    lists = [list(group) for _, group in grouped]
+    return [(group[0][0], [row[1] for row in group]) for group in lists]
 
 
 def influence_counts(session: Session, run_id: int, passages: Sequence[int]) -> dict[int, int]:

@@ -54,6 +54,50 @@ def chance(probability: float) -> str:
     return f"{probability:.1e}".replace("-", "−") if 0 < probability < 0.0005 else number(probability, 3)
 
 
+def step_words(before: float, after: float) -> str:
+    """What one training step did to a probability: `60 → 76 %`, `0.2 → 0.9 %`; no more digits than tell them apart."""
+    pair = (100 * before, 100 * after)
+    if 0 < max(pair) < 0.005:
+        return " → ".join(f"{each:.1e}" for each in pair).replace("-", "−") + " %"
+    low = min(pair)
+    written = [[f"{each:.{digits}f}" for each in pair] for digits in (0, 1, 2)]
+    for digits, (a, b) in enumerate(written[: 2 if low >= 1 else 3]):
+        if a != b and (low == 0 or low >= 0.5 * 10**-digits):
+            return f"{a} → {b} %"
+    a, b = written[0 if low >= 1 or pair[0] == pair[1] == 0 else 2]
+    return f"{a} → {b} %"
+
+
+def percentage(probability: float) -> str:
+    """`60 %`, `0.4 %`, `4.9e−8 %`."""
+    value = 100 * probability
+    if value >= 9.95 or value == 0:
+        return f"{value:.0f} %"
+    return f"{value:.1f} %" if value >= 0.05 else f"{value:.1e} %".replace("-", "−")
+
+
+def in_words(count: int) -> str:
+    """Small numbers as words: `ten`, `13`."""
+    return _NUMBERS[count] if count < len(_NUMBERS) else f"{count:,}"
+
+
+_NUMBERS = (
+    "no",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
+
+
 def counted(samples: list[str]) -> list[tuple[str, int]]:
     """Samples with how often each came, most frequent first, ties in order of coming."""
     counts: dict[str, int] = {}
@@ -78,6 +122,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "signed": signed,
     "points": points,
     "chance": chance,
+    "step_words": step_words,
+    "percentage": percentage,
+    "in_words": in_words,
     "counted": counted,
     "day": day,
 }

@@ -146,9 +146,9 @@ def test_an_output_of_the_demo_is_read_in_every_view(page: Page, demo: Demo) -> 
     cards = page.locator("section.proponent")
     for at in range(3):
         expect(cards.nth(at).locator(".kind")).not_to_be_empty()
-        expect(cards.nth(at).locator(".patch")).to_contain_text("pp")
-    expect(page.locator(".skyline a").first).to_have_accessible_name(re.compile("Rank 1, score"))
-    expect(page.locator(".skyline p")).to_contain_text("The first")
+        expect(cards.nth(at).locator(".stepped")).to_contain_text(re.compile(r"→ [\d.]+ %"))
+    expect(page.locator(".verdict")).to_contain_text("One training step on each of ten traced passages")
+    expect(page.locator(".lanes .lane-for circle")).to_have_count(10)
     expect(page.locator(".samples summary")).to_contain_text("×")
     texts = cards.locator(".passage").all_inner_texts()
     target = page.locator("#prompt mark.target").inner_text()

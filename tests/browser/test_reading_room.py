@@ -86,12 +86,12 @@ def test_switching_the_view_keeps_place_and_focus(page: Page, live: str) -> None
     expect(page.locator("header.site")).to_be_visible()
 
 
-def test_chips_jump_to_their_passage(page: Page, live: str) -> None:
+def test_dots_jump_to_their_passage(page: Page, live: str) -> None:
     page.goto(live + EXAMPLE)
-    page.locator(".skyline a").nth(9).click()
-    expect(page.locator("#p10")).to_be_in_viewport()
-    assert page.url.endswith("#p10")
-    heading = page.locator("#p10 .rank").bounding_box()
+    page.locator(".lanes a[href='#p5'] circle").click()
+    expect(page.locator("#p5")).to_be_in_viewport()
+    assert page.url.endswith("#p5")
+    heading = page.locator("#p5 .rank").bounding_box()
     bar = page.locator(".bar").bounding_box()
     assert heading is not None
     assert bar is not None

@@ -7,7 +7,7 @@ import pytest
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 
-from app.words.saying import points
+from app.words.saying import step_words
 
 PROMPT = "/runs/trackstar/prompts/capital-china"
 EXAMPLES = (PROMPT, f"{PROMPT}?side=opponent", f"{PROMPT}?view=verbatim", "/runs/bm25/prompts/capital-china",
@@ -39,9 +39,12 @@ def test_the_page_equals_its_twin_in_ids_order_and_numbers(client: TestClient, p
     for section, card in zip(sections, cards, strict=True):
         links = [link["href"] for link in section.select(".meta > a")]
         assert links[0] == f"/passages/{card['passage_id']}"
-        assert section.select_one(".rankbox .num").get_text() == minus(f"{card['score']:,.3f}")
-        if card["tail_patch"] is not None:
-            assert f"{points(card['tail_patch'])} pp" in section.get_text()
+        first = section.select_one(".rankbox .num").get_text()
+        if card["after"] is None:
+            assert first == minus(f"{card['score']:,.3f}")
+        else:
+            assert first == step_words(card["before"], card["after"])
+            assert card["after"] - card["before"] == pytest.approx(card["tail_patch"] / 100)
     assert [item["url"] for item in said["list"]] == [
         link["href"] for link in soup.select("aside .prompt-list a")
     ]
@@ -119,16 +122,31 @@ def test_what_the_file_judged_is_shown(client: TestClient) -> None:
     assert "".join(mark.get_text() for mark in first.select("mark.window")) == "Ghana pays in cedi"
 
 
-def test_chips_jump_to_passages_and_tell_which_state_the_fact(client: TestClient) -> None:
+def test_dots_jump_to_passages_and_stand_where_the_twin_says(client: TestClient) -> None:
+    """A dot is where one real step leaves the answer; those of this page's passages lead to them."""
     said, soup = twin(client, PROMPT), page(client, PROMPT)
+    lanes = said["evidence"]["lanes"]
+    assert [lane["name"] for lane in lanes] == ["for", "words"]
+    assert [dot["url"] for dot in lanes[0]["dots"]] == [
+        f"#p{card['rank']}" for card in said["proponents"][:5]
+    ]
+    for lane, drawn in zip(lanes, soup.select(".lanes .dots"), strict=True):
+        places = sorted(float(circle["cx"].rstrip("%")) for circle in drawn.select("circle"))
+        assert places == pytest.approx(sorted(100 * dot["after"] for dot in lane["dots"]), abs=0.006)
+        assert {link["href"] for link in drawn.select("a")} == {dot["url"] for dot in lane["dots"]}
+    rows = soup.select(".numbers tbody tr")
+    assert len(rows) == sum(len(lane["dots"]) for lane in lanes)
+    assert soup.select_one(".verdict").get_text() == said["evidence"]["verdict"]
+
+
+def test_where_nothing_was_trained_on_the_scores_are_drawn(client: TestClient) -> None:
+    """An imported file often has no steps: the page says so, and its passages' scores are what there is to see."""
+    said, soup = twin(client, "/runs/hostile/prompts/null"), page(client, "/runs/hostile/prompts/null")
+    assert said["evidence"]["lanes"] == []
+    assert "No training step" in soup.select_one(".verdict").get_text()
+    assert soup.select_one(".lanes") is None
     chips = soup.select(".skyline a")
     assert [chip["href"] for chip in chips] == [f"#p{card['rank']}" for card in said["proponents"]]
-    assert ["yes" in chip["class"] for chip in chips] == [
-        bool(card["correct"]) for card in said["proponents"]
-    ]
-    assert ["states the fact" in chip["aria-label"] for chip in chips] == [
-        bool(card["correct"]) for card in said["proponents"]
-    ]
     judged = page(client, "/runs/hostile/prompts/attack").select(".skyline a")
     assert ["ais" in chip["class"] for chip in judged] == [True] + [False] * (len(judged) - 1)
 

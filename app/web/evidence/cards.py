@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from app.store.examples import Example
 from app.store.tables import Passage, Retrieved
 from app.web.evidence.chance import is_beyond
+from app.web.evidence.lanes import after
 from app.web.evidence.shading import Token, shades
 from app.web.marking.highlight import Span, entities
 from app.web.marking.near import leaders
@@ -30,7 +31,8 @@ class Written(BaseModel):
 
 
 class Measured(BaseModel):
-    """What is known of a passage for one prompt; `tail_patch` in percentage points after one training step on it."""
+    """What is known of a passage for one prompt; `tail_patch` in percentage points after one training step on it,
+    which led the answer's probability from `before` to `after` (None where nobody knows it)."""
 
     rank: int
     original_rank: int | None = None
@@ -41,6 +43,8 @@ class Measured(BaseModel):
     ais_score: float | None = None
     ais_window: str | None = None
     tail_patch: float | None = None
+    before: float | None = None
+    after: float | None = None
 
 
 class Duplicate(BaseModel):
@@ -107,8 +111,8 @@ def written(text: str, spans: list[Span], around: Sequence[Span] = ()) -> Writte
     )
 
 
-def measured(row: Retrieved) -> Measured:
-    """What the store knows of one retrieved row."""
+def measured(row: Retrieved, before: float | None = None) -> Measured:
+    """What the store knows of one retrieved row; `before` is the probability of its prompt's target."""
     return Measured(
         rank=row.rank,
         original_rank=row.original_rank,
@@ -119,6 +123,8 @@ def measured(row: Retrieved) -> Measured:
         ais_score=row.ais_score,
         ais_window=row.ais_window,
         tail_patch=row.tail_patch,
+        before=before,
+        after=None if before is None or row.tail_patch is None else after(before, row.tail_patch),
     )
 
 
@@ -166,7 +172,7 @@ def cards_of(example: Example, shown: Shown) -> list[Card]:
     cards = []
     opponents = any(row.side == "opponent" for row in example.retrieved)
     for row in example.retrieved:
-        said = measured(row)
+        said = measured(row, example.output.probability if example.output else None)
         text = row.passage.text
         names = _entity_spans(text, example, said.ais_window)
         tokens = shown.tokens.get(row.passage_id, [])

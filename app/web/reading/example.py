@@ -17,6 +17,8 @@ from app.web.browsing.asked import Asked, AskedQuery
 from app.web.browsing.listing import Item, item, none_states
 from app.web.evidence.cards import Card, Shown, cards_of
 from app.web.evidence.chance import Standing, standing
+from app.web.evidence.lanes import Evidence
+from app.web.evidence.measured import evidence_of_example
 from app.web.evidence.shading import SHOWN as SHADED
 from app.web.evidence.shading import TokenInfluence, can_shade, shading_of, token_influence
 from app.web.evidence.stepping import stepped_when_read
@@ -97,6 +99,7 @@ class ExamplePage(BaseModel):
     views: list[Link]
     view: str
     shading: TokenInfluence | None
+    evidence: Evidence
     sides: list[Link]
     runs: list[Link]
     stretches: list[Stretch]
@@ -244,6 +247,13 @@ def _page(
         ],
         view=view,
         shading=shading,
+        evidence=evidence_of_example(
+            session,
+            run,
+            prompt,
+            output.probability if output else None,
+            {(side, row.rank) for row in example.retrieved},
+        ),
         sides=[
             Link(label=name, url=here(side=key if key == "opponent" else ""), chosen=key == side)
             for key, name in (("proponent", "Proponents"), ("opponent", "Opponents"))

@@ -1,0 +1,21 @@
+"""What templates call to draw the evidence."""
+
+from app.web.evidence import plot
+from app.web.evidence.lanes import Evidence, under_label
+from app.web.evidence.verdict import Piece, verdict
+
+GLOBALS = {
+    "plot_axis": plot.axis,
+    "plot_ticks": plot.ticks,
+    "plot_lane": plot.lane_svg,
+    "plot_bell": plot.bell_svg,
+    "step_bar": plot.step_bar,
+}
+
+
+def verdict_pieces(evidence: Evidence) -> list[Piece]:
+    """The verdict with what colours it."""
+    return verdict(evidence.before, evidence.lanes, evidence.answer)
+
+
+FILTERS = {"verdict_pieces": verdict_pieces, "under_label": under_label}

@@ -1,0 +1,92 @@
+"""What one training step on each of some passages did to an answer's probability, in lanes. Pure; no store, no page."""
+
+from collections.abc import Iterable, Sequence
+from statistics import fmean
+from typing import Any
+
+from pydantic import BaseModel
+
+from app.words.saying import in_words, plural, points
+
+FOR, WORDS, RANDOM, AGAINST = "for", "words", "random", "against"
+LABELS = {
+    FOR: "Traced: point the same way",
+    WORDS: "Share most words",
+    RANDOM: "Random passages",
+    AGAINST: "Traced: point the other way",
+}
+
+
+class Dot(BaseModel):
+    """A passage, where one real step on it leaves the answer's probability (0..1), and where to read it."""
+
+    passage_id: int
+    after: float
+    rank: int | None = None
+    url: str = ""
+
+
+class Lane(BaseModel):
+    """One group of passages, in the order of its ranking; `method` gives it its colour, `source` says whose it is."""
+
+    name: str
+    label: str
+    dots: list[Dot]
+    source: str = ""
+    method: str = ""
+
+
+class Bell(BaseModel):
+    """All scores of one ranking: `counts` between `edges`, the score that chance reaches, and how many score more."""
+
+    edges: list[float]
+    counts: list[int]
+    floor: float
+    above: int
+
+
+class Evidence(BaseModel):
+    """What was measured for one `answer`. `before` is its probability before any step; None where nobody knows it."""
+
+    answer: str
+    before: float | None
+    verdict: str
+    lanes: list[Lane]
+    settings: dict[str, Any]
+    bell: Bell | None = None
+    passages: int = 0  # that were ranked
+
+
+def after(before: float, change: float) -> float:
+    """The probability that a change in percentage points leaves, which rounding can lead a hair beyond 0 or 1."""
+    return min(1.0, max(0.0, before + change / 100))
+
+
+def lane(name: str, dots: Iterable[Dot], *, source: str = "", method: str = "", label: str = "") -> Lane:
+    """A lane with its usual label."""
+    return Lane(name=name, label=label or LABELS[name], dots=list(dots), source=source, method=method)
+
+
+def changes(before: float, dots: Sequence[Dot]) -> list[float]:
+    """Percentage points of each dot."""
+    return [100 * (dot.after - before) for dot in dots]
+
+
+def mean_change(before: float, shown: Lane) -> float | None:
+    """Percentage points on average; None for an empty lane."""
+    return fmean(changes(before, shown.dots)) if shown.dots else None
+
+
+def under_label(before: float, shown: Lane) -> str:
+    """`TrackStar’s first 10: +12.3 points on average`."""
+    mean = mean_change(before, shown)
+    if mean is None:
+        return f"{shown.source}: not measured" if shown.source else "not measured"
+    average = " on average" if len(shown.dots) > 1 else ""
+    said = f"{points(mean)} points{average}"
+    return f"{shown.source}: {said}" if shown.source else f"{plural(len(shown.dots), 'passage')}: {said}"
+
+
+def first_of(whose: str, count: int) -> str:
+    """`TrackStar’s first ten`."""
+    return f"{whose}’s first" if count == 1 else f"{whose}’s first {in_words(count)}"

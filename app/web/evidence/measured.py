@@ -1,0 +1,116 @@
+"""The evidence for one answer: from what the store knows of an example, or from what a trace measured."""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.store.examples import measured_steps
+from app.store.tables import Prompt, Retrieved, Run
+from app.web.evidence.lanes import (
+    AGAINST,
+    FOR,
+    RANDOM,
+    WORDS,
+    Bell,
+    Dot,
+    Evidence,
+    Lane,
+    after,
+    first_of,
+    lane,
+)
+from app.web.evidence.verdict import plain, verdict
+from app.web.site import urls
+from app.words.methods import Method, method_of
+
+DEPTH = 10  # passages of a lane
+SETTINGS = "tail_patch_settings"  # where a run keeps by which step its passages were measured
+
+Steps = Sequence[tuple[Run, Sequence[Retrieved]]]
+
+
+def evidence(
+    answer: str,
+    before: float | None,
+    lanes: Sequence[Lane],
+    settings: dict[str, Any],
+    bell: Bell | None,
+    passages: int,
+) -> Evidence:
+    """The evidence with its verdict; lanes that nothing was measured for are left out."""
+    shown = [each for each in lanes if each.dots]
+    return Evidence(
+        answer=answer.strip(),
+        before=before,
+        verdict=plain(verdict(before, shown, answer)),
+        lanes=shown,
+        settings=settings,
+        bell=bell,
+        passages=passages,
+    )
+
+
+def evidence_of_example(
+    session: Session, run: Run, prompt: Prompt, before: float | None, shown: Collection[tuple[str, int]]
+) -> Evidence:
+    """What the passages of all runs of this model and corpus did to the prompt's target.
+
+    Args:
+        run: the one whose page it is.
+        before: the target's probability.
+        shown: side and rank of the run's passages that have a place on the page; dots lead there.
+    """
+    steps = measured_steps(session, prompt.id, run, depth=DEPTH) if before is not None else []
+    return of_steps(steps, run, prompt.target, before, shown)
+
+
+def of_steps(
+    steps: Steps, run: Run, answer: str, before: float | None, shown: Collection[tuple[str, int]]
+) -> Evidence:
+    """The lanes of an example. The traced ones are `run`'s, or the first traced run's where `run` did not trace."""
+    traced = _first(steps, _traces, run)
+    settings = (traced or run).metrics.get(SETTINGS)
+    alike = [each for each in steps if each[0].metrics.get(SETTINGS) == settings]
+    wanted: list[tuple[str, Run | None, str]] = [
+        (FOR, traced, "proponent"),
+        (WORDS, _first(alike, lambda method: method.kind == "words", run), "proponent"),
+        (RANDOM, _first(alike, lambda method: method.name == RANDOM, run), "proponent"),
+        (AGAINST, traced, "opponent"),
+    ]
+    lanes = [
+        _lane(name, chosen, side, alike, shown if chosen.id == run.id else (), before or 0.0)
+        for name, chosen, side in wanted
+        if chosen
+    ]
+    return evidence(answer, before, lanes, settings or {}, None, 0)
+
+
+def _traces(method: Method) -> bool:
+    return method.kind in ("gradient", "meaning", "imported")
+
+
+def _first(steps: Steps, wanted: Callable[[Method], bool], run: Run) -> Run | None:
+    """The run of a wanted method: this page's own if it is one, else the one that leads."""
+    found = {each.id: each for each, _ in steps if wanted(method_of(each.method))}
+    if run.id in found:
+        return found[run.id]
+    return min(found.values(), key=lambda each: (method_of(each.method).lead, each.id), default=None)
+
+
+def _lane(
+    name: str, run: Run, side: str, steps: Steps, shown: Collection[tuple[str, int]], before: float
+) -> Lane:
+    rows = [row for each, rows in steps for row in rows if each.id == run.id and row.side == side]
+    dots = [
+        Dot(
+            passage_id=row.passage_id,
+            after=after(before, row.tail_patch or 0.0),
+            rank=row.rank,
+            url=f"#{side[0]}{row.rank}" if (side, row.rank) in shown else urls.passage(row.passage_id),
+        )
+        for row in rows
+    ]
+    whose = method_of(run.method).label
+    source = "the control" if name == RANDOM else first_of(whose, len(dots))
+    return lane(name, dots, source=source, method=run.method)

@@ -1,0 +1,108 @@
+"""Numbers -> SVG: the lanes of one training step each, the bell of all scores, and the bar of one step. Pure.
+
+Places along x are percentages of the drawing's width, so it fits any screen without scripts or inline styles, and
+its text keeps its size. Colours are the style sheet's.
+"""
+
+from collections.abc import Iterable
+
+from markupsafe import Markup
+
+from app.web.evidence.lanes import Bell, Dot, Lane, mean_change
+
+ROWS = (16, 25, 34)  # y of the dots, which take turns so that neighbours stay apart
+HEIGHT = 44
+TICKS = range(0, 101, 20)
+NARROW = (40, 80)  # ticks whose words are left out on narrow screens
+BELL = 88  # pixels
+
+
+def percent(share: float) -> str:
+    """A place along x: a probability or share of the width."""
+    return f"{100 * share:.2f}".rstrip("0").rstrip(".") + "%"
+
+
+def axis(before: float, words: str) -> Markup:
+    """The head of the plot: `words` over the place of `before`, kept within the drawing."""
+    anchor = "start" if before < 0.12 else "end" if before > 0.88 else "middle"
+    return Markup(
+        '<svg class="axis head" aria-hidden="true"><text x="{}" y="14" text-anchor="{}">{}</text></svg>'
+    ).format(percent(before), anchor, words)
+
+
+def ticks() -> Markup:
+    """The foot of the plot: 0 to 100 %."""
+    texts = (
+        Markup('<text x="{0}%" y="14" text-anchor="{1}"{2}>{0} %</text>').format(
+            tick,
+            "start" if tick == 0 else "end" if tick == 100 else "middle",
+            Markup(' class="roomy"') if tick in NARROW else "",
+        )
+        for tick in TICKS
+    )
+    return Markup('<svg class="axis foot" aria-hidden="true">{}</svg>').format(Markup("").join(texts))
+
+
+def lane_svg(before: float, lane: Lane) -> Markup:
+    """One lane: a line from `before` to each dot, and a mark over their mean.
+
+    The dots are links for those who point; everybody has the same links in the table of numbers.
+    """
+    grid = [
+        Markup('<line class="grid" x1="{0}%" x2="{0}%" y1="0" y2="100%"/>').format(tick) for tick in TICKS
+    ]
+    drawn = [_dot(before, dot, y) for dot, y in _placed(lane.dots)]
+    mean = mean_change(before, lane)
+    if mean is not None and len(lane.dots) > 1:
+        place = percent(min(1.0, max(0.0, before + mean / 100)))
+        drawn.append(Markup('<svg class="mean" x="{}" y="1"><path d="M0 8l5-8h-10z"/></svg>').format(place))
+    line = Markup('<line class="before" x1="{0}" x2="{0}" y1="0" y2="100%"/>').format(percent(before))
+    return Markup('<svg class="dots" height="{}" aria-hidden="true" data-before="{}">{}{}{}</svg>').format(
+        HEIGHT, percent(before), Markup("").join(grid), line, Markup("").join(drawn)
+    )
+
+
+def _placed(dots: Iterable[Dot]) -> list[tuple[Dot, int]]:
+    ordered = sorted(dots, key=lambda dot: dot.after)
+    return [(dot, ROWS[at % len(ROWS)]) for at, dot in enumerate(ordered)]
+
+
+def _dot(before: float, dot: Dot, y: int) -> Markup:
+    shape = Markup('<line x1="{}" x2="{}" y1="{}" y2="{}"/><circle cx="{}" cy="{}" r="5.5"/>').format(
+        percent(before), percent(dot.after), y, y, percent(dot.after), y
+    )
+    return Markup('<a href="{}" tabindex="-1">{}</a>').format(dot.url, shape) if dot.url else shape
+
+
+def step_bar(before: float, after: float) -> Markup:
+    """The bar beside one passage: from before to after on a track from 0 to 100 %."""
+    low, high = sorted((before, after))
+    way = "up" if after >= before else "down"
+    return Markup(
+        '<svg class="step {}" aria-hidden="true"><rect class="track" width="100%" y="5" height="4" rx="2"/>'
+        '<rect x="{}" width="{}" y="3" height="8" rx="2"/><line x1="{}" x2="{}" y1="0" y2="14"/></svg>'
+    ).format(way, percent(low), percent(high - low), percent(before), percent(before))
+
+
+def bell_svg(bell: Bell) -> Markup:
+    """The histogram of all scores, in square roots so that the few are seen; bins beyond the floor stand out."""
+    low, high = bell.edges[0], bell.edges[-1]
+    tallest = max(max(bell.counts, default=0), 1)
+    bars = []
+    for at, count in enumerate(bell.counts):
+        if count:
+            height = max(1.0, BELL * (count / tallest) ** 0.5)
+            left, right = ((edge - low) / (high - low) for edge in bell.edges[at : at + 2])
+            bars.append(
+                Markup('<rect{} x="{}" width="{}" y="{:.1f}" height="{:.1f}"/>').format(
+                    Markup(' class="out"') if bell.edges[at] >= bell.floor else "",
+                    percent(left),
+                    percent(max(0.0, right - left - 0.002)),
+                    BELL - height,
+                    height,
+                )
+            )
+    shade = percent(min(1.0, max(0.0, (bell.floor - low) / (high - low))))
+    return Markup(
+        '<svg class="bell" height="{}" aria-hidden="true"><rect class="chance" width="{}" height="{}"/>{}</svg>'
+    ).format(BELL, shade, BELL, Markup("").join(bars))

@@ -1,0 +1,146 @@
+"""The evidence for an answer: the drawing is its numbers, and the verdict says nothing that they do not."""
+
+import re
+from statistics import fmean
+
+import pytest
+from bs4 import BeautifulSoup
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.web.evidence.lanes import AGAINST, FOR, RANDOM, WORDS, Bell, Dot, Lane, after, changes, lane
+from app.web.evidence.plot import bell_svg, lane_svg, step_bar
+from app.web.evidence.verdict import NOTHING, STILL, amount, plain, verdict
+from app.words.saying import step_words
+
+CHANCE = st.floats(0, 1)
+DOTS = st.lists(CHANCE, max_size=12)
+LANES = st.fixed_dictionaries(dict.fromkeys((FOR, WORDS, RANDOM, AGAINST), DOTS))
+
+
+def made(name: str, places: list[float], first_id: int = 1) -> Lane:
+    return lane(
+        name, [Dot(passage_id=first_id + at, after=place, rank=at + 1) for at, place in enumerate(places)]
+    )
+
+
+def said(before: float | None, lanes: dict[str, list[float]], answer: str = "cedi") -> str:
+    return plain(verdict(before, [made(name, places) for name, places in lanes.items()], answer))
+
+
+@given(CHANCE, DOTS)
+def test_every_dot_is_its_number(before: float, places: list[float]) -> None:
+    drawn = BeautifulSoup(lane_svg(before, made(FOR, places)), "html.parser")
+    circles = sorted(float(circle["cx"].rstrip("%")) for circle in drawn.select("circle"))
+    assert circles == pytest.approx(sorted(100 * place for place in places), abs=0.006)
+    line = drawn.select_one("line.before")
+    assert float(line["x1"].rstrip("%")) == pytest.approx(100 * before, abs=0.006)
+    assert len(drawn.select(".mean")) == (len(places) > 1)
+    for mean in drawn.select(".mean"):
+        assert float(mean["x"].rstrip("%")) == pytest.approx(100 * fmean(places), abs=0.006)
+
+
+@given(CHANCE, CHANCE)
+def test_the_bar_of_a_step_goes_from_before_to_after(before: float, end: float) -> None:
+    drawn = BeautifulSoup(step_bar(before, end), "html.parser")
+    bar = drawn.select("rect")[1]
+    assert float(bar["x"].rstrip("%")) == pytest.approx(100 * min(before, end), abs=0.006)
+    assert float(bar["width"].rstrip("%")) == pytest.approx(100 * abs(end - before), abs=0.006)
+    assert ("up" in drawn.svg["class"]) == (end >= before)
+
+
+@given(CHANCE, LANES)
+def test_the_verdict_says_nothing_that_the_numbers_do_not(
+    before: float, lanes: dict[str, list[float]]
+) -> None:
+    """Each amount in it is the mean of a lane that is drawn, in its direction, or one passage's own."""
+    words = said(before, lanes)
+    allowed = set()
+    for name, places in lanes.items():
+        if places:
+            moves = changes(before, made(name, places).dots)
+            each = [fmean(moves), *(moves if name == WORDS else [])]
+            allowed |= {
+                ("up by " if move > 0 else "down by ") + amount(move) for move in each if abs(move) >= STILL
+            }
+    told = set(re.findall(r"(?:up|down) by [\d.]+ points?", words))
+    assert told <= allowed
+    assert ("random" in words) == bool(lanes[RANDOM] or lanes[FOR])
+    assert ("traced the other way" in words) == bool(lanes[AGAINST])
+    assert ("ord search" in words) == bool(lanes[WORDS])
+    if not any(lanes.values()):
+        assert words == NOTHING
+
+
+@given(CHANCE, DOTS, st.lists(CHANCE, min_size=2, max_size=10))
+def test_nothing_stands_out_exactly_where_a_random_passage_does_as_much(
+    before: float, traced: list[float], random: list[float]
+) -> None:
+    words = said(before, {FOR: traced, RANDOM: random})
+    assert ("None of them stands out" in words) == (bool(traced) and max(traced) <= max(random))
+
+
+@pytest.mark.parametrize(
+    ("before", "lanes", "words"),
+    [
+        (None, {FOR: [0.5]}, NOTHING),
+        (0.6, {}, NOTHING),
+        (0.6, {FOR: [0.72] * 10, WORDS: [0.61] * 9 + [0.16], RANDOM: [0.61] * 10, AGAINST: [0.21] * 8},
+         "One training step on each of ten traced passages moves “cedi” up by 12 points on average. Word search finds"
+         " all of them; its first ten move it down by 3 points on average. Ten random passages move it up by 1 point"
+         " on average. The eight passages traced the other way move it down by 39 points on average."),
+        (0.6, {FOR: [0.61]},
+         "One training step on the traced passage moves “cedi” up by 1 point. No random passages were measured beside"
+         " them."),
+        (0.6, {FOR: [0.6, 0.6001], RANDOM: [0.5995, 0.6004]},
+         "One training step on each of two traced passages moves “cedi” by less than 0.1 points on average. None of"
+         " them stands out: a random passage moves it as much. Two random passages move it by less than 0.1 points on"
+         " average."),
+        (0.6, {WORDS: [0.59, 0.604]},
+         "One training step on each of two passages that word search finds moves “cedi” down by 0.3 points on"
+         " average."),
+        (0.6, {RANDOM: [0.62]}, "One random passage moves “cedi” up by 2 points."),
+    ],
+)  # fmt: skip
+def test_each_form_of_the_verdict(before: float | None, lanes: dict[str, list[float]], words: str) -> None:
+    assert said(before, lanes) == words
+
+
+def test_the_one_passage_that_pulls_the_other_way_is_named() -> None:
+    """Word search's second hit says the opposite: the mean alone would hide it."""
+    words = said(0.6, {FOR: [0.72], WORDS: [0.7, 0.16, *[0.68] * 8]})
+    assert (
+        "its first ten move it up by 3 points on average, but its second moves it down by 44 points." in words
+    )
+
+
+def test_a_long_answer_is_named_shortly() -> None:
+    assert said(0.5, {RANDOM: [0.6]}, "word " * 50).startswith("One random passage moves “word word")
+    assert len(said(0.5, {RANDOM: [0.6]}, "word " * 50)) < 120
+
+
+@given(st.lists(st.integers(0, 5_000), min_size=1, max_size=40), st.integers(0, 40))
+def test_the_bell_shades_what_chance_gives_and_marks_what_is_beyond(counts: list[int], at: int) -> None:
+    edges = [number / 10 for number in range(len(counts) + 1)]
+    bell = Bell(edges=edges, counts=counts, floor=edges[min(at, len(edges) - 1)], above=0)
+    drawn = BeautifulSoup(bell_svg(bell), "html.parser")
+    assert len(drawn.select("rect:not(.chance)")) == sum(count > 0 for count in counts)
+    beyond = sum(count > 0 for edge, count in zip(edges, counts, strict=False) if edge >= bell.floor)
+    assert len(drawn.select("rect.out")) == beyond
+
+
+@pytest.mark.parametrize(
+    ("before", "end", "words"),
+    [
+        (0.602, 0.764, "60 → 76 %"), (0.602, 0.604, "60.2 → 60.4 %"), (0.726, 0.72603, "73 → 73 %"),
+        (0.0, 0.5, "0 → 50 %"), (0.0002, 0.009, "0.02 → 0.90 %"), (1e-9, 2e-9, "1.0e−07 → 2.0e−07 %"),
+        (0.0, 0.0, "0 → 0 %"), (1.0, 1.0, "100 → 100 %"),
+    ],
+)  # fmt: skip
+def test_a_step_is_said_with_no_more_digits_than_tell_it(before: float, end: float, words: str) -> None:
+    assert step_words(before, end) == words
+
+
+@given(CHANCE, st.floats(-100, 100))
+def test_a_probability_stays_one(before: float, change: float) -> None:
+    assert 0 <= after(before, change) <= 1
