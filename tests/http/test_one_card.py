@@ -13,7 +13,7 @@ from app.store.corpora import PassageRecord, add_corpus, stream_passages
 from app.store.engine import open_store
 from app.store.models import put_outputs, register_model
 from app.store.prompts import PromptRecord, add_prompts, list_prompts
-from app.store.tables import Result, Retrieved, Trace, now
+from app.store.tables import Job, Result, Retrieved, Trace, now
 from app.tracing.results import Completion, Hit, Provenance, Ranking, Token, TraceResult
 from app.web.marking.window import SIZE
 from tests.support.seeded import add_run
@@ -68,10 +68,10 @@ def fill(session: Session) -> None:
                 Retrieved(result_id=result.id, side="proponent", rank=rank, passage_id=id_, score=1 / rank,
                           tail_patch=1.5, correct=True)
             )  # fmt: skip
-    session.add(trace(ids, corpus.id))
+    session.add_all(trace(ids, corpus.id))
 
 
-def trace(ids: list[int], corpus_id: int) -> Trace:
+def trace(ids: list[int], corpus_id: int) -> list[Job | Trace]:
     completion = Completion(
         text=" cedi", tokens=[Token(text=" cedi", start=0, end=5, probability=0.5)], probability=0.5
     )
@@ -81,7 +81,7 @@ def trace(ids: list[int], corpus_id: int) -> Trace:
         corpus_sha256="z", passages=len(ids), method={}, search="exact", code="0", device="cpu", threads=1,
         answered_together=1, timings={"total": 1.0},
     )  # fmt: skip
-    result = TraceResult(
+    answer = TraceResult(
         completion=completion, generated=False, joined="The currency of Ghana is the cedi",
         rankings={"trackstar": Ranking(proponents=hits)}, provenance=made,
     )  # fmt: skip
@@ -90,10 +90,10 @@ def trace(ids: list[int], corpus_id: int) -> Trace:
         "contrast": None, "model": "m", "index": "i", "k": 10, "opponents": False, "samples": 0,
         "sha256": {"model": "x", "index": "y"},
     }  # fmt: skip
-    return Trace(
-        id="cccccccccccc", status="done", stage="done", request=request, request_key="k" * 60,
-        result=result.model_dump(mode="json"), started_at=now(), finished_at=now(),
-    )  # fmt: skip
+    answered = {"id": "cccccccccccc", "request": request, "created_at": now(), "finished_at": now()}
+    result = answer.model_dump(mode="json")
+    job = Job(**answered, kind="trace", key="k" * 60, state="done", stage="done", result={})
+    return [job, Trace(**answered, result=result)]
 
 
 def cards_on(reader: TestClient, path: str) -> dict[str, dict[str, Any]]:

@@ -36,15 +36,6 @@ class Lane(BaseModel):
     method: str = ""
 
 
-class Bell(BaseModel):
-    """All scores of one ranking: `counts` between `edges`, the score that chance reaches, and how many score more."""
-
-    edges: list[float]
-    counts: list[int]
-    floor: float
-    above: int
-
-
 class Evidence(BaseModel):
     """What was measured for one `answer`. `before` is its probability before any step; None where nobody knows it."""
 
@@ -53,8 +44,6 @@ class Evidence(BaseModel):
     verdict: str
     lanes: list[Lane]
     settings: dict[str, Any]
-    bell: Bell | None = None
-    passages: int = 0  # that were ranked
 
 
 def after(before: float, change: float) -> float:

@@ -12,7 +12,6 @@ from app.web.evidence.lanes import (
     FOR,
     RANDOM,
     WORDS,
-    Bell,
     Dot,
     Evidence,
     Lane,
@@ -35,8 +34,6 @@ def evidence(
     before: float | None,
     lanes: Sequence[Lane],
     settings: dict[str, Any],
-    bell: Bell | None,
-    passages: int,
 ) -> Evidence:
     """The evidence with its verdict; lanes that nothing was measured for are left out."""
     shown = [each for each in lanes if each.dots]
@@ -46,8 +43,6 @@ def evidence(
         verdict=plain(verdict(before, shown, answer)),
         lanes=shown,
         settings=settings,
-        bell=bell,
-        passages=passages,
     )
 
 
@@ -83,7 +78,7 @@ def of_steps(
         for name, chosen, side in wanted
         if chosen
     ]
-    return evidence(answer, before, lanes, settings or {}, None, 0)
+    return evidence(answer, before, lanes, settings or {})
 
 
 def _traces(method: Method) -> bool:

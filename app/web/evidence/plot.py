@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from markupsafe import Markup
 
-from app.web.evidence.lanes import Bell, Dot, Lane, mean_change
+from app.web.evidence.lanes import Dot, Lane, mean_change
+from app.words.chance import Chance
 
 ROWS = (16, 25, 34)  # y of the dots, which take turns so that neighbours stay apart
 HEIGHT = 44
@@ -84,25 +85,25 @@ def step_bar(before: float, after: float) -> Markup:
     ).format(way, percent(low), percent(high - low), percent(before), percent(before))
 
 
-def bell_svg(bell: Bell) -> Markup:
-    """The histogram of all scores, in square roots so that the few are seen; bins beyond the floor stand out."""
-    low, high = bell.edges[0], bell.edges[-1]
-    tallest = max(max(bell.counts, default=0), 1)
+def bell_svg(chance: Chance) -> Markup:
+    """The histogram of all scores, in square roots so that the few are seen; what lies beyond chance stands out."""
+    low, high = chance.edges[0], chance.edges[-1]
+    tallest = max(*chance.counts, 1)
+
+    def along(score: float) -> float:
+        return min(1.0, max(0.0, (score - low) / (high - low)))
+
     bars = []
-    for at, count in enumerate(bell.counts):
+    for count, left, right in zip(chance.counts, chance.edges, chance.edges[1:], strict=False):
+        height = BELL * (count / tallest) ** 0.5
+        kind = "for" if left >= chance.floor else "against" if right <= chance.opponent_floor else "usual"
+        bar = Markup('<rect class="{}" x="{}" width="{}" y="{:.1f}" height="{:.1f}"/>')
         if count:
-            height = max(1.0, BELL * (count / tallest) ** 0.5)
-            left, right = ((edge - low) / (high - low) for edge in bell.edges[at : at + 2])
-            bars.append(
-                Markup('<rect{} x="{}" width="{}" y="{:.1f}" height="{:.1f}"/>').format(
-                    Markup(' class="out"') if bell.edges[at] >= bell.floor else "",
-                    percent(left),
-                    percent(max(0.0, right - left - 0.002)),
-                    BELL - height,
-                    height,
-                )
-            )
-    shade = percent(min(1.0, max(0.0, (bell.floor - low) / (high - low))))
-    return Markup(
-        '<svg class="bell" height="{}" aria-hidden="true"><rect class="chance" width="{}" height="{}"/>{}</svg>'
-    ).format(BELL, shade, BELL, Markup("").join(bars))
+            width = percent(along(right) - along(left))
+            bars.append(bar.format(kind, percent(along(left)), width, BELL - height, height))
+    start, end = along(chance.opponent_floor), along(chance.floor)
+    shade = Markup('<rect class="chance" x="{}" width="{}" height="{}"/>').format(
+        percent(start), percent(end - start), BELL
+    )
+    svg = Markup('<svg class="bell" height="{}" aria-hidden="true">{}{}</svg>')
+    return svg.format(BELL, shade, Markup("").join(bars))

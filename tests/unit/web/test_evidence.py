@@ -5,12 +5,13 @@ from statistics import fmean
 
 import pytest
 from bs4 import BeautifulSoup
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.web.evidence.lanes import AGAINST, FOR, RANDOM, WORDS, Bell, Dot, Lane, after, changes, lane
+from app.web.evidence.lanes import AGAINST, FOR, RANDOM, WORDS, Dot, Lane, after, changes, lane
 from app.web.evidence.plot import bell_svg, lane_svg, step_bar
 from app.web.evidence.verdict import NOTHING, STILL, amount, plain, verdict
+from app.words.chance import Chance
 from app.words.saying import step_words
 
 CHANCE = st.floats(0, 1)
@@ -28,6 +29,7 @@ def said(before: float | None, lanes: dict[str, list[float]], answer: str = "ced
     return plain(verdict(before, [made(name, places) for name, places in lanes.items()], answer))
 
 
+@settings(deadline=None)  # the first drawing loads the parser
 @given(CHANCE, DOTS)
 def test_every_dot_is_its_number(before: float, places: list[float]) -> None:
     drawn = BeautifulSoup(lane_svg(before, made(FOR, places)), "html.parser")
@@ -119,14 +121,18 @@ def test_a_long_answer_is_named_shortly() -> None:
     assert len(said(0.5, {RANDOM: [0.6]}, "word " * 50)) < 120
 
 
-@given(st.lists(st.integers(0, 5_000), min_size=1, max_size=40), st.integers(0, 40))
-def test_the_bell_shades_what_chance_gives_and_marks_what_is_beyond(counts: list[int], at: int) -> None:
-    edges = [number / 10 for number in range(len(counts) + 1)]
-    bell = Bell(edges=edges, counts=counts, floor=edges[min(at, len(edges) - 1)], above=0)
-    drawn = BeautifulSoup(bell_svg(bell), "html.parser")
+@given(st.lists(st.integers(0, 5_000), min_size=1, max_size=40), st.integers(0, 40), st.integers(0, 40))
+def test_the_bell_shades_what_chance_gives_and_marks_what_is_beyond(
+    counts: list[int], a: int, b: int
+) -> None:
+    edges = tuple(number / 10 for number in range(len(counts) + 1))
+    low, high = sorted((min(a, len(counts)), min(b, len(counts))))
+    chance = Chance(passages=sum(counts), sample=sum(counts), centre=0.0, spread=1.0, floor=edges[high],
+                    opponent_floor=edges[low], edges=edges, counts=tuple(counts))  # fmt: skip
+    drawn = BeautifulSoup(bell_svg(chance), "html.parser")
     assert len(drawn.select("rect:not(.chance)")) == sum(count > 0 for count in counts)
-    beyond = sum(count > 0 for edge, count in zip(edges, counts, strict=False) if edge >= bell.floor)
-    assert len(drawn.select("rect.out")) == beyond
+    assert len(drawn.select("rect.for")) == sum(count > 0 for count in counts[high:])
+    assert len(drawn.select("rect.against")) == sum(count > 0 for count in counts[:low])
 
 
 @pytest.mark.parametrize(
