@@ -4,8 +4,20 @@ from typing import Annotated
 
 import typer
 
-from app.cli.reading import DryRun, Files, FormatName, IdField, PromptField, Split, TargetField, show, stem
+from app.cli.reading import (
+    DryRun,
+    Files,
+    FormatName,
+    IdField,
+    PromptField,
+    Split,
+    TargetField,
+    show,
+    stem,
+    tell_left_out,
+)
 from app.errors import UserError
+from app.interchange.presets import PRESETS, preset
 from app.settings import get_settings
 
 SHOWN = (
@@ -44,6 +56,10 @@ def add(
     target_field: TargetField = "",
     split: Split = "",
     format: FormatName = "",
+    form: Annotated[
+        str,
+        typer.Option("--preset", help=f"A set as it is published: {', '.join(PRESETS)}."),
+    ] = "",
     dry_run: DryRun = False,
 ) -> None:
     """Add a prompt set: one transaction, in the order of the files, whole or not at all.
@@ -60,7 +76,7 @@ def add(
 
     from app.cli.progress import bar, console, kilobytes
     from app.interchange.fields import Fields
-    from app.interchange.plain import read_prompts
+    from app.interchange.plain import LeftOut, read_prompts
     from app.interchange.records import Reading
     from app.interchange.trex import Stated
     from app.store.corpora import external_ids, get_corpus
@@ -68,15 +84,18 @@ def add(
     from app.store.prompts import add_prompts, count_prompts
 
     fields = Fields(id_field, prompt=prompt_field, target=target_field)
-    reading = Reading(format=format, split=split)
+    reading, shape = Reading(format=format, split=split), preset(form) if form else None
+    left_out: LeftOut = []
     if dry_run:
-        show(read_prompts(files, fields=fields, reading=reading), SHOWN)
+        show(read_prompts(files, fields=fields, reading=reading, form=shape), SHOWN)
         return
     name = name or corpus or stem(files)
     store = open_store(get_settings().url, migrate=True)
     with store.session() as session, bar("Adding prompts, KB") as step:
         known = get_corpus(session, corpus) if corpus else None
-        records = read_prompts(files, kilobytes(step), fields=fields, reading=reading)
+        records = read_prompts(
+            files, kilobytes(step), fields=fields, reading=reading, form=shape, left_out=left_out
+        )
         stated = Stated(external_ids(session, known)) if known and not strict else None
         try:
             added = add_prompts(
@@ -86,6 +105,7 @@ def add(
                 corpus=known,
             )
         except UserError as error:
+            tell_left_out(left_out, None)
             if stated and stated.dropped and not stated.kept:
                 raise UserError(
                     f"None of the {stated.dropped:,} prompts names only passages of the corpus “{corpus}”.",
@@ -99,6 +119,7 @@ def add(
     console.print(
         f"[green]✓[/] prompts {escape(added.name)}: {count:,}, linked to the passages that state them {linked:,} times"
     )
+    tell_left_out(left_out, None)
     if stated and stated.dropped:
         console.print(
             f"  {stated.dropped:,} left out: not all their passages are in the corpus (first {escape(stated.first)})"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.interchange.fields import Fields, Ids, Named, rest
 from app.interchange.names import PASSAGE_IDS, PROMPT_IDS, PROMPTS, TARGETS, TEXTS
+from app.interchange.presets import CannotBeAsked, Preset
 from app.interchange.records import Line, Progress, Reading, read_records
 from app.store.corpora import PassageRecord
 from app.store.prompts import PromptRecord
@@ -25,6 +26,7 @@ _PROMPT_FIELDS = (
     "frequency",
     STATED_BY,
 )
+LeftOut = list[tuple[str, str]]
 Where = Path | str | Sequence[Path | str]
 
 
@@ -63,15 +65,34 @@ def read_prompts(
     *,
     fields: Fields | None = None,
     reading: Reading | None = None,
+    form: Preset | None = None,
+    left_out: LeftOut | None = None,
 ) -> Iterator[PromptRecord]:
     """The prompts of files, in order; a prompt without a task is a fact.
+
+    Args:
+        form: how a published set is laid out; None: as ours.
+        left_out: filled with (id or place, reason) of what cannot be asked: a blank prompt or target, or no right choice.
 
     Raises:
         UserError: a record cannot be read, or a field is missing, repeated or of the wrong kind.
     """
-    return as_prompts(
-        read_records(where, replace(reading or Reading(), texts=False), progress), fields or Fields()
-    )
+    left_out = left_out if left_out is not None else []
+    lines = read_records(where, replace(reading or Reading(), texts=False), progress)
+    for prompt in as_prompts(_formed(lines, form, left_out) if form else lines, fields or Fields()):
+        blank = "prompt" if not prompt.text.strip() else "target" if not prompt.target.strip() else ""
+        if blank:
+            left_out.append((prompt.external_id, f"the {blank} is blank"))
+        else:
+            yield prompt
+
+
+def _formed(lines: Iterable[Line], form: Preset, left_out: LeftOut) -> Iterator[Line]:
+    for line in lines:
+        try:
+            yield form(line)
+        except CannotBeAsked as error:
+            left_out.append((str(line.record.get(form.id, f"line {line.number}")), str(error)))
 
 
 def as_prompts(lines: Iterable[Line], fields: Fields) -> Iterator[PromptRecord]:
