@@ -13,6 +13,8 @@ import typer
 
 from app.errors import UserError
 from app.files import whole
+from app.interchange.tools import AUTO, NAMES
+from app.interchange.tools.matrices import KEPT_PROPONENTS
 from app.settings import get_settings
 
 runs = typer.Typer(no_args_is_help=True, help="List and remove runs: the results of one method.")
@@ -38,8 +40,15 @@ def import_(
     prompts: Annotated[str, typer.Option(help="Prompt set of its prompts.")] = "imported",
     corpus: Annotated[str, typer.Option(help="Corpus of its passages.")] = "imported",
     model: Annotated[str, typer.Option(help="Model whose outputs it tells.")] = "imported",
+    form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(NAMES)}.")] = AUTO,
+    rows: Annotated[
+        str, typer.Option(help="Of a matrix whose shape does not tell: its rows are queries or passages.")
+    ] = "",
+    k: Annotated[
+        int, typer.Option("-k", min=1, help="Of a matrix: proponents kept for each prompt.")
+    ] = KEPT_PROPONENTS,
 ) -> None:
-    """Import a results file as a run: one transaction, whole or not at all.
+    """Import results as a run: one transaction, whole or not at all.
 
     Files about the same prompts (same example_id, prompt and target) share them, so that their runs can be compared.
     Fields that Startrail does not know are kept; `startrail export` gives back the file, equal field by field.
@@ -47,6 +56,9 @@ def import_(
     Give --prompts and --corpus to tie the results to a prompt set and corpus added before, for instance to those whose
     statements are known: passages that the file does not judge are judged by these. Give --model where files tell of
     different models.
+
+    Scores of other tools are read too: bergson's folder, kronfluence's file, a matrix in .npy, .safetensors or .pt (dattri,
+    TRAK, LogIX). They say nothing of texts, so name the --prompts and the --corpus that they were computed for.
     """
     from rich.markup import escape
 
@@ -63,7 +75,14 @@ def import_(
 
         with store.session(indexing=indexing) as session:
             made = import_results(
-                session, file, run=run, into=Names(prompts, corpus, model, method), progress=kilobytes(step)
+                session,
+                file,
+                run=run,
+                into=Names(prompts, corpus, model, method),
+                form=form,
+                rows=rows,
+                k=k,
+                progress=kilobytes(step),
             )
     console.print(f"[green]✓[/] run {made.slug} ({escape(made.method)}): {made.prompt_count:,} prompts")
     for name, nearest in made.configuration.get(UNKNOWN, {}).items():

@@ -14,6 +14,8 @@ from app.interchange.records import Line, Progress, Reading, read_records
 from app.interchange.results_fields import SIDES, Parsed, leftover, parse, unknown
 from app.interchange.results_match import Prompts, put_answers
 from app.interchange.results_passages import Passages
+from app.interchange.tools import AUTO, tool_for
+from app.interchange.tools.matrices import KEPT_PROPONENTS, Places
 from app.store.models import register_model
 from app.store.names import slugify
 from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, Statement, Tombstone, now
@@ -44,6 +46,9 @@ def import_results(
     name: str | None = None,
     into: Names | None = None,
     reading: Reading | None = None,
+    form: str = AUTO,
+    rows: str = "",
+    k: int = KEPT_PROPONENTS,
     progress: Progress | None = None,
 ) -> Run:
     """Take a results file in as a run called `run`.
@@ -52,16 +57,24 @@ def import_results(
         path: a file, folder or `-`, of any format that has fields.
         name: the file's name in messages; the path where there is no other.
         into: prompt set, corpus and model; made if they do not exist.
+        form: of `tools.NAMES`; `auto`: told by what is in the file.
+        rows, k: of a matrix: what its rows are, and how many proponents are kept of each query.
         progress: told bytes read and in all.
 
     Raises:
         UserError: a line or field of the file cannot be used, or the run's name is taken. Roll back then.
     """
     write_alone(session)
-    importer = _Importer(session, run, into or Names(), name or str(path))
+    into, file = into or Names(), Path(path)
+    tool = tool_for(file, form)
+    if tool:
+        into = replace(into, method=into.method or tool.method)
+        lines = tool.read(file, Places(session, into.prompts, into.corpus, rows, k))
+    else:
+        lines = read_records(path, replace(reading or Reading(), name=name or "", texts=False), progress)
+    importer = _Importer(session, run, into, name or str(path))
     chunk: list[Parsed] = []
-    reading = replace(reading or Reading(), name=name or "", texts=False)
-    for line in _whole(read_records(path, reading, progress), name or str(path)):
+    for line in _whole(lines, name or str(path)):
         chunk.append(parse(line))
         if len(chunk) == AT_ONCE:
             importer.add(chunk)
