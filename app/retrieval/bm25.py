@@ -1,11 +1,10 @@
 """BM25 over the passages' words: what finds passages that *state* a fact (bm25s, Lù 2024).
 
-Words are runs of letters and digits in any script, lower-cased; no stemming, no stop words: in short passages
-"of" and "in" are part of how a fact is put.
+Words are those of `app.words.names`; no stemming, no stop words: in short passages "of" and "in" are part of how a fact
+is put.
 """
 
 import logging
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
@@ -13,15 +12,11 @@ from typing import Self
 import bm25s
 import numpy as np
 
+from app.words.names import words
+
 logging.getLogger("bm25s").setLevel(logging.WARNING)  # it asks for DEBUG, and the worker would print it
-_WORD = re.compile(r"\w+")
 K1, B = 1.5, 0.75
 WORDS_MOST = 512  # of a query
-
-
-def words(text: str) -> list[str]:
-    """The words of a text as the index counts them."""
-    return _WORD.findall(text.lower())
 
 
 class BM25:

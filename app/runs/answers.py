@@ -1,6 +1,6 @@
 """What a model answers to prompts: greedy answer, whether it is right, probability, samples, confidence."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from app.store.models import put_outputs
 from app.store.tables import Model, Prompt
 from app.tracing.probabilities import completions
 from app.words.answers import answer_of
+from app.words.names import fold, is_right
 
 SAMPLES = 10
 ANSWER_TOKENS = 16
@@ -49,22 +50,12 @@ def answer_prompts(
                 "answer": greedy,
                 "correct": is_right(each.text, accepted),
                 "probability": chance,
-                "confidence": sum(one.casefold() == greedy.casefold() for one in answers) / max(1, samples),
+                "confidence": sum(fold(one) == fold(greedy) for one in answers) / max(1, samples),
                 "samples": answers,
             }
         )
     put_outputs(session, record.id, outputs)
     return outputs
-
-
-def is_right(answer: str, accepted: Iterable[str]) -> bool:
-    """Whether the answer begins with an accepted one, up to a word's end, in any letter case."""
-    said = answer.strip().casefold()
-    for each in accepted:
-        wanted = each.strip().casefold()
-        if wanted and said.startswith(wanted) and not said[len(wanted) : len(wanted) + 1].isalnum():
-            return True
-    return False
 
 
 @torch.no_grad()

@@ -7,10 +7,11 @@ overlap, each piece gets the kinds of all that cover it.
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 from markupsafe import Markup, escape
 from pydantic import BaseModel
+
+from app.words.names import find_names
 
 
 class Span(BaseModel):
@@ -53,11 +54,8 @@ def visible(text: str) -> Markup:
 
 
 def find(text: str, terms: Iterable[str], kind: str) -> list[Span]:
-    """Every whole-word occurrence of the terms, longest first where they overlap, in any letter case."""
-    pattern = _pattern(tuple(sorted({t.strip() for t in terms if t and t.strip()}, key=len, reverse=True)))
-    if pattern is None:
-        return []
-    return [Span(start=m.start(), end=m.end(), kind=kind) for m in pattern.finditer(text)]
+    """Wherever the terms stand in the text (see `app.words.names`), the longest where they overlap."""
+    return [Span(start=start, end=end, kind=kind) for start, end in find_names(text, terms)]
 
 
 def entities(text: str, subject: str | None, targets: Iterable[str]) -> list[Span]:
@@ -67,10 +65,3 @@ def entities(text: str, subject: str | None, targets: Iterable[str]) -> list[Spa
 
 
 _UNSHOWABLE = re.compile("[\x00\ud800-\udfff]")
-
-
-@lru_cache(512)
-def _pattern(terms: tuple[str, ...]) -> re.Pattern[str] | None:
-    if not terms:
-        return None
-    return re.compile(r"(?<!\w)(?:" + "|".join(re.escape(term) for term in terms) + r")(?!\w)", re.IGNORECASE)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.evaluation.types import KINDS, FactOf, classify, fold, has_phrase, is_exact, shared_cue
+from app.evaluation.types import KINDS, FactOf, classify, is_exact, shared_cue
+from app.words.names import has_name
 
 FACT = FactOf(
     "New Zealand", ("Wellington", "Te Whanganui-a-Tara"), "capital", "capital:new-zealand", ("capital",)
@@ -81,7 +82,7 @@ def test_exact_rules_hold_where_the_corpus_lists_what_it_states() -> None:
     ],
 )
 def test_names_are_found_as_whole_words_in_any_script(text: str, phrase: str, found: bool) -> None:
-    assert has_phrase(fold(text), phrase) is found
+    assert has_name(text, phrase) is found
 
 
 def test_the_words_of_a_relation_are_those_most_of_its_prompts_share() -> None:

@@ -41,3 +41,17 @@ def test_building_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_text_without_known_words_has_no_hits() -> None:
     """An empty question, signs only, or words no passage has."""
     assert (BM25.build(TEXTS).search(["", "?!", "zebra"], 2)[1] == -1).all()
+
+
+def test_names_are_found_in_scripts_without_spaces_and_in_every_spelling() -> None:
+    """東京 stands inside a run of letters; an NFC name finds an NFD passage, and one apostrophe the other."""
+    texts = [
+        "日本の首都は東京です。",
+        "大阪は日本の都市です。",
+        "They met in the Cafe\u0301.",
+        "Mr O’Brien left.",
+        "เมืองหลวงคือกรุงเทพ",
+    ]
+    scores, rows = BM25.build(texts).search(["東京", "Café", "O'Brien", "กรุงเทพ"], 2)
+    assert rows[:, 0].tolist() == [0, 2, 3, 4]
+    assert (scores[:, 0] > 0).all()
