@@ -2,8 +2,9 @@
 
 import pytest
 
-from app.evaluation.types import KINDS, FactOf, classify, is_exact, shared_cue
+from app.evaluation.types import FactOf, classify, is_exact, shared_cue
 from app.words.names import has_name
+from app.words.passages import TYPES
 
 FACT = FactOf(
     "New Zealand", ("Wellington", "Te Whanganui-a-Tara"), "capital", "capital:new-zealand", ("capital",)
@@ -48,7 +49,7 @@ def test_each_type_and_the_order_in_which_they_are_tried(
     text: str, meta: dict[str, list[str]], stated: bool | None, kind: str
 ) -> None:
     assert classify(FACT, text, meta, stated) == kind
-    assert kind in KINDS
+    assert kind in TYPES
 
 
 def test_a_fact_without_subject_or_id_can_still_be_classed() -> None:
