@@ -33,10 +33,16 @@ def retrieve(
         str, typer.Option("--index", help="exact, float32, int8, int4 or pq; default: the index's own.")
     ] = "",
     dense_model: Annotated[Path | None, typer.Option(help=DENSE_MODEL)] = None,
+    explain: Annotated[
+        str,
+        typer.Option(
+            help="What is explained of each prompt: its target, or what the model said: target or said."
+        ),
+    ] = "target",
 ) -> None:
     """Ask a method about every prompt of a set and save the run; the model's answers are saved with it."""
     from app.cli.progress import bar
-    from app.runs.inputs import ensure_answers, open_inputs
+    from app.runs.inputs import ensure_answers, explaining, open_inputs
     from app.runs.ranking.request import check_method
     from app.runs.retrieve import retrieve as make_run
     from app.store.engine import open_store
@@ -49,8 +55,9 @@ def retrieve(
     with store.session() as session:
         inputs = open_inputs(session, settings, index, prompts)
         with bar("Answering prompts") as step:
-            ensure_answers(session, inputs, step)
+            ensure_answers(session, inputs, step, explains=explain)
     with store.session() as session:
+        inputs = explaining(session, inputs, explain)
         with bar(f"Retrieving by {method}") as step:
             made = make_run(
                 session,

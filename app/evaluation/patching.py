@@ -4,11 +4,11 @@ Each distinct passage is trained on once, and every prompt that any of the runs 
 state. What was measured is saved as it comes, so that work that was stopped goes on where it was.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from random import Random
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
@@ -16,10 +16,12 @@ from app.models.steps import TailPatch
 from app.models.text import Query
 from app.store.chunks import chunks
 from app.store.engine import Store
-from app.store.tables import Evaluation, Passage, Prompt, Result, Retrieved, Run
+from app.store.tables import Evaluation, Output, Passage, Prompt, Result, Retrieved, Run
 
 CHUNK = 16  # passages between two saves, about a second of a small model: what a kill loses, and how often progress is told
-Places = dict[int, list[tuple[int, int]]]  # prompt -> (result, rank) where the passage stands for it
+Asked = tuple[int, str]  # a prompt, and what of it is explained
+Places = dict[Asked, list[tuple[int, int]]]  # (result, rank) where the passage stands for it
+Known = dict[tuple[Asked, int], float]  # what was measured, by what was asked and the passage
 
 
 def patch_runs(
@@ -48,10 +50,11 @@ def patch_runs(
     """
     with store.session() as session:
         runs = session.scalars(select(Run).where(Run.slug.in_(slugs)).order_by(Run.id)).all()
+        model = next((run.model_id for run in runs), 0)
         for run in runs:
             _begin(session, run, patch.settings, again)
         todo: dict[int, Places] = {}
-        known: dict[tuple[int, int], float] = {}
+        known: Known = {}
         for run in runs:
             _gather(session, run, k, _chosen(session, run, task, limit, seed), todo, known)
         for run in session.scalars(select(Run).where(Run.model_id.in_({run.model_id for run in runs}))):
@@ -59,10 +62,10 @@ def patch_runs(
                 _gather(session, run, k, set(), {}, known)
         _reuse(session, todo, known)
     total, done = sum(map(len, todo.values())), 0
-    before: dict[int, float] = {}
+    before: dict[Asked, float] = {}
     for piece in chunks(sorted(todo), CHUNK):
         with store.session() as session:
-            done += _measure(session, patch, {id_: todo[id_] for id_ in piece}, before)
+            done += _measure(session, patch, {id_: todo[id_] for id_ in piece}, before, model)
         if progress:
             progress(done, total)
     with store.session() as session:
@@ -115,7 +118,7 @@ def _gather(
     k: int,
     chosen: set[int],
     todo: dict[int, Places],
-    known: dict[tuple[int, int], float],
+    known: Known,
 ) -> None:
     """What is to be measured, by passage, and the pairs that are known."""
     query = (
@@ -127,27 +130,28 @@ def _gather(
     )
     for passage, result, rank, prompt, change in session.execute(query):
         if change is not None:
-            known[prompt, passage] = change
+            known[(prompt, run.explains), passage] = change
         elif prompt in chosen:
-            todo.setdefault(passage, {}).setdefault(prompt, []).append((result, rank))
+            todo.setdefault(passage, {}).setdefault((prompt, run.explains), []).append((result, rank))
 
 
-def _reuse(session: Session, todo: dict[int, Places], known: dict[tuple[int, int], float]) -> None:
+def _reuse(session: Session, todo: dict[int, Places], known: Known) -> None:
     """Take over what was measured for another run, and drop it from what is to do."""
     rows = []
     for passage, places in list(todo.items()):
-        for prompt in [each for each in places if (each, passage) in known]:
-            rows += [_row(result, rank, known[prompt, passage]) for result, rank in places.pop(prompt)]
+        for asked in [each for each in places if (each, passage) in known]:
+            rows += [_row(result, rank, known[asked, passage]) for result, rank in places.pop(asked)]
         if not places:
             del todo[passage]
     _save(session, rows)
 
 
-def _measure(session: Session, patch: TailPatch, todo: dict[int, Places], before: dict[int, float]) -> int:
+def _measure(
+    session: Session, patch: TailPatch, todo: dict[int, Places], before: dict[Asked, float], model: int
+) -> int:
     texts = dict(session.execute(select(Passage.id, Passage.text).where(Passage.id.in_(todo))).all())
-    wanted = {prompt for places in todo.values() for prompt in places}
-    found = session.execute(select(Prompt.id, Prompt.text, Prompt.target).where(Prompt.id.in_(wanted)))
-    queries = {id_: Query.of_target(text, target) for id_, text, target in found}
+    wanted = {asked for places in todo.values() for asked in places}
+    queries = _queries(session, wanted, model)
     new = sorted(wanted - before.keys())
     before.update(zip(new, patch.probabilities([queries[id_] for id_ in new]), strict=True))
     rows: list[dict[str, Any]] = []
@@ -160,6 +164,16 @@ def _measure(session: Session, patch: TailPatch, todo: dict[int, Places], before
             rows += [_row(result, rank, change) for result, rank in places[id_]]
     _save(session, rows)
     return sum(map(len, todo.values()))
+
+
+def _queries(session: Session, wanted: Collection[Asked], model: int) -> dict[Asked, Query]:
+    found = session.execute(
+        select(Prompt.id, Prompt.text, Prompt.target, Output.said, Output.said_tokens)
+        .outerjoin(Output, and_(Output.prompt_id == Prompt.id, Output.model_id == model))
+        .where(Prompt.id.in_({prompt for prompt, _ in wanted}))
+    )
+    of = {row.id: (row.text, row.target, row.said, row.said_tokens) for row in found}
+    return {(prompt, explains): Query.explaining(explains, *of[prompt]) for prompt, explains in wanted}
 
 
 def _row(result: int, rank: int, change: float) -> dict[str, Any]:

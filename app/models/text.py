@@ -23,6 +23,7 @@ from tokenizers import Tokenizer
 from app.errors import UserError
 from app.models.continuing import continuing
 from app.models.spelling import LETTER, Spelled, spell
+from app.words.answers import SAID, answer_end
 from app.words.joining import follow
 
 _HALF = re.compile("[\ud800-\udfff]")
@@ -47,6 +48,21 @@ class Query:
     def of_target(cls, prompt: str, target: str) -> Self:
         """A prompt of a set with its target, which is a word (see `app.words.joining.follow`)."""
         return cls(prompt, follow(prompt, target))
+
+    @classmethod
+    def explaining(
+        cls, explains: str, prompt: str, target: str, said: str | None, tokens: Sequence[int] | None
+    ) -> Self:
+        """What a run asks of a prompt: its target, or the answer in what the model `said` (`app.words.answers`).
+
+        Args:
+            explains: `said` or `target`; of a model that said nothing, the target.
+            said: as it follows the prompt, with its `tokens`.
+        """
+        if explains != SAID or not said or not tokens:
+            return cls.of_target(prompt, target)
+        end = answer_end(said)
+        return cls(prompt, said, (0, end) if end < len(said) else None, tuple(tokens))
 
     @property
     def joined(self) -> str:

@@ -38,9 +38,14 @@ def answer_prompts(
         seed=seed,
         progress=progress,
     )
+    spoken = [
+        Query.explaining("said", prompt.text, prompt.target, each.text, each.tokens)
+        for prompt, each in zip(prompts, said, strict=True)
+    ]
+    sure = target_probabilities(model, spoken)
     chances = target_probabilities(model, [Query.of_target(prompt.text, prompt.target) for prompt in prompts])
     outputs = []
-    for prompt, each, chance in zip(prompts, said, chances, strict=True):
+    for prompt, each, chance, own in zip(prompts, said, chances, sure, strict=True):
         answers = [answer_of(text) for text in each.samples]
         greedy = answer_of(each.text)
         accepted = [prompt.ground_truth or prompt.target, *prompt.aliases]
@@ -52,6 +57,9 @@ def answer_prompts(
                 "probability": chance,
                 "confidence": sum(fold(one) == fold(greedy) for one in answers) / max(1, samples),
                 "samples": answers,
+                "said": each.text or None,
+                "said_tokens": list(each.tokens) or None,
+                "said_probability": own if each.tokens else None,
             }
         )
     put_outputs(session, record.id, outputs)

@@ -1,7 +1,7 @@
 """What a run is made of: an index with its model and corpus, and a prompt set, read and checked once."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -18,13 +18,18 @@ from app.store.prompts import get_prompt_set, list_prompts
 from app.store.tables import Corpus, Model, Output, Prompt, PromptSet
 from app.tracing.loaded import check_corpus
 from app.trackstar.index import TrackstarIndex, open_index
+from app.words.answers import EXPLAINS, SAID, TARGET
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class RunInputs:
-    """Everything that is the same for every method: each is asked about `prompts`, over `corpus`, of `model`."""
+    """Everything that is the same for every method: each is asked about `prompts`, over `corpus`, of `model`.
+
+    Args:
+        explains: `target`, or what the model `said`; then `outputs` has it, by prompt.
+    """
 
     index: TrackstarIndex
     loaded: LoadedModel
@@ -32,11 +37,37 @@ class RunInputs:
     corpus: Corpus
     prompt_set: PromptSet
     prompts: list[Prompt]
+    explains: str = TARGET
+    outputs: Mapping[int, Output] = field(default_factory=dict)
 
     @property
     def queries(self) -> list[Query]:
-        """Each prompt with its target."""
-        return [Query.of_target(prompt.text, prompt.target) for prompt in self.prompts]
+        """Each prompt with what is explained: its target, or what the model said."""
+        return [self._query(prompt, self.outputs.get(prompt.id)) for prompt in self.prompts]
+
+    def _query(self, prompt: Prompt, output: Output | None) -> Query:
+        said, tokens = (output.said, output.said_tokens) if output else (None, None)
+        return Query.explaining(self.explains, prompt.text, prompt.target, said, tokens)
+
+
+def explaining(session: Session, inputs: RunInputs, explains: str) -> RunInputs:
+    """The same inputs for a run that explains the prompts' targets, or what the model `said`.
+
+    Raises:
+        UserError: `explains` is neither.
+    """
+    if explains not in EXPLAINS:
+        raise UserError(
+            f"A run explains what was said or the target, not “{explains}”.",
+            field="explain",
+            remedy=f"Use {' or '.join(EXPLAINS)}.",
+        )
+    own = select(Output).where(
+        Output.model_id == inputs.model.id,
+        Output.prompt_id.in_(select(Prompt.id).where(Prompt.prompt_set_id == inputs.prompt_set.id)),
+    )
+    outputs = {output.prompt_id: output for output in session.scalars(own)} if explains == SAID else {}
+    return replace(inputs, explains=explains, outputs=outputs)
 
 
 def open_inputs(session: Session, settings: Settings, index_name: str, prompt_set: str) -> RunInputs:
@@ -63,11 +94,15 @@ def open_inputs(session: Session, settings: Settings, index_name: str, prompt_se
     return RunInputs(index, loaded, model, corpus, asked, list_prompts(session, asked.id))
 
 
-def ensure_answers(session: Session, inputs: RunInputs, progress: Progress | None = None) -> None:
-    """Ask the model every prompt, unless it was asked before."""
+def ensure_answers(
+    session: Session, inputs: RunInputs, progress: Progress | None = None, *, explains: str = TARGET
+) -> None:
+    """Ask the model every prompt, unless it was asked before; to explain what it said, its tokens must be known too."""
     known = select(func.count()).where(
         Output.model_id == inputs.model.id, Output.prompt_id.in_([prompt.id for prompt in inputs.prompts[:1]])
     )
+    if explains == SAID:
+        known = known.where(Output.said_tokens.is_not(None))
     if not session.scalar(known):
         check_prompts(inputs, completing=True)
         answer_prompts(session, inputs.model, inputs.loaded, inputs.prompts, progress=progress)

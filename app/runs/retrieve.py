@@ -76,4 +76,5 @@ def save(
         found=found,
         configuration=dict(configuration),
         index_name=inputs.index.path.name,
+        explains=inputs.explains,
     )

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.store.tables import Corpus, Model, Passage, Prompt, PromptSet, Result, Retrieved, Run, Statement, now
+from app.words.answers import TARGET
 from app.words.chance import Chance
 
 PROPONENTS, OPPONENTS = 10, 5
@@ -49,6 +50,7 @@ def save_run(
     found: Sequence[Found],
     configuration: dict[str, Any],
     index_name: str | None = None,
+    explains: str = TARGET,
 ) -> Run:
     """Write a finished run: results, retrieved passages, and which of them state the prompt's fact.
 
@@ -69,6 +71,7 @@ def save_run(
         corpus_id=corpus.id,
         prompt_set_id=prompt_set.id,
         index_name=index_name,
+        explains=explains,
         configuration=configuration,
         prompt_count=len(prompts),
         finished_at=now(),

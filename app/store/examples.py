@@ -78,7 +78,7 @@ def sides(session: Session, result_id: int) -> set[str]:
 def measured_steps(
     session: Session, prompt_id: int, run: Run, *, depth: int
 ) -> list[tuple[Run, Sequence[Retrieved]]]:
-    """What one training step on the first `depth` passages of each run did to the prompt's target; no texts.
+    """What one training step on the first `depth` passages of each run did to what the run explains; no texts.
 
     Of the run's model and corpus only, for other steps do not compare; a run and side at a time, in rank order.
     """
@@ -90,6 +90,7 @@ def measured_steps(
             Result.prompt_id == prompt_id,
             Run.model_id == run.model_id,
             Run.corpus_id == run.corpus_id,
+            Run.explains == run.explains,
             Retrieved.rank <= depth,
             Retrieved.tail_patch.is_not(None),
         )

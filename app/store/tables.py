@@ -21,7 +21,7 @@ def now() -> datetime:
 class Base(DeclarativeBase):
     """Common base; dictionaries and lists are JSON columns."""
 
-    type_annotation_map: ClassVar = {dict[str, Any]: JSON, list[str]: JSON, list[Any]: JSON}
+    type_annotation_map: ClassVar = {dict[str, Any]: JSON, list[str]: JSON, list[int]: JSON, list[Any]: JSON}
 
 
 class Model(Base):
@@ -131,6 +131,11 @@ class Output(Base):
     probability: Mapped[float | None]  # of the target, given the prompt
     confidence: Mapped[float | None]  # share of samples that agree with the answer, or the file's own
     samples: Mapped[list[str]] = mapped_column(default=list)
+    said: Mapped[str | None] = mapped_column(
+        AnyText
+    )  # the answer and what follows it, as it follows the prompt
+    said_tokens: Mapped[list[int] | None]  # ids of `said`
+    said_probability: Mapped[float | None]  # of the answer's tokens, given the prompt
 
 
 class Run(Base):
@@ -145,6 +150,9 @@ class Run(Base):
     corpus_id: Mapped[int] = mapped_column(ForeignKey("corpora.id"))
     prompt_set_id: Mapped[int] = mapped_column(ForeignKey("prompt_sets.id"))
     index_name: Mapped[str | None]
+    explains: Mapped[str] = mapped_column(
+        String(8), default="target", server_default="target"
+    )  # or what was `said`
     configuration: Mapped[dict[str, Any]] = mapped_column(default=dict)
     metrics: Mapped[dict[str, Any]] = mapped_column(default=dict)  # written by app.evaluation
     status: Mapped[str] = mapped_column(String(20), default="done")  # running, done, failed

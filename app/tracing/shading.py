@@ -21,7 +21,13 @@ def shade(session: Session, encoder: Encoder, request: dict[str, Any]) -> Shadin
     ids = [int(id_) for id_ in request["passages"]]
     texts = texts_of(session, ids)
     started = perf_counter()
-    query = Query(request["prompt"], request["completion"])
+    span, written = request.get("span"), request.get("tokens")
+    query = Query(
+        request["prompt"],
+        request["completion"],
+        tuple(span) if span else None,
+        tuple(written) if written else None,
+    )
     found = token_influences(encoder, query, [texts[id_] for id_ in ids])
     passages = [
         Shaded(

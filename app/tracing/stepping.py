@@ -20,7 +20,7 @@ from app.models.steps import TailPatch
 from app.models.text import Query
 from app.store import steps, traces
 from app.store.engine import Store
-from app.store.tables import Prompt, Result, Retrieved
+from app.store.tables import Output, Prompt, Result, Retrieved, Run
 from app.tracing.explained import explained
 from app.tracing.loaded import Loaded
 from app.tracing.results import Hit, TraceResult
@@ -107,8 +107,17 @@ def subject_of(session: Session, parent: str) -> Subject:
         prompt = session.get_one(Prompt, found.prompt_id)
         sides = {"for": "proponent", "against": "opponent"}
         shown = {lane: _retrieved(session, found.id, side) for lane, side in sides.items()}
-        return Subject(parent, Query.of_target(prompt.text, prompt.target), shown)
+        return Subject(parent, _asked(session, found, prompt), shown)
     raise UserError("What was to be checked is gone.", status=410)
+
+
+def _asked(session: Session, result: Result, prompt: Prompt) -> Query:
+    """What the result's run explains of the prompt."""
+    run = session.get_one(Run, result.run_id)
+    own = select(Output).where(Output.prompt_id == prompt.id, Output.model_id == run.model_id)
+    output = session.scalar(own)
+    said = (output.said, output.said_tokens) if output else (None, None)
+    return Query.explaining(run.explains, prompt.text, prompt.target, *said)
 
 
 def _ids(hits: Sequence[Hit]) -> list[int]:

@@ -6,6 +6,8 @@ passages behind it are not those behind the answer.
 
 import re
 
+SAID, TARGET = "said", "target"
+EXPLAINS = (TARGET, SAID)  # what a run may explain
 _LINE_ENDS = "\n\r\x0b\x0c\x85\u2028\u2029"
 _STOPS = frozenset("!?。！？…؟۔।॥" + _LINE_ENDS)
 _WIDE_COMMAS = frozenset("、，；：")

@@ -85,12 +85,18 @@ class FormPage(BaseModel):
 
 @page_route(router, "/trace")
 def trace_form(
-    request: Request, db: Db, settings: Config, prompt: Typed = "", completion: Typed = "", from_: Name = ""
+    request: Request,
+    db: Db,
+    settings: Config,
+    prompt: Typed = "",
+    completion: Typed = "",
+    contrast: Typed = "",
+    from_: Name = "",
 ) -> Response:
     """The form to ask with."""
     from_ = from_ or request.query_params.get("from", "")
     before = jobs.find(db, from_) if from_ else None
-    values: dict[str, Any] = {"prompt": prompt, "completion": completion}
+    values: dict[str, Any] = {"prompt": prompt, "completion": completion, "contrast": contrast}
     if before is not None and before.kind == "trace":
         values = Question.saved(before.request).model_dump()
     return respond(request, _page(db, settings, values, before=before), "trace_form.html")

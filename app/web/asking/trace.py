@@ -33,6 +33,7 @@ from app.web.site.context import Db
 from app.web.site.encode import sendable
 from app.web.site.params import Name, Slug, TraceId
 from app.web.site.respond import origin, page_route, respond, templates, wants_json
+from app.words.answers import SAID, TARGET
 
 router = APIRouter()
 STREAM_SECONDS = 60.0  # then the reader's browser connects again, so that no stream outlives its reader
@@ -52,6 +53,8 @@ class TracePage(BaseModel):
     ready: bool
     prompt: str
     asked: dict[str, Any]
+    explains: str | None = None  # `said` where the model goes on so by itself, else `target`
+    correct: bool | None = None  # nobody says what the answer to a typed prompt is
     doubts: list[Doubt] = []  # about the borders of what was asked
     reused: bool = False
     error: dict[str, Any] | None = None
@@ -245,6 +248,7 @@ def load(
         return page
     trace = traces.get(session, job.id)
     said = trace is not None and TraceResult.model_validate(trace.result).completion.said
+    page.explains = None if trace is None else SAID if said else TARGET
     page.doubts = doubts_of(asked, said=said)
     if trace is not None:
         _answered(session, page, trace, trainings, view, since)

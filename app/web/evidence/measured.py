@@ -47,17 +47,22 @@ def evidence(
 
 
 def evidence_of_example(
-    session: Session, run: Run, prompt: Prompt, before: float | None, shown: Collection[tuple[str, int]]
+    session: Session,
+    run: Run,
+    prompt: Prompt,
+    answer: str,
+    before: float | None,
+    shown: Collection[tuple[str, int]],
 ) -> Evidence:
-    """What the passages of all runs of this model and corpus did to the prompt's target.
+    """What the passages of all runs of this model and corpus that explain the same did to it.
 
     Args:
         run: the one whose page it is.
-        before: the target's probability.
+        answer: what the run explains; `before` is its probability.
         shown: side and rank of the run's passages that have a place on the page; dots lead there.
     """
     steps = measured_steps(session, prompt.id, run, depth=DEPTH) if before is not None else []
-    return of_steps(steps, run, prompt.target, before, shown)
+    return of_steps(steps, run, answer, before, shown)
 
 
 def of_steps(

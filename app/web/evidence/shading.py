@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
+from app.models.text import Query
 from app.settings import Settings
 from app.store import workers
 from app.store.examples import Example
@@ -15,7 +16,6 @@ from app.tracing.asking import shaded
 from app.tracing.questions import MAX_PASSAGES, Shading
 from app.tracing.results import ShadingResult
 from app.web.marking.highlight import Span
-from app.words.joining import follow
 
 STEPS = 5
 SHOWN = 20  # passages shaded at once
@@ -48,12 +48,22 @@ def can_shade(settings: Settings, example: Example) -> bool:
 def shading_of(example: Example) -> Shading:
     """What the worker is asked: the passages that a page of the example begins with."""
     ids = dict.fromkeys(row.passage_id for row in example.retrieved[: min(SHOWN, MAX_PASSAGES)])
+    asked = example_query(example)
     return Shading(
-        prompt=example.prompt.text,
-        completion=follow(example.prompt.text, example.prompt.target),
+        prompt=asked.prompt,
+        completion=asked.completion,
+        span=asked.span,
+        tokens=asked.tokens,
         index=str(example.run.index_name),
         passages=tuple(ids),
     )
+
+
+def example_query(example: Example) -> Query:
+    """What the example's run asked of its prompt."""
+    prompt, output = example.prompt, example.output
+    said = (output.said, output.said_tokens) if output else (None, None)
+    return Query.explaining(example.run.explains, prompt.text, prompt.target, *said)
 
 
 def token_influence(

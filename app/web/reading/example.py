@@ -2,12 +2,14 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
+from fastapi import Query as Asking
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
 from app.errors import UserError
+from app.models.text import Query
 from app.settings import Settings
 from app.store import browse
 from app.store.examples import Example, get_example, influence_counts, sides
@@ -20,7 +22,7 @@ from app.web.evidence.chance import Standing, standing
 from app.web.evidence.lanes import Evidence
 from app.web.evidence.measured import evidence_of_example
 from app.web.evidence.shading import SHOWN as SHADED
-from app.web.evidence.shading import TokenInfluence, can_shade, shading_of, token_influence
+from app.web.evidence.shading import TokenInfluence, can_shade, example_query, shading_of, token_influence
 from app.web.evidence.stepping import stepped_when_read
 from app.web.marking.highlight import Span, entities
 from app.web.reading.example_parts import Stating, Stretch, first_stating, rarest_stretches
@@ -29,6 +31,7 @@ from app.web.site import urls
 from app.web.site.context import Config, Db
 from app.web.site.params import Side, Slug
 from app.web.site.respond import page_route, respond
+from app.words.answers import SAID, TARGET
 from app.words.chance import read_chance
 from app.words.joining import follow
 from app.words.saying import counted
@@ -56,6 +59,9 @@ class Sample(BaseModel):
 class ExamplePage(BaseModel):
     """One output: prompt, answer, retrieved passages, and where to go from here.
 
+    `explained` is what the passages were searched for: what the model said, or the target, as `explains` says; where it said
+    something wrong, `rather_than` is the truth. `probability` is the target's.
+
     `total` is the length of the list that the query makes, `number` its place there where that is cheap to know.
     """
 
@@ -72,6 +78,10 @@ class ExamplePage(BaseModel):
     relation: str | None
     prompt: str
     target: str
+    explains: str
+    explained: str
+    rather_than: str | None
+    said_probability: float | None
     subject: str | None
     aliases: list[str]
     ground_truth: str | None
@@ -134,9 +144,9 @@ def example_page(
     side: Side = "proponent",
     view: Annotated[
         Literal["entities", "verbatim", "tokens", "plain"],
-        Query(description="which spans: entities, verbatim, tokens or plain"),
+        Asking(description="which spans: entities, verbatim, tokens or plain"),
     ] = "entities",
-    show: Annotated[int, Query(ge=1, le=MOST_SHOWN, description="how many passages, at most 5,000")] = SHOWN,
+    show: Annotated[int, Asking(ge=1, le=MOST_SHOWN, description="how many passages, at most 5,000")] = SHOWN,
 ) -> Response:
     """One prompt of one run: the model's output and its ranked proponents (or side=opponent), with spans."""
     run = get_run(session, slug)
@@ -203,9 +213,15 @@ def _page(
         return urls.example(run.slug, rows[at].prompt.slug, **state) if rows else None
 
     present = sides(session, result.id)
+    query = example_query(example)
+    explains = TARGET if query == Query.of_target(prompt.text, prompt.target) else run.explains
+    explained = query.completion[: query.span[1] if query.span else None]
+    wrong = explains == SAID and output is not None and output.correct is False
+    truth = (prompt.ground_truth or prompt.target) if wrong else None
+    chance_of_it = None if output is None else output.said_probability if explains == SAID else output.probability
     chance = read_chance(result.chance)
     return ExamplePage(
-        title=f"{prompt.text} {prompt.target}",
+        title=f"{prompt.text}{explained}",
         run=run.slug,
         run_name=run.name,
         run_url=urls.run(run.slug),
@@ -218,6 +234,10 @@ def _page(
         relation=prompt.relation,
         prompt=prompt.text,
         target=prompt.target,
+        explains=explains,
+        explained=explained.strip(),
+        rather_than=truth,
+        said_probability=output.said_probability if output else None,
         subject=prompt.subject,
         aliases=prompt.aliases,
         ground_truth=prompt.ground_truth,
@@ -239,7 +259,7 @@ def _page(
         above_chance=chance and chance.above,
         opponent_chance_floor=chance and chance.opponent_floor,
         opponents_beyond_chance=chance and chance.opponents_beyond,
-        standing=standing(chance, run.method, output.probability if output else None, prompt.target),
+        standing=standing(chance, run.method, chance_of_it, explained.strip()),
         retrieved=example.retrieved_count,
         more_url=here(show=next((n for n in urls.SHOWN if n > show), MOST_SHOWN)) if left > 0 else None,
         views=[
@@ -251,7 +271,8 @@ def _page(
             session,
             run,
             prompt,
-            output.probability if output else None,
+            explained.strip(),
+            chance_of_it,
             {(side, row.rank) for row in example.retrieved},
         ),
         sides=[
@@ -274,7 +295,9 @@ def _page(
         cite_url=urls.cite(run.slug, prompt.slug),
         csv_url=urls.twin(here(), "csv"),
         compare_url=urls.compare(prompt.slug, [run.slug, others[0]]) if others else None,
-        trace_url=urls.trace_form(prompt=prompt.text, completion=follow(prompt.text, prompt.target)),
+        trace_url=urls.trace_form(
+            prompt=prompt.text, completion=explained, contrast=follow(prompt.text, truth) if truth else None
+        ),
         previous_url=on(before, -1),
         next_url=on(after, 0),
         list_url=urls.prompts(run=run.slug, **asked.query()),
