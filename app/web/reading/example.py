@@ -218,7 +218,9 @@ def _page(
     explained = query.completion[: query.span[1] if query.span else None]
     wrong = explains == SAID and output is not None and output.correct is False
     truth = (prompt.ground_truth or prompt.target) if wrong else None
-    chance_of_it = None if output is None else output.said_probability if explains == SAID else output.probability
+    chance_of_it = (
+        None if output is None else output.said_probability if explains == SAID else output.probability
+    )
     chance = read_chance(result.chance)
     return ExamplePage(
         title=f"{prompt.text}{explained}",
