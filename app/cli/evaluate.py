@@ -194,17 +194,23 @@ def _patch(
 ) -> None:
     from app.cli.progress import bar, errors
     from app.evaluation.patching import patch_runs
+    from app.models.estimated import SAMPLE
     from app.models.load import load_model
     from app.models.steps import TailPatch
+    from app.store.corpora import sample_texts
     from app.store.models import find_checkpoint
+    from app.store.tables import Corpus
 
-    by_path: dict[Path, list[str]] = {}
+    by_path: dict[tuple[Path, int], list[str]] = {}
     for run in runs:
         if (path := find_checkpoint(run.model, settings.models)) is None:
             errors.print(f"{run.slug}: its model is not on this machine, so no tail-patch is measured.")
         else:
-            by_path.setdefault(path, []).append(run.slug)
-    for path, slugs in by_path.items():
-        patch = TailPatch(load_model(path, device=settings.device), learning_rate=rate)
+            by_path.setdefault((path, run.corpus_id), []).append(run.slug)
+    for (path, corpus_id), slugs in by_path.items():
+        with store.session() as session:
+            sample = sample_texts(session, session.get_one(Corpus, corpus_id), SAMPLE)
+        model = load_model(path, device=settings.device)
+        patch = TailPatch(model, learning_rate=rate, sample=sample)
         with bar(f"Tail-patch, {path.name}"[:34]) as step:
             patch_runs(store, slugs, patch, progress=step, **options)

@@ -9,32 +9,41 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch.func import functional_call
 
 from app.errors import UserError
 from app.models.batching import length_batches, pad, predicting
+from app.models.estimated import choose_rate, estimated_state, mean_loss, sample_of
 from app.models.load import LoadedModel
-from app.models.optimizer_state import read_optimizer
+from app.models.optimizer_state import has_optimizer, read_optimizer
 from app.models.text import Example, Query
 from app.models.updates import lacking, stepped
 
 BATCH_TOKENS = 4096
+TRIED = 4  # passages stepped on to choose a learning rate, and as many to see that it leaves them alone
 
 
 class TailPatch:
     """Measures passages against queries for one model and its optimizer.
 
     Args:
-        learning_rate: of the step; None takes the one the optimizer ended with.
+        learning_rate: of the step; None takes the one the optimizer ended with, or chooses by rule where the state
+            is estimated.
+        sample: passages to estimate the optimizer's state from where none was saved, see `app.models.estimated`.
 
     Raises:
-        UserError: there is no optimizer's state, it does not fit, or it ended with a learning rate of zero.
+        UserError: there is neither a state nor a sample, the state does not fit, or it ended with a learning rate of zero.
     """
 
-    def __init__(self, model: LoadedModel, *, learning_rate: float | None = None) -> None:
+    def __init__(
+        self, model: LoadedModel, *, learning_rate: float | None = None, sample: Sequence[str] = ()
+    ) -> None:
         self.model = model
-        self.state = read_optimizer(model.path, model.model)
+        self.sample = sample_of(model, sample) if sample and not has_optimizer(model.path) else []
+        if self.sample:
+            self.state = estimated_state(model, self.sample)
+        else:
+            self.state = read_optimizer(model.path, model.model)
         named = dict(model.model.named_parameters())
         self.names = [name for name in named if name in self.state.entries]
         if not self.names:
@@ -56,18 +65,29 @@ class TailPatch:
             name: {key: value.to(model.device) for key, value in self.state.entries[name].items()}
             for name in self.names
         }
-        self.rate = learning_rate if learning_rate is not None else self._final_rate()
+        self.chosen = learning_rate is None and bool(self.sample)
+        if learning_rate is not None:
+            self.rate = learning_rate
+        else:
+            self.rate = choose_rate(self._teaches) if self.chosen else self._final_rate()
 
     @property
     def settings(self) -> dict[str, Any]:
         """What must be printed beside every tail-patch: optimizer, learning rate, steps."""
-        return {
+        said: dict[str, Any] = {
             "optimizer": self.state.optimizer,
             "learning_rate": self.rate,
             "steps": 1,
             "trained_steps": self.state.step,
             "loss": "mean cross-entropy over the passage's tokens",
         }
+        if self.sample:
+            said |= {
+                "trained_steps": None,
+                "second_moments": f"estimated from {len(self.sample)} passages",
+                "learning_rate_from": "rule" if self.chosen else "asked for",
+            }
+        return said
 
     def probabilities(self, queries: Sequence[Query]) -> list[float]:
         """Each query's target probability (0..1) under the saved weights."""
@@ -118,9 +138,7 @@ class TailPatch:
         # Views of the model's own storage: nothing is copied, and only these record gradients.
         trained = {name: own[name].detach().requires_grad_() for name in self.names}
         with torch.enable_grad():
-            logits = self._logits({**own, **trained}, [example])
-            rows, labels = predicting([example], self.model.device)
-            loss = F.cross_entropy(logits[rows].float(), labels)
+            loss = mean_loss(self.model, {**own, **trained}, example)
             gradients = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
         new = dict(own)
         with torch.no_grad():
@@ -147,6 +165,23 @@ class TailPatch:
         ids = pad(examples, self.model.device)
         made = functional_call(self.model.model, dict(weights), kwargs={"input_ids": ids, "use_cache": False})
         return made.logits.flatten(0, 1)
+
+    def _teaches(self, rate: float) -> tuple[bool, float]:
+        """For `choose_rate`: steps on some of the sample, measured on themselves and on others' last tokens."""
+        self.rate = rate
+        own = {name: parameter.detach() for name, parameter in self.model.model.named_parameters()}
+        half = min(TRIED, len(self.sample) // 2)
+        others = [
+            Example(one.ids[: one.targets[-1] + 1], one.targets[-1:]) for one in self.sample[half : 2 * half]
+        ]
+        before, falls, moved = self._probabilities(own, others), True, 0.0
+        for example in self.sample[:half]:
+            after = self._step(own, example)
+            with torch.no_grad():
+                fell = mean_loss(self.model, own, example) - mean_loss(self.model, after, example)
+            falls = falls and bool(fell > 0)
+            moved += 100 * float((self._probabilities(after, others) - before).abs().mean()) / half
+        return falls, moved
 
     def _final_rate(self) -> float:
         rate = float(self.state.settings[self.names[0]].get("lr") or 0.0)

@@ -1,5 +1,6 @@
 """Questions about corpora, and adding one: a stream of passages in, one transaction, nothing held in memory."""
 
+import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -105,3 +106,16 @@ def stream_passages(session: Session, corpus_id: int) -> Iterator[tuple[int, str
     )
     for row in session.execute(query):
         yield row.id, row.external_id, row.text
+
+
+def sample_texts(session: Session, corpus: Corpus, count: int, *, seed: int = 0) -> list[str]:
+    """Passages of the corpus drawn at random, the same for the same seed; fewer where it has fewer."""
+    size = corpus.passage_count
+    places = random.Random(seed).sample(range(size), min(count, size))
+    rows = session.execute(
+        select(Passage.position, Passage.text).where(
+            Passage.corpus_id == corpus.id, Passage.position.in_(places)
+        )
+    )
+    found = dict(rows.all())
+    return [found[place] for place in places if place in found]

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.files import whole
+from app.models.estimated import SAMPLE
 from app.models.load import LoadedModel, load_model
 from app.models.steps import TailPatch
 from app.models.text import Query
@@ -22,7 +23,7 @@ from app.retrieval.search import Search, open_search
 from app.retrieval.verbatim import Stretch, Verbatim
 from app.settings import Settings
 from app.store.chunks import chunks
-from app.store.corpora import get_corpus, stream_passages
+from app.store.corpora import get_corpus, sample_texts, stream_passages
 from app.store.engine import Store
 from app.store.tables import Corpus, Passage
 from app.tracing.catalog import choose
@@ -57,15 +58,16 @@ class Loaded:
     dense: Dense | None
     verbatim: Verbatim | None
     corpus_id: int
+    sample: list[str]  # passages to estimate an optimizer's state from
 
     @cached_property
     def patch(self) -> TailPatch:
-        """The optimizer's state, read when the first training is asked for.
+        """The optimizer's state, read, or where there is none estimated, when the first training is asked for.
 
         Raises:
-            UserError: the model has none.
+            UserError: it does not fit the model.
         """
-        return TailPatch(self.model)
+        return TailPatch(self.model, sample=self.sample)
 
     def warm_up(self) -> None:
         """Touch everything once, so that the first question is as fast as the next."""
@@ -188,6 +190,7 @@ def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "c
             dense=dense,
             verbatim=verbatim,
             corpus_id=corpus.id,
+            sample=sample_texts(session, corpus, SAMPLE),
         )
 
 

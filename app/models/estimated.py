@@ -1,0 +1,101 @@
+"""A step for a model that came without its optimizer's state: Adafactor's, with second moments estimated from a sample.
+
+Most checkpoints are published as weights alone. What Adafactor would have kept is the mean square of each gradient,
+by row and by column; it is estimated here from passages of the corpus, for every parameter, and the learning rate is
+chosen by rule (`choose_rate`). Both are said beside every number that comes of them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from app.errors import UserError
+from app.models.batching import pad, predicting
+from app.models.load import LoadedModel
+from app.models.optimizer_state import OptimizerState
+from app.models.text import Example
+
+SAMPLE = 32  # passages
+LENGTH = 256  # tokens of each at most: a step's size is estimated, not a model trained
+DAMPING = 0.1  # of the mean: a row that the sample never touched must not be stepped on without measure
+STEP = 1000  # as if so many had been taken: the passage's own gradient then moves V by 0.4 %
+RATES = (3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6)
+STILL = 0.1  # percentage points that an unrelated step may move a probability
+
+
+def sample_of(model: LoadedModel, texts: Sequence[str]) -> list[Example]:
+    """The first passages that can be learned from, cut to `LENGTH`.
+
+    Raises:
+        UserError: there are fewer than two.
+    """
+    found = []
+    for example in model.texts.passages(texts):
+        targets = tuple(place for place in example.targets if place < LENGTH)
+        if targets:
+            found.append(Example(example.ids[:LENGTH], targets))
+    if len(found) < 2:
+        raise UserError(
+            "No step can be estimated: fewer than two passages of the corpus have text.",
+            field="second_moments",
+            remedy="Put the optimizer's state (optimizer.pt) beside the weights.",
+        )
+    return found[:SAMPLE]
+
+
+def estimated_state(model: LoadedModel, sample: Sequence[Example]) -> OptimizerState:
+    """Adafactor's state with the mean square gradients of the sample, each passage's loss its own mean."""
+    named = dict(model.model.named_parameters())
+    weights = {name: parameter.detach().requires_grad_() for name, parameter in named.items()}
+    sums: dict[str, dict[str, torch.Tensor]] = {}
+    for example in sample:
+        with torch.enable_grad():
+            loss = mean_loss(model, weights, example)
+            gradients = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+        for name, gradient in zip(weights, gradients, strict=True):
+            if gradient is not None:
+                for key, value in _squares(gradient.float()).items():
+                    known = sums.setdefault(name, {})
+                    known[key] = known[key] + value if key in known else value
+    entries = {
+        name: {key: _damped(total / len(sample)) for key, total in held.items()}
+        for name, held in sums.items()
+    }
+    return OptimizerState(entries, "adafactor", {name: {} for name in entries}, STEP, Path(model.path))
+
+
+def mean_loss(model: LoadedModel, weights: Mapping[str, torch.Tensor], example: Example) -> torch.Tensor:
+    """Mean cross-entropy over the example's loss tokens under these weights."""
+    ids = pad([example], model.device)
+    made = torch.func.functional_call(
+        model.model, dict(weights), kwargs={"input_ids": ids, "use_cache": False}
+    )
+    rows, labels = predicting([example], model.device)
+    return F.cross_entropy(made.logits.flatten(0, 1)[rows].float(), labels)
+
+
+def choose_rate(measure: Callable[[float], tuple[bool, float]]) -> float:
+    """The largest of `RATES` at which a passage teaches itself and leaves unrelated targets alone; else the smallest.
+
+    Args:
+        measure: for a rate, whether the loss of every passage falls by a step on it, and by how many percentage points
+            a step moves the probability of targets that have nothing to do with it.
+    """
+    for rate in RATES:
+        falls, moved = measure(rate)
+        if falls and moved < STILL:
+            return rate
+    return RATES[-1]
+
+
+def _squares(gradient: torch.Tensor) -> dict[str, torch.Tensor]:
+    squares = gradient.square()
+    if gradient.dim() < 2:
+        return {"variance": squares}
+    return {"row_var": squares.mean(-1, keepdim=True), "col_var": squares.mean(-2, keepdim=True)}
+
+
+def _damped(moment: torch.Tensor) -> torch.Tensor:
+    return moment.lerp(moment.mean().expand_as(moment), DAMPING)
