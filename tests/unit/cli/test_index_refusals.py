@@ -220,16 +220,15 @@ def test_a_refused_build_leaves_no_half_built_index(home: Path, tmp_path: Path) 
     assert directories(home) == []
 
 
-def test_without_optimizer_state_v_is_estimated_and_said_and_a_step_is_refused(whole: Path) -> None:
+def test_without_optimizer_state_v_is_estimated_and_so_is_the_step(whole: Path) -> None:
     (whole / "models" / "m" / "optimizer.safetensors").unlink()
     made = startrail("index", "m", "tiny", "--name", "estimated", *INDEX)
     assert made.exit_code == 0, made.output
     assert "estimated from 9 passages" in " ".join(made.output.split())
     retrieved = startrail("retrieve", "estimated", "--prompts", "asked", "--run", "r")
     assert retrieved.exit_code == 0, retrieved.output
-    refused(
-        startrail("evaluate", "--tail-patch", 1), "no optimizer state (optimizer.safetensors or optimizer.pt)"
-    )
+    evaluated = startrail("evaluate", "--tail-patch", 1)
+    assert evaluated.exit_code == 0, evaluated.output
     refused(startrail("ablate", "tiny", "--prompts", "asked", "--no-baselines"), "no optimizer state")
     store = open_store(f"sqlite:///{whole / 'startrail.db'}")
     with store.session() as session:
