@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.reading import tell_left_out
 from app.cli.retrieve import DENSE_MODEL
 from app.errors import UserError
 from app.settings import get_settings
@@ -75,6 +76,7 @@ def ablate(
     store = open_store(settings.url, migrate=True)
     with store.session() as session:
         inputs = open_inputs(session, settings, index, prompts)
+        tell_left_out(list(inputs.left_out.items()), None)
         with bar("Answering prompts") as step:
             ensure_answers(session, inputs, step)
         base = inputs.index.manifest.method

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.reading import tell_left_out
 from app.settings import get_settings
 from app.words.methods import TRACKSTAR, rankers
 
@@ -54,6 +55,7 @@ def retrieve(
     store = open_store(settings.url, migrate=True)
     with store.session() as session:
         inputs = open_inputs(session, settings, index, prompts)
+        tell_left_out(list(inputs.left_out.items()), None)
         with bar("Answering prompts") as step:
             ensure_answers(session, inputs, step, explains=explain)
     with store.session() as session:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
-from app.runs.inputs import RunInputs, check_prompts
+from app.runs.inputs import RunInputs
 from app.runs.ranking.variants import rank_family, read_texts, variant
 from app.runs.retrieve import save
 from app.runs.saving import OPPONENTS, PROPONENTS
@@ -68,7 +68,6 @@ def ablate(
         raise UserError(
             f"There is a run “{taken}” already.", field="prefix", remedy="Choose another --prefix."
         )
-    check_prompts(inputs)
     texts = read_texts(session, inputs)
     families = families_of(variants)
     step = progress or (lambda done, total: None)
@@ -80,7 +79,7 @@ def ablate(
 
         ranked = rank_family(inputs, texts, members, k, opponents, sample=sample, seed=seed, progress=within)
         for name, (found, about) in ranked.items():
-            configuration = {"proponents": k, "opponents": opponents, **about}
+            configuration = {"proponents": k, "opponents": opponents, **about, **inputs.about}
             runs.append(
                 save(
                     session,

@@ -1,7 +1,8 @@
 """What a run is made of: an index with its model and corpus, and a prompt set, read and checked once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -29,6 +30,7 @@ class RunInputs:
 
     Args:
         explains: `target`, or what the model `said`; then `outputs` has it, by prompt.
+        left_out: prompts of the set that this model cannot be asked, by id, and why.
     """
 
     index: TrackstarIndex
@@ -37,8 +39,14 @@ class RunInputs:
     corpus: Corpus
     prompt_set: PromptSet
     prompts: list[Prompt]
+    left_out: dict[str, str] = field(default_factory=dict)
     explains: str = TARGET
     outputs: Mapping[int, Output] = field(default_factory=dict)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a run's configuration says of the prompts that were left out; empty where none was."""
+        return {"left_out": self.left_out} if self.left_out else {}
 
     @property
     def queries(self) -> list[Query]:
@@ -71,7 +79,7 @@ def explaining(session: Session, inputs: RunInputs, explains: str) -> RunInputs:
 
 
 def open_inputs(session: Session, settings: Settings, index_name: str, prompt_set: str) -> RunInputs:
-    """Open an index with its model, and the prompts to ask.
+    """Open an index with its model, and the prompts to ask; those that cannot be asked are left out, with their reason.
 
     Raises:
         UserError: one is missing or damaged (every checksum is compared), or the index was built for another model or corpus.
@@ -91,7 +99,8 @@ def open_inputs(session: Session, settings: Settings, index_name: str, prompt_se
     check_corpus(corpus, index)
     asked = get_prompt_set(session, prompt_set)
     model = _model(session, settings, loaded, source.name)
-    return RunInputs(index, loaded, model, corpus, asked, list_prompts(session, asked.id))
+    prompts, left_out = _askable(loaded, list_prompts(session, asked.id), asked.name)
+    return RunInputs(index, loaded, model, corpus, asked, prompts, left_out)
 
 
 def ensure_answers(
@@ -104,30 +113,33 @@ def ensure_answers(
     if explains == SAID:
         known = known.where(Output.said_tokens.is_not(None))
     if not session.scalar(known):
-        check_prompts(inputs, completing=True)
         answer_prompts(session, inputs.model, inputs.loaded, inputs.prompts, progress=progress)
 
 
-def check_prompts(inputs: RunInputs, *, completing: bool = False) -> None:
-    """Whether every prompt can be asked, before hours are spent on those that can.
-
-    Args:
-        completing: the model is to go on from them too.
+def _askable(
+    loaded: LoadedModel, prompts: Sequence[Prompt], prompt_set: str
+) -> tuple[list[Prompt], dict[str, str]]:
+    """The prompts that the model can be asked, and of the others why not, by their ids.
 
     Raises:
-        UserError: one cannot; it is named.
+        UserError: none can.
     """
-    for prompt, query in zip(inputs.prompts, inputs.queries, strict=True):
+    kept, left_out = [], {}
+    for prompt in prompts:
         try:
-            inputs.loaded.texts.query(query)
-            if completing:
-                start_of(inputs.loaded, prompt.text)
+            loaded.texts.query(Query.of_target(prompt.text, prompt.target))
+            start_of(loaded, prompt.text)
+            kept.append(prompt)
         except UserError as error:
-            raise UserError(
-                f"The prompt “{prompt.external_id}” of “{inputs.prompt_set.name}” cannot be asked: {error.message}",
-                field=error.field,
-                remedy=error.remedy,
-            ) from None
+            left_out[prompt.external_id] = error.message
+    if left_out and not kept:
+        first, why = next(iter(left_out.items()))
+        raise UserError(
+            f"None of the {len(left_out):,} prompts of “{prompt_set}” can be asked. “{first}”: {why}",
+            field="prompts",
+            remedy="Give prompts with a target, no longer than the model reads.",
+        )
+    return kept, left_out
 
 
 def _model(session: Session, settings: Settings, loaded: LoadedModel, name: str) -> Model:

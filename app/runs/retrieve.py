@@ -48,7 +48,7 @@ def retrieve(
         progress=progress or (lambda done, total: None),
     )
     found, about = rank(request)
-    configuration = {"proponents": k, "opponents": opponents, **about}
+    configuration = {"proponents": k, "opponents": opponents, **about, **inputs.about}
     return save(session, inputs, found, method=method, slug=slug, configuration=configuration)
 
 

@@ -16,10 +16,11 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
 from app.errors import UserError
+from app.store.kept import kept_column
 from app.store.tables import Output, Prompt, Result, Statement
 from app.words.tasks import LISTED
 
-Kind = Literal["text", "number", "boolean"]
+Kind = Literal["text", "number", "boolean", "any"]
 Operator = Literal["=", "!=", "<", "<=", ">", ">="]
 Value = str | float | int
 
@@ -30,10 +31,13 @@ class Field:
 
     name: str
     kind: Kind
-    row: Literal["prompt", "output", "result"]
+    row: Literal["prompt", "output", "result", "kept"]
     label: str
     help: str
     others: tuple[str, ...] = ()  # the names the paper's results files use
+    path: tuple[
+        str, ...
+    ] = ()  # of a field that the file had and no column has: where it stands in its record
 
     def __str__(self) -> str:
         """Its name, as an expression spells it."""
@@ -73,6 +77,13 @@ FIELDS: dict[str, Field] = {
     )
 }  # fmt: skip
 
+
+def kept_field(path: tuple[str, ...], kind: Kind = "any") -> Field:
+    """A field that came with a file and stands in no column; its kind is that of what it is compared with."""
+    name = "ex" + "".join(f'["{each}"]' for each in path)
+    return Field(name, kind, "kept", ".".join(path), "a field that the file had beyond those", path=path)
+
+
 SPELLINGS: dict[str, Field] = {name: f for f in FIELDS.values() for name in (f.name, *f.others)}
 
 
@@ -95,11 +106,12 @@ class In:
 
 @dataclass(frozen=True)
 class Contains:
-    """The text contains the words, or begins with them, without regard to the case of A to Z."""
+    """The text contains the words, or begins or ends with them, without regard to the case of A to Z."""
 
     field: Field
     text: str
     start: bool = False
+    end: bool = False
 
 
 @dataclass(frozen=True)
@@ -200,9 +212,9 @@ def condition(node: Node, rows: Rows = Rows()) -> ColumnElement[bool]:
             return _column(field, rows).is_not(None)
         case In(field, values):
             return _column(field, rows).in_([_bound(value) for value in values])
-        case Contains(field, text, start):
+        case Contains(field, text, start, end):
             lower = plain_lower(_column(field, rows))
-            match_ = lower.startswith if start else lower.contains
+            match_ = lower.startswith if start else lower.endswith if end else lower.contains
             return match_(lowered(text), autoescape=True)
         case Compare(field, op, value):
             column = _column(field, rows)
@@ -220,6 +232,9 @@ def _bound(value: Value) -> ColumnElement[Any]:
 
 
 def _column(field: Field, rows: Rows) -> ColumnElement[Any]:
+    if field.row == "kept":
+        extras = [row.extra for row in (rows.result, rows.prompt) if row is not None]
+        return kept_column(field.path, field.kind, extras)
     row = getattr(rows, field.row)
     if row is None:
         raise UserError(

@@ -2,19 +2,13 @@
 
 from app.retrieval.chance import Unrelated, search_with_chance
 from app.retrieval.search import open_search
-from app.runs.inputs import check_prompts
 from app.runs.ranking.request import Ranked, RankingRequest
 from app.runs.saving import Found, found_in
 
 
 def rank(request: RankingRequest) -> Ranked:
-    """The passages whose encoding is nearest to the query's, and those that point most the other way.
-
-    Raises:
-        UserError: a prompt cannot be asked.
-    """
+    """The passages whose encoding is nearest to the query's, and those that point most the other way."""
     inputs = request.inputs
-    check_prompts(inputs)
     encoder = inputs.index.encoder(inputs.loaded)
     search = open_search(inputs.index, request.search, device=str(inputs.loaded.device))
     unrelated = Unrelated(inputs.index)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.models.text import Example
 from app.retrieval.chance import SAMPLE, chance_of
-from app.runs.inputs import RunInputs, check_prompts
+from app.runs.inputs import RunInputs
 from app.runs.ranking.passing import PassingSearch, usable_rows
 from app.runs.ranking.request import Ranked, RankingRequest
 from app.store.corpora import stream_passages
@@ -36,10 +36,9 @@ def rank(request: RankingRequest) -> Ranked:
     """The passages by one variant, with the projection of the index.
 
     Raises:
-        UserError: a prompt cannot be asked, or the model has no optimizer state for a variant that needs V.
+        UserError: the model has no optimizer state for a variant that needs V.
     """
     inputs, name = request.inputs, request.method.name
-    check_prompts(inputs)
     members = {name: variant(inputs.index.manifest.method, name)}
     texts = read_texts(request.session, inputs)
     return rank_family(inputs, texts, members, request.k, request.opponents, progress=request.progress)[name]

@@ -43,8 +43,8 @@ def render(node: Node) -> str:
             return f"{field} is known"
         case In(field, values):
             return f"{field} in ({', '.join(map(_quoted, values))})"
-        case Contains(field, text, start):
-            return f"{field} {'starts with' if start else 'contains'} {_quoted(text)}"
+        case Contains(field, text, start, end):
+            return f"{field} {'starts with' if start else 'ends with' if end else 'contains'} {_quoted(text)}"
         case Compare(field, op, value):
             return f"{field} {op} {value.name if isinstance(value, Field) else _quoted(value)}"
 
@@ -127,18 +127,14 @@ def _phrase(node: Node, negated: bool = False) -> str:
             inner = _joined([_phrase(item) for item in items], word)
             return f"for which it is not so that ({inner})" if negated else f"({inner})"
         case Truth(field):
-            return _TRUTHS[field.name][negated]
+            return _TRUTHS.get(field.name, (f"with {field.label}", f"without {field.label}"))[negated]
         case Known(field):
             return f"with {'no' if negated else 'a'} known {field.label}"
         case In(field, values):
             return f"whose {field.label} is {not_}one of {_listed([_said(v) for v in values], 'or')}"
-        case Contains(field, text, start):
-            verb = "begin with" if start else "contain"
-            said = (
-                f"does not {verb}"
-                if negated
-                else verb.replace("begin", "begins").replace("contain", "contains")
-            )
+        case Contains(field, text, start, end):
+            verb, rest = ("begin", " with") if start else ("end", " with") if end else ("contain", "")
+            said = f"does not {verb}{rest}" if negated else f"{verb}s{rest}"
             return f"whose {field.label} {said} “{text}”"
         case Compare(field, op, value) if field.kind == "text" or isinstance(value, Field):
             other = f"their {value.label}" if isinstance(value, Field) else f"“{value}”"

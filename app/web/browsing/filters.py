@@ -10,23 +10,26 @@
     negated  = "not" negated | "(" either ")" | test
     test     = field | operand ("=" | "!=" | "<" | "<=" | ">" | ">=") operand
              | field ["not"] "in" "(" value ("," value)* ")"
-             | field ["not"] ("contains" | "starts" "with") text
+             | field ["not"] ("contains" | "starts" "with" | "ends" "with") text
              | field "is" ["not"] ("known" | "missing")
 
 Field names are those of `app.store.filters.FIELDS` and the ones the paper's results files use. What its
-viewer writes is read too: `ex.` before a field, `&&`, `||`, `!`, `==`, `.includes("…")`, `.startsWith("…")`.
+viewer writes is read too (`filter_viewer`): `ex.` before a field, `&&`, `||`, `!`, `==`, `.includes("…")`,
+`proponent_scores[0]`, and `ex["anything"]` for a field that the file had and Startrail does not know.
 `render` writes an expression back in its plain spelling, `parse(render(node)) == node`.
 """
 
 import math
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import NoReturn, cast
 
 from app.errors import UserError
 from app.store.filters import FIELDS, SPELLINGS, And, Compare, Contains, Field, In, Known, Node, Not
 
-from app.store.filters import Operator, Or, Truth, Value  # isort: skip
+from app.store.filters import Kind, Operator, Or, Truth, Value  # isort: skip
 from app.web.browsing.filter_tokens import Token, refuse, tokens
+from app.web.browsing.filter_viewer import of_viewer
 
 MAX_LENGTH = 2000
 MAX_DEPTH = 24
@@ -35,7 +38,7 @@ MAX_VALUES = 200
 
 _OPERATORS = ("=", "!=", "<", "<=", ">", ">=")
 _FLIPPED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_CALLS = {"includes": False, "startsWith": True}
+_CALLS = {"includes": "in", "startsWith": "start", "endsWith": "end"}
 
 
 def parse(source: str) -> Node | None:
@@ -130,8 +133,8 @@ class _Parser:
         sign = self.now
         op = self.take(*_OPERATORS)
         if op is None:
-            if isinstance(left, Field) and left.kind == "boolean":
-                return Truth(left)
+            if isinstance(left, Field) and left.kind in ("boolean", "any"):
+                return Truth(_as(left, "boolean"))
             if isinstance(left, Field):
                 self.fail(f"“{left}” is not compared with anything", _example(left))
             self.fail("a value alone is no test", "Name a field: confidence >= 0.5.", start.at)
@@ -144,11 +147,12 @@ class _Parser:
         return self.compared(left, cast(Operator, op), right, sign, right_at)
 
     def compared(self, field: Field, op: Operator, value: object, sign: Token, at: Token) -> Node:
-        if field.kind != "number" and op not in ("=", "!="):
-            self.fail(f"“{field}” has no order, so “{op}” cannot be used", _example(field), sign.at)
         kind = value.kind if isinstance(value, Field) else _kind(value)
+        field, value = _as(field, kind), _as(value, field.kind) if isinstance(value, Field) else value
         if kind != field.kind:
             self.fail(f"“{field}” is a {field.kind}, this is a {kind}", _example(field), at.at)
+        if field.kind != "number" and op not in ("=", "!="):
+            self.fail(f"“{field}” has no order, so “{op}” cannot be used", _example(field), sign.at)
         if isinstance(value, bool):
             return Truth(field) if value == (op == "=") else Not(Truth(field))
         return Compare(field, op, cast(Value | Field, value))
@@ -161,7 +165,7 @@ class _Parser:
             if call.text not in _CALLS:
                 self.fail(f"“.{call.text}” is not known", 'Use contains "…" or starts with "…".', call.at)
             self.need("(", f'Write {field}.{call.text}("…").')
-            found = self.text_test(field, start=_CALLS[call.text])
+            found = self.text_test(field, _CALLS[call.text])
             self.need(")", "Close the parenthesis.")
             return found
         if self.take("is"):
@@ -174,10 +178,10 @@ class _Parser:
         if self.take("in"):
             node = self.in_test(field)
         elif self.take("contains"):
-            node = self.text_test(field, start=False)
-        elif self.take("starts"):
-            self.need("with", f'Write {field} starts with "…".')
-            node = self.text_test(field, start=True)
+            node = self.text_test(field, "in")
+        elif word := self.take("starts", "ends"):
+            self.need("with", f'Write {field} {word} with "…".')
+            node = self.text_test(field, word.removesuffix("s"))
         elif negated:
             self.fail("“in”, “contains” or “starts with” should stand after “not”", _example(field))
         return Not(node) if negated and node else node
@@ -188,22 +192,23 @@ class _Parser:
         while not values or self.take(","):
             at = self.now.at
             value = self.operand()
-            if isinstance(value, Field | bool) or _kind(value) != field.kind:
+            if isinstance(value, Field | bool) or field.kind not in ("any", _kind(value)):
                 self.fail(f"“{field}” is a {field.kind}, this is not", _example_list(field), at)
+            field = _as(field, _kind(value))
             values.append(value)
             if len(values) > MAX_VALUES:
                 self.fail(f"more than {MAX_VALUES} values", "Filter by something they share.", at)
         self.need(")", "Close the list of values.")
         return In(field, tuple(values))
 
-    def text_test(self, field: Field, *, start: bool) -> Node:
-        at = self.now
+    def text_test(self, field: Field, place: str) -> Node:
+        at, field = self.now, _as(field, "text")
         if field.kind != "text":
             self.fail(f"“{field}” is a {field.kind}, not a text", _example(field))
         value = self.operand()
         if not isinstance(value, str):
             self.fail("a text should stand here", f'Write {field} contains "…".', at.at)
-        return Contains(field, value, start)
+        return Contains(field, value, place == "start", place == "end")
 
     def operand(self) -> Field | Value | bool:
         token = self.now
@@ -228,20 +233,25 @@ class _Parser:
     def field(self) -> Field:
         token = self.now
         self.next += 1
-        if token.text == "ex" and self.now.text == ".":
-            self.next += 1
-            token = self.now
-            self.next += 1
+        if token.text == "ex" and self.now.text in (".", "["):
+            found, self.next = of_viewer(self.source, self.tokens, self.next)
+            return found
         field = SPELLINGS.get(token.text) or SPELLINGS.get(token.text.lower())
         if field is None:
             close = get_close_matches(token.text.lower(), SPELLINGS, n=1, cutoff=0.6)
             hint = f"Did you mean {close[0]}? " if close else ""
             self.fail(
                 f"“{token.text}” is no field",
-                f'{hint}Text stands in quotes: "{token.text}". {_known_fields()}',
+                f'{hint}Text stands in quotes: "{token.text}". {_known_fields()} A field that the file had beyond them:'
+                f' ex["{token.text}"].',
                 token.at,
             )
         return field
+
+
+def _as(field: Field, kind: str) -> Field:
+    """The field; one that only the file knows is of the kind that it is asked for as."""
+    return replace(field, kind=cast(Kind, kind)) if field.kind == "any" and kind != "any" else field
 
 
 def _kind(value: object) -> str:

@@ -18,6 +18,7 @@ from app.models.load import load_model
 from app.retrieval.search import open_search
 from app.settings import get_settings
 from app.store.engine import open_store
+from app.store.runs import get_run
 from app.store.tables import Corpus, Output, Run, Trace
 from app.trackstar.config import Method
 from app.trackstar.encode import Encoder
@@ -149,10 +150,10 @@ def test_a_broken_model_directory_leaves_nothing_behind(
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("not json", "It is not JSON"),
-        ('["a list"]', "a list, not an object"),
+        ("not json", "The line is not JSON"),
+        ('["a list"]', "a list, not a JSON object"),
         ('{"id": "x"}', "There is no text"),
-        ('{"id": "p0", "text": "again"}', "stands twice"),
+        ('{"id": "p0", "text": "again"}', "stands on line 1 already"),
     ],
 )
 def test_a_bad_line_of_a_corpus_is_named_and_nothing_of_the_corpus_stays(
@@ -180,18 +181,30 @@ def test_one_damaged_model_does_not_hide_the_others(whole: Path, name: str) -> N
     ("field", "text", "words"),
     [("target", "", "The completion is empty"), ("prompt", "The fox ran. " * 50, "the model reads 96")],
 )
-def test_a_prompt_that_cannot_be_asked_is_named(whole: Path, field: str, text: str, words: str) -> None:
-    """One among thousands: without its name there is nothing to mend."""
+def test_a_prompt_that_cannot_be_asked_costs_no_run(whole: Path, field: str, text: str, words: str) -> None:
+    """One among thousands is left out, by name and with its reason; hours of work on the others are not lost."""
     odd = {"id": "odd", "prompt": "The fox", "target": "ran"} | {field: text}
     prompts = whole / "odd.jsonl"
     prompts.write_text(
         json.dumps({"id": "fine", "prompt": "The fox", "target": "ran"}) + "\n" + json.dumps(odd)
     )
     assert startrail("prompts", "add", prompts, "--name", "odd").exit_code == 0
+    done = startrail("retrieve", "tiny", "--prompts", "odd", "--run", "some")
+    assert done.exit_code == 0, done.output
+    assert "1 left out" in done.output
+    assert f"odd: {words}" in done.output or "odd: The prompt has" in done.output
+    assert kept(whole, Output) == 1
+    store = open_store(f"sqlite:///{whole / 'startrail.db'}")
+    with store.session() as session:
+        assert list(get_run(session, "some").configuration["left_out"]) == ["odd"]
+    store.engine.dispose()
+    prompts.write_text(json.dumps(odd))
+    assert startrail("prompts", "add", prompts, "--name", "only odd").exit_code == 0
     refused(
-        startrail("retrieve", "tiny", "--prompts", "odd"), "The prompt “odd” of “odd” cannot be asked", words
+        startrail("retrieve", "tiny", "--prompts", "only odd", "--run", "none"),
+        "None of the 1 prompts",
+        words,
     )
-    assert kept(whole, Output) == 0
 
 
 def test_half_a_character_is_read_as_no_character(

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import UserError
-from app.store.filters import FIELDS, And, Compare, Contains, In, Known, Node, Not, Or, Truth
+from app.store.filters import FIELDS, And, Compare, Contains, In, Known, Node, Not, Or, Truth, kept_field
 from app.web.browsing.filter_words import PRESETS, in_english, render
 from app.web.browsing.filters import MAX_DEPTH, MAX_LENGTH, MAX_TESTS, MAX_VALUES, parse
 
@@ -15,6 +15,15 @@ texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0
 number_fields = st.sampled_from([f for f in of.values() if f.kind == "number"])
 text_fields = st.sampled_from([f for f in of.values() if f.kind == "text"])
 truths = st.builds(Truth, st.sampled_from([f for f in of.values() if f.kind == "boolean"]))
+kept = st.lists(st.from_regex(r"[a-z_ é.]{1,8}", fullmatch=True), min_size=1, max_size=3).map(tuple)
+kept_tests = (
+    st.builds(
+        Compare, st.builds(kept_field, kept, st.just("number")), st.sampled_from(["=", "<", ">="]), numbers
+    )
+    | st.builds(Contains, st.builds(kept_field, kept, st.just("text")), texts)
+    | st.builds(Truth, st.builds(kept_field, kept, st.just("boolean")))
+    | st.builds(Known, st.builds(kept_field, kept))
+)
 tests = (
     truths
     | st.builds(
@@ -24,6 +33,8 @@ tests = (
     | st.builds(In, number_fields, st.lists(numbers, min_size=1, max_size=3).map(tuple))
     | st.builds(In, text_fields, st.lists(texts, min_size=1, max_size=3).map(tuple))
     | st.builds(Contains, text_fields, texts, st.booleans())
+    | st.builds(Contains, text_fields, texts, st.just(False), st.booleans())
+    | kept_tests
     | st.builds(Known, st.sampled_from(list(of.values())))
 )
 nodes: st.SearchStrategy[Node] = st.recursive(
@@ -76,6 +87,13 @@ def test_precedence_is_not_then_and_then_or() -> None:
         ('ex.inputs_plaintext.includes("Amsterdam")', 'prompt contains "Amsterdam"'),
         ("ex.relation.startsWith('location')", 'relation starts with "location"'),
         ('ex.task === "arithmetic"', 'task = "arithmetic"'),
+        ("ex['8b_confidence'] > 0.5", "confidence > 0.5"),
+        ('ex["is_8b_correct"] && ex.proponent_scores[0] >= 0.9', "correct and top_score >= 0.9"),
+        ('ex.example_id.endsWith("7")', 'example_id ends with "7"'),
+        ('!ex.my_field.includes("x")', 'not ex["my_field"] contains "x"'),
+        ("ex.mine.deeper.length == 3", 'ex["mine"]["deeper"]["length"] = 3'),
+        ('ex.mine != "a" and ex["mine"] is known', 'ex["mine"] != "a" and ex["mine"] is known'),
+        ("ex.flag && !ex['flag two']", 'ex["flag"] and not ex["flag two"]'),
     ],
 )  # fmt: skip
 def test_filters_of_the_papers_viewer_can_be_pasted(viewer: str, ours: str) -> None:
@@ -98,6 +116,13 @@ def test_filters_of_the_papers_viewer_can_be_pasted(viewer: str, ours: str) -> N
         ('prompt contains "x', 17, "double quotes"),
         ("0 < confidence < 1", 16, "0.2 < confidence and"),
         ("confidence = null", 14, "is missing"),
+        ('ex.proponents.some(p => p.includes("café"))', 3, "search field"),
+        ("ex.proponent_correct[0]", 3, "first_correct_rank = 1"),
+        ("ex.proponent_scores[1] > 0", 3, "proponent_scores[0]"),
+        ("ex.proponent_ais_scores[0] > 0", 3, "best_ais"),
+        ("ex.opponent_ids[0]", 3, "top_score"),
+        ("ex. > 3", 3, "ex.relation"),
+        ("mine > 3", 1, 'ex["mine"]'),
         ("confidence", 11, "confidence >= 0.5"),
         ("prompt.constructor('x')", 8, "contains"),
         ("__import__('os')", 1, "Fields:"),
