@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 
 @dataclass(frozen=True)
-class World:
+class DemoFiles:
     """What the demo is built from: a model directory, passages and prompts as JSON Lines."""
 
     model: Path
@@ -60,7 +60,7 @@ def demo(
         run_site(host, port, worker=True)
 
 
-def build(settings: Settings, world: World) -> None:
+def build(settings: Settings, world: DemoFiles) -> None:
     """Everything between a model with its corpus and a site to browse; each step only where it is missing."""
     from app.store.engine import open_store
 
@@ -77,13 +77,13 @@ def build(settings: Settings, world: World) -> None:
         _figures(session, time.monotonic() - started)
 
 
-def _shipped() -> World:
+def _shipped() -> DemoFiles:
     from app.demo.files import corpus_path, model_path, prompts_path
 
-    return World(model_path(), corpus_path(), prompts_path())
+    return DemoFiles(model_path(), corpus_path(), prompts_path())
 
 
-def _retrained(settings: Settings) -> World:
+def _retrained(settings: Settings) -> DemoFiles:
     """The same corpus, generated and trained on again, in HOME/demo-retrained."""
     from app.cli.pretrain import train
     from app.demo.files import write_world
@@ -101,7 +101,7 @@ def _retrained(settings: Settings) -> World:
     out = folder / "model"
     if not out.exists():
         train([passage["text"] for passage in world.passages], out, PretrainConfig(), half=True)
-    return World(out, corpus, prompts)
+    return DemoFiles(out, corpus, prompts)
 
 
 def _complete(settings: Settings, store: "Store") -> bool:
@@ -136,7 +136,7 @@ def _place_model(settings: Settings, model: Path) -> None:
         shutil.copytree(model, partial)
 
 
-def _add_texts(store: "Store", world: World) -> None:
+def _add_texts(store: "Store", world: DemoFiles) -> None:
     from sqlalchemy import select
 
     from app.cli.progress import bar

@@ -88,7 +88,7 @@ def runs_with(session: Session, prompt: Prompt) -> list[Run]:
 
 
 @dataclass(frozen=True)
-class Column:
+class ComparedResult:
     """One run's side of a comparison: its result for the prompt, if it has one, and its model's answer."""
 
     run: Run
@@ -97,7 +97,7 @@ class Column:
     output: Output | None
 
 
-def columns(session: Session, runs: Sequence[Run], prompt: Prompt) -> list[Column]:
+def columns(session: Session, runs: Sequence[Run], prompt: Prompt) -> list[ComparedResult]:
     """The prompt's result in each of the runs, in their order. One query."""
     rows = session.execute(
         select(Result, Prompt, Output)
@@ -112,7 +112,7 @@ def columns(session: Session, runs: Sequence[Run], prompt: Prompt) -> list[Colum
         )
     ).all()
     found = {result.run_id: (own, result, output) for result, own, output in rows}
-    return [Column(run, *found.get(run.id, (None, None, None))) for run in runs]
+    return [ComparedResult(run, *found.get(run.id, (None, None, None))) for run in runs]
 
 
 def ranks(session: Session, result_ids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:

@@ -53,7 +53,7 @@ SUMS: dict[str, ColumnElement[Any]] = {
 
 
 @dataclass(frozen=True)
-class Cell:
+class Combination:
     """One combination of facet values (in the order of `NAMES`) and its sums (in that of `SUMS`)."""
 
     values: tuple[str | None, ...]
@@ -82,7 +82,7 @@ class Count:
 class Tally:
     """The combinations of a run. What is worked out of them is kept: the same lists are asked for over and over."""
 
-    def __init__(self, cells: Sequence[Cell]) -> None:
+    def __init__(self, cells: Sequence[Combination]) -> None:
         self.cells = cells
         self._worked: dict[tuple[Any, ...], tuple[Summary, dict[str, list[Count]]]] = {}
 
@@ -117,7 +117,9 @@ class Tally:
             self._worked[key] = (_summary(inside), facets)
         return self._worked[key]
 
-    def _split(self, wanted: Sequence[tuple[int, str]]) -> tuple[list[Cell], list[tuple[int, Cell]]]:
+    def _split(
+        self, wanted: Sequence[tuple[int, str]]
+    ) -> tuple[list[Combination], list[tuple[int, Combination]]]:
         """The cells that have all the values, and those that miss only one, with the facet they miss it in."""
         if not wanted:
             return list(self.cells), []
@@ -131,7 +133,7 @@ class Tally:
         return inside, beside
 
 
-def _summary(cells: Sequence[Cell]) -> Summary:
+def _summary(cells: Sequence[Combination]) -> Summary:
     sums = [sum(column) for column in zip(*(cell.sums for cell in cells), strict=True)]
     total = dict(zip(SUMS, sums or [0.0] * len(SUMS), strict=True))
 
@@ -164,7 +166,7 @@ def tallies(
 
 
 def _counted(session: Session, runs: Sequence[Run], narrowed: ColumnElement[bool] | None) -> dict[int, Tally]:
-    cells: dict[int, list[Cell]] = {run.id: [] for run in runs}
+    cells: dict[int, list[Combination]] = {run.id: [] for run in runs}
     facets = [FACETS[name].label(f"facet_{name}") for name in NAMES]
     query: Select[Any] = (
         joined()
@@ -176,7 +178,7 @@ def _counted(session: Session, runs: Sequence[Run], narrowed: ColumnElement[bool
         query = query.where(narrowed)
     for row in session.execute(query):
         values = tuple(None if each is None else str(each) for each in row[1 : 1 + len(NAMES)])
-        cells[row[0]].append(Cell(values, tuple(float(each or 0) for each in row[1 + len(NAMES) :])))
+        cells[row[0]].append(Combination(values, tuple(float(each or 0) for each in row[1 + len(NAMES) :])))
     return {id_: Tally(found) for id_, found in cells.items()}
 
 

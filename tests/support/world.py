@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from random import Random
 
-from app.cli.demo import World, build
+from app.cli.demo import DemoFiles, build
 from app.demo.files import corpus_path, model_path, prompts_path
 from app.settings import Settings
 
@@ -16,7 +16,7 @@ PROMPTS_PER_TASK = 6
 MORE_PASSAGES = 300  # beyond those that state the prompts' facts
 
 
-def small_world(folder: Path) -> World:
+def small_world(folder: Path) -> DemoFiles:
     """Some prompts of each task, and facts stated once, where the model errs; all that states them, and other passages."""
     prompts = _read(prompts_path())
     rng = Random(7)
@@ -35,7 +35,7 @@ def small_world(folder: Path) -> World:
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "corpus.jsonl", [passage for passage in passages if passage["id"] in wanted])
     _write(folder / "prompts.jsonl", chosen)
-    return World(model_path(), folder / "corpus.jsonl", folder / "prompts.jsonl")
+    return DemoFiles(model_path(), folder / "corpus.jsonl", folder / "prompts.jsonl")
 
 
 def build_small(home: Path, database_url: str = "") -> Settings:

@@ -50,7 +50,7 @@ def variant(base: Method, name: str) -> Method:
 
 
 @dataclass(frozen=True)
-class Texts:
+class TokenizedTexts:
     """Passages and queries as token ids; `facts` (queries,) says which queries give R_eval, as in the paper."""
 
     passages: Sequence[Example]
@@ -58,10 +58,10 @@ class Texts:
     facts: np.ndarray
 
 
-def read_texts(session: Session, inputs: RunInputs) -> Texts:
+def read_texts(session: Session, inputs: RunInputs) -> TokenizedTexts:
     """All passages of the corpus and all prompts with their targets, cut into tokens."""
     texts = [text for _, _, text in stream_passages(session, inputs.corpus.id)]
-    return Texts(
+    return TokenizedTexts(
         inputs.loaded.texts.passages(texts),
         [inputs.loaded.texts.query(query) for query in inputs.queries],
         np.array([prompt.task == FACT for prompt in inputs.prompts]),
@@ -70,7 +70,7 @@ def read_texts(session: Session, inputs: RunInputs) -> Texts:
 
 def rank_family(
     inputs: RunInputs,
-    texts: Texts,
+    texts: TokenizedTexts,
     members: Mapping[str, Method],
     k: int,
     opponents: int,

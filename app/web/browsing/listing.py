@@ -20,7 +20,7 @@ from app.web.site.respond import wants_json
 from app.words.slices import FREQUENCY, SLICES, value_name
 
 
-class Choice(BaseModel):
+class FacetValue(BaseModel):
     """One value of a facet: choosing it, or dropping it if it is chosen."""
 
     value: str
@@ -35,7 +35,7 @@ class Facet(BaseModel):
 
     name: str
     label: str
-    choices: list[Choice]
+    choices: list[FacetValue]
 
 
 class Item(BaseModel):
@@ -67,7 +67,7 @@ class Dropped(BaseModel):
     url: str
 
 
-class Preset(BaseModel):
+class PresetLink(BaseModel):
     """A ready-made filter."""
 
     name: str
@@ -76,7 +76,7 @@ class Preset(BaseModel):
     chosen: bool
 
 
-class Summary(BaseModel):
+class ListingSummary(BaseModel):
     """The list in numbers: see `app.store.tally.Summary`."""
 
     prompts: int
@@ -99,9 +99,9 @@ class Listing(BaseModel):
     run: str
     total: int
     sentence: str
-    summary: Summary | None
+    summary: ListingSummary | None
     facets: list[Facet]
-    presets: list[Preset]
+    presets: list[PresetLink]
     runs: dict[str, int]
     items: list[Item]
     sort: str
@@ -158,10 +158,10 @@ def make_listing(
         run=run.slug,
         total=total,
         sentence=sentence(total, run.name, query, filters.where, counts=buckets_are_counts(run.prompt_set)),
-        summary=Summary(**vars(tally.summary(chosen))) if total else None,
+        summary=ListingSummary(**vars(tally.summary(chosen))) if total else None,
         facets=_facets(tally, filters, at, buckets_are_counts(run.prompt_set)),
         presets=[
-            Preset(
+            PresetLink(
                 name=p.name,
                 where=p.where,
                 chosen=p.where == asked.where,
@@ -230,7 +230,7 @@ def _facets(tally: Tally, filters: Filters, at: Callable[..., str], counted: boo
         if len(counts[name]) < 2 and not chosen:
             continue  # a facet that parts nothing says nothing
         choices = [
-            Choice(
+            FacetValue(
                 value=each.value,
                 label=value_name(facet, each.value, counts=counted),
                 count=each.count,

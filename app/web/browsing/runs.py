@@ -11,7 +11,7 @@ from app.store.runs import get_run, list_runs, most_influential
 from app.store.tables import Run
 from app.store.tally import Tally, tallies
 from app.web.browsing.asked import After, AskedQuery, Before
-from app.web.browsing.listing import Listing, Summary, make_listing
+from app.web.browsing.listing import Listing, ListingSummary, make_listing
 from app.web.judging.run_metrics import RunMetrics, run_metrics
 from app.web.site import urls
 from app.web.site.context import Db
@@ -36,7 +36,7 @@ class RunInfo(BaseModel):
     status: str
     created_at: datetime
     metrics: dict[str, Any]
-    summary: Summary
+    summary: ListingSummary
 
 
 class Other(BaseModel):
@@ -90,7 +90,7 @@ def info(run: Run, tally: Tally) -> RunInfo:
         status=run.status,
         created_at=run.created_at,
         metrics=run.metrics,
-        summary=Summary(**vars(tally.summary({}))),
+        summary=ListingSummary(**vars(tally.summary({}))),
     )
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from app.words.methods import method_label
 from app.words.saying import in_words, plural, points
 
 FOR, WORDS, RANDOM, AGAINST = "for", "words", "random", "against"
 LABELS = {
     FOR: "Traced: point the same way",
     WORDS: "Share most words",
-    RANDOM: "Random passages",
+    RANDOM: method_label(RANDOM),
     AGAINST: "Traced: point the other way",
 }
 

@@ -18,7 +18,7 @@ from app.store.tables import Run
 from app.web.browsing.export_rows import csv_rows
 from app.web.judging.evaluation_figures import of_runs
 from app.web.judging.evaluation_lines import Evaluated, patched_by
-from app.web.judging.figures import Asked, Cell, Figure, behind, cell
+from app.web.judging.figures import Cell, EvaluationQuery, Figure, behind, cell
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.downloads import download, etag
@@ -34,7 +34,7 @@ ANY = "*"  # asks for the runs of every model in one table
 DRAWN = 6  # runs that a chart with one series a run shows, if nobody chooses
 
 
-class Choice(BaseModel):
+class Option(BaseModel):
     """One way to see the page."""
 
     value: str
@@ -43,7 +43,7 @@ class Choice(BaseModel):
     chosen: bool
 
 
-class Row(BaseModel):
+class RunRow(BaseModel):
     """One run; `cells` by measure."""
 
     run: str
@@ -60,18 +60,18 @@ class EvaluationPage(BaseModel):
     """The page; `rows` is empty until `startrail evaluate` has run."""
 
     title: str = "Evaluation"
-    asked: Asked
-    sets: list[Choice]
-    tasks: list[Choice]
-    slices: list[Choice]
-    models: list[Choice]
+    asked: EvaluationQuery
+    sets: list[Option]
+    tasks: list[Option]
+    slices: list[Option]
+    models: list[Option]
     several_models: bool
     columns: dict[str, str]
-    rows: list[Row]
+    rows: list[RunRow]
     against: str | None
     against_run: str | None
     difference_columns: dict[str, str]
-    differences: list[Row]
+    differences: list[RunRow]
     figures: list[Figure]
     patched: str
     by_ais: str
@@ -86,8 +86,8 @@ def _asked(
     run: Annotated[list[Short] | None, Query(max_length=100)] = None,
     against: RunName = "",
     by: Name = "bucket",
-) -> Asked:
-    return Asked(
+) -> EvaluationQuery:
+    return EvaluationQuery(
         set=set,
         task=task,
         model=model,
@@ -97,7 +97,7 @@ def _asked(
     )
 
 
-AskedQuery = Annotated[Asked, Depends(_asked)]
+AskedQuery = Annotated[EvaluationQuery, Depends(_asked)]
 
 
 @page_route(router, "/evaluation")
@@ -131,10 +131,10 @@ PARTS = ("mean", "low", "high", "count")
 SETTINGS = ("optimizer", "learning_rate", "steps")
 
 
-def _page(session: Session, asked: Asked) -> EvaluationPage:
+def _page(session: Session, asked: EvaluationQuery) -> EvaluationPage:
     known = evaluated_tasks(session)
     tasks = sorted({task for tasks in known.values() for task in tasks}, key=task_place)
-    if asked.task == Asked().task and tasks and asked.task not in tasks:
+    if asked.task == EvaluationQuery().task and tasks and asked.task not in tasks:
         asked = asked.model_copy(update={"task": tasks[0]})
     found = [(run, figures) for run, figures in evaluated(session, asked.task) if figures["overall"]]
     sets = list(dict.fromkeys(run.prompt_set.name for run, _ in found))
@@ -158,16 +158,16 @@ def _page(session: Session, asked: Asked) -> EvaluationPage:
         asked=asked,
         sets=_choices(sets, asked.set, lambda name: asked.url(set=name, model="", run=(), against="")),
         tasks=[
-            Choice(value=task, label=task_name(task), url=asked.url(task=task), chosen=task == asked.task)
+            Option(value=task, label=task_name(task), url=asked.url(task=task), chosen=task == asked.task)
             for task in tasks
         ],
         slices=[
-            Choice(value=by, label=parts.way, url=asked.url(by=by) + "#slices", chosen=by == asked.by)
+            Option(value=by, label=parts.way, url=asked.url(by=by) + "#slices", chosen=by == asked.by)
             for by, parts in EVALUATED.items()
             if any(each["slices"].get(by) for _, each in own)
         ],
         models=[
-            Choice(
+            Option(
                 value=name,
                 label="every model" if name == ANY else name,
                 url=asked.url(model="" if name == models[0] else name, run=(), against=""),
@@ -190,11 +190,11 @@ def _page(session: Session, asked: Asked) -> EvaluationPage:
     )
 
 
-def _choices(names: Iterable[str], chosen: str, url: Any) -> list[Choice]:
-    return [Choice(value=name, label=name, url=url(name), chosen=name == chosen) for name in names]
+def _choices(names: Iterable[str], chosen: str, url: Any) -> list[Option]:
+    return [Option(value=name, label=name, url=url(name), chosen=name == chosen) for name in names]
 
 
-def _drawn(runs: Sequence[Evaluated], asked: Asked) -> list[Evaluated]:
+def _drawn(runs: Sequence[Evaluated], asked: EvaluationQuery) -> list[Evaluated]:
     """The runs that charts show: those asked for, else a few that tell most."""
     if wanted := [each for each in runs if each[0].slug in asked.run]:
         return wanted
@@ -211,13 +211,17 @@ def _reference(runs: Sequence[Evaluated], slug: str) -> Run | None:
 
 
 def _row(
-    run: Run, figures: dict[str, Any], names: Sequence[str], asked: Asked, drawn: Sequence[Evaluated]
-) -> Row:
+    run: Run,
+    figures: dict[str, Any],
+    names: Sequence[str],
+    asked: EvaluationQuery,
+    drawn: Sequence[Evaluated],
+) -> RunRow:
     cells = {name: cell(figures["overall"].get(name), behind(run, asked.task, name)) for name in names}
     return _of(run, cells, any(run.id == each.id for each, _ in drawn))
 
 
-def _differences(runs: Sequence[Evaluated], reference: Run, asked: Asked) -> list[Row]:
+def _differences(runs: Sequence[Evaluated], reference: Run, asked: EvaluationQuery) -> list[RunRow]:
     rows = []
     for run, figures in runs:
         if (found := figures["against"].get(reference.slug)) and run.id != reference.id:
@@ -228,8 +232,8 @@ def _differences(runs: Sequence[Evaluated], reference: Run, asked: Asked) -> lis
     return rows
 
 
-def _of(run: Run, cells: dict[str, Cell | None], drawn: bool) -> Row:
-    return Row(
+def _of(run: Run, cells: dict[str, Cell | None], drawn: bool) -> RunRow:
+    return RunRow(
         run=run.slug,
         name=run.name,
         method=run.method,
@@ -241,7 +245,7 @@ def _of(run: Run, cells: dict[str, Cell | None], drawn: bool) -> Row:
     )
 
 
-def _flat(row: Row, names: Iterable[str]) -> dict[str, Any]:
+def _flat(row: RunRow, names: Iterable[str]) -> dict[str, Any]:
     found: dict[str, Any] = {"run": row.run, "method": row.method, "model": row.model}
     for name in names:
         if own := row.cells.get(name):

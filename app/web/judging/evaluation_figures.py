@@ -8,7 +8,7 @@ from app.evaluation.tables import rules_said
 from app.store.tables import Run
 from app.web.judging import charts
 from app.web.judging.evaluation_lines import Evaluated, after, along, by_depth, by_slice
-from app.web.judging.figures import Asked, Figure, Key, Value, behind
+from app.web.judging.figures import EvaluationQuery, Figure, Key, Value, behind
 from app.web.site import urls
 from app.words.measures import BY_DEPTH, MAIN, POINTS
 from app.words.methods import is_swept, method_of
@@ -16,7 +16,7 @@ from app.words.passages import TYPES
 
 
 def of_runs(
-    runs: Sequence[Evaluated], chosen: Sequence[Evaluated], every: Sequence[Evaluated], asked: Asked
+    runs: Sequence[Evaluated], chosen: Sequence[Evaluated], every: Sequence[Evaluated], asked: EvaluationQuery
 ) -> list[Figure]:
     """Every figure there are numbers for.
 
@@ -34,7 +34,7 @@ def of_runs(
     return [each for each in made if each] + of_chosen(chosen, asked)
 
 
-def of_chosen(chosen: Sequence[Evaluated], asked: Asked) -> list[Figure]:
+def of_chosen(chosen: Sequence[Evaluated], asked: EvaluationQuery) -> list[Figure]:
     """The figures that can be drawn of one run as well as of several: by slice, by depth, types by rank."""
     made = [by_slice(chosen, asked, measure) for measure in MAIN]
     made += [by_depth(chosen, asked, measure) for measure in BY_DEPTH]
@@ -47,7 +47,7 @@ def dict_of(runs: Sequence[Evaluated]) -> dict[int, dict[str, Any]]:
     return {run.id: figures for run, figures in runs}
 
 
-def trade(runs: Sequence[Evaluated], asked: Asked) -> Figure | None:
+def trade(runs: Sequence[Evaluated], asked: EvaluationQuery) -> Figure | None:
     """Attribution against influence, one point a run."""
     shown = [
         (run, x, y)

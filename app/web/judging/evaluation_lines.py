@@ -9,7 +9,7 @@ from app.evaluation.tables import settings_said, steps_said
 from app.store.prompts import buckets_are_counts
 from app.store.tables import Run
 from app.web.judging import charts
-from app.web.judging.figures import Asked, Figure, Key, Value, behind, estimate_row
+from app.web.judging.figures import EvaluationQuery, Figure, Key, Value, behind, estimate_row
 from app.web.site import urls
 from app.words.measures import DEPTHS, LABELS, POINTS, in_points, measure_name
 from app.words.methods import method_label, method_of
@@ -93,7 +93,7 @@ def _settings(runs: Iterable[Run]) -> dict[str, dict[str, Any] | None]:
     return {names[run.id]: run.metrics.get("tail_patch_settings") for run in known}
 
 
-def by_slice(runs: Sequence[Evaluated], asked: Asked, measure: str) -> Figure | None:
+def by_slice(runs: Sequence[Evaluated], asked: EvaluationQuery, measure: str) -> Figure | None:
     """A measure over the values of a slice, one series a run."""
     drawing, order, parts = Drawing(measure), {}, EVALUATED[asked.by]
     names = distinct_names([run for run, _ in runs])
@@ -134,7 +134,7 @@ def by_slice(runs: Sequence[Evaluated], asked: Asked, measure: str) -> Figure | 
     )
 
 
-def by_depth(runs: Sequence[Evaluated], asked: Asked, measure: str) -> Figure | None:
+def by_depth(runs: Sequence[Evaluated], asked: EvaluationQuery, measure: str) -> Figure | None:
     """A measure over how many of the first passages it looks at, one series a run.
 
     Args:

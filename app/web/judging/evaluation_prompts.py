@@ -33,7 +33,7 @@ router = APIRouter()
 AT_ONCE = 100  # prompts on a page
 
 
-class Asked(BaseModel):
+class FigureQuery(BaseModel):
     """Which number: a measure, or how often a type stands at a rank; over which part of a run's prompts."""
 
     run: Short
@@ -63,7 +63,7 @@ class Asked(BaseModel):
         return urls.evaluation_prompts(**query)
 
 
-class Item(BaseModel):
+class PromptShare(BaseModel):
     """One prompt and what it adds."""
 
     prompt: str
@@ -74,11 +74,11 @@ class Item(BaseModel):
     theirs: float | None
 
 
-class PromptsPage(BaseModel):
+class FigurePage(BaseModel):
     """The number, and its prompts."""
 
     title: str
-    asked: Asked
+    asked: FigureQuery
     run_name: str
     run_url: str
     of: str
@@ -87,7 +87,7 @@ class PromptsPage(BaseModel):
     patched: str
     total: Cell | None
     prompts: int
-    items: list[Item]
+    items: list[PromptShare]
     first: int
     order_url: str
     previous_url: str | None
@@ -95,10 +95,10 @@ class PromptsPage(BaseModel):
     csv_url: str
 
 
-AskedQuery = Annotated[Asked, Query()]
+AskedQuery = Annotated[FigureQuery, Query()]
 
 
-def _read(session: Db, asked: AskedQuery) -> tuple[Run, Run | None, Asked]:
+def _read(session: Db, asked: AskedQuery) -> tuple[Run, Run | None, FigureQuery]:
     """The runs asked about.
 
     Raises:
@@ -117,7 +117,7 @@ def _read(session: Db, asked: AskedQuery) -> tuple[Run, Run | None, Asked]:
     return get_run(session, asked.run), get_run(session, asked.against) if asked.against else None, asked
 
 
-Read = Annotated[tuple[Run, Run | None, Asked], Depends(_read)]
+Read = Annotated[tuple[Run, Run | None, FigureQuery], Depends(_read)]
 
 
 @page_route(router, "/evaluation/prompts")
@@ -131,7 +131,7 @@ def prompts_page(request: Request, session: Db, read: Read) -> Response:
     items.sort(key=lambda item: item.value, reverse=not asked.low)
     first = (asked.page - 1) * AT_ONCE
     name = LABELS.get(asked.measure) or f"{TYPES[asked.kind]}, at rank {asked.rank}"
-    page = PromptsPage(
+    page = FigurePage(
         title=f"{name}: {run.name}",
         asked=asked,
         run_name=run.name,
@@ -163,7 +163,7 @@ def prompts_csv(request: Request, session: Db, read: Read) -> Response:
     return download(request, name, "csv", csv_rows(columns, rows), tag=etag(columns, rows), rows=len(rows))
 
 
-def _items(session: Session, run: Run, other: Run | None, asked: Asked) -> list[Item]:
+def _items(session: Session, run: Run, other: Run | None, asked: FigureQuery) -> list[PromptShare]:
     prompts = only(judged_prompts(session, run, asked.task), asked.slices)
     if not asked.measure:
         return [
@@ -186,8 +186,8 @@ def _known(prompts: Sequence[Judged], measure: Measure) -> dict[str, float]:
 
 def _item(
     run: Run, prompt: Judged, ours: float, theirs: float | None = None, other: Run | None = None
-) -> Item:
-    return Item(
+) -> PromptShare:
+    return PromptShare(
         prompt=prompt.text,
         target=prompt.target,
         url=urls.compare(prompt.slug, [run.slug, other.slug])
@@ -199,7 +199,7 @@ def _item(
     )
 
 
-def _of(asked: Asked, counted: bool) -> str:
+def _of(asked: FigureQuery, counted: bool) -> str:
     """Which prompts, in words."""
     parts = [
         f"{EVALUATED[by].before} {value_name(EVALUATED[by], value, counts=counted)}"

@@ -51,7 +51,7 @@ class Figure(BaseModel):
     svg: Markup = Field(exclude=True)
 
 
-class Asked(BaseModel):
+class EvaluationQuery(BaseModel):
     """What the evaluation page is asked to show; the query of its URL."""
 
     model_config = ConfigDict(frozen=True)

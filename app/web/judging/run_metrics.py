@@ -9,7 +9,7 @@ from app.store.evaluations import figures_of
 from app.store.tables import Run
 from app.web.judging.evaluation_figures import of_chosen
 from app.web.judging.evaluation_lines import patched_by
-from app.web.judging.figures import Asked, Cell, Figure, behind, cell
+from app.web.judging.figures import Cell, EvaluationQuery, Figure, behind, cell
 from app.web.site import urls
 from app.words.measures import LABELS, SHOWN, SHOWN_BY_AIS
 from app.words.tasks import task_place
@@ -44,7 +44,7 @@ def run_metrics(session: Session, run: Run) -> RunMetrics | None:
     if not names:
         return None
     main = "fact" if "fact" in found else next(iter(found))
-    asked = Asked(set=run.prompt_set.name, task=main, model=run.model.name, run=(run.slug,))
+    asked = EvaluationQuery(set=run.prompt_set.name, task=main, model=run.model.name, run=(run.slug,))
     drawn = of_chosen([(run, found[main])], asked)
     for each in drawn:
         each.csv_url = urls.twin(asked.url(table=each.id), "csv")

@@ -22,7 +22,7 @@ class Dot(BaseModel):
     alone: bool
 
 
-class Line(BaseModel):
+class RankCurve(BaseModel):
     """The same passage in two neighbouring runs; a curve that leaves and arrives level."""
 
     path: str
@@ -37,7 +37,7 @@ class Bump(BaseModel):
     width: int
     height: int
     dots: list[Dot]
-    lines: list[Line]
+    lines: list[RankCurve]
 
 
 def bump(cut: Sequence[Sequence[tuple[Hashable, bool | None, bool]]]) -> Bump:
@@ -57,6 +57,6 @@ def bump(cut: Sequence[Sequence[tuple[Hashable, bool | None, bool]]]) -> Bump:
                 to = PAD + right[key] * ROW
                 a, b, half = x + 11, x + COLUMN - 11, COLUMN / 2
                 path = f"M{a} {y}C{x + half:g} {y} {x + half:g} {to} {b} {to}"
-                lines.append(Line(path=path, stated=stated, rank_from=rank + 1, rank_to=right[key] + 1))
+                lines.append(RankCurve(path=path, stated=stated, rank_from=rank + 1, rank_to=right[key] + 1))
     width = 2 * PAD + max(0, len(cut) - 1) * COLUMN
     return Bump(width=width, height=2 * PAD + max(0, rows - 1) * ROW, dots=dots, lines=lines)

@@ -156,7 +156,7 @@ def _keys(session: Session, runs: Sequence[Run], results: Sequence[int]) -> dict
     return {id_: [key[0] if one_corpus else key[1] for key in ranking] for id_, ranking in lists.items()}
 
 
-def _side(column: ask.Column, at: int, link: RunLink, passages: list[Card], retrieved: int) -> Side:
+def _side(column: ask.ComparedResult, at: int, link: RunLink, passages: list[Card], retrieved: int) -> Side:
     return Side(
         letter=LETTERS[at],
         run=link,

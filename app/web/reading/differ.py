@@ -18,7 +18,7 @@ router = APIRouter()
 PAGE = 50
 
 
-class Choice(BaseModel):
+class RunOption(BaseModel):
     """A run that can be chosen; `group` names its prompt set: runs of one set always share prompts."""
 
     slug: str
@@ -28,7 +28,7 @@ class Choice(BaseModel):
     group: str
 
 
-class Row(BaseModel):
+class DifferingPrompt(BaseModel):
     """One prompt in both runs."""
 
     slug: str
@@ -46,15 +46,15 @@ class DifferPage(BaseModel):
     """The list, or with no runs chosen only the choice."""
 
     title: str
-    choices: list[Choice]
-    a: Choice | None = None
-    b: Choice | None = None
+    choices: list[RunOption]
+    a: RunOption | None = None
+    b: RunOption | None = None
     depth: int = ask.DEPTH
     total: int = 0
     mean: float | None = None  # of the overlaps, in percent
     counts: list[int] = []  # prompts that share 0 %, 10 % and more, … 100 % of their passages
     cut: bool = False  # only the first MAX_PROMPTS were looked at
-    rows: list[Row] = []
+    rows: list[DifferingPrompt] = []
     first_url: str | None = None
     next_url: str | None = None
 
@@ -98,7 +98,7 @@ def load(session: Session, names: list[str], after: str) -> DifferPage:
         counts=[sum(n for percent, n in overlaps.items() if percent // 10 == tenth) for tenth in range(11)],
         cut=max(a.prompt_count, b.prompt_count) > ask.MAX_PROMPTS,
         rows=[
-            Row(
+            DifferingPrompt(
                 slug=row.slug,
                 prompt=row.text,
                 target=row.target,
@@ -127,7 +127,7 @@ def _place(after: str) -> tuple[int, int] | None:
     return min(int(overlap), HELD), min(int(position), HELD)
 
 
-def _choice(run: Run) -> Choice:
-    return Choice(
+def _choice(run: Run) -> RunOption:
+    return RunOption(
         slug=run.slug, name=run.name, method=run.method, model=run.model.name, group=run.prompt_set.name
     )

@@ -42,7 +42,7 @@ class RunCount(BaseModel):
     chosen: bool
 
 
-class Stated(BaseModel):
+class StatedPrompt(BaseModel):
     """A prompt whose fact the passage states."""
 
     prompt: str
@@ -59,7 +59,7 @@ class PassagePage(Written):
     corpus: str
     position: int
     meta: dict[str, Any]
-    states: list[Stated]
+    states: list[StatedPrompt]
     runs: list[RunCount]
     influences: list[Influence]
     total: int
@@ -90,7 +90,9 @@ def passage_page(
         position=passage.position,
         **dict(written(passage.text, _spans(passage.text, stated))),
         meta=passage.meta,
-        states=[Stated(prompt=each.text, target=each.target, url=places.get(each.id)) for each in stated],
+        states=[
+            StatedPrompt(prompt=each.text, target=each.target, url=places.get(each.id)) for each in stated
+        ],
         runs=[
             RunCount(
                 run=each.slug,

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.store.examples import Example
-from app.web.reading.share_card import Card, draw
+from app.web.reading.share_card import SharedCard, draw
 from app.web.reading.shared import method_name, shared, verdict
 from app.web.site.context import Db
 from app.web.site.downloads import etag, known_already
@@ -23,10 +23,10 @@ def card(request: Request, db: Db, run: Slug, prompt: Slug) -> Response:
     return Response(draw(picture), media_type="image/png", headers=headers)
 
 
-def as_card(example: Example) -> Card:
+def as_card(example: Example) -> SharedCard:
     """What is drawn of an example."""
     parts = [method_name(example.run), example.run.model.name, verdict(example)]
-    return Card(
+    return SharedCard(
         prompt=example.prompt.text,
         target=example.prompt.target,
         line=" · ".join(part for part in parts if part),

@@ -23,7 +23,7 @@ _RIGHT_TO_LEFT = ("R", "AL")
 
 
 @dataclass(frozen=True)
-class Card:
+class SharedCard:
     """What is drawn: one output, its first proponent, and which of its proponents state the fact."""
 
     prompt: str
@@ -69,7 +69,7 @@ def shorten(text: str, limit: int) -> str:
     return f"{head[: at if at > limit // 2 else None].rstrip(' ,;:.')}…"
 
 
-def draw(card: Card) -> bytes:
+def draw(card: SharedCard) -> bytes:
     """The card as PNG bytes."""
     image = Image.new("RGB", SIZE, _PAPER)
     pen = ImageDraw.Draw(image)
