@@ -16,6 +16,7 @@ from app.errors import UserError
 from app.models.text import Query
 from app.settings import Settings
 from app.store import jobs, traces, workers
+from app.store.steps import StepsOf, of_trace, steps_of
 from app.store.tables import Job, Trace
 from app.tracing import asking
 from app.tracing.explained import explained
@@ -71,6 +72,7 @@ class TracePage(BaseModel):
     opponents_beyond_chance: int | None = None
     trainings: list[trace_view.Training] = []
     changes: Changes | None = None
+    steps: StepsOf | None = None  # taken without being asked, as far as they are
     result: dict[str, Any] | None = None  # of a training, when it is asked for by itself
     pending: bool
     events_url: str
@@ -258,6 +260,7 @@ def load(
 def _answered(
     session: Session, page: TracePage, trace: Trace, trainings: list[Job], view: str, since: str
 ) -> None:
+    page.steps = steps_of(session, of_trace(trace.id))
     names = trace_view.views_of(TraceResult.model_validate(trace.result))
     page.view = view if view in names else names[0]
     page.answer = trace_view.answer(
