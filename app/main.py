@@ -10,14 +10,18 @@ from starlette.types import ASGIApp
 from app.paths import STATIC
 from app.settings import Settings, get_settings
 from app.store.engine import Store, make_engine
+from app.store.limits import limit_statements
 from app.web.loading.imports import Imports
 from app.web.routes import PAGES
 from app.web.site import problems
+from app.web.site.budgets import Budgets
 from app.web.site.guard import Guard
 from app.web.site.head import Head
 from app.web.site.proxy import Proxied
 from app.web.site.security import SecurityHeaders
 from app.web.site.statics import Statics
+
+BUSY_SECONDS = 5  # that a page waits for a connection
 
 
 class Site(FastAPI):
@@ -40,8 +44,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url="/openapi.json",
     )
     app.state.settings = settings
-    app.state.store = Store(make_engine(settings.url))
-    app.state.imports = Imports(app.state.store, settings.home)
+    engine = make_engine(settings.url, patience=BUSY_SECONDS)
+    limit_statements(engine, settings.statement_seconds)
+    app.state.store = Store(engine)
+    app.state.imports = Imports(Store(make_engine(settings.url)), settings.home)  # which takes its time
+    app.state.budgets = Budgets()
     app.add_middleware(GZipMiddleware, minimum_size=800)
     app.add_middleware(Guard)
     app.add_middleware(Head)

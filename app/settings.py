@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     dense_model: Path | None = Field(
         None, description="Sentence-transformers model for dense retrieval (a directory)."
     )
+    statement_seconds: float = Field(
+        10, gt=0, description="Seconds after which the site stops a question to the database."
+    )
     trace_queue_limit: int = Field(200, ge=1, description="Traces that may wait; beyond it POST answers 503.")
     steps_per_lane: int = Field(
         10, ge=0, le=50, description="Passages a lane that are stepped on without being asked; 0: none."

@@ -75,8 +75,9 @@ def migrate(url: str) -> None:
     _upgrade(url)
 
 
-def make_engine(url: str) -> Engine:
-    """An engine for the URL, with the settings that the store relies on."""
+def make_engine(url: str, *, patience: float = 30) -> Engine:
+    """An engine for the URL, with the settings that the store relies on; `patience` is how long, in seconds, whoever
+    finds all its connections in use waits for one."""
     try:
         parsed = make_url(url)
         known = parsed.drivername in DRIVERS
@@ -91,7 +92,10 @@ def make_engine(url: str) -> Engine:
     parsed = parsed.set(drivername=DRIVERS[parsed.drivername])
     if parsed.drivername == "sqlite" and parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, json_serializer=DUMP.encode, pool_pre_ping=parsed.drivername != "sqlite")
+    waiting: dict[str, Any] = {} if parsed.database in (None, "", ":memory:") else {"pool_timeout": patience}
+    engine = create_engine(
+        parsed, json_serializer=DUMP.encode, pool_pre_ping=parsed.drivername != "sqlite", **waiting
+    )
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune_sqlite)
     return engine

@@ -15,6 +15,10 @@ MISSING = (
     "/runs/not-a-run/prompts/capital-china",
     "/passages/999999999",
     "/runs/%00/prompts/%00",
+    "/prompts?run=%00",
+    "/evaluation/prompts?run=%00&measure=mrr",
+    "/traces/%00",
+    "/upload/%00",
 )
 
 

@@ -30,6 +30,7 @@ from app.web.asking.trace_view import Answer, Stage
 from app.web.evidence.cards import Card
 from app.web.site import urls
 from app.web.site.body import build, read_form
+from app.web.site.budgets import streaming
 from app.web.site.context import Db
 from app.web.site.encode import sendable
 from app.web.site.params import Name, Slug, TraceId
@@ -106,7 +107,12 @@ def _unfinished(request: Request, trace_id: Slug, since: TraceId = "") -> list[s
         return [each.id for each in (job, *_trainings(session, job)) if each.state not in jobs.OVER]
 
 
-@router.get("/traces/{trace_id}/events", include_in_schema=False, response_class=EventSourceResponse)
+@router.get(
+    "/traces/{trace_id}/events",
+    include_in_schema=False,
+    response_class=EventSourceResponse,
+    dependencies=[Depends(streaming)],
+)
 async def events(
     request: Request,
     trace_id: Slug,

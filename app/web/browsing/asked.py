@@ -10,6 +10,7 @@ from app.errors import UserError
 from app.store.browse import Filters
 from app.web.browsing.filters import parse
 from app.web.browsing.listing_words import SORTS
+from app.web.site.budgets import searching
 from app.web.site.params import HELD
 from app.words.slices import SLICES
 
@@ -48,6 +49,7 @@ def _said(description: str, most: int = 200) -> Any:
 
 
 def _asked(
+    place: Annotated[None, Depends(searching, scope="function")],
     task: Annotated[str, _said(SLICES["task"].help)] = "",
     relation: Annotated[str, _said(SLICES["relation"].help)] = "",
     frequency: Annotated[

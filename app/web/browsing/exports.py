@@ -7,7 +7,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from app.errors import NotFound
@@ -19,12 +19,14 @@ from app.store.runs import get_run, list_runs
 from app.store.tables import Run
 from app.web.browsing.asked import Asked, AskedQuery
 from app.web.browsing.export_rows import csv_rows, jsonl_rows
+from app.web.site.budgets import exporting
 from app.web.site.context import Db
 from app.web.site.downloads import download, etag
 from app.web.site.params import RunName, Side, Slug
 from app.words.chance import read_chance
 
 router = APIRouter()
+EXPORT = [Depends(exporting)]
 BATCH = 500
 MOST = 100_000  # passages of one example
 RESULT_COLUMNS = (
@@ -40,7 +42,7 @@ PASSAGE_COLUMNS = (
 )  # fmt: skip
 
 
-@router.get("/runs/{slug}/prompts/{prompt}.csv")
+@router.get("/runs/{slug}/prompts/{prompt}.csv", dependencies=EXPORT)
 def example_csv(
     request: Request, session: Db, slug: Slug, prompt: Slug, side: Side = "proponent"
 ) -> Response:
@@ -52,7 +54,7 @@ def example_csv(
     return download(request, name, "csv", csv_rows(PASSAGE_COLUMNS, rows), tag=etag(rows), rows=len(rows))
 
 
-@router.get("/runs/{slug}/prompts/{prompt}.jsonl")
+@router.get("/runs/{slug}/prompts/{prompt}.jsonl", dependencies=EXPORT)
 def example_jsonl(request: Request, session: Db, slug: Slug, prompt: Slug) -> Response:
     """One example as a record of the paper's results format, both sides."""
     run = get_run(session, slug)
@@ -62,25 +64,25 @@ def example_jsonl(request: Request, session: Db, slug: Slug, prompt: Slug) -> Re
     return download(request, name, "jsonl", jsonl_rows([record]), tag=etag(record), rows=1)
 
 
-@router.get("/prompts.csv")
+@router.get("/prompts.csv", dependencies=EXPORT)
 def list_csv(request: Request, session: Db, asked: AskedQuery, run: RunName = "") -> Response:
     """Every prompt that the filters leave, one a row."""
     return _list(request, session, asked, run, "csv")
 
 
-@router.get("/prompts.jsonl")
+@router.get("/prompts.jsonl", dependencies=EXPORT)
 def list_jsonl(request: Request, session: Db, asked: AskedQuery, run: RunName = "") -> Response:
     """Every prompt that the filters leave, with its passages, in the paper's results format."""
     return _list(request, session, asked, run, "jsonl")
 
 
-@router.get("/runs/{slug}.csv")
+@router.get("/runs/{slug}.csv", dependencies=EXPORT)
 def run_csv(request: Request, session: Db, asked: AskedQuery, slug: Slug) -> Response:
     """The same for a run's own page."""
     return _list(request, session, asked, slug, "csv")
 
 
-@router.get("/runs/{slug}.jsonl")
+@router.get("/runs/{slug}.jsonl", dependencies=EXPORT)
 def run_jsonl(request: Request, session: Db, asked: AskedQuery, slug: Slug) -> Response:
     """A run as a results file; with filters, those examples of it."""
     return _list(request, session, asked, slug, "jsonl")

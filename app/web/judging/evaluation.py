@@ -20,6 +20,7 @@ from app.web.judging.evaluation_figures import of_runs
 from app.web.judging.evaluation_lines import Evaluated, patched_by
 from app.web.judging.figures import Cell, EvaluationQuery, Figure, behind, cell
 from app.web.site import urls
+from app.web.site.budgets import exporting
 from app.web.site.context import Db
 from app.web.site.downloads import download, etag
 from app.web.site.params import Name, RunName, Short
@@ -107,7 +108,7 @@ def evaluation_page(request: Request, session: Db, asked: AskedQuery) -> Respons
     return respond(request, _page(session, asked), "evaluation.html")
 
 
-@router.get("/evaluation.csv", include_in_schema=False)
+@router.get("/evaluation.csv", include_in_schema=False, dependencies=[Depends(exporting)])
 def evaluation_csv(request: Request, session: Db, asked: AskedQuery, table: Name = "") -> Response:
     """The main table, the differences, or the numbers behind a chart, as CSV."""
     page = _page(session, asked)

@@ -20,6 +20,7 @@ from app.web.browsing.export_rows import csv_rows
 from app.web.judging.evaluation_lines import patched_by
 from app.web.judging.figures import Cell
 from app.web.site import urls
+from app.web.site.budgets import exporting
 from app.web.site.context import Db
 from app.web.site.downloads import download, etag
 from app.web.site.params import HELD, Short
@@ -152,7 +153,7 @@ def prompts_page(request: Request, session: Db, read: Read) -> Response:
     return respond(request, page, "evaluation_prompts.html")
 
 
-@router.get("/evaluation/prompts.csv", include_in_schema=False)
+@router.get("/evaluation/prompts.csv", include_in_schema=False, dependencies=[Depends(exporting)])
 def prompts_csv(request: Request, session: Db, read: Read) -> Response:
     """All of them as CSV."""
     run, other, asked = read

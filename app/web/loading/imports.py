@@ -83,7 +83,7 @@ class Imports:
     def __init__(self, store: Store, home: Path) -> None:
         """Nothing is touched and no thread started before the first import."""
         self.directory = home / "uploads"
-        self._store = store
+        self.store = store
         self._name = workers.new_name()
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
@@ -108,7 +108,7 @@ class Imports:
         Raises:
             NotFound: no such import.
         """
-        with self._store.session() as session:
+        with self.store.session() as session:
             job = _find(session, id_)
             if job.state not in jobs.OVER and job.worker and workers.is_gone(job.worker):
                 jobs.recover(session, [job.worker])
@@ -122,7 +122,7 @@ class Imports:
             UserError: too many imports wait already (HTTP 503).
         """
         request = {"file": file, "run": run}
-        with self._store.session() as session:
+        with self.store.session() as session:
             jobs.add(session, "import", request, limit=MAX_WAITING, worker=self._name, id_=id_)
         with self._lock:
             self._told[id_] = ("waiting", 0, None)
@@ -137,7 +137,7 @@ class Imports:
 
     def _run(self, id_: str, work: Work) -> None:
         try:
-            with self._store.session() as session:
+            with self.store.session() as session:
                 jobs.claim(session, self._name, 1, ["import"])
             work(self._reporter(id_), lambda session, run, count: self._finish(session, id_, run, count))
         except UserError as error:
@@ -156,7 +156,7 @@ class Imports:
             del self._told[id_]
 
     def _reporter(self, id_: str) -> Report:
-        beside = self._store.engine.dialect.name != "sqlite"
+        beside = self.store.engine.dialect.name != "sqlite"
         last, shown = 0.0, ""
 
         def report(stage: Literal["fetching", "importing"], done: int, total: int | None) -> None:
@@ -164,7 +164,7 @@ class Imports:
             self._told[id_] = (stage, done, total)
             if (stage != shown or time.monotonic() - last > SHOWN_EVERY) and (beside or stage == "fetching"):
                 last, shown = time.monotonic(), stage
-                with self._store.session() as session:
+                with self.store.session() as session:
                     jobs.advance(session, [id_], self._name, stage, done, total)
 
         return report
@@ -174,7 +174,7 @@ class Imports:
             raise Lost
 
     def _fail(self, id_: str, problem: Problem) -> None:
-        with self._store.session() as session:
+        with self.store.session() as session:
             jobs.fail(session, id_, self._name, problem.model_dump())
 
 

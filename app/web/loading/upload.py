@@ -135,7 +135,7 @@ def _start(request: Request, settings: Settings, id_: str, fields: dict[str, str
         )
     named = fields.get("run", "").strip()
     run = named or run_name(file)
-    work = _work(request.app.state.store, settings, source, file, run, rename=not named, fetched=fetched)
+    work = _work(imports.store, settings, source, file, run, rename=not named, fetched=fetched)
     imports.start(id_, file, run, work)
 
 

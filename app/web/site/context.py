@@ -19,5 +19,6 @@ def _settings(request: Request) -> Settings:
     return settings
 
 
-Db = Annotated[Session, Depends(_session)]
+# Given back when the page is made, before it is sent: a slow reader holds no connection.
+Db = Annotated[Session, Depends(_session, scope="function")]
 Config = Annotated[Settings, Depends(_settings)]

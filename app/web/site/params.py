@@ -3,21 +3,27 @@
 from typing import Annotated, Literal
 
 from fastapi import Path, Query
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 HELD = 2**31 - 1  # the largest number that a column of any database here holds
 LARGEST_ID = 2**63 - 1  # there are more passages than that column would hold
 LONGEST = 300  # characters of a name; names that we make are shorter
 
-Slug = Annotated[str, Path(max_length=LONGEST)]
+
+def _plain(text: str) -> str:
+    """No name has a U+0000, and PostgreSQL is not even to be asked for one."""
+    return text.replace("\0", "\ufffd")
+
+
+Plain = Annotated[str, AfterValidator(_plain)]
+Slug = Annotated[Plain, Path(max_length=LONGEST)]
 Id = Annotated[int, Path(ge=0, le=LARGEST_ID)]
-Name = Annotated[str, Query(max_length=LONGEST)]
-RunName = Annotated[str, Query(max_length=LONGEST, description="slug of a run")]
+Name = Annotated[Plain, Query(max_length=LONGEST)]
+RunName = Annotated[Plain, Query(max_length=LONGEST, description="slug of a run")]
 Runs = Annotated[
-    str, Query(max_length=8 * LONGEST, description="slugs of two to four runs, separated by commas")
+    Plain, Query(max_length=8 * LONGEST, description="slugs of two to four runs, separated by commas")
 ]
-TraceId = Annotated[str, Query(max_length=LONGEST, description="id of the trace to tell the difference to")]
-Position = Annotated[int, Query(ge=-1, le=HELD)]
+TraceId = Annotated[Plain, Query(max_length=LONGEST, description="id of the trace to tell the difference to")]
 Count = Annotated[int, Query(ge=0, le=HELD)]
 Side = Annotated[Literal["proponent", "opponent"], Query(description="proponent or opponent")]
-Short = Annotated[str, Field(max_length=LONGEST)]  # a text inside a list or a model
+Short = Annotated[Plain, Field(max_length=LONGEST)]  # a text inside a list or a model

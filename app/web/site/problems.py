@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from app.errors import UserError
+from app.store.limits import is_trouble
 from app.store.permalinks import moved_to, reason_gone
 from app.store.runs import list_runs
 from app.web.site import urls
@@ -20,6 +21,13 @@ from app.web.site.encode import json_bytes, text_bytes
 from app.web.site.respond import own_path, render, wants_json
 
 log = logging.getLogger(__name__)
+TROUBLE = {
+    "slow": (
+        "This takes the database too long, and was stopped.",
+        "Ask for less: another filter, fewer words.",
+    ),
+    "busy": ("The database is busy.", "Try again in a few seconds."),
+}
 
 
 class Place(BaseModel):
@@ -70,6 +78,13 @@ def install(app: FastAPI) -> None:
             f"The value of {field} is wrong: {message[:1].lower()}{message[1:]}." if field else f"{message}."
         )
         return show(request, 422, said, "Correct this field and send it again.", field)
+
+    @app.exception_handler(SQLAlchemyError)
+    def database(request: Request, error: SQLAlchemyError) -> Response:
+        if (trouble := is_trouble(error)) == "":
+            raise error
+        log.warning("%s %s: the database is %s", request.method, request.url.path, trouble)
+        return show(request, 503, *TROUBLE[trouble], headers={"Retry-After": "10"})
 
     @app.exception_handler(Exception)
     def unexpected(request: Request, error: Exception) -> Response:

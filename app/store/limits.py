@@ -1,0 +1,55 @@
+"""How long one statement may take on an engine: a search that would run for minutes is stopped and says so.
+
+For the site's engine only. Imports, evaluations and workers take the time they need.
+"""
+
+import time
+from typing import Any
+
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
+
+STEPS = 10_000  # of SQLite's virtual machine between two looks at the clock
+
+
+def limit_statements(engine: Engine, seconds: float) -> None:
+    """Stop every statement of the engine that takes longer."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _watched)
+        event.listen(engine, "before_cursor_execute", _until(seconds))
+    else:
+        event.listen(engine, "connect", _told(seconds))
+
+
+def is_trouble(error: BaseException) -> str:
+    """What is the matter with the database that will pass: `slow`, `busy`, or nothing that we know to pass."""
+    if isinstance(error, TimeoutError):
+        return "busy"  # every connection is in use
+    if not isinstance(error, DBAPIError):
+        return ""
+    said, kind = str(error.orig), type(error.orig).__name__
+    if kind == "QueryCanceled" or (isinstance(error, OperationalError) and said == "interrupted"):
+        return "slow"
+    return "busy" if "database is locked" in said or error.connection_invalidated else ""
+
+
+def _watched(connection: Any, record: Any) -> None:
+    clock = record.info["until"] = [float("inf")]
+    connection.set_progress_handler(lambda: time.monotonic() > clock[0], STEPS)
+
+
+def _until(seconds: float) -> Any:
+    def start(connection: Any, *rest: Any) -> None:
+        if (clock := connection.info.get("until")) is not None:
+            clock[0] = time.monotonic() + seconds
+
+    return start
+
+
+def _told(seconds: float) -> Any:
+    def tell(connection: Any, record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET statement_timeout = {int(seconds * 1000)}")
+        connection.commit()
+
+    return tell
