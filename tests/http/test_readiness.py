@@ -70,7 +70,7 @@ def test_a_shard_cut_short_is_named(home: Path, database_url: str, monkeypatch: 
     assert list(details) == ["index demo"]
     assert shard.name in details["index demo"]
     assert "build the index again" in details["index demo"]
-    result = in_terminal(monkeypatch, database_url, home, "trace", "The capital of Mali is", "Bamako")
+    result = in_terminal(monkeypatch, database_url, home, "trace", "The capital of Mali is", " Bamako")
     assert result.exit_code == 2
     assert shard.name in result.output
     assert "Traceback" not in result.output
@@ -103,7 +103,7 @@ def test_missing_weights_are_named(home: Path, database_url: str, monkeypatch: p
     details = unready(database_url, home)
     assert list(details) == ["model demo"]
     assert str(home / "models" / "demo") in details["model demo"]
-    result = in_terminal(monkeypatch, database_url, home, "trace", "The capital of Mali is", "Bamako")
+    result = in_terminal(monkeypatch, database_url, home, "trace", "The capital of Mali is", " Bamako")
     assert result.exit_code == 2
     assert "demo" in result.output
     assert "Traceback" not in result.output

@@ -161,7 +161,7 @@ def test_a_name_given_twice_is_refused_and_a_files_name_gets_a_number(
         ({"upload_token": "s3cret"}, {"token": "wrong"}, {}, 403, "token"),
         ({"upload_limit_mb": 1}, {"big": "1"}, {}, 413, "larger than 1 MB"),
         ({}, {}, {"Sec-Fetch-Site": "cross-site"}, 403, "another site"),
-        ({}, {}, {"Origin": "https://evil.example"}, 403, "another site"),
+        ({}, {}, {"Origin": "https://evil.example"}, 403, "from a page of https://evil.example"),
         ({}, {"nofile": "1"}, {}, 422, "No file"),
         ({}, {"nofile": "1", "preset": "../startrail.db"}, {}, 404, "preset"),
         ({}, {"nofile": "1", "url": "http://127.0.0.1/x.jsonl"}, {}, 403, "not fetched"),
