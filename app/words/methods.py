@@ -87,7 +87,7 @@ _METHODS = (  # as in the paper's table: baselines, the method part by part, con
         ("#0b6a70", "#4fc3c9"),
         needs=("dense model",),
         ranks="app.runs.ranking.dense:rank",
-        lead=3,
+        lead=4,
     ),
     Method(
         "gradient-dot",
@@ -99,7 +99,7 @@ _METHODS = (  # as in the paper's table: baselines, the method part by part, con
         ranks=_VARIANT,
         encoding={"second_moments": "none", "hessian": "none", "unit_norm": False},
         spellings=("grad_dot",),
-        lead=5,
+        lead=6,
     ),
     Method(
         "gradient-cosine",
@@ -111,7 +111,7 @@ _METHODS = (  # as in the paper's table: baselines, the method part by part, con
         ranks=_VARIANT,
         encoding={"second_moments": "none", "hessian": "none"},
         spellings=("grad_cosine",),
-        lead=4,
+        lead=5,
     ),
     Method(
         "+V",
@@ -142,7 +142,7 @@ _METHODS = (  # as in the paper's table: baselines, the method part by part, con
         needs=("model", "optimizer state"),
         ranks=_VARIANT,
         encoding={},
-        lead=6,
+        lead=7,
     ),
     Method(
         TRACKSTAR,
@@ -155,6 +155,17 @@ _METHODS = (  # as in the paper's table: baselines, the method part by part, con
         ranks="app.runs.ranking.index:rank",
         encoding={"hessian": "mixed"},
         lead=1,
+    ),
+    Method(
+        "trackstar+ekfac",
+        "TrackStar + EK-FAC",
+        "gradient",
+        "TrackStar finds a hundred passages; their exact influence under EK-FAC’s curvature, without any projection,"
+        " decides their order.",
+        ("#5a3d00", "#ffd9a0"),
+        needs=("model", "optimizer state", "task"),
+        ranks="app.runs.ranking.ekfac:rank",
+        lead=3,
     ),
     Method(
         "trak",
@@ -173,7 +184,7 @@ _METHODS = (  # as in the paper's table: baselines, the method part by part, con
         "Passages drawn at random: what a figure is worth when nothing was looked for.",
         ("#4d5563", "#aab2bf"),
         ranks="app.runs.ranking.controls:at_random",
-        lead=7,
+        lead=8,
     ),
     Method(
         "ground-truth",
@@ -182,7 +193,7 @@ _METHODS = (  # as in the paper's table: baselines, the method part by part, con
         "The passages that are known to state the prompt’s fact, in the corpus’s order.",
         ("#2b2f36", "#d9d7d0"),
         ranks="app.runs.ranking.controls:stated",
-        lead=8,
+        lead=9,
     ),
     Method(
         "gecko",

@@ -70,7 +70,9 @@ def _unknown(method: str) -> str:
     entry = method_of(method)
     if entry.kind == "words":
         why = f"{entry.label} adds up the weights of shared words, and no score of it is what chance gives"
-    elif entry.kind == "gradient" and (entry.encoding or {}).get("unit_norm", True):
+    elif entry.kind == "gradient" and entry.encoding is None:
+        why = "only the candidates were looked at so closely"
+    elif entry.kind == "gradient" and entry.encoding.get("unit_norm", True):
         why = "the scores of all other passages were not kept with this ranking, or they are too few"
     elif entry.kind == "gradient":
         why = "a passage with a long gradient scores high whatever it says"

@@ -36,7 +36,8 @@ def test_every_method_that_ranks_names_a_function_and_settings_that_there_are() 
         assert callable(getattr(import_module(module), function)), method.name
     for name in encodings():
         assert Settings.preset(name).as_dict() is not None
-    assert {name for name, method in METHODS.items() if method.kind == "gradient"} == set(encodings())
+    gradients = {name for name, method in METHODS.items() if method.kind == "gradient"}
+    assert gradients - set(encodings()) == {"trackstar+ekfac"}, "whose order no encoding decides"
 
 
 def test_colours_are_legible_as_text_and_each_is_one_methods_own() -> None:

@@ -1,0 +1,84 @@
+"""TrackStar finds, EK-FAC decides: the list is the candidates', its order that of their exact influence."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from app.curvature.fit import read_curvature
+from app.curvature.influence import influences, preconditioned
+from app.errors import UserError
+from app.models.capture import Capture
+from app.retrieval.search import open_search
+from app.runs.inputs import RunInputs, open_inputs
+from app.runs.ranking.ekfac import CANDIDATES
+from app.runs.retrieve import retrieve
+from app.store.corpora import get_corpus
+from app.store.engine import Store
+from app.store.prompts import PromptRecord, add_prompts
+from app.store.tables import Passage, Result, Retrieved
+from tests.support.asking import made_home, passages, put_corpus, settings_of
+
+METHOD = "trackstar+ekfac"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home of our own, for factors are written beside the index."""
+    shutil.copytree(made_home(), tmp_path / "home", ignore=shutil.ignore_patterns("*.db*"))
+    return tmp_path / "home"
+
+
+def inputs_of(store: Store, session, url: str, home: Path) -> RunInputs:  # type: ignore[no-untyped-def]
+    records = [
+        PromptRecord("one", "The capital of Mali is", "Bamako"),
+        PromptRecord("two", "Two and two make", "four", task="arithmetic"),
+    ]
+    add_prompts(session, "asked", records, corpus=get_corpus(session, "demo"))
+    return open_inputs(session, settings_of(home, url), "demo", "asked")
+
+
+def test_candidates_stand_in_the_order_of_their_exact_influence(
+    store: Store, database_url: str, home: Path
+) -> None:
+    """And of no other passage is anything said, however high its influence might be."""
+    put_corpus(store)
+    with store.session() as session:
+        inputs = inputs_of(store, session, database_url, home)
+        run = retrieve(session, inputs, METHOD, slug="both", k=12)
+        rows = session.execute(
+            select(Result.position, Passage.position, Retrieved.score)
+            .join(Retrieved, Retrieved.result_id == Result.id)
+            .join(Passage, Passage.id == Retrieved.passage_id)
+            .where(Result.run_id == run.id)
+            .order_by(Result.position, Retrieved.rank)
+        ).all()
+        assert run.configuration["candidates"] == CANDIDATES
+        factors = read_curvature(inputs.index.path / "curvature", inputs.loaded)
+        queries = inputs.queries
+        encoded = inputs.index.encoder(inputs.loaded).encode_queries(queries)
+        _, near = open_search(inputs.index).search(encoded, CANDIDATES)
+    capture = Capture(inputs.loaded)
+    examples = inputs.loaded.texts.passages([text for _, text in passages()])
+    for at, query in enumerate(queries):
+        direction = preconditioned(capture, factors, inputs.loaded.texts.query(query))
+        alone = [float(influences(capture, direction, [examples[row]])[0]) for row in near[at]]
+        best = np.argsort(-np.array(alone), kind="stable")[:12]
+        own = [(row, score) for position, row, score in rows if position == at]
+        assert [row for row, _ in own] == [int(near[at][n]) for n in best]
+        assert [score for _, score in own] == pytest.approx([alone[n] for n in best], rel=1e-4)
+
+
+def test_factors_of_another_model_are_refused(store: Store, database_url: str, home: Path) -> None:
+    put_corpus(store)
+    with store.session() as session:
+        inputs = inputs_of(store, session, database_url, home)
+        retrieve(session, inputs, METHOD, slug="both", k=3)
+    manifest = inputs.index.path / "curvature" / "curvature.json"
+    manifest.write_text(manifest.read_text().replace(inputs.loaded.sha256, "0" * 64))
+    with pytest.raises(UserError, match="another model"), store.session() as session:
+        retrieve(
+            session, open_inputs(session, settings_of(home, database_url), "demo", "asked"), METHOD, slug="x"
+        )
