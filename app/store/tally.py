@@ -62,9 +62,12 @@ class Combination:
 
 @dataclass(frozen=True)
 class Summary:
-    """What the filters leave, in numbers; None where nothing of the kind is known."""
+    """What the filters leave, in numbers, each with how many prompts it is over; None where nothing of the kind is known."""
 
     prompts: int
+    judged: int  # answers that somebody judged
+    known: int  # prompts that some passage is known to state
+    measured: int  # prompts with a tail-patch
     right: float | None  # share of the judged answers
     mrr: float | None  # over prompts that some passage is known to state
     recall_at_10: float | None
@@ -143,6 +146,9 @@ def _summary(cells: Sequence[Combination]) -> Summary:
     found = total["found"]  # without any passage that states a fact nobody may have looked for one
     return Summary(
         prompts=int(total["prompts"]),
+        judged=int(total["judged"]),
+        known=int(total["known"]) if found else 0,
+        measured=int(total["measured"]),
         right=share("right", total["judged"]),
         mrr=share("reciprocal_ranks", total["known"]) if found else None,
         recall_at_10=share("within_10", total["known"]) if found else None,

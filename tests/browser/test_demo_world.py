@@ -130,7 +130,7 @@ def test_words_of_a_passage_lead_to_it_and_to_what_it_influences(plain_page: Pag
     page.locator("#search").press("Enter")
     assert target.lower() in {mark.lower() for mark in page.locator(".found mark").all_inner_texts()}
     page.goto(f"{demo.address}/runs/trackstar")
-    page.get_by_text("Passages that influence most prompts").click()
+    page.get_by_text("Passages found for most prompts").click()
     page.locator(".influential a").first.click()
     text = page.locator("blockquote").inner_text()
     row = page.locator("#list tbody tr", has_text="TrackStar").first

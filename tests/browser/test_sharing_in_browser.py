@@ -22,7 +22,7 @@ def test_a_passage_shows_everything_it_influences_across_runs(plain_page: Page, 
     """From the run's most influential passages to one of them, to one prompt of one run, at its very place there."""
     page = plain_page
     page.goto(f"{live}/runs/trackstar")
-    page.get_by_text("Passages that influence most prompts").click()
+    page.get_by_text("Passages found for most prompts").click()
     first = page.locator(".influential li").first
     promised = int(first.locator(".num").inner_text().split()[0])
     first.get_by_role("link").click()

@@ -294,3 +294,22 @@ def test_buckets_of_a_file_are_not_told_as_our_counts(database_url: str, tmp_pat
     assert "1 prompt of frequency bucket 5" in " ".join(pages[1].split())
     assert "stated bucket 5" in " ".join(pages[3].split())
     assert all("bucket 5" in page and "16 to 31" not in page and "16–31" not in page for page in pages)
+
+
+def test_one_figure_is_over_one_population_on_every_page(evaluation: TestClient) -> None:
+    """/runs mixed all tasks and said 0.901 where /evaluation said 0.873 of facts; neither said of how many."""
+    rows = {row["run"]: row["cells"] for row in twin(evaluation, "/evaluation")["rows"]}
+    listed = {run["slug"]: run for run in twin(evaluation, "/runs")["runs"]}
+    assert set(rows) <= set(listed)
+    for slug, cells in rows.items():
+        summary = listed[slug]["summary"]
+        assert listed[slug]["task"] == "fact"
+        if summary["mrr"] is None:  # of random passages none states anything: nobody may have looked
+            assert cells["mrr"]["mean"] == 0
+            continue
+        assert summary["mrr"] == pytest.approx(cells["mrr"]["mean"])
+        assert summary["known"] == cells["mrr"]["count"]
+        narrowed = twin(evaluation, f"/runs/{slug}?task=fact")["listing"]["summary"]
+        assert (narrowed["mrr"], narrowed["known"]) == (summary["mrr"], summary["known"])
+    text = html(evaluation, "/runs").get_text(" ", strip=True)
+    assert f"{listed['trackstar']['summary']['known']} facts" in text

@@ -132,7 +132,10 @@ def _retrieve(session: Session, run: Run, quality: tuple[float, float], ids: dic
         rng.shuffle(rest)
         ranked = [good.pop() if good and rng.random() < chance else rest.pop() for _ in range(10)]
         stating = {id_ for external, id_ in ids.items() if external.startswith(f"{prompt.fact_id}/")}
-        result = Result(run_id=run.id, prompt_id=prompt.id, position=prompt.position)
+        first = next((rank for rank, id_ in enumerate(ranked, 1) if id_ in stating), None)
+        result = Result(
+            run_id=run.id, prompt_id=prompt.id, position=prompt.position, first_correct_rank=first
+        )
         session.add(result)
         session.flush()
         rows = [

@@ -80,6 +80,9 @@ class ListingSummary(BaseModel):
     """The list in numbers: see `app.store.tally.Summary`."""
 
     prompts: int
+    judged: int
+    known: int
+    measured: int
     right: float | None
     mrr: float | None
     recall_at_10: float | None

@@ -20,6 +20,7 @@ from app.web.site.respond import page_route, respond
 from app.words.methods import method_of
 
 router = APIRouter()
+FACTS = "fact"
 
 
 class RunInfo(BaseModel):
@@ -36,6 +37,7 @@ class RunInfo(BaseModel):
     status: str
     created_at: datetime
     metrics: dict[str, Any]
+    task: str  # whose prompts `summary` is over: the one that the evaluation opens on
     summary: ListingSummary
 
 
@@ -77,7 +79,8 @@ class RunPage(BaseModel):
 
 
 def info(run: Run, tally: Tally) -> RunInfo:
-    """A run as lists show it."""
+    """A run as lists show it; its figures are over facts where it has any, as everywhere else."""
+    task = FACTS if tally.count({"task": FACTS}) else ""
     return RunInfo(
         slug=run.slug,
         name=run.name,
@@ -90,7 +93,8 @@ def info(run: Run, tally: Tally) -> RunInfo:
         status=run.status,
         created_at=run.created_at,
         metrics=run.metrics,
-        summary=ListingSummary(**vars(tally.summary({}))),
+        task=task,
+        summary=ListingSummary(**vars(tally.summary({"task": task} if task else {}))),
     )
 
 

@@ -68,11 +68,12 @@ def _of(count: int, passages: int) -> str:
 
 def _unknown(method: str) -> str:
     entry = method_of(method)
+    encoding = entry.encoding
     if entry.kind == "words":
         why = f"{entry.label} adds up the weights of shared words, and no score of it is what chance gives"
-    elif entry.kind == "gradient" and entry.encoding is None:
+    elif entry.kind == "gradient" and encoding is None:
         why = "only the candidates were looked at so closely"
-    elif entry.kind == "gradient" and entry.encoding.get("unit_norm", True):
+    elif encoding is not None and encoding.get("unit_norm", True):
         why = "the scores of all other passages were not kept with this ranking, or they are too few"
     elif entry.kind == "gradient":
         why = "a passage with a long gradient scores high whatever it says"
