@@ -45,7 +45,7 @@ def main() -> None:
             select(Prompt.text, Prompt.target).where(Prompt.prompt_set_id == run.prompt_set_id)
         ).all()
     model = load_model(settings.models / index.manifest.model.name, device="cpu")
-    queries = index.encoder(model).encode_queries([Query(text, target) for text, target in prompts])
+    queries = index.encoder(model).encode_queries([Query.of_target(text, target) for text, target in prompts])
     checks = null_lists(index, queries, asked.queries) + steps(store, asked.run)
     checks += other_models(index, queries)
     finish("chance", checks)
@@ -125,12 +125,11 @@ def steps(store: Store, slug: str) -> list[Check]:
         return []
     scores, floors, changes = np.array(rows, dtype=np.float64).T
     above = scores > floors
+    acting, idle = float(changes[above].mean()), float(changes[~above].mean())
     return [
-        Check(
-            "mean step above the floor / below it", changes[above].mean() / changes[~above].mean(), "×", 4.0
-        ),
-        Check("mean step above the floor", changes[above].mean(), "points"),
-        Check("mean step below it", changes[~above].mean(), "points"),
+        Check("mean step above the floor / below it", acting / idle, "×", 4.0),
+        Check("mean step above the floor", acting, "points"),
+        Check("mean step below it", idle, "points"),
         Check("proponents shown that are below it", 100 * float((~above).mean()), "%"),
         Check("steps compared", float(len(rows)), ""),
     ]
