@@ -4,6 +4,7 @@ For variants whose encodings are made, scored and forgotten; an index is never w
 """
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ class PassingSearch:
         self, mixed: Encoder, alone: Encoder, queries: np.ndarray, facts: np.ndarray, k: int, opponents: int
     ) -> None:
         self.mixed, self.alone, self.queries, self.facts = mixed, alone, queries, facts
-        self.best = (_empty(len(queries), k), _empty(len(queries), opponents))
+        self.best = (Best.empty(len(queries), k), Best.empty(len(queries), opponents))
         self.chances: list[Chance | None] = [None] * len(queries)
         self._beyond = np.zeros((2, len(queries)), dtype=np.int64)
 
@@ -62,14 +63,20 @@ class PassingSearch:
 
 
 @dataclass
-class _Best:
+class Best:
     """The best rows so far of every query, on one side: scores and rows (queries, ≤ k)."""
 
     k: int
     scores: np.ndarray
     rows: np.ndarray
 
+    @classmethod
+    def empty(cls, queries: int, k: int) -> Self:
+        """Of so many queries, before anything passed."""
+        return cls(k, np.full((queries, 0), -np.inf, np.float32), np.zeros((queries, 0), np.int64))
+
     def offer(self, scores: np.ndarray, start: int) -> None:
+        """Scores (queries, m) of the rows from `start` on; -inf where a row is no hit."""
         rows = np.broadcast_to(np.arange(start, start + scores.shape[1]), scores.shape)
         merged = np.concatenate([self.scores, scores], 1), np.concatenate([self.rows, rows], 1)
         self.scores, self.rows = ranked(*merged, self.k, 1.0, opponents=False)
@@ -78,7 +85,3 @@ class _Best:
 def usable_rows(gradients: torch.Tensor) -> np.ndarray:
     """Which rows can be hits: neither blank nor degenerate."""
     return np.asarray(gradients.any(1) & gradients.isfinite().all(1))
-
-
-def _empty(queries: int, k: int) -> _Best:
-    return _Best(k, np.full((queries, 0), -np.inf, np.float32), np.zeros((queries, 0), np.int64))

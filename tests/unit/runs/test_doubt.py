@@ -1,0 +1,69 @@
+"""How firm lists are: two halves of one projection stand for two seeds, and nothing is encoded again."""
+
+import numpy as np
+import pytest
+
+from app.errors import UserError
+from app.runs.doubt import doubt_of, first_by_halves, halves, measure_doubt
+from app.runs.inputs import RunInputs, open_inputs
+from app.runs.retrieve import retrieve
+from app.store.corpora import get_corpus
+from app.store.engine import Store
+from app.store.prompts import PromptRecord, add_prompts
+from tests.support.asking import made_home, put_corpus, settings_of
+
+
+def inputs_of(session, url: str) -> RunInputs:  # type: ignore[no-untyped-def]
+    records = [
+        PromptRecord("one", "The capital of Mali is", "Bamako"),
+        PromptRecord("two", "Two and two make", "four", task="arithmetic"),
+    ]
+    add_prompts(session, "asked", records, corpus=get_corpus(session, "demo"))
+    return open_inputs(session, settings_of(made_home(), url), "demo", "asked")
+
+
+def test_the_halves_are_two_projections_and_rank_by_their_own_cosine(store: Store, database_url: str) -> None:
+    put_corpus(store)
+    with store.session() as session:
+        inputs = inputs_of(session, database_url)
+        index = inputs.index
+        one, other = halves(index)
+        assert not (one & other).any()
+        assert one.sum() == other.sum() == index.manifest.dimension // 2
+        side = index.manifest.method.projection_dim
+        block = one[: side * side].reshape(side, side)
+        assert block[0].all(), "a row of the left projection is in one half, whole"
+        assert not block[1].any()
+        queries = index.encoder(inputs.loaded).encode_queries(inputs.queries)
+        rows = index.take(np.arange(index.manifest.passages))
+        for mask, found in zip((one, other), first_by_halves(index, queries, lambda *_: None), strict=True):
+            half = rows[:, mask] / np.linalg.norm(rows[:, mask], axis=1, keepdims=True)
+            scores = queries[:, mask] @ half.T
+            expected = np.sort(scores, axis=1)[:, ::-1][:, :10]
+            assert np.take_along_axis(scores, found, 1) == pytest.approx(expected, abs=1e-5)
+
+
+def test_figures_are_kept_with_the_run_and_only_of_the_indexs_own_lists(
+    store: Store, database_url: str
+) -> None:
+    put_corpus(store)
+    with store.session() as session:
+        inputs = inputs_of(session, database_url)
+        run = retrieve(session, inputs, "trackstar", slug="ours")
+        words = retrieve(session, inputs, "bm25", slug="words")
+        told = measure_doubt(session, inputs, run, lambda *_: None)
+        assert run.metrics["doubt"]["overlap"] == told.overlap
+        assert told.prompts == 2
+        assert 0 <= told.both <= 1
+        with pytest.raises(UserError, match="not in the order of the encodings"):
+            measure_doubt(session, inputs, words, lambda *_: None)
+
+
+def test_shares_are_of_what_they_say() -> None:
+    own = [[(1, True), (2, False), (3, None)], [(7, False)]]
+    one, other = np.array([[1, 2, 9, -1], [4, 5, 6, 8]]), np.array([[1, 3, 2, -1], [7, 8, 9, 10]])
+    told = doubt_of(own, one, other)
+    assert told.overlap == pytest.approx((2 / 3 + 1 / 4) / 2)
+    assert told.both == pytest.approx(2 / 4)
+    assert (told.stating, told.others) == (1.0, 0.5)
+    assert doubt_of([[(1, None)]], one[:1], other[:1]).stating is None
