@@ -16,7 +16,7 @@ from app.curvature.influence import DAMPING, influences, preconditioned
 from app.models.capture import Capture
 from app.models.text import Example
 from app.retrieval.search import open_search
-from app.runs.inputs import RunInputs, check_prompts
+from app.runs.inputs import RunInputs
 from app.runs.ranking.request import Ranked, RankingRequest
 from app.runs.saving import Found, found_in
 
@@ -29,10 +29,9 @@ def rank(request: RankingRequest) -> Ranked:
     """The index's nearest passages, ordered by ∇L_m · (H + damping)⁻¹ ∇L_q.
 
     Raises:
-        UserError: a prompt cannot be asked, or the factors beside the index are another model's or damaged.
+        UserError: the factors beside the index are another model's or damaged.
     """
     inputs = request.inputs
-    check_prompts(inputs)
     passages = inputs.loaded.texts.passages(list(request.texts()))
     capture, factors = Capture(inputs.loaded), fitted(inputs, passages, request)
     encoder = inputs.index.encoder(inputs.loaded)
