@@ -237,10 +237,10 @@ def test_one_training_step_shows_what_each_passage_does(page: Page, asked: Site)
     answered(page)
     page.evaluate("window.sameDocument = true")
     page.locator(".proponent").first.get_by_role("button", name="Train one step").click()
-    expect(page.locator(".proponent").first.locator(".patch")).to_contain_text("pp", timeout=20_000)
-    page.get_by_role("button", name="Train one step on each passage shown").click()
-    expect(page.locator(".proponent .patch")).to_have_count(10, timeout=20_000)
-    expect(page.locator(".verdict")).to_contain_text("random passages by")
+    expect(page.locator(".proponent").first.locator(".stepped")).to_contain_text("→", timeout=20_000)
+    page.get_by_role("button", name="Train one step on each passage").click()
+    expect(page.locator(".proponent .stepped")).to_have_count(10, timeout=20_000)
+    expect(page.locator(".verdict")).to_contain_text("Ten random passages move it")
     expect(page.locator("#causes")).to_contain_text("learning rate")
     assert page.evaluate("window.sameDocument")
 
@@ -258,7 +258,7 @@ def test_an_answer_and_the_wait_for_it_are_open_to_everybody(
         assert violations(page) == []
     answered(page)
     page.locator(".proponent").first.get_by_role("button", name="Train one step").click()
-    expect(page.locator(".proponent").first.locator(".patch")).to_contain_text("pp", timeout=20_000)
+    expect(page.locator(".proponent").first.locator(".stepped")).to_contain_text("→", timeout=20_000)
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     context.close()
@@ -300,6 +300,6 @@ def test_the_keyboard_alone_is_enough(page: Page, asked: Site) -> None:
     assert page.locator(".token input").first.is_checked() != before
     tab_to(".proponent button")
     page.keyboard.press("Enter")
-    expect(page.locator(".proponent .patch").first).to_be_visible(timeout=20_000)
+    expect(page.locator(".proponent .stepped").first).to_be_visible(timeout=20_000)
     focused = page.evaluate("document.activeElement !== document.body")
     assert focused, "the focus is not lost when the passage's line changes"

@@ -13,6 +13,8 @@ from app.tracing.explained import span_of
 from app.tracing.results import Completion, Hit, Provenance, Ranking, TraceResult, TrainingResult
 from app.web.evidence.cards import Card, Elsewhere, Measured, make_card, with_chance, with_shares, written
 from app.web.evidence.chance import Standing, standing
+from app.web.evidence.lanes import Evidence, after
+from app.web.evidence.traced import evidence_of_trace, to_measure
 from app.web.marking.highlight import Span, find
 from app.web.marking.overlap import rank_biased_overlap, shared
 from app.web.site import urls
@@ -109,6 +111,8 @@ class Answer(BaseModel):
     stretches: list[Stretch]
     stretch_spans: list[Span]
     provenance: Provenance
+    evidence: Evidence
+    to_measure: list[int]  # passages of its lanes that no step is known of
 
 
 def stages(job: Job) -> list[Stage]:
@@ -128,9 +132,8 @@ def answer(session: Session, trace: Trace, view: str, trainings: Sequence[Job], 
     texts = _texts(
         session, (hit for _, _, ranking in columns for hit in [*ranking.proponents, *ranking.opponents])
     )
-    changes = {
-        step["passage_id"]: step["change"] for t in trainings if t.result for step in t.result["steps"]
-    }
+    trained = [TrainingResult.model_validate(each.result) for each in trainings if each.result]
+    changes = {step.passage_id: (each.probability, step.change) for each in trained for step in each.steps}
     ranks = {
         name: {hit.passage_id: hit.rank for hit in ranking.proponents}
         for name, ranking in result.rankings.items()
@@ -159,7 +162,13 @@ def answer(session: Session, trace: Trace, view: str, trainings: Sequence[Job], 
             )
         )
     start, end = span_of(trace.request, result)
+    anchors = {}
+    if len(drawn) == 1:
+        anchors = {card.passage_id: f"#p{card.rank}" for card in drawn[0].proponents}
+        anchors |= {card.passage_id: f"#o{card.rank}" for card in drawn[0].opponents}
     return Answer(
+        evidence=evidence_of_trace(result, result.completion.text[start:end], trained, anchors),
+        to_measure=to_measure(result, trained),
         lead=result.joined[len(trace.request["prompt"]) : len(result.joined) - len(result.completion.text)],
         completion=result.completion,
         target=(start, end),
@@ -246,7 +255,7 @@ def _cards(
     texts: Mapping[int, Passage],
     terms: Sequence[tuple[str, str]],
     others: Mapping[str, Mapping[int, int]],
-    changes: Mapping[int, float],
+    changes: Mapping[int, tuple[float, float]],
 ) -> list[Card]:
     return with_shares(
         _card(hit, texts[hit.passage_id], terms, others, changes.get(hit.passage_id))
@@ -260,10 +269,17 @@ def _card(
     passage: Passage,
     terms: Sequence[tuple[str, str]],
     others: Mapping[str, Mapping[int, int]],
-    change: float | None,
+    change: tuple[float, float] | None,
 ) -> Card:
     spans = [span for term, kind in terms for span in find(passage.text, [term.strip()], kind)]
-    said = Measured(rank=hit.rank, score=hit.score, tail_patch=change)
+    before, points = change or (None, None)
+    said = Measured(
+        rank=hit.rank,
+        score=hit.score,
+        tail_patch=points,
+        before=before,
+        after=None if before is None or points is None else after(before, points),
+    )
     card = make_card(passage, said, written(passage.text, spans))
     for name, places in others.items():
         rank = places.get(hit.passage_id)

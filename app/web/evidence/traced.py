@@ -1,0 +1,59 @@
+"""The evidence for a trace: what the training steps asked for it did to its answer. Pure."""
+
+from collections.abc import Sequence
+
+from app.tracing.results import Hit, TraceResult, TrainingResult
+from app.web.evidence.lanes import AGAINST, FOR, RANDOM, WORDS, Dot, Evidence, Lane, after, first_of, lane
+from app.web.evidence.measured import DEPTH, evidence
+from app.web.site import urls
+from app.words.methods import BM25, TRACKSTAR, method_label
+
+
+def evidence_of_trace(
+    result: TraceResult, answer: str, trainings: Sequence[TrainingResult], shown: dict[int, str]
+) -> Evidence:
+    """The lanes of a trace; `shown` are the anchors of the passages that have a place on the page."""
+    if not trainings:
+        return evidence(answer, None, [], {})
+    last = trainings[-1]
+    changes = {step.passage_id: step.change for training in trainings for step in training.steps}
+
+    def measured(name: str, method: str, hits: Sequence[Hit]) -> Lane:
+        dots = [
+            Dot(
+                passage_id=hit.passage_id,
+                after=after(last.probability, changes[hit.passage_id]),
+                rank=hit.rank,
+                url=shown.get(hit.passage_id) or urls.passage(hit.passage_id),
+            )
+            for hit in hits[:DEPTH]
+            if hit.passage_id in changes
+        ]
+        return lane(name, dots, source=first_of(method_label(method), len(dots)), method=method)
+
+    own, words = result.rankings.get(TRACKSTAR), result.rankings.get(BM25)
+    control = [
+        Dot(
+            passage_id=step.passage_id,
+            after=after(last.probability, step.change),
+            url=urls.passage(step.passage_id),
+        )
+        for step in last.control
+    ]
+    lanes = [
+        measured(FOR, TRACKSTAR, own.proponents if own else []),
+        measured(WORDS, BM25, words.proponents if words else []),
+        lane(RANDOM, control, source="the control"),
+        measured(AGAINST, TRACKSTAR, own.opponents if own else []),
+    ]
+    return evidence(answer, last.probability, lanes, last.settings)
+
+
+def to_measure(result: TraceResult, trainings: Sequence[TrainingResult]) -> list[int]:
+    """The passages whose step is not known yet, of all lanes."""
+    known = {step.passage_id for training in trainings for step in training.steps}
+    own, words = result.rankings.get(TRACKSTAR), result.rankings.get(BM25)
+    lists = [own.proponents, own.opponents] if own else []
+    lists += [words.proponents] if words else []
+    wanted = dict.fromkeys(hit.passage_id for hits in lists for hit in hits[:DEPTH])
+    return [id_ for id_ in wanted if id_ not in known]
