@@ -76,6 +76,14 @@ def percentage(probability: float) -> str:
     return f"{value:.1f} %" if value >= 0.05 else f"{value:.1e} %".replace("-", "−")
 
 
+def millions(count: int) -> str:
+    """How big a model is: `4.3 million`, `8 billion`, `900`."""
+    for size, name in ((10**9, "billion"), (10**6, "million")):
+        if count >= size:
+            return f"{count / size:.1f} {name}".replace(".0 ", " ")
+    return f"{count:,}"
+
+
 def in_words(count: int) -> str:
     """Small numbers as words: `ten`, `13`."""
     return _NUMBERS[count] if count < len(_NUMBERS) else f"{count:,}"
@@ -125,6 +133,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "step_words": step_words,
     "percentage": percentage,
     "in_words": in_words,
+    "millions": millions,
     "counted": counted,
     "day": day,
 }

@@ -225,7 +225,11 @@ def test_the_front_page_tells_the_story_from_the_store(client: TestClient) -> No
     assert [p.get_text() for p in soup.select(".first .passage")] == [
         story["attribution"]["card"]["text"], story["influence"]["card"]["text"],
     ]  # fmt: skip
-    assert "move the model" in soup.select_one(".why").get_text()
+    assert [p.get_text() for p in soup.select(".first .big")] == [
+        step_words(story[part]["card"]["before"], story[part]["card"]["after"])
+        for part in ("attribution", "influence")
+    ]
+    assert soup.select(".lanes .dots")
     counts = {task["task"]: task["count"] for task in said["tasks"]}
     for task, count in counts.items():
         assert client.get(f"/prompts.json?task={task}").json()["listing"]["total"] == count

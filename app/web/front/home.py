@@ -14,6 +14,8 @@ from app.store.tally import tallies
 from app.web.browsing.asked import Asked
 from app.web.browsing.listing import Item, item
 from app.web.evidence.cards import Card, make_card, measured, written
+from app.web.evidence.lanes import Evidence
+from app.web.evidence.measured import evidence_of_example
 from app.web.marking.highlight import Span, entities
 from app.web.site import urls
 from app.web.site.context import Config, Db
@@ -54,6 +56,7 @@ class StoryPart(BaseModel):
     probability: float | None
     influence: First
     attribution: First
+    evidence: Evidence
     compare_url: str
 
 
@@ -71,6 +74,7 @@ class HomePage(BaseModel):
     title: str = "Startrail"
     run: str | None
     model: str | None
+    parameters: int | None
     corpus: str | None
     passages: int
     tasks: list[TaskCount]
@@ -87,6 +91,7 @@ def home_page(request: Request, session: Db, settings: Config) -> Response:
     page = HomePage(
         run=main.slug if main else None,
         model=main.model.name if main else None,
+        parameters=main.model.parameters if main else None,
         corpus=main.corpus.name if main else None,
         passages=main.corpus.passage_count if main else 0,
         tasks=_tasks(session, main) if main else [],
@@ -128,6 +133,7 @@ def _story(session: Session, runs: list[Run]) -> StoryPart | None:
         return None
     prompt, (ours, theirs) = story.prompt, story.firsts
     targets = [prompt.target, *prompt.aliases]
+    before = story.output.probability if story.output else None
 
     def first(run: Run, row: Retrieved) -> First:
         text = row.passage.text
@@ -137,7 +143,7 @@ def _story(session: Session, runs: list[Run]) -> StoryPart | None:
             method=run.method,
             url=urls.example(run.slug, prompt.slug),
             card=make_card(
-                row.passage, measured(row), written(text, entities(text, prompt.subject, targets))
+                row.passage, measured(row, before), written(text, entities(text, prompt.subject, targets))
             ),
         )
 
@@ -146,9 +152,10 @@ def _story(session: Session, runs: list[Run]) -> StoryPart | None:
         target=prompt.target,
         spans=entities(prompt.text, prompt.subject, targets),
         answer=story.output.answer if story.output else None,
-        probability=story.output.probability if story.output else None,
+        probability=before,
         influence=first(influence, ours),
         attribution=first(attribution, theirs),
+        evidence=evidence_of_example(session, influence, prompt, before, ()),
         compare_url=urls.compare(prompt.slug, [influence.slug, attribution.slug]),
     )
 
