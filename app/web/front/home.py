@@ -9,7 +9,7 @@ from app.store import browse
 from app.store.examples import find_story
 from app.store.memory import remembered
 from app.store.runs import list_runs
-from app.store.tables import Retrieved, Run
+from app.store.tables import Output, Prompt, Retrieved, Run
 from app.store.tally import tallies
 from app.web.browsing.asked import Asked
 from app.web.browsing.listing import Item, item
@@ -133,7 +133,7 @@ def _story(session: Session, runs: list[Run]) -> StoryPart | None:
         return None
     prompt, (ours, theirs) = story.prompt, story.firsts
     targets = [prompt.target, *prompt.aliases]
-    before = story.output.probability if story.output else None
+    answer, before = _explained(influence, prompt, story.output)
 
     def first(run: Run, row: Retrieved) -> First:
         text = row.passage.text
@@ -155,9 +155,18 @@ def _story(session: Session, runs: list[Run]) -> StoryPart | None:
         probability=before,
         influence=first(influence, ours),
         attribution=first(attribution, theirs),
-        evidence=evidence_of_example(session, influence, prompt, before, ()),
+        evidence=evidence_of_example(session, influence, prompt, answer, before, ()),
         compare_url=urls.compare(prompt.slug, [influence.slug, attribution.slug]),
     )
+
+
+def _explained(run: Run, prompt: Prompt, output: Output | None) -> tuple[str, float | None]:
+    """What the run's passages were searched for, and how likely it is."""
+    if output is None:
+        return prompt.target, None
+    if run.explains == "said" and output.said is not None:
+        return output.said.strip(), output.said_probability
+    return prompt.target, output.probability
 
 
 def _shelves(session: Session, run: Run) -> list[Shelf]:
