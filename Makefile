@@ -4,35 +4,50 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 CHROMIUM ?= /usr/bin/chromium
 PORT ?= 8000
+WORKERS ?= 2
+TORCH = $(shell grep ^torch== constraints.txt)
 export STARTRAIL_HOME ?= startrail-home
 
-.PHONY: help install demo test lint bench screenshots system clean
+.PHONY: help install demo dev test test-fast coverage lint format lock reference bench screenshots system clean
 
 help:
 	@echo "make demo         install, build the demo world, serve it at http://localhost:$(PORT)/"
 	@echo "make test         install, check style, types and rooms, run all tests"
+	@echo "make test-fast    the tests of a developer's loop: no browser, nothing slow"
+	@echo "make dev          serve with reload, without a worker: a saved file shows at once"
+	@echo "make coverage     what the tests do not run"
 	@echo "make lint         style, types and rooms only"
-	@echo "make bench        every benchmark whose figures the README gives"
+	@echo "make format       Python, and with Node.js CSS and JavaScript too"
+	@echo "make lock         requirements.lock from pyproject.toml and constraints.txt"
+	@echo "make reference    docs/reference/ from docstrings and --help"
+	@echo "make bench        every benchmark of docs/benchmarks.md"
 	@echo "make screenshots  every page, wide and phone, light and dark, into screenshots/"
 
 install: $(VENV)/installed
 
-$(VENV)/installed: pyproject.toml constraints.txt
+# torch by itself: which build a machine needs is the machine's; everything else to the byte.
+$(VENV)/installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[world,dev]'
+	$(BIN)/pip install --quiet $(TORCH)
+	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --editable .
 	touch $@
 
 demo: install
 	$(BIN)/startrail demo --port $(PORT)
 
-# What the tests drive besides Python: a browser, a real PostgreSQL (its server binaries only) and nginx.
+dev: install
+	$(BIN)/startrail migrate
+	$(BIN)/uvicorn app.main:create_app --factory --port $(PORT) --reload --reload-dir app --reload-dir templates --reload-dir static \
+	  --reload-include '*.html' --reload-include '*.css' --reload-include '*.js'
+
+# What the tests drive besides Python: a browser and a real PostgreSQL (its server binaries only).
 system:
-	@if [ -x $(CHROMIUM) ] && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && command -v nginx >/dev/null; then exit 0; fi; \
+	@if [ -x $(CHROMIUM) ] && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  apt-get update -q && apt-get install -y -q chromium postgresql nginx-light; \
-	else echo "The tests need Chromium at $(CHROMIUM) and PostgreSQL 15 or newer, and nginx: sudo apt-get install chromium postgresql nginx-light"; exit 1; fi
+	  apt-get update -q && apt-get install -y -q chromium postgresql; \
+	else echo "The tests need Chromium at $(CHROMIUM) and PostgreSQL 15 or newer: sudo apt-get install chromium postgresql"; exit 1; fi
 
 lint: install
 	$(BIN)/ruff check .
@@ -40,8 +55,27 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	@if command -v npx >/dev/null; then npx --yes prettier@3 --write static/*.css static/*.js; fi
+
+lock: install
+	$(BIN)/pip install --quiet pip-tools
+	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-header \
+	  --extra world --extra dev --constraint constraints.txt --unsafe-package torch --output-file requirements.lock pyproject.toml
+
 test: install system lint
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+test-fast: install system
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow" tests/unit tests/http
+
+coverage: install system
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --cov=app --cov=startrail --cov-report=term-missing:skip-covered
+
+reference: install
+	$(BIN)/python docs/reference.py
 
 bench: install
 	@for file in benchmarks/*.py; do case $$file in */_*|*/leave_out.py|*/scaling.py|*/switches.py|*/screenshots.py) ;; *) echo "== $$file"; $(BIN)/python $$file || exit 1;; esac; done

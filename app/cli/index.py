@@ -1,23 +1,20 @@
 """`startrail index`: from a model and a corpus to an index that can be searched."""
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli.reading import ChunkTokens, Dedup, IdField, Limit, Split, TextField, Unit, stem, tell_left_out
 from app.errors import UserError
-from app.settings import Settings, get_settings
+from app.settings import get_settings
 from app.words.methods import TRACKSTAR, encodings
 
 if TYPE_CHECKING:
     from app.interchange.fields import Fields
     from app.interchange.records import Reading
     from app.interchange.sift import Sift
-    from app.models.text import Query
+    from app.runs.building import StoredCorpus
     from app.store.engine import Store
 
 
@@ -90,9 +87,8 @@ def index(
     from app.interchange.fields import Fields
     from app.interchange.records import Reading
     from app.interchange.sift import Sift
-    from app.retrieval.search import check_kind, prepare
+    from app.runs import building
     from app.store.engine import open_store
-    from app.trackstar.build import build_index
     from app.trackstar.config import Method
 
     settings = get_settings()
@@ -106,114 +102,36 @@ def index(
     if exact_moments:
         changes["second_moments"] = "exact"
     chosen = Method.preset(method, **{key: value for key, value in changes.items() if value is not None})
-    if chosen.hessian != "mixed" and (task_prompts or mixing is not None):
-        raise UserError(
-            f"The method {method} has no R_eval, so --task-prompts and --mixing would change nothing.",
-            field="method",
-            remedy=f"Give --method {TRACKSTAR}, or leave them out.",
-        )
-    check_kind(search, chosen.dimension)
     if moments not in ("optimizer", "estimated"):
         raise UserError(f"{moments!r} is not known.", field="moments", remedy="Use optimizer or estimated.")
-    path, place = find_model(settings, model)
+    how = building.Build(
+        chosen,
+        task_prompts=task_prompts,
+        sample=sample,
+        seed=seed,
+        search=search,
+        weights=parse_weights(weights or []),
+        estimated=moments == "estimated",
+        device=device,
+        dtype=dtype,
+        batch_tokens=batch_tokens,
+        shard_rows=shard_rows,
+        overwrite=overwrite,
+    )
+    how.check()
+    place = building.find_model(settings, model)
     if name:
-        _place(settings, name)  # refused before the corpus is read
+        building.index_place(settings, name)  # refused before the corpus is read
     store = open_store(settings.url, migrate=True)
     read_as, named = Reading(split=split, passages=passages), Fields(id_field, text_field)
-    sift = Sift(limit, dedup=dedup, chunk_tokens=chunk_tokens, tokenizer=path / "tokenizer.json")
+    tokenizer = place.directory / "tokenizer.json"
+    sift = Sift(limit, dedup=dedup, chunk_tokens=chunk_tokens, tokenizer=tokenizer)
     rows = _corpus(store, corpus, corpus_name, named, read_as, sift)
-    own = place.name if place.name == rows.name else f"{place.name}-{rows.name}"
-    out = _place(settings, name or own)
+    out = building.index_place(settings, name or building.usual_name(place, rows))
     started = time.monotonic()
     with bar("Encoding passages") as step:
-        manifest = build_index(
-            path,
-            rows,
-            out,
-            method=chosen,
-            corpus_name=rows.name,
-            model_name=place.name,
-            batch_tokens=batch_tokens,
-            shard_rows=shard_rows,
-            sample=sample,
-            seed=seed,
-            queries=_queries(store, task_prompts),
-            device=device or settings.device,
-            dtype=dtype,
-            override=parse_weights(weights or []),
-            estimate=moments == "estimated",
-            overwrite=overwrite,
-            prepare_search=lambda directory: prepare(directory, search),
-            progress=step,
-        )
-    if not place.exists():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.unlink(missing_ok=True)  # a link whose model is gone
-        place.symlink_to(path)
-    _register(store, place, manifest.model.sha256)
+        manifest = building.build(settings, store, place, rows, out, how, step)
     report(out, manifest, time.monotonic() - started)
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """The passages of a corpus in the store, as often as they are asked for."""
-
-    store: "Store"
-    name: str
-    id: int
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        from app.store.corpora import stream_passages
-
-        with self.store.session() as session:
-            for _, external_id, text in stream_passages(session, self.id):
-                yield external_id, text
-
-
-def _place(settings: Settings, name: str) -> Path:
-    """Where the index of this name stands.
-
-    Raises:
-        UserError: the name would lead elsewhere, where nothing that asks for it looks.
-    """
-    from app.tracing.catalog import plain
-
-    if not plain(name):
-        raise UserError(
-            f"{name!r} cannot be an index's name.", field="name", remedy="Give a --name without slashes."
-        )
-    return settings.indexes / name
-
-
-def find_model(settings: Settings, model: str) -> tuple[Path, Path]:
-    """The model's directory, and its place in HOME/models: one from elsewhere is linked there, so that tracing finds it.
-
-    Raises:
-        UserError: no model has this name, it lacks files, or another model has its name already.
-    """
-    from app.models.load import check_files
-
-    known = settings.models / model
-    if Path(model).name == model and known.is_dir():
-        check_files(known)
-        return known, known
-    given = Path(model).resolve()
-    if not (given / "config.json").is_file():
-        names = ", ".join(sorted(path.name for path in settings.models.glob("*/"))) or "none"
-        raise UserError(
-            f"There is no model {model!r}, neither in {settings.models} nor as a checkpoint directory.",
-            field="model",
-            remedy=f"Give one of {names}, or a directory with config.json, weights and tokenizer.",
-        )
-    place = settings.models / given.name
-    if place.exists() and place.resolve() != given:
-        raise UserError(
-            f"Another model is called {given.name}.",
-            field="model",
-            remedy=f"Rename {given}, or link it in {settings.models}.",
-        )
-    check_files(given)
-    return given, place
 
 
 def parse_weights(given: list[str]) -> dict[str, str]:
@@ -233,18 +151,19 @@ def parse_weights(given: list[str]) -> dict[str, str]:
 
 def _corpus(
     store: "Store", corpus: str, name: str, fields: "Fields", reading: "Reading", sift: "Sift"
-) -> _Stored:
+) -> "StoredCorpus":
     """The corpus of this name; files are added to the store first, so that pages can show their passages."""
     from app.cli.progress import bar, kilobytes
     from app.digests import CorpusDigest
     from app.interchange.plain import read_passages
     from app.interchange.records.sources import names_files
-    from app.store.corpora import add_corpus, get_corpus, list_corpora
+    from app.runs.building import StoredCorpus, stored_corpus
+    from app.store.corpora import add_corpus, list_corpora
 
     with store.session() as session:
         known = {row.name: row for row in list_corpora(session)}
         if corpus in known or not names_files(corpus):
-            return _Stored(store, corpus, get_corpus(session, corpus).id)
+            return stored_corpus(store, corpus)
     name = name or stem([corpus])
     if name in known:
         digest = CorpusDigest()
@@ -256,28 +175,9 @@ def _corpus(
                 field="corpus",
                 remedy="Choose a --corpus-name.",
             )
-        return _Stored(store, name, known[name].id)
+        return StoredCorpus(store, name, known[name].id)
     with bar(f"Adding corpus {name}, KB") as step, store.session() as session:
         records = sift(read_passages(corpus, kilobytes(step), fields=fields, reading=reading))
-        stored = _Stored(store, name, add_corpus(session, name, records).id)
+        stored = StoredCorpus(store, name, add_corpus(session, name, records).id)
     tell_left_out([(id_, f"as {first}") for id_, first in sift.left_out], None)
     return stored
-
-
-def _queries(store: "Store", prompt_set: str) -> list["Query"]:
-    from app.models.text import Query
-    from app.store.prompts import get_prompt_set, list_prompts
-
-    if not prompt_set:
-        return []
-    with store.session() as session:
-        prompts = list_prompts(session, get_prompt_set(session, prompt_set).id)
-        return [Query.of_target(prompt.text, prompt.target) for prompt in prompts if prompt.target.strip()]
-
-
-def _register(store: "Store", path: Path, sha256: str) -> None:
-    from app.models.load import count_parameters
-    from app.store.models import register_model
-
-    with store.session() as session:
-        register_model(session, path.name, path=str(path), sha256=sha256, parameters=count_parameters(path))

@@ -193,7 +193,7 @@ def task_queries(store: Store, prompt_set: str) -> list[Query]:
         return []
     with store.session() as session:
         prompts = list_prompts(session, get_prompt_set(session, prompt_set).id)
-        return [Query(prompt.text, prompt.target) for prompt in prompts if prompt.target.strip()]
+        return [Query.of_target(prompt.text, prompt.target) for prompt in prompts if prompt.target.strip()]
 
 
 def _keep(store: Store, model: ModelPlace, sha256: str) -> None:

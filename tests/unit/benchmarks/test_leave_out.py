@@ -18,6 +18,8 @@ from app.store.models import put_outputs
 from app.store.prompts import PromptRecord, add_prompts
 from tests.support.asking import made_home, passages, settings_of
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parents[3] / "benchmarks" / "leave_out.py"
 
 

@@ -7,11 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from app.store.corpora import get_corpus
 from app.store.engine import open_store
 from app.store.prompts import PromptRecord, add_prompts
 from tests.support.asking import made_home, passages, settings_of
 from tests.support.sites import site
+
+pytestmark = pytest.mark.slow
 
 SCRIPT = Path(__file__).parents[3] / "benchmarks" / "scaling.py"
 TINY = ("--prompts asked --sizes 16,24 --layers 2 --vocab-size 400 --max-length 64 --epochs 1"

@@ -15,6 +15,8 @@ import pytest
 
 from tests.support.asking import made_home
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def serving(home: Path) -> Iterator[subprocess.Popen[bytes]]:

@@ -12,6 +12,8 @@ from app.demo.pretrain import PretrainConfig, check_loss, pretrain
 from app.demo.world import generate
 from app.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 SMALL = PretrainConfig(
     vocab_size=512,
     hidden_size=32,

@@ -9,6 +9,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from app.demo.files import model_path
 from app.demo.world import generate
 
+pytestmark = pytest.mark.slow
+
 LONGEST_TARGET = 12
 
 

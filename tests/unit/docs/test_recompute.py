@@ -26,6 +26,8 @@ from app.store.tables import Result, Retrieved
 from tests.support.evaluated import fill
 from tests.support.homes import filled_home
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parents[3] / "docs" / "recompute.py"
 RUNS = ("bm25", "random", "trackstar", "trackstar-step-100")
 LINE = re.compile(r"(\w+) +(.+?) +(-?[\d.]+) \[(-?[\d.]+), (-?[\d.]+)\]  ([\d,]+) prompts")

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ranx import Qrels, evaluate
-from ranx import Run as RanxRun
 
 from app.evaluation.judged import Judged, parted
 from app.evaluation.measures import DEPTHS
@@ -57,8 +55,12 @@ def test_metrics_as_worked_by_hand(
     assert found == pytest.approx((rr, r1, r3, p3, ap))
 
 
+@pytest.mark.slow  # ranx compiles itself for a minute at its first use
 def test_metrics_agree_with_ranx() -> None:
     """An independent library on a hundred random rankings of twelve, some without any correct passage."""
+    from ranx import Qrels, evaluate
+    from ranx import Run as RanxRun
+
     rng = np.random.default_rng(0)
     rankings = [list(rng.random(12) < rate) for rate in np.linspace(0, 0.7, 100)]
     missed = [int(rng.integers(0, 4)) for _ in rankings]  # relevant passages that were not retrieved

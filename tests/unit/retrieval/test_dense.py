@@ -29,6 +29,8 @@ from app.tracing.questions import Question
 from app.words.methods import rankers
 from tests.support.asking import made_home, passages, put_corpus, settings_of, worker_of
 
+pytestmark = pytest.mark.slow
+
 TEXTS = ["the capital of Mali is Bamako", "owls sing at night", "two and two make four", "a river in Togo"]
 
 

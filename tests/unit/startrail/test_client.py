@@ -18,7 +18,7 @@ from startrail.inside import Inside
 from tests.support.pair_files import jsonl, record
 from tests.support.seeded import fill
 
-ADDRESS = "http://site.example"
+ADDRESS = "http://localhost:8000"
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import count
 
+import pytest
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
@@ -21,6 +22,8 @@ from app.tracing.results import TraceResult, TrainingResult
 from tests.support.asking import made_home, put_corpus
 from tests.support.mortal import worker_process
 from tests.support.sites import site
+
+pytestmark = pytest.mark.slow
 
 KILLS = 20
 MAY_WAIT = 30
