@@ -1,0 +1,127 @@
+"""Makes docs/reference/ from what the code says of itself: `--help`, settings, addresses, docstrings.
+
+`python docs/reference.py` writes it; a test compares it with what is there.
+"""
+
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import PydanticUndefined
+from typer.main import get_command
+
+import startrail
+from app.cli.main import app
+from app.main import create_app
+from app.settings import Settings
+
+OUT = Path(__file__).parent / "reference"
+MADE = "<!-- Made by `make reference`; edit what it is made from. -->\n\n"
+
+
+def pages() -> dict[str, str]:
+    """File name -> its text."""
+    made = {
+        "commands.md": commands(),
+        "settings.md": settings(),
+        "addresses.md": addresses(),
+        "python.md": python(),
+    }
+    return {name: MADE + text.rstrip() + "\n" for name, text in made.items()}
+
+
+def commands() -> str:
+    """Every command with its arguments and options."""
+    return "# Commands\n\n" + "\n\n".join(_commands(get_command(app), "startrail"))
+
+
+def _commands(command: Any, name: str) -> Iterator[str]:
+    if hasattr(command, "commands"):
+        for child in sorted(command.commands):
+            yield from _commands(command.commands[child], f"{name} {child}")
+        return
+    rows = [row for parameter in command.params if (row := _parameter(parameter))]
+    table = "\n".join(["| | |", "|---|---|", *rows])
+    yield f"## `{name}`\n\n{inspect.cleandoc(command.help or '')}\n\n{table}"
+
+
+def _parameter(parameter: Any) -> str:
+    if parameter.name == "help":
+        return ""
+    spelled = ", ".join([*parameter.opts, *parameter.secondary_opts])
+    if parameter.param_type_name == "argument":
+        spelled = parameter.name.upper()
+    text = " ".join((getattr(parameter, "help", "") or "").split()).replace("|", "\\|")
+    return f"| `{spelled}` | {text} |"
+
+
+def settings() -> str:
+    """Every setting with its default."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in ("", None, PydanticUndefined, ()) else _default(field.default)
+        shown = f"`{default}`" if default else "empty"
+        rows.append(f"| `STARTRAIL_{name.upper()}` | {shown} | {field.description} |")
+    return "\n".join(["# Settings", "", "| variable | default | meaning |", "|---|---|---|", *rows])
+
+
+def _default(value: Any) -> str:
+    """As it is written in the environment."""
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def addresses() -> str:
+    """Every address of the API, as OpenAPI tells them; `/docs` of a site shows their fields."""
+    paths = create_app(Settings(_env_file=None, database_url="sqlite://")).openapi()["paths"]  # type: ignore[call-arg]
+    intro = "Every page also stands at its address without `.json`."
+    rows = [
+        f"| `{verb.upper()} {path}` | {_first(operation.get('description', ''))} |"
+        for path, verbs in sorted(paths.items())
+        for verb, operation in verbs.items()
+    ]
+    return "\n".join(
+        [
+            "# Addresses",
+            "",
+            intro,
+            "",
+            "| | |",
+            "|---|---|",
+            *rows,
+        ]
+    )
+
+
+def _first(description: str) -> str:
+    """Its first sentence, on one line."""
+    return " ".join(description.split("\n\n")[0].split()).replace("|", "\\|")
+
+
+def python() -> str:
+    """What `import startrail` offers."""
+    parts = [f"# Python\n\n{inspect.getdoc(startrail)}"]
+    for name in startrail.__all__:
+        thing = getattr(startrail, name)
+        parts.append(f"## `{name}`\n\n```\n{inspect.getdoc(thing)}\n```")
+        for method, function in inspect.getmembers(thing, inspect.isfunction):
+            if not method.startswith("_") and function.__module__.startswith("startrail"):
+                parts.append(
+                    f"### `{name}.{method}{_signature(function)}`\n\n```\n{inspect.getdoc(function)}\n```"
+                )
+    return "\n\n".join(parts)
+
+
+def _signature(function: Any) -> str:
+    names = list(inspect.signature(function).parameters.values())[1:]
+    return f"({', '.join(str(each.replace(annotation=each.empty)) for each in names)})"
+
+
+if __name__ == "__main__":
+    OUT.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (OUT / name).write_text(text, encoding="utf-8")
+    sys.stdout.write(f"{OUT}: {len(pages())} pages\n")

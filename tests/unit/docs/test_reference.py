@@ -1,0 +1,102 @@
+"""What the documents name is there: commands, settings, addresses, files; and the reference is what the code says."""
+
+import importlib.util
+import re
+import tomllib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from starlette.routing import compile_path
+from typer.main import get_command
+
+from app.cli.main import app
+from app.main import create_app
+from app.settings import Settings
+from tests.support.routes import routes
+
+ROOT = Path(__file__).parents[3]
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs/decisions").glob("*.md")]
+)
+ROOMS = ("app", "benchmarks", "docs", "tests", "templates", "static", "alembic", "startrail")
+EXAMPLES = ("thing", "yours", "<room>", "__init__")  # what a recipe tells to make
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_is_current() -> None:
+    """Whoever changes an option, a setting or a docstring runs `make reference`."""
+    for name, text in generator().pages().items():
+        assert (ROOT / "docs" / "reference" / name).read_text() == text, f"run `make reference`: {name}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_settings_that_are_named_exist(document: Path) -> None:
+    named = set(re.findall(r"STARTRAIL_([A-Z_]+[A-Z])", document.read_text()))
+    assert named - {"PORT"} <= {name.upper() for name in Settings.model_fields}, "STARTRAIL_PORT is Compose's"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_that_are_named_exist(document: Path) -> None:
+    text = document.read_text()
+    named = re.findall(rf"`((?:{'|'.join(ROOMS)})/[\w./<>-]+)`", text)
+    for path in named:
+        assert any(word in path for word in EXAMPLES) or (ROOT / path).exists(), path
+    for link in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", text):
+        assert (document.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_addresses_that_are_named_exist(document: Path) -> None:
+    """An address of events was named that was a 404 for whoever typed it."""
+    site = create_app(Settings(_env_file=None, database_url="sqlite://"))  # type: ignore[call-arg]
+    known = [compile_path(path)[0] for _, path in routes(site, "GET", "POST")]
+    for verb, address in re.findall(r"`(GET |POST )?(/[a-z][\w/{}.*-]*)(?:\?[^`]*)?`", document.read_text()):
+        plain = re.sub(r"\{[^}]*\}|\*", "x", address)
+        if verb or plain.split("/")[1] in {
+            "traces",
+            "runs",
+            "prompts",
+            "api",
+            "compare",
+            "passages",
+            "upload",
+        }:
+            assert any(regex.match(plain) for regex in known), address
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_that_are_named_exist(document: Path) -> None:
+    for line in re.findall(
+        r"startrail ([a-z]+(?: [a-z]+)?)",
+        "\n".join(re.findall(r"`(startrail [^`\n]*)`", document.read_text())),
+    ):
+        command: Any = get_command(app)
+        for word in line.split():
+            if hasattr(command, "commands"):
+                assert word in command.commands, line
+                command = command.commands[word]
+
+
+def test_the_newest_change_is_this_version() -> None:
+    """One source of the version, and what changed stands beside it."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert re.findall(r"^## ([\d.]+)", (ROOT / "CHANGELOG.md").read_text(), re.M)[0] == version
+
+
+def test_the_lock_pins_what_the_constraints_say() -> None:
+    """Two files, one set of versions; torch is in the first only, for its build is the machine's."""
+    constrained, locked = (
+        set(re.findall(r"^[\w.-]+==\S+", (ROOT / name).read_text().lower().replace("_", "-"), re.M))
+        for name in ("constraints.txt", "requirements.lock")
+    )
+    assert {pin for pin in constrained ^ locked if not pin.startswith("torch==")} == set()
