@@ -42,12 +42,12 @@ dev: install
 	$(BIN)/uvicorn app.main:create_app --factory --port $(PORT) --reload --reload-dir app --reload-dir templates --reload-dir static \
 	  --reload-include '*.html' --reload-include '*.css' --reload-include '*.js'
 
-# What the tests drive besides Python: a browser and a real PostgreSQL (its server binaries only).
+# What the tests drive besides Python: a browser, a real PostgreSQL (its server binaries only) and nginx.
 system:
-	@if [ -x $(CHROMIUM) ] && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then exit 0; fi; \
+	@if [ -x $(CHROMIUM) ] && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && command -v nginx >/dev/null; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  apt-get update -q && apt-get install -y -q chromium postgresql; \
-	else echo "The tests need Chromium at $(CHROMIUM) and PostgreSQL 15 or newer: sudo apt-get install chromium postgresql"; exit 1; fi
+	  apt-get update -q && apt-get install -y -q chromium postgresql nginx-light; \
+	else echo "The tests need Chromium at $(CHROMIUM) and PostgreSQL 15 or newer, and nginx: sudo apt-get install chromium postgresql nginx-light"; exit 1; fi
 
 lint: install
 	$(BIN)/ruff check .
