@@ -20,7 +20,7 @@ def doubt(run: Annotated[str, typer.Argument(help="A run that an index's own met
     """
     from app.cli.progress import bar
     from app.runs.doubt import FIRST, measure_doubt
-    from app.runs.inputs import open_inputs
+    from app.runs.inputs import explaining, open_inputs
     from app.store.engine import open_store
     from app.store.runs import get_run
 
@@ -33,6 +33,7 @@ def doubt(run: Annotated[str, typer.Argument(help="A run that an index's own met
                 f"The run “{run}” was made without an index.", field="run", remedy="Name a run of an index."
             )
         inputs = open_inputs(session, settings, found.index_name, found.prompt_set.name)
+        inputs = explaining(session, inputs, found.explains)
         with bar("Ranking by halves") as step:
             told = measure_doubt(session, inputs, found, step)
     typer.echo(f"Over {told.prompts:,} prompts of “{found.prompt_set.name}”, of the first {FIRST} passages:")
