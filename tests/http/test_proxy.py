@@ -11,14 +11,14 @@ import pytest
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 
-from app.paths import ROOT
+from app.paths import CHECKOUT
 from app.store.engine import open_store
 from tests.support.asking import made_home, settings_of
 from tests.support.nginx import free_port, nginx
 from tests.support.seeded import fill
 from tests.support.sites import serving, site, store_of
 
-OPERATE = (ROOT / "docs" / "operate.md").read_text()
+OPERATE = (CHECKOUT / "docs" / "operate.md").read_text()
 ALONE, CUT, PLAIN = [
     re.search(r"location [^{]*\{[^}]*\}", block)[0]  # type: ignore[index]
     for block in re.findall(r"```nginx\n(.*?)```", OPERATE, re.DOTALL)

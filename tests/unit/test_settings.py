@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from app.paths import ROOT
+from app.paths import CHECKOUT
 from app.settings import Settings
 from app.store.engine import open_store
 
@@ -57,7 +57,7 @@ def test_a_checkout_may_have_a_percent_sign_in_its_path(tmp_path: Path) -> None:
     checkout = tmp_path / "50%off"
     checkout.mkdir()
     for name in ("app", "alembic", "templates", "static"):
-        (checkout / name).symlink_to(ROOT / name)
+        (checkout / name).symlink_to(CHECKOUT / name)
     program = (
         "import sys, app.paths; from pathlib import Path; app.paths.ALEMBIC = Path(sys.argv[1]) / 'alembic';"
         "from app.store.engine import migrate; migrate(sys.argv[2])"
