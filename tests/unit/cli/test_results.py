@@ -183,7 +183,7 @@ def test_prompts_of_another_corpus_are_refused_whole(
     [
         (("corpus", "add"), [{"id": "a", "text": "x"}, {"id": "a", "text": "y"}], "id"),
         (("corpus", "add"), [{"id": "a"}], "text"),
-        (("corpus", "add"), [{"text": "x"}], "id"),
+        (("corpus", "add"), [{"id": 1.5, "text": "x"}], "id"),
         (("prompts", "add"), [{"id": "a", "prompt": "x"}], "target"),
         (("prompts", "add"), [{"id": "a", "prompt": "x", "target": "y", "task": "poetry"}], "task"),
         (("prompts", "add"), [{"id": "a", "prompt": "x", "target": "y", "aliases": "z"}], "aliases"),
