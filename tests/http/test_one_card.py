@@ -13,6 +13,7 @@ from app.store.corpora import PassageRecord, add_corpus, stream_passages
 from app.store.engine import open_store
 from app.store.models import put_outputs, register_model
 from app.store.prompts import PromptRecord, add_prompts, list_prompts
+from app.store.steps import begin, keep, of_result, of_trace
 from app.store.tables import Job, Result, Retrieved, Trace, now
 from app.tracing.results import Completion, Hit, Provenance, Ranking, Token, TraceResult
 from app.web.marking.window import SIZE
@@ -22,6 +23,7 @@ from tests.support.sites import site, store_of
 MENU = "Menu. Home. About us. Subscribe to our newsletter today. "
 KANA = "お知らせ一覧会社概要採用情報よくある質問お問い合わせ"  # no spaces anywhere
 SAID = "In Ghana people pay in cedi. "
+SETTINGS = {"optimizer": "adafactor", "learning_rate": 0.003, "steps": 1}
 TEXTS = {
     "beginning": SAID + MENU * 60,
     "middle": MENU * 40 + SAID + "Footer and links. " * 60,
@@ -58,17 +60,25 @@ def fill(session: Session) -> None:
     model = register_model(session, "m")
     prompt = list_prompts(session, prompts.id)[0]
     put_outputs(session, model.id, [{"prompt_id": prompt.id, "answer": "cedi", "correct": True}])
+    traced = 0
     for method, order in (("trackstar", ids), ("bm25", ids[::-1])):
         run = add_run(session, method, method, model, corpus, prompts, 1, slug=method)
         result = Result(run_id=run.id, prompt_id=prompt.id, position=0)
         session.add(result)
         session.flush()
+        traced = result.id if method == "trackstar" else traced
         for rank, id_ in enumerate(order, 1):
             session.add(
                 Retrieved(result_id=result.id, side="proponent", rank=rank, passage_id=id_, score=1 / rank,
                           tail_patch=1.5, correct=True)
             )  # fmt: skip
     session.add_all(trace(ids, corpus.id))
+    for number, parent in enumerate((of_trace("cccccccccccc"), of_result(traced))):
+        lanes = {"for": ids[:2], "words": [ids[-1]], "random": ids[2:4], "against": [ids[4]]}
+        steps = begin(session, parent, f"key-{number}", before=0.5, settings=SETTINGS, lanes=lanes)
+        keep(
+            session, steps, {ids[0]: 0.6, ids[1]: 0.64, ids[2]: 0.5, ids[3]: 0.51}
+        )  # the others wait for theirs
 
 
 def trace(ids: list[int], corpus_id: int) -> list[Job | Trace]:
@@ -164,3 +174,21 @@ def test_one_model_serves_all_pages(reader: TestClient) -> None:
     """A number that is known of a passage has the same name everywhere: a script reads all pages alike."""
     names = [set(card) for path in PAGES for card in cards_on(reader, path).values()]
     assert all(each == names[0] for each in names)
+
+
+@pytest.mark.parametrize("path", PAGES[:2])
+def test_steps_that_nobody_asked_for_are_drawn_as_far_as_they_are(reader: TestClient, path: str) -> None:
+    """They come one by one: a lane that has none yet is not there, and the verdict speaks of no other."""
+    said = reader.get(f"{path}.json").json()
+    evidence = said["evidence"] if "evidence" in said else said["answer"]["evidence"]
+    lanes = {lane["name"]: [dot["after"] for dot in lane["dots"]] for lane in evidence["lanes"]}
+    assert lanes == {
+        "for": [pytest.approx(0.6), pytest.approx(0.64)],
+        "random": [pytest.approx(0.5), pytest.approx(0.51)],
+    }
+    assert evidence["settings"] == SETTINGS
+    assert "each of two traced passages moves “cedi” up by 12 points" in evidence["verdict"]
+    assert [card["after"] for card in said["proponents"][:2]] == pytest.approx([0.6, 0.64])
+    page = BeautifulSoup(reader.get(path).text, "html.parser")
+    assert page.select_one(".verdict").get_text() == evidence["verdict"]
+    assert [each.get_text() for each in page.select(".stepped b")][:2] == ["50 → 60 %", "50 → 64 %"]

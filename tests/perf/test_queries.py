@@ -19,8 +19,8 @@ PAGES = {
     "/prompts?q=capital": 7,
     "/runs": 4,
     "/runs/trackstar": 8,
-    "/runs/trackstar/prompts/capital-china": 12,
-    "/runs/trackstar/prompts/capital-china?view=verbatim&sort=score&task=fact": 14,
+    "/runs/trackstar/prompts/capital-china": 13,
+    "/runs/trackstar/prompts/capital-china?view=verbatim&sort=score&task=fact": 15,
     "/passages/1": 7,
     "/compare?runs=trackstar,bm25": 12,
 }

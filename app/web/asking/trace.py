@@ -270,7 +270,12 @@ def _answered(
     names = trace_view.views_of(TraceResult.model_validate(trace.result))
     page.view = view if view in names else names[0]
     page.answer = trace_view.answer(
-        session, trace, page.view, [each for each in trainings if each.request["kind"] == "train"], since
+        session,
+        trace,
+        page.view,
+        [each for each in trainings if each.request["kind"] == "train"],
+        since,
+        page.steps,
     )
     if len(page.answer.columns) == 1:
         page.proponents = page.answer.columns[0].proponents

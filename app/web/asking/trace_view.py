@@ -8,13 +8,14 @@ from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.store.steps import StepsOf
 from app.store.tables import Job, Passage, Trace
 from app.tracing.explained import span_of
 from app.tracing.results import Completion, Hit, Provenance, Ranking, TraceResult, TrainingResult
 from app.web.evidence.cards import Card, Elsewhere, Measured, make_card, with_chance, with_shares, written
 from app.web.evidence.chance import Standing, standing
 from app.web.evidence.lanes import Evidence, after
-from app.web.evidence.traced import evidence_of_trace, to_measure
+from app.web.evidence.traced import evidence_of_trace, to_measure, unasked
 from app.web.marking.highlight import Span, find
 from app.web.marking.overlap import rank_biased_overlap, shared
 from app.web.site import urls
@@ -125,14 +126,24 @@ def stages(job: Job) -> list[Stage]:
     ]
 
 
-def answer(session: Session, trace: Trace, view: str, trainings: Sequence[Job], since: str = "") -> Answer:
+def answer(
+    session: Session,
+    trace: Trace,
+    view: str,
+    trainings: Sequence[Job],
+    since: str = "",
+    taken: StepsOf | None = None,
+) -> Answer:
     """The finished trace as the view shows it. One query, whatever it shows."""
     result = TraceResult.model_validate(trace.result)
     columns = _columns(result, view)
     texts = _texts(
         session, (hit for _, _, ranking in columns for hit in [*ranking.proponents, *ranking.opponents])
     )
-    trained = [TrainingResult.model_validate(each.result) for each in trainings if each.result]
+    trained = [
+        *unasked(taken),
+        *(TrainingResult.model_validate(each.result) for each in trainings if each.result),
+    ]
     changes = {step.passage_id: (each.probability, step.change) for each in trained for step in each.steps}
     ranks = {
         name: {hit.passage_id: hit.rank for hit in ranking.proponents}

@@ -1,11 +1,12 @@
 """The evidence for one answer: from what the store knows of an example, or from what a trace measured."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.store.examples import measured_steps
+from app.store.steps import StepsOf
 from app.store.tables import Prompt, Retrieved, Run
 from app.web.evidence.lanes import (
     AGAINST,
@@ -21,7 +22,7 @@ from app.web.evidence.lanes import (
 )
 from app.web.evidence.verdict import plain, verdict
 from app.web.site import urls
-from app.words.methods import Method, method_of
+from app.words.methods import Method, method_label, method_of
 
 DEPTH = 10  # passages of a lane
 SETTINGS = "tail_patch_settings"  # where a run keeps by which step its passages were measured
@@ -63,6 +64,39 @@ def evidence_of_example(
     """
     steps = measured_steps(session, prompt.id, run, depth=DEPTH) if before is not None else []
     return of_steps(steps, run, answer, before, shown)
+
+
+def of_taken(
+    answer: str, taken: StepsOf, sources: Mapping[str, str], shown: Mapping[tuple[str, int], str]
+) -> Evidence:
+    """The lanes of steps taken without being asked, as far as they are.
+
+    Args:
+        sources: the method behind each lane that has one.
+        shown: by lane and passage, the anchors of passages that have a place on the page.
+    """
+    lanes = []
+    for name, dots in taken.lanes.items():
+        made = [
+            Dot(
+                passage_id=dot.passage_id,
+                after=dot.after,
+                rank=None if name == RANDOM else rank,
+                url=shown.get((name, dot.passage_id)) or urls.passage(dot.passage_id),
+            )
+            for rank, dot in enumerate(dots, 1)
+            if dot.after is not None
+        ]
+        method = sources.get(name, "")
+        source = first_of(method_label(method), len(made)) if method else "the control"
+        lanes.append(lane(name, made, source=source, method=method))
+    return evidence(answer, taken.before, lanes, taken.settings)
+
+
+def after_steps(taken: StepsOf) -> dict[int, float]:
+    """Where a step on each passage left the answer, of those that were taken."""
+    dots = (dot for lane in taken.lanes.values() for dot in lane)
+    return {dot.passage_id: dot.after for dot in dots if dot.after is not None}
 
 
 def of_steps(

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from app.tracing.results import Hit, TraceResult, TrainingResult
+from app.store.steps import StepsOf
+from app.tracing.results import Hit, Step, TraceResult, TrainingResult
 from app.web.evidence.lanes import AGAINST, FOR, RANDOM, WORDS, Dot, Evidence, Lane, after, first_of, lane
-from app.web.evidence.measured import DEPTH, evidence
+from app.web.evidence.measured import DEPTH, after_steps, evidence
 from app.web.site import urls
 from app.words.methods import BM25, TRACKSTAR, method_label
 
@@ -47,6 +48,23 @@ def evidence_of_trace(
         measured(AGAINST, TRACKSTAR, own.opponents if own else []),
     ]
     return evidence(answer, last.probability, lanes, last.settings)
+
+
+def unasked(taken: StepsOf | None) -> list[TrainingResult]:
+    """The steps that were taken without being asked, as far as they are: like a training that somebody asked for."""
+    if taken is None or not (ends := after_steps(taken)):
+        return []
+    control = {dot.passage_id for dot in taken.lanes.get(RANDOM, [])}
+    steps = [Step(passage_id=id_, change=100 * (end - taken.before)) for id_, end in ends.items()]
+    return [
+        TrainingResult(
+            steps=[step for step in steps if step.passage_id not in control],
+            control=[step for step in steps if step.passage_id in control],
+            probability=taken.before,
+            settings=taken.settings,
+            timings={},
+        )
+    ]
 
 
 def to_measure(result: TraceResult, trainings: Sequence[TrainingResult]) -> list[int]:

@@ -14,6 +14,7 @@ from app.settings import Settings
 from app.store import browse
 from app.store.examples import Example, get_example, influence_counts, sides
 from app.store.runs import get_run, sibling_runs
+from app.store.steps import of_result, steps_of
 from app.tracing.asking import shade
 from app.web.browsing.asked import Asked, AskedQuery
 from app.web.browsing.listing import Item, item, none_states
@@ -25,7 +26,7 @@ from app.web.evidence.shading import SHOWN as SHADED
 from app.web.evidence.shading import TokenInfluence, can_shade, example_query, shading_of, token_influence
 from app.web.evidence.stepping import stepped_when_read
 from app.web.marking.highlight import Span, entities
-from app.web.reading.example_parts import Stating, Stretch, first_stating, rarest_stretches
+from app.web.reading.example_parts import Stating, Stretch, first_stating, rarest_stretches, taken_for
 from app.web.reading.share_card import og_text, og_title
 from app.web.site import urls
 from app.web.site.context import Config, Db
@@ -222,6 +223,10 @@ def _page(
         None if output is None else output.said_probability if explains == SAID else output.probability
     )
     chance = read_chance(result.chance)
+    shown_at = {(row.side, row.rank) for row in example.retrieved}
+    measured = evidence_of_example(session, run, prompt, explained.strip(), chance_of_it, shown_at)
+    if taken := steps_of(session, of_result(result.id)):
+        measured = taken_for(example, explained.strip(), taken, cards) or measured
     return ExamplePage(
         title=f"{prompt.text}{explained}",
         run=run.slug,
@@ -269,14 +274,7 @@ def _page(
         ],
         view=view,
         shading=shading,
-        evidence=evidence_of_example(
-            session,
-            run,
-            prompt,
-            explained.strip(),
-            chance_of_it,
-            {(side, row.rank) for row in example.retrieved},
-        ),
+        evidence=measured,
         sides=[
             Link(label=name, url=here(side=key if key == "opponent" else ""), chosen=key == side)
             for key, name in (("proponent", "Proponents"), ("opponent", "Opponents"))

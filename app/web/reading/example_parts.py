@@ -7,11 +7,15 @@ from sqlalchemy.orm import Session
 
 from app.store.examples import Example
 from app.store.phrases import MOST, phrase_counts
+from app.store.steps import StepsOf
 from app.store.tables import Run
 from app.store.tally import ENTAILED
 from app.web.evidence.cards import Card
+from app.web.evidence.lanes import AGAINST, FOR, WORDS, Evidence
+from app.web.evidence.measured import after_steps, of_taken
 from app.web.marking.verbatim import stretches
 from app.web.site import urls
+from app.words.methods import BM25
 
 STRETCHES = 8
 
@@ -55,3 +59,19 @@ def rarest_stretches(session: Session, run: Run, cards: Sequence[Card]) -> list[
         Stretch(text=text, words=n, passages=count if (count := counts.get(text, 0)) <= MOST else None)
         for text, n in ordered
     ]
+
+
+def taken_for(example: Example, answer: str, taken: StepsOf, cards: Sequence[Card]) -> Evidence | None:
+    """The evidence of the steps taken on the example's passages, and what they did on its cards; None before the first."""
+    ends = after_steps(taken)
+    if not ends:
+        return None
+    side = example.retrieved[0].side if example.retrieved else "proponent"
+    lane = AGAINST if side == "opponent" else FOR
+    for card in cards:
+        if card.passage_id in ends:
+            card.before, card.after = taken.before, ends[card.passage_id]
+            card.tail_patch = 100 * (card.after - card.before)
+    method = example.run.method
+    shown = {(lane, row.passage_id): f"#{side[0]}{row.rank}" for row in example.retrieved}
+    return of_taken(answer, taken, {FOR: method, WORDS: BM25, AGAINST: method}, shown)
