@@ -104,7 +104,7 @@ def _record(
     query = select(Passage.position, Passage.external_id).where(
         Passage.corpus_id == corpus.id, Passage.position.in_(wanted)
     )
-    names = dict(session.execute(query).tuples().all())
+    names = {position: str(identifier) for position, identifier in session.execute(query)}
     record: dict[str, object] = {
         "example_id": prompt.external_id,
         "inputs_plaintext": prompt.text,

@@ -177,13 +177,12 @@ def test_one_damaged_model_does_not_hide_the_others(whole: Path, name: str) -> N
     refused(startrail("model", "show", "torn"), "torn")
 
 
-@pytest.mark.parametrize(
-    ("field", "text", "words"),
-    [("target", "", "The completion is empty"), ("prompt", "The fox ran. " * 50, "the model reads 96")],
-)
-def test_a_prompt_that_cannot_be_asked_costs_no_run(whole: Path, field: str, text: str, words: str) -> None:
-    """One among thousands is left out, by name and with its reason; hours of work on the others are not lost."""
-    odd = {"id": "odd", "prompt": "The fox", "target": "ran"} | {field: text}
+def test_a_prompt_that_cannot_be_asked_costs_no_run(whole: Path) -> None:
+    """One among thousands is left out, by name and with its reason; hours of work on the others are not lost.
+
+    Only the model tells that a prompt is too long for it; a blank one never comes this far (see prompts add).
+    """
+    odd = {"id": "odd", "prompt": "The fox ran. " * 50, "target": "ran"}
     prompts = whole / "odd.jsonl"
     prompts.write_text(
         json.dumps({"id": "fine", "prompt": "The fox", "target": "ran"}) + "\n" + json.dumps(odd)
@@ -192,7 +191,7 @@ def test_a_prompt_that_cannot_be_asked_costs_no_run(whole: Path, field: str, tex
     done = startrail("retrieve", "tiny", "--prompts", "odd", "--run", "some")
     assert done.exit_code == 0, done.output
     assert "1 left out" in done.output
-    assert f"odd: {words}" in done.output or "odd: The prompt has" in done.output
+    assert "odd: The prompt has" in done.output
     assert kept(whole, Output) == 1
     store = open_store(f"sqlite:///{whole / 'startrail.db'}")
     with store.session() as session:
@@ -203,7 +202,7 @@ def test_a_prompt_that_cannot_be_asked_costs_no_run(whole: Path, field: str, tex
     refused(
         startrail("retrieve", "tiny", "--prompts", "only odd", "--run", "none"),
         "None of the 1 prompts",
-        words,
+        "the model reads 96",
     )
 
 

@@ -163,8 +163,9 @@ def test_passages_that_tie_may_change_places(ranking: list[bool], one: int, othe
 
 
 def test_entailment_scores_are_judged_at_the_threshold() -> None:
-    assert entailed([0.5, 0.49, None, 1.0]) == [True, False, False, True]
-    assert entailed([0.5, 0.95], 0.9) == [False, True]
+    """Above it, as the paper's viewer counts; exactly at it is not above."""
+    assert entailed([0.5, 0.51, None, 1.0]) == [False, True, False, True]
+    assert entailed([0.9, 0.95], 0.9) == [False, True]
 
 
 def test_an_interval_holds_its_mean_narrows_with_prompts_and_depends_on_the_seed_alone() -> None:
