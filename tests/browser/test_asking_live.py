@@ -60,6 +60,7 @@ def asked(
     shutil.copytree(made_home(), home)
     settings = settings_of(home)
     environment = {**os.environ, "STARTRAIL_HOME": str(home), "STARTRAIL_DEVICE": "cpu"}
+    environment["STARTRAIL_STEPS_PER_LANE"] = str(settings.steps_per_lane)  # steps are taken when asked for
     environment.pop("STARTRAIL_DATABASE_URL", None)
     said = home / "worker.log"
     with said.open("w") as log:
@@ -104,7 +105,14 @@ def ask(page: Page, address: str, prompt: str, completion: str = "", **more: str
 
 
 def answered(page: Page) -> None:
-    expect(page.locator(".proponent").first).to_be_visible(timeout=20_000)
+    expect(page.locator(".proponent").first).to_be_attached(timeout=20_000)
+    unfold(page)
+
+
+def unfold(page: Page) -> None:
+    """This home's model is so small that what it says can lie within chance: then passages are folded away."""
+    for fold in page.locator("details.by-chance:not([open]) > summary").all():
+        fold.click()
 
 
 def test_the_stages_pass_before_the_reader_and_the_passages_follow(page: Page, asked: Site) -> None:
@@ -134,10 +142,10 @@ def test_the_stages_pass_before_the_reader_and_the_passages_follow(page: Page, a
 def test_a_question_can_be_taken_back(page: Page, asked: Site) -> None:
     """Before a worker has it; and nobody answers it afterwards."""
     with asked.busy():
-        ask(page, asked.address, "The oldest bridge of Chile is", "long")
+        ask(page, asked.address, "The oldest bridge of Chile is", " long")
         page.get_by_role("button", name="Cancel").click()
         expect(page.get_by_text("This question was cancelled.")).to_be_visible()
-    ask(page, asked.address, "The oldest bridge of Peru is", "long")
+    ask(page, asked.address, "The oldest bridge of Peru is", " long")
     answered(page)
     page.go_back()
     page.go_back()
@@ -149,7 +157,7 @@ def test_a_question_can_be_taken_back(page: Page, asked: Site) -> None:
 def test_a_reload_in_the_middle_goes_on_where_it_was(page: Page, asked: Site) -> None:
     """The question belongs to its address, not to the tab that asked it."""
     with asked.busy():
-        ask(page, asked.address, "The tallest tower of Kenya is", "old")
+        ask(page, asked.address, "The tallest tower of Kenya is", " old")
         address = page.url
         page.reload()
         expect(page.locator(".stages [aria-current]")).to_have_text("Waiting, next")
@@ -169,7 +177,7 @@ def test_whoever_waits_is_told_when_a_worker_comes(
     settings = settings_of(tmp_path / "home")
     store = open_store(settings.url)
     with serve(settings) as address:
-        ask(page, address, "The largest lake of Chad is", "old")
+        ask(page, address, "The largest lake of Chad is", " old")
         page.evaluate("window.sameDocument = true")
         expect(page.get_by_text("No tracing worker is ready.")).to_be_visible()
         with store.session() as session:
@@ -182,14 +190,14 @@ def test_whoever_waits_is_told_when_a_worker_comes(
 
 
 def test_the_permalink_shows_the_same_in_another_browser(page: Page, browser: Browser, asked: Site) -> None:
-    ask(page, asked.address, "The anthem of Norway is", "old and long")
+    ask(page, asked.address, "The anthem of Norway is", " old and long")
     answered(page)
     stranger = browser.new_context()
     other = stranger.new_page()
     other.goto(page.url)
     assert (
-        other.locator(".proponent .passage").all_inner_texts()
-        == page.locator(".proponent .passage").all_inner_texts()
+        other.locator(".proponent .passage").all_text_contents()
+        == page.locator(".proponent .passage").all_text_contents()
     )
     expect(other.locator("h1")).to_contain_text("old and long")
     stranger.close()
@@ -197,13 +205,14 @@ def test_the_permalink_shows_the_same_in_another_browser(page: Page, browser: Br
 
 def test_some_tokens_of_the_answer_can_be_explained_alone(page: Page, asked: Site) -> None:
     """Choose a token, ask: a new trace whose target is marked, with passages of its own."""
-    ask(page, asked.address, "The flag of Mali shows", "green and gold and red")
+    ask(page, asked.address, "The flag of Mali shows", " green and gold and red")
     answered(page)
-    whole, scores = page.url, page.locator(".proponent .rankbox .num").all_inner_texts()
+    whole, scores = page.url, page.locator(".proponent .rankbox .num").all_text_contents()
     tokens = page.locator(".token")
     assert tokens.count() > 2
     chosen = tokens.nth(1).locator(".piece").inner_text()
-    tokens.nth(1).click()
+    if not tokens.nth(1).locator("input").is_checked():  # what is explained now is chosen at first
+        tokens.nth(1).click()
     for box in page.locator(".token input").all():
         if box.is_checked() and box.get_attribute("value") != "1":
             box.uncheck(force=True)
@@ -212,12 +221,12 @@ def test_some_tokens_of_the_answer_can_be_explained_alone(page: Page, asked: Sit
     answered(page)
     expect(page.locator("h1 mark.target")).to_have_text(chosen.strip())
     expect(page.locator(".token input:checked")).to_have_count(1)
-    assert page.locator(".proponent .rankbox .num").all_inner_texts() != scores
+    assert page.locator(".proponent .rankbox .num").all_text_contents() != scores
 
 
 def test_why_this_rather_than_that(page: Page, asked: Site) -> None:
     """Passages of the difference, then those of either answer side by side."""
-    ask(page, asked.address, "The currency of Ghana is the", "cedi")
+    ask(page, asked.address, "The currency of Ghana is the", " cedi")
     answered(page)
     page.locator("#contrast").fill("dollar")
     page.get_by_role("button", name="Ask why").click()
@@ -233,7 +242,7 @@ def test_why_this_rather_than_that(page: Page, asked: Site) -> None:
 
 def test_one_training_step_shows_what_each_passage_does(page: Page, asked: Site) -> None:
     """On one passage, then on all; beside random ones, with the settings said; without loading the page again."""
-    ask(page, asked.address, "The capital of Chad is", "old")
+    ask(page, asked.address, "The capital of Chad is", " old")
     answered(page)
     page.evaluate("window.sameDocument = true")
     page.locator(".proponent").first.get_by_role("button", name="Train one step").click()
@@ -253,7 +262,7 @@ def test_an_answer_and_the_wait_for_it_are_open_to_everybody(
     context = browser.new_context(color_scheme=scheme, viewport={"width": 320, "height": 720})  # type: ignore[arg-type]
     page = context.new_page()
     with asked.busy():
-        ask(page, asked.address, "The capital of Togo is", scheme)
+        ask(page, asked.address, "The capital of Togo is", f" {scheme}")
         expect(page.locator(".stages [aria-current]")).to_have_text("Waiting, next")
         assert violations(page) == []
     answered(page)
@@ -266,7 +275,7 @@ def test_an_answer_and_the_wait_for_it_are_open_to_everybody(
 
 def test_other_methods_answer_beside_it(page: Page, asked: Site) -> None:
     """Word overlap, word for word, all at once; Back returns to the view before."""
-    ask(page, asked.address, "The capital of Mali is", "Bamako, as everybody knows")
+    ask(page, asked.address, "The capital of Mali is", " Bamako, as everybody knows")
     answered(page)
     views = page.get_by_role("navigation", name="Method")
     views.get_by_role("link", name="BM25").click()
@@ -290,7 +299,7 @@ def test_the_keyboard_alone_is_enough(page: Page, asked: Site) -> None:
     tab_to("#prompt")
     page.keyboard.type("The river of Togo is")
     tab_to("#completion")
-    page.keyboard.type("long")
+    page.keyboard.type(" long")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("/traces/"))
     answered(page)

@@ -150,14 +150,14 @@ def test_an_output_of_the_demo_is_read_in_every_view(page: Page, demo: Demo) -> 
     expect(page.locator(".verdict")).to_contain_text("One training step on each of ten traced passages")
     expect(page.locator(".lanes .lane-for circle")).to_have_count(10)
     expect(page.locator(".samples summary")).to_contain_text("×")
-    texts = cards.locator(".passage").all_inner_texts()
+    texts = cards.locator(".passage").all_text_contents()
     target = page.locator("#prompt mark.target").inner_text()
-    marked = page.locator(".proponent mark.target").all_inner_texts()
+    marked = page.locator(".proponent mark.target").all_text_contents()
     assert {each.lower() for each in marked} == {target.lower()}
     for view in ("Verbatim", "Plain", "Entities"):
         page.get_by_role("link", name=view, exact=True).click()
         expect(page.get_by_role("link", name=view, exact=True)).to_have_attribute("aria-current", "true")
-        assert cards.locator(".passage").all_inner_texts() == texts
+        assert cards.locator(".passage").all_text_contents() == texts
     page.locator("#prompt mark.target").click()
     expect(page.locator(".proponent mark.picked").first).to_have_text(target)
 
@@ -171,7 +171,7 @@ def test_the_influence_of_each_word_is_shaded_once_the_worker_has_split_it(
     page = context.new_page()
     page.goto(f"{demo.address}/prompts?run=trackstar&task=fact&sort=score")
     page.locator(".list-column .prompt-list a").nth(["light", "dark"].index(scheme)).click()
-    texts = page.locator(".proponent .passage").all_inner_texts()
+    texts = page.locator(".proponent .passage").all_text_contents()
     page.get_by_role("link", name="Token influence").click()
     page.get_by_role("button", name="Compute the influence of each word").click()
     expect(page.get_by_role("status").filter(has_text="splits the influence")).to_be_visible()
@@ -181,7 +181,7 @@ def test_the_influence_of_each_word_is_shaded_once_the_worker_has_split_it(
     store.engine.dispose()
     shades = page.locator(".proponent mark[class^=for-]")
     expect(shades.first).to_be_visible(timeout=10_000)  # the page renews itself
-    assert page.locator(".proponent .passage").all_inner_texts() == texts
+    assert page.locator(".proponent .passage").all_text_contents() == texts
     expect(page.locator(".legend mark")).to_have_count(10)
     expect(page.locator(".legend")).to_contain_text("as a share of the most that one here does")
     assert violations(page) == []

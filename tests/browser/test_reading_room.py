@@ -103,16 +103,16 @@ def test_a_click_or_a_selection_marks_words_in_all_passages(page: Page, live: st
     page.locator("#prompt mark.subject").click()
     marked = page.locator(".proponent mark.picked")
     assert marked.count() >= 10
-    assert set(marked.all_inner_texts()) == {"China"}
-    texts = page.locator(".proponent .passage").all_inner_texts()
+    assert set(marked.all_text_contents()) == {"China"}
+    texts = page.locator(".proponent .passage").all_text_contents()
     page.locator("#prompt").evaluate(
         """node => { const text = node.firstChild, range = document.createRange();
             range.setStart(text, text.data.indexOf('capital')); range.setEnd(text, text.data.indexOf('capital') + 7);
             getSelection().removeAllRanges(); getSelection().addRange(range) }"""
     )
     page.locator("#prompt").dispatch_event("mouseup")
-    assert {words.lower() for words in marked.all_inner_texts()} == {"capital"}
-    assert page.locator(".proponent .passage").all_inner_texts() == texts
+    assert {words.lower() for words in marked.all_text_contents()} == {"capital"}
+    assert page.locator(".proponent .passage").all_text_contents() == texts
 
 
 def test_the_keyboard_reads_too(page: Page, live: str, context: BrowserContext) -> None:

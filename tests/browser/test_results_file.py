@@ -146,7 +146,7 @@ def test_no_warning_where_nobody_judged_the_passages(page: Page, paper: str) -> 
     entry = page.locator("aside .prompt-list a[aria-current]")
     expect(entry).to_contain_text("best 1.00")
     expect(entry).not_to_contain_text("none states it")
-    expect(page.locator("dl.facts")).not_to_contain_text("none of those retrieved")
+    expect(page.locator(".claim")).not_to_contain_text("None of those found")
     page.goto(f"{paper}{LIST}&q=Ghana")
     expect(page.locator(".list-column .prompt-list a")).to_have_count(1)
     expect(page.locator(".list-column")).not_to_contain_text("no retrieved passage states it")
@@ -157,10 +157,13 @@ def test_an_example_tells_all_that_its_record_says(page: Page, paper: str) -> No
     made = ordinary()[15]
     page.goto(f"{paper}/runs/paper-trackstar/prompts/trex-groundtruth-000000015")
     expect(page.locator("#prompt")).to_have_text(f"{made['inputs_plaintext']} {made['targets_plaintext']}")
-    facts = page.locator("dl.facts")
-    expect(facts).to_contain_text(f"Confidence{made['8b_confidence']:.2f}")
-    expect(facts).to_contain_text("Ground truthReims")
-    expect(facts).to_contain_text(f"{made['c4_frequency']:,} passages (bucket {made['c4_frequency_bucket']})")
+    claim = page.locator(".claim")
+    expect(claim).to_contain_text(f"Its confidence is {made['8b_confidence']:.2f}.")
+    expect(claim).to_contain_text("The truth is “Reims”.")
+    bucket = made["c4_frequency_bucket"]
+    expect(claim).to_contain_text(
+        f"{made['c4_frequency']:,} training passages state the fact (bucket {bucket})."
+    )
     expect(page.locator(".crumbs")).to_contain_text("place of birth")
     expect(page.locator(".samples summary")).to_contain_text(f"{made['targets_plaintext']} ×6")
     rare = page.locator(".samples li", has_text="Paris, Texas")

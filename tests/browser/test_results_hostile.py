@@ -65,7 +65,7 @@ def test_two_thousand_proponents_can_all_be_reached(plain_page: Page, paper: str
     page.get_by_role("link", name="Verbatim").click()
     expect(page.locator("section.proponent")).to_have_count(199)
     page.goto(paper + CROWD)
-    page.locator("dl.facts").get_by_role("link", name=f"rank {LATE}").click()
+    page.locator(".claim").get_by_role("link", name=f"rank {LATE}").click()
     expect(page.locator("section.proponent")).to_have_count(MANY - 1, timeout=60_000)
     expect(page.locator(f"#p{LATE}")).to_be_in_viewport()
     expect(page.locator(f"#p{LATE}")).to_contain_text("States the fact")
