@@ -152,18 +152,23 @@ document.addEventListener("keydown", (event) => {
   if (act) { event.preventDefault(); act(); }
 });
 
-// After a swap, focus stays on the control that had it; where that is gone, on the passage it stood in
+// After a swap, what a reader unfolded stays so, and focus stays on the control that had it; where that is gone, on the
+// passage it stood in
 let held = null;
+let unfolded = [];
+const folds = (name) => $$("details").filter((each) => each.className === name);
 const alike = (element) => element.tagName === held.tag && element.textContent.trim() === held.text
   && ["href", "name", "value"].every((name) => element.getAttribute(name) === held[name]);
 document.addEventListener("htmx:before:swap", () => {
   clear(); // the marks are ours; the passages are to be compared as the server wrote them
+  unfolded = $$("details[open]").map((each) => [each.className, folds(each.className).indexOf(each)]);
   const now = document.activeElement;
   if (!now || now === document.body) return;
   held = { id: now.id, tag: now.tagName, text: now.textContent.trim(), home: now.closest("section[id][tabindex]")?.id };
   for (const name of ["href", "name", "value"]) held[name] = now.getAttribute(name);
 });
 document.addEventListener("htmx:after:swap", () => {
+  for (const [name, at] of unfolded) folds(name)[at]?.setAttribute("open", "");
   if (held && (document.activeElement ?? document.body) === document.body) {
     const home = held.home ? document.getElementById(held.home) : null;
     const found = held.id ? document.getElementById(held.id) : $$("a, button, input", home ?? document).find(alike);
