@@ -129,7 +129,7 @@ def read_curvature(directory: Path, loaded: LoadedModel) -> dict[str, Factors]:
         raise NotFound(
             f"There are no EK-FAC factors at {directory}.",
             field="curvature",
-            remedy="Fit them: startrail curvature MODEL CORPUS.",
+            remedy="Let startrail retrieve --method trackstar+ekfac fit them.",
         )
     manifest = _manifest(file)
     if manifest.model != loaded.sha256:

@@ -119,6 +119,6 @@ def _factors(curvature: Mapping[str, Factors], weight: LinearWeight) -> Factors:
         raise UserError(
             f"There are no EK-FAC factors of {weight.name}.",
             field="curvature",
-            remedy="Fit them for this model's weights: startrail curvature MODEL CORPUS.",
+            remedy="Let startrail retrieve --method trackstar+ekfac fit them for this model’s weights.",
         )
     return curvature[weight.name]
