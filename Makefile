@@ -66,7 +66,8 @@ lock: install
 	  --extra world --extra dev --constraint constraints.txt --unsafe-package torch --output-file requirements.lock pyproject.toml
 
 test: install system lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile tests/unit tests/http tests/perf
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile tests/browser  # apart: Playwright keeps its event loop
 
 test-fast: install system
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow" tests/unit tests/http

@@ -62,13 +62,13 @@ def test_terminal_json_and_markdown_say_the_same(home: Path) -> None:
     ]
     buckets = found["Facts of atlas: MRR by frequency in the corpus"]
     assert buckets[0][1:] == ["once", "2 to 3 times", "4 to 7 times"]
-    for by in ("relation", "the model's answer", "the model's confidence"):
+    for by in ("relation", "the model’s answer", "the model’s confidence"):
         assert len(found[f"Facts of atlas: tail-patch@10 by {by}"]) == len(QUALITY) + 1
     for row in found["Facts of atlas: types of the first 10 passages, shares"][1:]:
         assert sum(map(float, row[1:])) == pytest.approx(1, abs=0.004)
     assert text.count("1 step of adafactor at learning rate 0.003") >= 6, "no tail-patch without its settings"
     assert "the corpus knows what each of its passages states" in text
-    assert "by the model's confidence" not in done.output, "a terminal shows one slice"
+    assert "by the model’s confidence" not in done.output, "a terminal shows one slice"
     assert "Arithmetic of atlas: 6 prompts" in done.output
 
 
@@ -97,7 +97,7 @@ def test_a_file_that_cannot_be_written_is_one_error(
     def full(*_: object, **__: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     done = CliRunner().invoke(app, ["evaluate", "--runs", "bm25", option, str(home / "e")])
     assert done.exit_code == 2
     assert "It cannot be written: No space left on device" in done.stderr
