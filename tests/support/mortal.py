@@ -25,8 +25,8 @@ forking.set_forkserver_preload(
 
 
 def run(home: Path, url: str) -> None:
-    """`startrail worker` with the settings of a home and a database."""
-    os.environ.update(STARTRAIL_HOME=str(home), STARTRAIL_DATABASE_URL=url)
+    """`startrail worker` with the settings of a home and a database; what is asked is done, and no steps besides."""
+    os.environ.update(STARTRAIL_HOME=str(home), STARTRAIL_DATABASE_URL=url, STARTRAIL_STEPS_PER_LANE="0")
     from app.cli.worker import worker
 
     worker(device="cpu", threads=1, check=False)

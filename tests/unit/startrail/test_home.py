@@ -20,6 +20,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_question_is_answered_and_checked(place: Path) -> None:
     """No server, no worker: the home brings its own, and takes it with it."""
+    before = set(threading.enumerate())
     with Home(place, device="cpu") as home:
         answer = home.trace("The capital of France is", " Paris", k=4, opponents=True)
         assert [each.rank for each in answer.proponents] == [1, 2, 3, 4]
@@ -30,7 +31,7 @@ def test_a_question_is_answered_and_checked(place: Path) -> None:
         assert set(steps.changes) == {each.passage_id for each in answer.proponents}
         assert len(steps.control) == 2
         assert steps.settings["optimizer"] == "adafactor"
-    left = {each.name for each in threading.enumerate()} & {"startrail", "heartbeat"}
+    left = {each.name for each in {*threading.enumerate()} - before} & {"startrail", "heartbeat"}
     assert not left, "no worker outlives its home"
 
 
