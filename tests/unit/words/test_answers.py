@@ -53,6 +53,6 @@ def test_an_answer_is_a_beginning_of_its_sentence_and_has_a_word_if_the_text_has
 
 @given(text=st.text(max_size=60))
 def test_what_is_an_answer_is_all_answer(text: str) -> None:
-    """Asked of an answer alone, the rule cuts no further, but for a mark within figures whose next figure is gone (3.5, 10:30)."""
+    """Asked of an answer alone, the rule cuts no further, but at a mark within figures whose next figure is gone (3.5, 10:30)."""
     answer = text[: answer_end(text)]
     assert answer_end(answer) == len(answer) or set(answer) & {".", ":", ","}
