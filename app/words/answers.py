@@ -11,7 +11,7 @@ EXPLAINS = (TARGET, SAID)  # what a run may explain
 _LINE_ENDS = "\n\r\x0b\x0c\x85\u2028\u2029"
 _STOPS = frozenset("!?。！？…؟۔।॥" + _LINE_ENDS)
 _WIDE_COMMAS = frozenset("、，；：")
-_CLAUSE = re.compile(r"[,;:](?=\s|$)|\s[–—-](?=\s)")
+_CLAUSE = re.compile(r"(?:[,;:]|\s[–—-])+(?=[\s、，；：]|$)")
 _BEFORE = re.compile(r"(\S+)\s+(\S+)\.$")  # the word before the one that a full stop follows
 _NEXT = re.compile(r"\s+(\S+)")
 _TITLES = "St Mt Ft Dr Mr Mrs Ms Prof Gen Col Capt Lt Sgt Rev Hon Pres Gov Sen No vs cf approx ca"
@@ -36,7 +36,7 @@ def sentence_end(text: str) -> int:
 def answer_end(text: str) -> int:
     """Where the answer ends: the first clause of the first sentence, which has at least a letter or a digit."""
     end = sentence_end(text)
-    marks = [found.start() for found in _CLAUSE.finditer(text, 0, end + 1)]
+    marks = [found.start() for found in _CLAUSE.finditer(text, 0, end)]  # `$` is the sentence's end
     marks += [at for at, sign in enumerate(text[:end]) if sign in _WIDE_COMMAS]
     return next((at for at in sorted(marks) if at < end and _has_word(text[:at])), end)
 

@@ -1,7 +1,7 @@
 """Where the answer ends: one rule for runs and traces, which a number, a name or another script does not fool."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.words.answers import answer_end, answer_of, sentence_end
@@ -52,7 +52,9 @@ def test_an_answer_is_a_beginning_of_its_sentence_and_has_a_word_if_the_text_has
 
 
 @given(text=st.text(max_size=60))
+@example("0:!")  # the colon ends the clause, though no space follows it
+@example("a -\nb")
 def test_what_is_an_answer_is_all_answer(text: str) -> None:
-    """Asked of an answer alone, the rule cuts no further, but at a mark within figures whose next figure is gone (3.5, 10:30)."""
+    """Asked of an answer alone, the rule cuts no further, but for a full stop whose next word is gone."""
     answer = text[: answer_end(text)]
-    assert answer_end(answer) == len(answer) or set(answer) & {".", ":", ","}
+    assert answer_end(answer) == len(answer) or "." in answer
