@@ -16,7 +16,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from app.trackstar.build import build_index
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 
 WORDS = [f"w{n}" for n in range(500)]
 
@@ -56,7 +56,7 @@ def save_model(path: Path) -> None:
 def main() -> None:
     count, folder = int(sys.argv[1]), Path(sys.argv[2])
     save_model(folder / "model")
-    method = Method(projection_dim=16, second_moments="none")
+    method = EncodingConfig(projection_dim=16, second_moments="none")
     started = time.monotonic()
     build_index(folder / "model", Passages(count), folder / "index", method=method)
     print(json.dumps({"peak": peak(), "seconds": time.monotonic() - started}))

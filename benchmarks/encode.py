@@ -29,13 +29,13 @@ from app.models.batching import length_batches, pad, predicting
 from app.models.load import LoadedModel, load_model
 from app.models.text import Example
 from app.models.weights import find_weights
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
 from app.trackstar.hessian import HessianReport, Whitening
 from app.trackstar.moments import Exact, Factored, Moments
 
 BATCH = 32  # passages of a plain training step, in corpus order
-METHOD = Method(groups=2, projection_dim=32)
+METHOD = EncodingConfig(groups=2, projection_dim=32)
 Run = Callable[[Sequence[Example]], object]
 
 
@@ -126,7 +126,7 @@ def encoder(loaded: LoadedModel, moments: str) -> Encoder:
         sizes = (weight.out_features, weight.in_features)
         row, col = (torch.rand(size, generator=chance) + 0.1 for size in sizes)
         values[weight.name] = Factored(row, col) if moments == "factored" else Exact(torch.outer(row, col))
-    method = Method.from_dict({**METHOD.as_dict(), "second_moments": moments, "hessian": "none"})
+    method = EncodingConfig.from_dict({**METHOD.as_dict(), "second_moments": moments, "hessian": "none"})
     return Encoder(loaded, Moments(values, "random"), method, None)
 
 
@@ -250,7 +250,7 @@ def trace_checks(
     size = METHOD.block_size
     report = HessianReport(0.0, None, size, 0, 1e-3, 0.0, 1, 0)
     whitening = Whitening(torch.eye(size).repeat(METHOD.blocks, 1, 1), report)
-    method = Method.from_dict({**plain.method.as_dict(), "hessian": "train"})
+    method = EncodingConfig.from_dict({**plain.method.as_dict(), "hessian": "train"})
     warm = Encoder(loaded, plain.moments, method, whitening)
     query = example(12, vocabulary_of(loaded))
     ratios = []

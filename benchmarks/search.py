@@ -24,7 +24,7 @@ import numpy as np
 from _report import Check, finish
 
 from app.retrieval.search import KINDS, Search, open_search
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.index import TrackstarIndex
 from app.trackstar.manifest import Manifest, Source
 
@@ -112,7 +112,7 @@ def synthetic(count: int, dimension: int) -> np.ndarray:
 
 def index_of(path: Path, rows: np.ndarray) -> TrackstarIndex:
     manifest = Manifest(
-        model=Source("synthetic", "0"), corpus=Source("synthetic", "0"), method=Method(groups=1, projection_dim=1),
+        model=Source("synthetic", "0"), corpus=Source("synthetic", "0"), method=EncodingConfig(groups=1, projection_dim=1),
         dimension=rows.shape[1], second_moments=None, hessian=None, row_scale=1.0,
         counts={"passages": len(rows)}, zero_rows=[], shards=[], files={}, build={},
     )  # fmt: skip

@@ -23,7 +23,7 @@ from app.runs.inputs import open_inputs
 from app.settings import get_settings
 from app.store.engine import open_store
 from app.store.tables import Run
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 
 SWITCHES = {
     "trackstar": {},
@@ -45,7 +45,7 @@ def main() -> None:
     prefix = f"{asked.index}-switch-"
     with store.session() as session:
         task = open_inputs(session, settings, asked.index, asked.prompts)
-        base = Method.preset("+V+R_train", **projection(task.index.manifest.method))
+        base = EncodingConfig.preset("+V+R_train", **projection(task.index.manifest.method))
         known = set(session.scalars(select(Run.slug)))
     missing = {
         name: replace(base, **changes)  # type: ignore[arg-type]
@@ -67,7 +67,7 @@ def main() -> None:
     finish("switches", checks)
 
 
-def projection(method: Method) -> dict[str, object]:
+def projection(method: EncodingConfig) -> dict[str, object]:
     """What all variants share with the index."""
     return {name: getattr(method, name) for name in ("groups", "projection_dim", "seed", "damping")}
 

@@ -87,7 +87,8 @@ class Home(Client):
             model: a name in HOME/models, or a checkpoint directory.
             name: the index's; MODEL-CORPUS if empty.
             progress: told how many passages of how many are done.
-            how: fields of `app.runs.building.Build`, or of `app.trackstar.config.Method` (`damping`, `projection_dim`, …).
+            how: fields of `app.runs.building.Build`, or of `app.trackstar.config.EncodingConfig` (`damping`,
+                `projection_dim`, …).
 
         Raises:
             UserError: a name is unknown or taken, the model lacks files, or what is asked does not fit together.
@@ -95,10 +96,12 @@ class Home(Client):
         from dataclasses import fields
 
         from app.runs import building
-        from app.trackstar.config import Method
+        from app.trackstar.config import EncodingConfig
 
         known = {field.name for field in fields(building.Build)}
-        method = Method.preset("+V+R_train", **{key: how.pop(key) for key in list(how) if key not in known})
+        method = EncodingConfig.preset(
+            "+V+R_train", **{key: how.pop(key) for key in list(how) if key not in known}
+        )
         place = building.find_model(self.settings, model)
         passages = building.stored_corpus(self.store, corpus)
         out = building.index_place(self.settings, name or building.usual_name(place, passages))

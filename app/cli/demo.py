@@ -159,7 +159,7 @@ def _index(settings: Settings, store: "Store") -> None:
     from app.cli.progress import bar
     from app.retrieval.search import prepare
     from app.store.corpora import get_corpus, stream_passages
-    from app.trackstar.config import Method
+    from app.trackstar.config import EncodingConfig
     from app.trackstar.index import build_index
 
     out = settings.indexes / NAME
@@ -173,7 +173,7 @@ def _index(settings: Settings, store: "Store") -> None:
             settings.models / NAME,
             passages,
             out,
-            method=Method.preset("+V+R_train"),
+            method=EncodingConfig.preset("+V+R_train"),
             corpus_name=NAME,
             model_name=NAME,
             prepare_search=lambda directory: prepare(directory, "exact"),

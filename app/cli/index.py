@@ -89,7 +89,7 @@ def index(
     from app.interchange.sift import Sift
     from app.runs import building
     from app.store.engine import open_store
-    from app.trackstar.config import Method
+    from app.trackstar.config import EncodingConfig
 
     settings = get_settings()
     changes: dict[str, Any] = {
@@ -101,7 +101,9 @@ def index(
     }
     if exact_moments:
         changes["second_moments"] = "exact"
-    chosen = Method.preset(method, **{key: value for key, value in changes.items() if value is not None})
+    chosen = EncodingConfig.preset(
+        method, **{key: value for key, value in changes.items() if value is not None}
+    )
     if moments not in ("optimizer", "estimated"):
         raise UserError(f"{moments!r} is not known.", field="moments", remedy="Use optimizer or estimated.")
     how = building.Build(

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from app.cli.progress import console
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.manifest import Manifest
 
 
@@ -21,7 +21,9 @@ def report(out: Path, manifest: Manifest, seconds: float) -> None:
     console.print(table)
 
 
-def _facts(out: Path, manifest: Manifest, method: Method, seconds: float) -> Iterator[tuple[str, str]]:
+def _facts(
+    out: Path, manifest: Manifest, method: EncodingConfig, seconds: float
+) -> Iterator[tuple[str, str]]:
     size = sum(file.stat().st_size for file in out.iterdir())
     yield "directory", f"{out} ({size / 2**20:,.1f} MiB in {len(manifest.shards)} shards)"
     yield (

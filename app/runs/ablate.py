@@ -14,7 +14,7 @@ from app.runs.retrieve import save
 from app.runs.saving import OPPONENTS, PROPONENTS
 from app.store.names import slugify
 from app.store.tables import Run
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.words.methods import METHODS, TRACKSTAR, encodings, method_label, method_of
 
 LAMBDAS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
@@ -23,12 +23,12 @@ LAMBDAS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
 Progress = Callable[[int, int], None]
 
 
-def paper_variants(base: Method) -> dict[str, Method]:
+def paper_variants(base: EncodingConfig) -> dict[str, EncodingConfig]:
     """Every method by gradients with the projection of `base`, by name: the rows of the paper's Table 1."""
     return {name: variant(base, name) for name in encodings()}
 
 
-def mixing_variants(base: Method, values: Sequence[float] = LAMBDAS) -> dict[str, Method]:
+def mixing_variants(base: EncodingConfig, values: Sequence[float] = LAMBDAS) -> dict[str, EncodingConfig]:
     """TrackStar at each λ of the trade-off curve.
 
     Raises:
@@ -46,7 +46,7 @@ def run_slug(prefix: str, variant: str) -> str:
 def ablate(
     session: Session,
     inputs: RunInputs,
-    variants: Mapping[str, Method],
+    variants: Mapping[str, EncodingConfig],
     *,
     prefix: str = "",
     k: int = PROPONENTS,
@@ -94,9 +94,9 @@ def ablate(
     return runs
 
 
-def families_of(variants: Mapping[str, Method]) -> list[dict[str, Method]]:
+def families_of(variants: Mapping[str, EncodingConfig]) -> list[dict[str, EncodingConfig]]:
     """Variants by what decides their projected gradients: each family is one pass over the corpus."""
-    families: dict[tuple[Any, ...], dict[str, Method]] = {}
+    families: dict[tuple[Any, ...], dict[str, EncodingConfig]] = {}
     for name, method in variants.items():
         key = (method.second_moments, method.loss, method.groups, method.projection_dim, method.seed)
         families.setdefault(key, {})[name] = method

@@ -18,7 +18,7 @@ from app.store.models import register_model
 from app.store.prompts import get_prompt_set, list_prompts
 from app.tracing.catalog import plain
 from app.trackstar.build import build_index
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.manifest import Manifest
 from app.words.methods import TRACKSTAR
 
@@ -60,7 +60,7 @@ class Build:
         estimated: estimate V from the sample, though the model has an optimizer's state.
     """
 
-    method: Method
+    method: EncodingConfig
     task_prompts: str = ""
     sample: int | None = None
     seed: int = 0

@@ -23,7 +23,7 @@ from app.errors import UserError
 from app.files import drop_partials, put, write_json
 from app.models.load import LoadedModel, load_model
 from app.models.text import Query
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import BATCH_TOKENS, Encoder
 from app.trackstar.fit import FILE as FIT
 from app.trackstar.fit import PART, Fit, fit, fit_moments, load_fit, save_fit
@@ -42,7 +42,7 @@ def build_index(
     passages: Passages,
     out: Path,
     *,
-    method: Method | None = None,
+    method: EncodingConfig | None = None,
     corpus_name: str = "corpus",
     model_name: str | None = None,
     batch_tokens: int = BATCH_TOKENS,
@@ -78,7 +78,7 @@ def build_index(
     Raises:
         UserError: the model, corpus or settings cannot be used, or `out` exists. Nothing is left under its name.
     """
-    method = method or Method()
+    method = method or EncodingConfig()
     out = Path(out)
     if out.exists() and not overwrite:
         raise UserError(
@@ -191,7 +191,7 @@ def _start_or_resume(work: Path, plan: dict[str, Any]) -> None:
 
 def _fitted(
     loaded: LoadedModel,
-    method: Method,
+    method: EncodingConfig,
     sample: Sequence[str],
     queries: Sequence[Query],
     work: Path,

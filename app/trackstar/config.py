@@ -13,7 +13,7 @@ HessianKind = Literal["train", "mixed", "none"]
 
 
 @dataclass(frozen=True)
-class Method:
+class EncodingConfig:
     """How a passage's or query's gradient becomes its encoding. Two equal methods make equal encodings.
 
     Args:

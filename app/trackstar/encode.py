@@ -13,7 +13,7 @@ from app.models.batching import length_batches
 from app.models.capture import Capture
 from app.models.load import LoadedModel
 from app.models.text import Example, Query
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.hessian import Whitening
 from app.trackstar.moments import Moments
 from app.trackstar.projection import project_weights
@@ -40,7 +40,7 @@ class Encoder:
         self,
         model: LoadedModel,
         moments: Moments | None,
-        method: Method,
+        method: EncodingConfig,
         whitening: Whitening | None,
         *,
         batch_tokens: int = BATCH_TOKENS,

@@ -12,7 +12,7 @@ from app.models.capture import Capture
 from app.models.load import LoadedModel
 from app.models.optimizer_state import has_optimizer
 from app.models.text import Example, Query
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
 from app.trackstar.estimate import estimate_moments
 from app.trackstar.hessian import Autocorrelation, HessianReport, Whitening, fit_whitening
@@ -33,7 +33,12 @@ class Fit:
 
 
 def fit_moments(
-    loaded: LoadedModel, method: Method, sample: Sequence[str], *, estimate: bool, done: Callable[[int], None]
+    loaded: LoadedModel,
+    method: EncodingConfig,
+    sample: Sequence[str],
+    *,
+    estimate: bool,
+    done: Callable[[int], None],
 ) -> Moments | None:
     """V from the optimizer's state, or estimated from the sample where there is none or it is asked for.
 
@@ -51,7 +56,7 @@ def fit_moments(
 
 def fit(
     loaded: LoadedModel,
-    method: Method,
+    method: EncodingConfig,
     moments: Moments | None,
     sample: Sequence[str],
     queries: Sequence[Query],
@@ -100,7 +105,7 @@ def save_fit(fitted: Fit, file: Path) -> None:
 def load_fit(
     file: Path,
     loaded: LoadedModel,
-    method: Method,
+    method: EncodingConfig,
     source: str,
     report: HessianReport | None,
     row_scale: float,
@@ -125,8 +130,8 @@ def is_exact(moments: Moments | None) -> bool:
     return moments is not None and any(isinstance(value, Exact) for value in moments.values.values())
 
 
-def _without_hessian(method: Method) -> Method:
-    return Method.from_dict({**method.as_dict(), "hessian": "none", "mixing": None})
+def _without_hessian(method: EncodingConfig) -> EncodingConfig:
+    return EncodingConfig.from_dict({**method.as_dict(), "hessian": "none", "mixing": None})
 
 
 def _autocorrelation(

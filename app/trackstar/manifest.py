@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from app.errors import NotFound, UserError
 from app.files import write_json
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 
 SCHEMA = 1
 FILE = "manifest.json"
@@ -51,7 +51,7 @@ class Manifest:
 
     model: Source
     corpus: Source
-    method: Method
+    method: EncodingConfig
     dimension: int
     second_moments: dict[str, Any] | None
     hessian: dict[str, Any] | None
@@ -101,7 +101,7 @@ class Manifest:
             found = values["schema"]
             if found == SCHEMA:
                 values["model"], values["corpus"] = Source(**values["model"]), Source(**values["corpus"])
-                values["method"] = Method.from_dict(values["method"])
+                values["method"] = EncodingConfig.from_dict(values["method"])
                 values["shards"] = [Shard(**shard) for shard in values["shards"]]
                 return cls(**values)._sound()
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

@@ -15,7 +15,7 @@ import torch
 
 from app.errors import UserError
 from app.models.weights import LinearWeight, group_of
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.moments import Exact, Factored, Moments
 
 
@@ -46,7 +46,7 @@ class Projected:
 
 def project_weights(
     weights: list[LinearWeight],
-    method: Method,
+    method: EncodingConfig,
     moments: Moments | None,
     *,
     device: torch.device,

@@ -19,7 +19,7 @@ from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import Store, open_store
 from app.tracing.engine import TraceEngine, use_threads
 from app.tracing.worker import Worker
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.index import build_index
 
 PASSAGES = 300
@@ -54,7 +54,7 @@ def made_home() -> Path:
         settings.models / "demo",
         passages(),
         settings.indexes / "demo",
-        method=Method(projection_dim=8),
+        method=EncodingConfig(projection_dim=8),
         corpus_name="demo",
         model_name="demo",
     )

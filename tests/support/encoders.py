@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.models.load import LoadedModel
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
 from app.trackstar.hessian import Autocorrelation, fit_whitening
 from app.trackstar.moments import load_moments
@@ -12,12 +12,12 @@ from tests.support import tiny
 
 
 def encoder_of(
-    loaded: LoadedModel, method: Method, texts: Sequence[str] = tiny.MANY, **options: Any
+    loaded: LoadedModel, method: EncodingConfig, texts: Sequence[str] = tiny.MANY, **options: Any
 ) -> Encoder:
     """An encoder whose R is fitted on `texts`."""
     moments = load_moments(loaded, method.second_moments)
     plain = Encoder(
-        loaded, moments, Method.from_dict({**method.as_dict(), "hessian": "none"}), None, **options
+        loaded, moments, EncodingConfig.from_dict({**method.as_dict(), "hessian": "none"}), None, **options
     )
     if method.hessian == "none":
         return plain

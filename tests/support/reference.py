@@ -10,7 +10,7 @@ from torch.func import functional_call, grad
 
 from app.models.load import LoadedModel
 from app.models.text import Example
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.projection import gaussian
 
 
@@ -37,7 +37,10 @@ def example_gradients(
 
 
 def projected(
-    loaded: LoadedModel, examples: Sequence[Example], method: Method, v: dict[str, torch.Tensor] | None
+    loaded: LoadedModel,
+    examples: Sequence[Example],
+    method: EncodingConfig,
+    v: dict[str, torch.Tensor] | None,
 ) -> torch.Tensor:
     """P_d(∇L / √V), (n, d). `v` has full matrices in the orientation of y = W x."""
     p, rows = method.projection_dim, []
@@ -57,7 +60,7 @@ def projected(
     return torch.stack(rows)
 
 
-def whitened(rows: torch.Tensor, fitted_on: torch.Tensor, method: Method) -> torch.Tensor:
+def whitened(rows: torch.Tensor, fitted_on: torch.Tensor, method: EncodingConfig) -> torch.Tensor:
     """R^(-1/2) by a different road than the fast path: the matrix power of the damped block by SVD."""
     size = method.projection_dim**2
     parts = []

@@ -20,7 +20,7 @@ from app.runs.inputs import RunInputs
 from app.runs.ranking.passing import PassingSearch, usable_rows
 from app.runs.ranking.request import Ranked, RankingRequest
 from app.store.corpora import stream_passages
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
 from app.trackstar.hessian import Autocorrelation, Whitening, fit_whitening
 from app.trackstar.moments import load_moments
@@ -44,9 +44,9 @@ def rank(request: RankingRequest) -> Ranked:
     return rank_family(inputs, texts, members, request.k, request.opponents, progress=request.progress)[name]
 
 
-def variant(base: Method, name: str) -> Method:
+def variant(base: EncodingConfig, name: str) -> EncodingConfig:
     """The method `name` with the projection of `base`."""
-    return Method.preset(name, **{key: getattr(base, key) for key in SHARED})
+    return EncodingConfig.preset(name, **{key: getattr(base, key) for key in SHARED})
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def read_texts(session: Session, inputs: RunInputs) -> TokenizedTexts:
 def rank_family(
     inputs: RunInputs,
     texts: TokenizedTexts,
-    members: Mapping[str, Method],
+    members: Mapping[str, EncodingConfig],
     k: int,
     opponents: int,
     *,
@@ -129,11 +129,15 @@ def rank_family(
 
 
 def _finishers(
-    inputs: RunInputs, method: Method, moments: Any, train: Autocorrelation, evaluation: Autocorrelation
+    inputs: RunInputs,
+    method: EncodingConfig,
+    moments: Any,
+    train: Autocorrelation,
+    evaluation: Autocorrelation,
 ) -> tuple[Encoder, Encoder]:
     """Encoders that finish gradients: for facts, and for the other tasks (R_train alone)."""
 
-    def finisher(own: Method, mixed: bool) -> Encoder:
+    def finisher(own: EncodingConfig, mixed: bool) -> Encoder:
         whitening: Whitening | None = None
         if own.hessian != "none":
             whitening = fit_whitening(
@@ -156,7 +160,7 @@ def _queries(pair: tuple[Encoder, Encoder], asked: torch.Tensor, facts: np.ndarr
     return out
 
 
-def _autocorrelation(method: Method, gradients: torch.Tensor) -> Autocorrelation:
+def _autocorrelation(method: EncodingConfig, gradients: torch.Tensor) -> Autocorrelation:
     found = Autocorrelation(method.blocks, method.block_size)
     if len(gradients):
         found.add(gradients)

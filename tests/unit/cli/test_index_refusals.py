@@ -20,7 +20,7 @@ from app.settings import get_settings
 from app.store.engine import open_store
 from app.store.runs import get_run
 from app.store.tables import Corpus, Output, Run, Trace
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
 from app.trackstar.index import TrackstarIndex, build_index, open_index
 from app.trackstar.manifest import Manifest
@@ -345,7 +345,7 @@ def test_a_passage_whose_gradient_is_no_number_is_counted_and_never_found(
 
     monkeypatch.setattr(Encoder, "gradients", overflowing)
     passages = [(one["id"], one["text"]) for one in PASSAGES]
-    build_index(checkpoints("llama"), passages, tmp_path / "index", method=Method(projection_dim=3))
+    build_index(checkpoints("llama"), passages, tmp_path / "index", method=EncodingConfig(projection_dim=3))
     index: TrackstarIndex = open_index(tmp_path / "index")
     assert (index.manifest.counts["degenerate"], index.manifest.zero_rows) == (1, [2, 8])
     query = np.concatenate(index.rows)[:1].astype(np.float32)

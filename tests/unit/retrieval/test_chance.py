@@ -12,7 +12,7 @@ import pytest
 
 from app.retrieval.chance import Unrelated, best_of, chance_of, search_with_chance
 from app.retrieval.search import open_search
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.index import TrackstarIndex
 from app.trackstar.manifest import Manifest, Source
 from app.words.chance import COUNTED_MOST, read_chance
@@ -25,7 +25,7 @@ def made_index(rows: np.ndarray, tmp_path: Path, **method: object) -> TrackstarI
     manifest = Manifest(
         model=Source("m", "0"),
         corpus=Source("c", "0"),
-        method=Method(groups=2, projection_dim=4, **method),  # type: ignore[arg-type]
+        method=EncodingConfig(groups=2, projection_dim=4, **method),  # type: ignore[arg-type]
         dimension=D,
         second_moments=None,
         hessian=None,

@@ -8,7 +8,7 @@ import pytest
 from app.errors import UserError
 from app.retrieval.search import KINDS, open_search
 from app.retrieval.torch_search import TorchSearch
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.index import TrackstarIndex
 from app.trackstar.manifest import Manifest, Source
 
@@ -19,7 +19,7 @@ def index_of(path: Path, rows: np.ndarray, *, scale: float = 1.0, shard: int = 4
     """An index of these rows in shards, as `open_index` gives it."""
     stored = (rows * scale).astype(np.float16)
     manifest = Manifest(
-        model=Source("m", "0"), corpus=Source("c", "0"), method=Method(groups=1, projection_dim=4),
+        model=Source("m", "0"), corpus=Source("c", "0"), method=EncodingConfig(groups=1, projection_dim=4),
         dimension=rows.shape[1], second_moments=None, hessian=None, row_scale=scale,
         counts={"passages": len(rows)}, zero_rows=[int(r) for r in np.flatnonzero(~stored.any(1))],
         shards=[], files={}, build={},

@@ -5,7 +5,7 @@ import torch
 
 from app.errors import UserError
 from app.models.load import load_model
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder, Query
 from app.trackstar.moments import Exact, Factored, load_moments
 from app.trackstar.projection import gaussian
@@ -53,7 +53,7 @@ def relative(got, want):
 def test_encodings_equal_brute_force_to_1e_5(load, kind, optimizer, moments):
     """V, P, R^(-1/2) on both sides and the unit norm, in this order, for passages and for queries."""
     loaded = load(kind, optimizer)
-    method = Method(projection_dim=3, second_moments=moments)
+    method = EncodingConfig(projection_dim=3, second_moments=moments)
     encoder = encoder_of(loaded, method)
     v = matrices(loaded, moments)
     fitted_on = reference.projected(loaded, loaded.texts.passages(tiny.MANY), method, v)
@@ -70,7 +70,7 @@ def test_encodings_equal_brute_force_to_1e_5(load, kind, optimizer, moments):
 def test_every_switch_equals_brute_force(load, preset):
     """Each ablation leaves out what its name says and nothing else."""
     loaded = load("llama", "adafactor")
-    method = Method.preset(preset, projection_dim=3)
+    method = EncodingConfig.preset(preset, projection_dim=3)
     v = matrices(loaded, method.second_moments)
     want = fitted_on = reference.projected(loaded, loaded.texts.passages(tiny.MANY), method, v)
     if method.hessian != "none":
@@ -84,7 +84,7 @@ def test_every_switch_equals_brute_force(load, preset):
 def test_soft_capped_logits_are_differentiated_through_the_models_own_head(tmp_path):
     """Gemma 2 caps its logits: the shortcut through the last hidden state would be wrong there."""
     loaded = load_model(tiny.save_model(tmp_path / "gemma", "gemma", optimizer=None))
-    method = Method.preset("gradient-dot", projection_dim=3)
+    method = EncodingConfig.preset("gradient-dot", projection_dim=3)
     encoder = Encoder(loaded, None, method, None)
     examples = loaded.texts.passages(tiny.TEXTS)
     assert not encoder.capture.head.is_linear
@@ -95,7 +95,7 @@ def test_soft_capped_logits_are_differentiated_through_the_models_own_head(tmp_p
 def test_only_the_target_of_a_query_carries_gradient(load):
     """A span of the completion is the loss; the prompt's own tokens never are."""
     loaded = load("llama")
-    method = Method.preset("gradient-dot", projection_dim=3)
+    method = EncodingConfig.preset("gradient-dot", projection_dim=3)
     encoder = Encoder(loaded, None, method, None)
     query = Query("Two and three make", "five. The fox ran.", span=(0, 4))
     example = loaded.texts.query(query)
@@ -109,7 +109,7 @@ def test_only_the_target_of_a_query_carries_gradient(load):
 def test_padding_batches_and_order_leave_an_encoding_unchanged(load):
     """Alone, among longer ones, in small batches or backwards: the same encoding to float tolerance."""
     loaded = load("llama")
-    method = Method(projection_dim=3)
+    method = EncodingConfig(projection_dim=3)
     encoder = encoder_of(loaded, method)
     small = Encoder(loaded, encoder.moments, method, encoder.whitening, batch_tokens=40)
     together = torch.from_numpy(encoder.encode_passages(tiny.MANY))
@@ -124,7 +124,7 @@ def test_padding_batches_and_order_leave_an_encoding_unchanged(load):
 def test_text_beyond_the_context_changes_nothing(load):
     """A passage is cut at the context; what stood beyond has no part in its encoding."""
     loaded = load("llama")
-    encoder = encoder_of(loaded, Method(projection_dim=3))
+    encoder = encoder_of(loaded, EncodingConfig(projection_dim=3))
     long = " ".join(tiny.TEXTS)
     rows = torch.from_numpy(encoder.encode_passages([long, long + " The fox ran.", tiny.TEXTS[0]]))
     assert [example.cut for example in loaded.texts.passages([long, tiny.TEXTS[0]])] == [True, False]
@@ -132,7 +132,7 @@ def test_text_beyond_the_context_changes_nothing(load):
 
 
 def test_empty_passages_become_zero_rows_and_never_nan(load):
-    encoder = encoder_of(load("llama"), Method(projection_dim=3))
+    encoder = encoder_of(load("llama"), EncodingConfig(projection_dim=3))
     rows = encoder.encode_passages(["", tiny.TEXTS[0], " \n\t"])
     assert not rows[0].any()
     assert not rows[2].any()
@@ -141,7 +141,7 @@ def test_empty_passages_become_zero_rows_and_never_nan(load):
 
 def test_a_contrast_is_the_difference_of_two_gradients_before_the_norm(load):
     loaded = load("llama")
-    method = Method(projection_dim=3)
+    method = EncodingConfig(projection_dim=3)
     encoder = encoder_of(loaded, method)
     paris, rome = (
         loaded.texts.query(Query("The capital of France is", city)) for city in ("Paris", "Lisbon")
@@ -170,7 +170,7 @@ def test_the_projection_depends_on_name_and_seed_and_not_on_order_or_width(load)
 
 def test_weights_that_read_one_tensor_share_one_product(load):
     """Query, key and value stand on one input; a wrong share would have failed against brute force."""
-    encoder = Encoder(load("llama"), None, Method.preset("gradient-dot", projection_dim=3), None)
+    encoder = Encoder(load("llama"), None, EncodingConfig.preset("gradient-dot", projection_dim=3), None)
     assert encoder.capture.fans[:4] == [0, 0, 0, 3]
     assert encoder.capture.fans[4:6] == [4, 4]
 
@@ -178,7 +178,7 @@ def test_weights_that_read_one_tensor_share_one_product(load):
 def test_float64_agrees_to_rounding(load):
     """What is left of the difference in float32 is rounding, not method."""
     loaded = load("gpt2", "adamw", torch.float64)
-    method = Method(projection_dim=3, second_moments="exact", hessian="none", unit_norm=False)
+    method = EncodingConfig(projection_dim=3, second_moments="exact", hessian="none", unit_norm=False)
     encoder = Encoder(loaded, load_moments(loaded, "exact"), method, None)
     examples = loaded.texts.passages(tiny.TEXTS)
     want = reference.projected(loaded, examples, method, matrices(loaded, "exact"))
@@ -188,7 +188,7 @@ def test_float64_agrees_to_rounding(load):
 def test_bfloat16_is_faithful(load):
     """Half the bits give the same direction; the moments and R^(-1/2) stay in float32."""
     full, half = load("llama"), load("llama", "adafactor", torch.bfloat16)
-    method = Method(projection_dim=3, hessian="none")
+    method = EncodingConfig(projection_dim=3, hessian="none")
     moments = load_moments(full, "factored")
     assert all(isinstance(v, Factored) and v.row.dtype == torch.float32 for v in moments.values.values())
     one = torch.from_numpy(Encoder(full, moments, method, None).encode_passages(tiny.TEXTS))
@@ -199,10 +199,10 @@ def test_bfloat16_is_faithful(load):
 def test_a_method_and_its_parts_must_agree(load):
     loaded = load("llama")
     with pytest.raises(UserError, match="second moments"):
-        Encoder(loaded, None, Method(hessian="none"), None)
+        Encoder(loaded, None, EncodingConfig(hessian="none"), None)
     with pytest.raises(UserError, match="Hessian"):
-        Encoder(loaded, load_moments(loaded, "factored"), Method(), None)
+        Encoder(loaded, load_moments(loaded, "factored"), EncodingConfig(), None)
     with pytest.raises(UserError, match="2 layers cannot be cut into 3 groups"):
-        Encoder(loaded, None, Method.preset("gradient-dot", groups=3), None)
+        Encoder(loaded, None, EncodingConfig.preset("gradient-dot", groups=3), None)
     with pytest.raises(UserError, match="Choose one of gradient-dot"):
-        Method.preset("influence")
+        EncodingConfig.preset("influence")

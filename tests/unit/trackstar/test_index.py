@@ -13,7 +13,7 @@ import torch
 from app.errors import NotFound, UserError
 from app.models.load import load_model
 from app.store.corpora import CorpusDigest
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Query
 from app.trackstar.index import build_index, open_index
 from app.trackstar.manifest import Manifest
@@ -23,19 +23,20 @@ PASSAGES = [(f"p{at}", text) for at, text in enumerate(tiny.MANY)] + [
     ("blank", " "),
     ("long", " ".join(tiny.TEXTS)),
 ]
-SMALL = {"method": Method(projection_dim=3), "shard_rows": 16, "batch_tokens": 256}
+SMALL = {"method": EncodingConfig(projection_dim=3), "shard_rows": 16, "batch_tokens": 256}
 
 KILLED = """
 import json, os, signal, sys, torch
 from pathlib import Path
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.index import build_index
 torch.set_num_threads(1)
 model, out, passages = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
 def progress(done, total):
     if (out.parent / f".{out.name}.building" / "encodings-00001.npy").exists():
         os.kill(os.getpid(), signal.SIGKILL)
-build_index(model, passages, out, method=Method(projection_dim=3), shard_rows=16, batch_tokens=256, progress=progress)
+method = EncodingConfig(projection_dim=3)
+build_index(model, passages, out, method=method, shard_rows=16, batch_tokens=256, progress=progress)
 """
 
 
@@ -75,7 +76,7 @@ def test_a_passage_asked_as_its_own_query_comes_first(built, load):
 @pytest.mark.parametrize("moments", ["factored", "none"])
 def test_queries_take_the_weights_that_the_passages_took(tmp_path, checkpoints, load, moments):
     """Attention and MLP as they were told apart for the build, whatever the model was loaded for."""
-    method = Method(projection_dim=3, second_moments=moments)
+    method = EncodingConfig(projection_dim=3, second_moments=moments)
     build_index(
         checkpoints("llama"), PASSAGES, tmp_path / "index", method=method, override={"down_proj": "skip"}
     )
@@ -152,7 +153,7 @@ def test_another_method_does_not_go_on_with_an_interrupted_build(tmp_path, check
     out = tmp_path / "again"
     arguments = [sys.executable, "-c", KILLED, str(checkpoints("llama")), str(out), json.dumps(PASSAGES)]
     subprocess.run(arguments, check=False, timeout=120)
-    changed = {**SMALL, "method": Method(projection_dim=3, damping=0.5)}
+    changed = {**SMALL, "method": EncodingConfig(projection_dim=3, damping=0.5)}
     build_index(checkpoints("llama"), PASSAGES, out, **changed)
     build_index(checkpoints("llama"), PASSAGES, tmp_path / "fresh", **changed)
     assert contents(out) == contents(tmp_path / "fresh")
@@ -193,7 +194,7 @@ def test_other_start_tokens_cannot_slip_under_an_index(tmp_path):
 
 def test_another_hessian_cannot_slip_under_an_index(built, tmp_path, checkpoints, load):
     """Rows whitened with one R and queries with another would compare, silently and wrongly."""
-    changed = {**SMALL, "method": Method(projection_dim=3, damping=0.5)}
+    changed = {**SMALL, "method": EncodingConfig(projection_dim=3, damping=0.5)}
     build_index(checkpoints("llama"), PASSAGES, tmp_path / "other", **changed)
     (built / "trackstar.safetensors").write_bytes((tmp_path / "other" / "trackstar.safetensors").read_bytes())
     with pytest.raises(UserError, match="checksum") as caught:
@@ -204,7 +205,7 @@ def test_another_hessian_cannot_slip_under_an_index(built, tmp_path, checkpoints
 def test_a_build_does_not_go_on_with_another_optimizers_state(tmp_path, checkpoints):
     """Half of the rows divided by one exact V and half by another would be no index."""
     path = tiny.save_model(tmp_path / "m", optimizer="adamw")
-    exact = {**SMALL, "method": Method(projection_dim=3, second_moments="exact")}
+    exact = {**SMALL, "method": EncodingConfig(projection_dim=3, second_moments="exact")}
 
     def interrupt(done, total):
         if (tmp_path / ".index.building" / "encodings-00001.npy").exists():
@@ -224,7 +225,7 @@ def test_a_build_does_not_go_on_with_another_optimizers_state(tmp_path, checkpoi
 def test_another_optimizers_state_cannot_slip_under_exact_moments(tmp_path, checkpoints):
     """An exact V is not copied into the index, so its hash is."""
     path = tiny.save_model(tmp_path / "m", optimizer="adamw")
-    method = Method(projection_dim=3, second_moments="exact")
+    method = EncodingConfig(projection_dim=3, second_moments="exact")
     build_index(path, PASSAGES, tmp_path / "index", method=method)
     assert open_index(tmp_path / "index").encoder(load_model(path)).dimension == 36
     state = torch.load(path / "optimizer.pt")
@@ -239,7 +240,7 @@ def test_another_optimizers_state_cannot_slip_under_exact_moments(tmp_path, chec
 def test_progress_ends_at_its_total_and_never_passes_it(tmp_path, checkpoints, preset):
     """Fitting counts too: R's sample, and what is looked at for float16's sake where rows have no unit norm."""
     told = []
-    method = Method.preset(preset, projection_dim=3)
+    method = EncodingConfig.preset(preset, projection_dim=3)
     build_index(
         checkpoints("llama"),
         PASSAGES,
@@ -253,7 +254,7 @@ def test_progress_ends_at_its_total_and_never_passes_it(tmp_path, checkpoints, p
 
 def test_raw_gradients_survive_float16(tmp_path, checkpoints, load):
     """Without unit norm entries may lie below float16's smallest number or above its largest."""
-    method = Method.preset("gradient-dot", projection_dim=3)
+    method = EncodingConfig.preset("gradient-dot", projection_dim=3)
     build_index(checkpoints("llama"), PASSAGES, tmp_path / "dot", method=method)
     index = open_index(tmp_path / "dot")
     rows = np.concatenate(index.rows).astype(np.float32) / index.manifest.row_scale
@@ -265,11 +266,13 @@ def test_raw_gradients_survive_float16(tmp_path, checkpoints, load):
 
 def test_without_optimizer_state_the_moments_are_estimated_and_it_is_said(tmp_path, checkpoints):
     path = checkpoints("llama", None)
-    manifest = build_index(path, PASSAGES, tmp_path / "index", method=Method(projection_dim=3))
+    manifest = build_index(path, PASSAGES, tmp_path / "index", method=EncodingConfig(projection_dim=3))
     assert manifest.second_moments["source"] == "estimated from 41 passages, row and column factors"
     assert open_index(tmp_path / "index").encoder(load_model(path)).dimension == 36
     with pytest.raises(UserError, match="need an AdamW optimizer's state"):
-        build_index(path, PASSAGES, tmp_path / "no", method=Method(projection_dim=3, second_moments="exact"))
+        build_index(
+            path, PASSAGES, tmp_path / "no", method=EncodingConfig(projection_dim=3, second_moments="exact")
+        )
 
 
 def test_estimated_moments_are_mean_squares_of_single_passages_gradients(checkpoints):
@@ -288,7 +291,7 @@ def test_estimated_moments_are_mean_squares_of_single_passages_gradients(checkpo
 
 def test_a_mixed_hessian_takes_the_tasks_queries(tmp_path, checkpoints):
     queries = [Query("The capital of France is", "Paris"), Query("Two and three make", "five")]
-    method = Method.preset("trackstar", projection_dim=3)
+    method = EncodingConfig.preset("trackstar", projection_dim=3)
     report = build_index(
         checkpoints("llama"), PASSAGES, tmp_path / "index", method=method, queries=queries
     ).hessian

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 from app.errors import UserError
 from app.models.load import load_model
 from app.models.optimizer_state import read_optimizer
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.fit import Fit, load_fit, save_fit
 from app.trackstar.moments import Exact, Factored, load_moments
 from tests.support import tiny
@@ -199,6 +199,8 @@ def test_moments_too_small_for_float16_survive_the_index_file(tmp_path, load):
         {n: Factored(v.row * 1e-9, v.col * 1e-9) for n, v in moments.values.items()}, "test"
     )
     save_fit(Fit(small, None, 1.0), tmp_path / "f.safetensors")
-    back = load_fit(tmp_path / "f.safetensors", loaded, Method(hessian="none"), "test", None, 1.0).moments
+    back = load_fit(
+        tmp_path / "f.safetensors", loaded, EncodingConfig(hessian="none"), "test", None, 1.0
+    ).moments
     assert back.sha256 == small.sha256
     assert all((v.row > 0).any() for v in back.values.values())

@@ -5,7 +5,7 @@ import torch
 
 from app.errors import UserError
 from app.models.text import Example
-from app.trackstar.config import Method
+from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Query
 from app.trackstar.tokens import token_influence, token_influences
 from tests.support import tiny
@@ -26,7 +26,7 @@ def unnormalised(encoder, query, passages):
     [("llama", "adafactor", "factored"), ("gpt2", "adamw", "exact"), ("neox", "adamw", "factored")],
 )
 def test_token_numbers_add_up_to_the_unnormalised_score(load, kind, optimizer, moments, split):
-    encoder = encoder_of(load(kind, optimizer), Method(projection_dim=3, second_moments=moments))
+    encoder = encoder_of(load(kind, optimizer), EncodingConfig(projection_dim=3, second_moments=moments))
     want = unnormalised(encoder, QUERY, tiny.TEXTS)
     got = token_influences(encoder, QUERY, tiny.TEXTS, split=split)
     for one, score in zip(got, want.tolist(), strict=True):
@@ -39,7 +39,7 @@ def test_token_numbers_add_up_to_the_unnormalised_score(load, kind, optimizer, m
 def test_a_loss_tokens_number_is_the_score_of_a_passage_with_that_loss_alone(load):
     """The forward-mode shortcut against one backward pass per token."""
     loaded = load("llama")
-    encoder = encoder_of(loaded, Method(projection_dim=3))
+    encoder = encoder_of(loaded, EncodingConfig(projection_dim=3))
     text = tiny.TEXTS[4]
     example = loaded.texts.passages([text])[0]
     alone = [Example(example.ids, (place,)) for place in example.targets]
@@ -52,7 +52,7 @@ def test_a_loss_tokens_number_is_the_score_of_a_passage_with_that_loss_alone(loa
 
 
 def test_places_are_characters_of_the_passage_and_of_the_text_as_read(load):
-    encoder = encoder_of(load("llama"), Method(projection_dim=3))
+    encoder = encoder_of(load("llama"), EncodingConfig(projection_dim=3))
     text = "The fox ran."
     one = token_influence(encoder, QUERY, text)
     assert "".join(text[a:b] for a, b, _ in one.passage) == text
@@ -64,7 +64,7 @@ def test_places_are_characters_of_the_passage_and_of_the_text_as_read(load):
 
 
 def test_a_blank_passage_has_no_tokens_and_a_bad_query_says_so(load):
-    encoder = encoder_of(load("llama"), Method(projection_dim=3))
+    encoder = encoder_of(load("llama"), EncodingConfig(projection_dim=3))
     assert token_influence(encoder, QUERY, " ").passage == []
     with pytest.raises(UserError, match="completion is empty"):
         token_influence(encoder, Query("The fox", ""), "The fox ran.")

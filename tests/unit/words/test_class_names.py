@@ -16,7 +16,6 @@ STILL_SHARED = {
     "Lane",
     "Link",
     "Manifest",
-    "Method",
     "Preset",
     "Problem",
     "Question",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.paths import TEMPLATES
-from app.trackstar.config import Method as Settings
+from app.trackstar.config import EncodingConfig
 from app.words.methods import (
     METHODS,
     TRACKSTAR,
@@ -35,7 +35,7 @@ def test_every_method_that_ranks_names_a_function_and_settings_that_there_are() 
         module, function = method.ranks.split(":")
         assert callable(getattr(import_module(module), function)), method.name
     for name in encodings():
-        assert Settings.preset(name).as_dict() is not None
+        assert EncodingConfig.preset(name).as_dict() is not None
     gradients = {name for name, method in METHODS.items() if method.kind == "gradient"}
     assert gradients - set(encodings()) == {"trackstar+ekfac"}, "whose order no encoding decides"
 
