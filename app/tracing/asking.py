@@ -21,14 +21,14 @@ ROOM_TO_COMPLETE = 1  # tokens that must be left after a prompt that the model c
 
 
 @dataclass(frozen=True)
-class Asked:
+class Submitted:
     """The job of a question; `reused` if an equal question had been answered before."""
 
     job: Job
     reused: bool
 
 
-def ask(session: Session, settings: Settings, question: Question) -> Asked:
+def ask(session: Session, settings: Settings, question: Question) -> Submitted:
     """Save the question for the worker, or find its answer.
 
     Raises:
@@ -40,7 +40,7 @@ def ask(session: Session, settings: Settings, question: Question) -> Asked:
     return _put(session, settings, question, {"model": askable.model_sha256, "index": askable.index_sha256})
 
 
-def train(session: Session, settings: Settings, training: Training) -> Asked:
+def train(session: Session, settings: Settings, training: Training) -> Submitted:
     """Save for the worker that it is to train one step on each of the passages.
 
     Raises:
@@ -72,7 +72,7 @@ def train(session: Session, settings: Settings, training: Training) -> Asked:
     return _put(session, settings, training, trace.request["sha256"], where)
 
 
-def shade(session: Session, settings: Settings, shading: Shading) -> Asked:
+def shade(session: Session, settings: Settings, shading: Shading) -> Submitted:
     """Save for the worker that it is to split the passages' influence over their tokens.
 
     Raises:
@@ -91,7 +91,7 @@ def shade(session: Session, settings: Settings, shading: Shading) -> Asked:
         )
     sha256 = {"model": askable.model_sha256, "index": askable.index_sha256}
     if (waiting := shaded(session, settings, shading)) is not None and waiting.state not in jobs.OVER:
-        return Asked(waiting, reused=True)
+        return Submitted(waiting, reused=True)
     return _put(session, settings, shading, sha256)
 
 
@@ -151,14 +151,14 @@ def _put(
     asked: Question | Training | Shading,
     sha256: dict[str, str],
     where: dict[str, str] | None = None,
-) -> Asked:
+) -> Submitted:
     key = key_of(asked, model_sha256=sha256["model"], index_sha256=sha256["index"])
     if (found := jobs.newest(session, key, done=True)) is not None:
-        return Asked(found, reused=True)
+        return Submitted(found, reused=True)
     request: dict[str, Any] = asked.model_dump(mode="json") | (where or {}) | {"sha256": sha256}
     parent = asked.trace if isinstance(asked, Training) else None
     limit = settings.trace_queue_limit
-    return Asked(
+    return Submitted(
         jobs.add(session, JOB_KINDS[asked.kind], request, key=key, parent=parent, limit=limit), reused=False
     )
 

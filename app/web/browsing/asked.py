@@ -15,7 +15,7 @@ from app.web.site.params import HELD
 from app.words.slices import SLICES
 
 
-class Asked(BaseModel):
+class ListQuery(BaseModel):
     """The list's part of a URL's query, as typed."""
 
     task: str = ""
@@ -69,8 +69,8 @@ def _asked(
     sort: Annotated[
         str, _said("frequency, rare, score, probability or tail-patch; else the run’s order")
     ] = "",
-) -> Asked:
-    asked = Asked(
+) -> ListQuery:
+    asked = ListQuery(
         task=task,
         relation=relation,
         frequency=frequency,
@@ -92,7 +92,7 @@ def _asked(
     return asked
 
 
-AskedQuery = Annotated[Asked, Depends(_asked)]
+AskedQuery = Annotated[ListQuery, Depends(_asked)]
 After = Annotated[
     int | None, Query(ge=-1, le=HELD, description="show what comes after this position of the run")
 ]

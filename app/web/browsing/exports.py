@@ -17,7 +17,7 @@ from app.store.engine import Store
 from app.store.examples import Example, get_example
 from app.store.runs import get_run, list_runs
 from app.store.tables import Run
-from app.web.browsing.asked import Asked, AskedQuery
+from app.web.browsing.asked import AskedQuery, ListQuery
 from app.web.browsing.export_rows import csv_rows, jsonl_rows
 from app.web.site.budgets import exporting
 from app.web.site.context import Db
@@ -88,7 +88,7 @@ def run_jsonl(request: Request, session: Db, asked: AskedQuery, slug: Slug) -> R
     return _list(request, session, asked, slug, "jsonl")
 
 
-def _list(request: Request, session: Db, asked: Asked, run: str, kind: str) -> Response:
+def _list(request: Request, session: Db, asked: ListQuery, run: str, kind: str) -> Response:
     runs = [each for each in list_runs(session) if each.status == "done"]
     if not runs:
         raise NotFound("There is no run to export.", remedy="Load a results file first.")
@@ -105,7 +105,7 @@ def _list(request: Request, session: Db, asked: Asked, run: str, kind: str) -> R
     return download(request, name, kind, chunks, tag=tag, rows=total)
 
 
-def _batches(store: Store, slug: str, asked: Asked, make: Any) -> Iterator[dict[str, Any]]:
+def _batches(store: Store, slug: str, asked: ListQuery, make: Any) -> Iterator[dict[str, Any]]:
     """Rows of the whole list, a batch at a time, each batch in a session of its own."""
     after = None
     while True:

@@ -12,7 +12,7 @@ from app.store.browse import Filters
 from app.store.prompts import buckets_are_counts
 from app.store.tables import Prompt, Result, Run
 from app.store.tally import ENTAILED, Tally, tallies
-from app.web.browsing.asked import Asked
+from app.web.browsing.asked import ListQuery
 from app.web.browsing.filter_words import PRESETS
 from app.web.browsing.listing_words import SORTS, part_name, sentence
 from app.web.site import urls
@@ -127,7 +127,7 @@ def make_listing(
     session: Session,
     request: Request,
     run: Run,
-    asked: Asked,
+    asked: ListQuery,
     *,
     after: int | None,
     before: int | None,
@@ -191,7 +191,7 @@ def make_listing(
     )
 
 
-def item(row: browse.Row, run: Run, asked: Asked) -> Item:
+def item(row: browse.Row, run: Run, asked: ListQuery) -> Item:
     """A row as the list shows it; its link keeps the list's state, so that next and previous follow it."""
     output = row.output
     return Item(

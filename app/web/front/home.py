@@ -11,7 +11,7 @@ from app.store.memory import remembered
 from app.store.runs import list_runs
 from app.store.tables import Output, Prompt, Retrieved, Run
 from app.store.tally import tallies
-from app.web.browsing.asked import Asked
+from app.web.browsing.asked import ListQuery
 from app.web.browsing.listing import Item, item
 from app.web.evidence.cards import Card, make_card, measured, written
 from app.web.evidence.lanes import Evidence
@@ -172,11 +172,13 @@ def _explained(run: Run, prompt: Prompt, output: Output | None) -> tuple[str, fl
 def _shelves(session: Session, run: Run) -> list[Shelf]:
     """Mistakes, facts stated once and still known, and prompts that no fact answers."""
     kinds = {
-        "Wrong, and why": Asked(task="fact", right="no", sort="frequency"),
-        "Stated once, known all the same": Asked(task="fact", right="yes", frequency="1", sort="probability"),
-        "Cause and effect": Asked(task="commonsense", sort="score"),
-        "Arithmetic": Asked(task="arithmetic", sort="score"),
-        "How stories go on": Asked(task="open_ended", sort="score"),
+        "Wrong, and why": ListQuery(task="fact", right="no", sort="frequency"),
+        "Stated once, known all the same": ListQuery(
+            task="fact", right="yes", frequency="1", sort="probability"
+        ),
+        "Cause and effect": ListQuery(task="commonsense", sort="score"),
+        "Arithmetic": ListQuery(task="arithmetic", sort="score"),
+        "How stories go on": ListQuery(task="open_ended", sort="score"),
     }
     shelves = []
     for name, asked in kinds.items():

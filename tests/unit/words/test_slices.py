@@ -6,7 +6,7 @@ from app.evaluation.judged import Judged, slice_of
 from app.evaluation.measures import measures
 from app.store.browse import Filters
 from app.store.tally import FACETS
-from app.web.browsing.asked import Asked
+from app.web.browsing.asked import ListQuery
 from app.words.measures import COMPARED, LABELS, MAIN, SHOWN, SHOWN_BY_AIS, WIDE
 from app.words.slices import EVALUATED, SLICES, bucket_name, bucket_range, clause, value_name
 from app.words.tasks import TASKS, task_in
@@ -31,7 +31,7 @@ def test_a_bucket_from_an_address_or_a_file_has_a_name(bucket: str, said: str, s
 
 def test_every_slice_is_counted_asked_for_and_evaluated_under_its_one_name() -> None:
     assert FACETS.keys() == SLICES.keys()
-    assert all(hasattr(Filters(), name) and name in Asked.model_fields for name in SLICES)
+    assert all(hasattr(Filters(), name) and name in ListQuery.model_fields for name in SLICES)
     prompt = Judged(
         1,
         "a",
