@@ -20,7 +20,7 @@ def announce(session: Session) -> None:
         session.execute(text(f"NOTIFY {CHANNEL}"))
 
 
-class Changes:
+class CommitListener:
     """One connection that waits for commits. Not shared between threads."""
 
     def __init__(self, engine: Engine) -> None:

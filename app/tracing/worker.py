@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.store import jobs, traces, workers
-from app.store.changes import Changes
+from app.store.changes import CommitListener
 from app.store.engine import Store
 from app.store.tables import Job
 
@@ -84,7 +84,7 @@ class Worker:
         with self.opened():
             if ready:
                 ready()
-            with closing(Changes(self.store.engine)) as changes:
+            with closing(CommitListener(self.store.engine)) as changes:
                 while not self.stopping.is_set():
                     if not self.step():
                         changes.wait(IDLE)

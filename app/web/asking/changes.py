@@ -36,7 +36,7 @@ class Gone(BaseModel):
     text: str
 
 
-class Changes(BaseModel):
+class TraceChanges(BaseModel):
     """This trace against the one it was made from.
 
     Args:
@@ -54,7 +54,7 @@ class Changes(BaseModel):
     gone: list[Gone]
 
 
-def changes(session: Session, before: Trace | None, now: Trace) -> Changes | None:
+def changes(session: Session, before: Trace | None, now: Trace) -> TraceChanges | None:
     """What changed since `before`; None where that was not answered."""
     if before is None or before.id == now.id:
         return None
@@ -73,7 +73,7 @@ def changes(session: Session, before: Trace | None, now: Trace) -> Changes | Non
                     text=passage.text,
                 )
             )
-    return Changes(
+    return TraceChanges(
         id=before.id,
         url=urls.trace(before.id),
         edited=_edited(before, now),

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, closing
 import anyio
 
 from app.store import jobs
-from app.store.changes import Changes
+from app.store.changes import CommitListener
 from app.store.engine import Store
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class Live:
     def _run(self) -> None:
         while True:
             try:
-                with closing(Changes(self._store.engine)) as changes:
+                with closing(CommitListener(self._store.engine)) as changes:
                     while True:
                         self._tell()
                         time.sleep(CALM)

@@ -23,7 +23,7 @@ from app.tracing.explained import explained
 from app.tracing.questions import MAX_BODY, Question, Training
 from app.tracing.results import TraceResult
 from app.web.asking import trace_view
-from app.web.asking.changes import Changes, changes
+from app.web.asking.changes import TraceChanges, changes
 from app.web.asking.form import Doubt, doubtful, doubts_of
 from app.web.asking.live import Live
 from app.web.asking.trace_view import Answer, Stage
@@ -72,7 +72,7 @@ class TracePage(BaseModel):
     opponent_chance_floor: float | None = None
     opponents_beyond_chance: int | None = None
     trainings: list[trace_view.Training] = []
-    changes: Changes | None = None
+    changes: TraceChanges | None = None
     steps: StepsOf | None = None  # taken without being asked, as far as they are
     result: dict[str, Any] | None = None  # of a training, when it is asked for by itself
     pending: bool

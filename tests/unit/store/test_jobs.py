@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from app.errors import NotFound
 from app.store import jobs, traces, workers
-from app.store.changes import Changes
+from app.store.changes import CommitListener
 from app.store.engine import Store
 from app.store.job_kinds import KINDS, MAX_ATTEMPTS
 from app.store.tables import Job, Worker, now
@@ -270,7 +270,7 @@ def test_an_unknown_id_is_simply_not_there(store: Store, id_: str) -> None:
 
 def test_who_waits_hears_of_a_commit_at_once(store: Store) -> None:
     """The worker sleeps here; polling the table instead would cost either time or processor."""
-    changes = Changes(store.engine)
+    changes = CommitListener(store.engine)
     try:
         changes.wait(0.01)
         assert not changes.wait(0.05)
