@@ -17,7 +17,7 @@ LANES = ("for", "words", "random", "against")
 
 
 @dataclass(frozen=True)
-class Dot:
+class SteppedPassage:
     """A passage, and the target's probability (0..1) after one step on it; None: not taken yet."""
 
     passage_id: int
@@ -35,7 +35,7 @@ class StepsOf:
     """
 
     before: float
-    lanes: dict[str, list[Dot]]
+    lanes: dict[str, list[SteppedPassage]]
     settings: dict[str, Any]
 
     @property
@@ -65,9 +65,11 @@ def steps_of(session: Session, parent: str) -> StepsOf | None:
     if not rows:
         return None
     found = session.get_one(StepSet, rows[0].set_id)
-    lanes: dict[str, list[Dot]] = {name: [] for name in LANES if any(row.lane == name for row in rows)}
+    lanes: dict[str, list[SteppedPassage]] = {
+        name: [] for name in LANES if any(row.lane == name for row in rows)
+    }
     for lane, passage_id, after, _ in rows:
-        lanes[lane].append(Dot(passage_id, after))
+        lanes[lane].append(SteppedPassage(passage_id, after))
     return StepsOf(found.before, lanes, found.settings)
 
 

@@ -12,7 +12,7 @@ COLUMN = 190
 PAD = 20
 
 
-class Dot(BaseModel):
+class RankPoint(BaseModel):
     """One passage in one run: its rank from 1, whether it states the fact, whether no other run has it."""
 
     x: float
@@ -36,7 +36,7 @@ class Bump(BaseModel):
 
     width: int
     height: int
-    dots: list[Dot]
+    dots: list[RankPoint]
     lines: list[RankCurve]
 
 
@@ -52,7 +52,7 @@ def bump(cut: Sequence[Sequence[tuple[Hashable, bool | None, bool]]]) -> Bump:
         right = {key: rank for rank, (key, *_) in enumerate(beside)}
         for rank, (key, stated, alone) in enumerate(ranking):
             x, y = PAD + column * COLUMN, PAD + rank * ROW
-            dots.append(Dot(x=x, y=y, rank=rank + 1, stated=stated, alone=alone))
+            dots.append(RankPoint(x=x, y=y, rank=rank + 1, stated=stated, alone=alone))
             if key in right:
                 to = PAD + right[key] * ROW
                 a, b, half = x + 11, x + COLUMN - 11, COLUMN / 2
