@@ -25,7 +25,7 @@ CHUNK = 2_048  # rows scored at a time
 
 
 @dataclass(frozen=True)
-class Doubt:
+class SeedAgreement:
     """Over so many prompts, of the first ten places, shares (0..1).
 
     Args:
@@ -43,7 +43,7 @@ class Doubt:
 
 def measure_doubt(
     session: Session, inputs: RunInputs, run: Run, progress: Callable[[int, int], None]
-) -> Doubt:
+) -> SeedAgreement:
     """Rank all passages by either half of the index's projection, and keep the outcome with the run's figures.
 
     Raises:
@@ -98,7 +98,9 @@ def first_by_halves(
     return best[0].rows, best[1].rows
 
 
-def doubt_of(own: Sequence[Sequence[tuple[int, bool | None]]], one: np.ndarray, other: np.ndarray) -> Doubt:
+def doubt_of(
+    own: Sequence[Sequence[tuple[int, bool | None]]], one: np.ndarray, other: np.ndarray
+) -> SeedAgreement:
     """The figures of lists, each of rows with whether they state the fact, beside what either half puts first."""
     common, both, judged = [], [], []
     for places, left, right in zip(own, one, other, strict=True):
@@ -111,7 +113,7 @@ def doubt_of(own: Sequence[Sequence[tuple[int, bool | None]]], one: np.ndarray, 
         chosen = [each for each, correct in zip(both, judged, strict=True) if correct is wanted]
         return sum(chosen) / len(chosen) if chosen else None
 
-    return Doubt(
+    return SeedAgreement(
         prompts=len(own),
         overlap=sum(common) / max(1, len(common)),
         both=sum(both) / max(1, len(both)),

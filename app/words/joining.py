@@ -35,7 +35,7 @@ Field = Literal["completion", "contrast"]
 
 
 @dataclass(frozen=True)
-class Doubt:
+class BorderDoubt:
     """Something about a border that the one who typed it may not have meant.
 
     Args:
@@ -68,14 +68,14 @@ def unspaced(character: str) -> bool:
     return character > "\u0dff" and unicodedata.name(character, "").split(" ")[0] in _UNSPACED
 
 
-def doubts(prompt: str, completion: str | None, contrast: str | None = None) -> list[Doubt]:
+def doubts(prompt: str, completion: str | None, contrast: str | None = None) -> list[BorderDoubt]:
     """What may not have been meant about the border of a typed prompt and what is to follow it."""
     ends = prompt.rstrip(" ")
     if ends and ends != prompt:
         moved = {"completion": completion, "contrast": contrast}
         repaired = {name: follow(ends, text.lstrip(" ")) for name, text in moved.items() if text}
         return [
-            Doubt(
+            BorderDoubt(
                 field="prompt",
                 message="The prompt ends in a space. Most tokenizers put it into the next word, so that after it"
                 " the model goes on otherwise.",
@@ -91,7 +91,7 @@ def doubts(prompt: str, completion: str | None, contrast: str | None = None) -> 
     return found
 
 
-def _border(prompt: str, text: str, field: Field) -> Doubt | None:
+def _border(prompt: str, text: str, field: Field) -> BorderDoubt | None:
     wanted = follow(prompt, text.lstrip(" "))
     grown = not text[0].isspace() and wanted[0] == " " and _word_like(prompt[-1]) and text[0].isalnum()
     if text == wanted or not (grown or text[0] == " "):
@@ -99,7 +99,7 @@ def _border(prompt: str, text: str, field: Field) -> Doubt | None:
     remedy = (
         "Put a space between" if grown else "Leave one space" if wanted[0] == " " else "Take the space away"
     )
-    return Doubt(
+    return BorderDoubt(
         field=field,
         message=f"With the prompt this reads “{_last_word(prompt)}{_first_word(text)}”.",
         remedy=remedy,
@@ -107,11 +107,11 @@ def _border(prompt: str, text: str, field: Field) -> Doubt | None:
     )
 
 
-def _end(text: str, field: Field) -> Doubt | None:
+def _end(text: str, field: Field) -> BorderDoubt | None:
     ends = text.rstrip(" ")
     if ends == text:
         return None
-    return Doubt(
+    return BorderDoubt(
         field=field,
         message="This ends in a space, which is explained too.",
         remedy="Take the space away",

@@ -13,7 +13,7 @@ from app.store import jobs, traces
 from app.store.tables import Job
 from app.tracing import asking
 from app.tracing.questions import MAX_BODY, MAX_PASSAGES, PassageId, Question, Training
-from app.web.asking.form import Doubt, doubts_of
+from app.web.asking.form import BorderHint, doubts_of
 from app.web.asking.trace import TracePage, live, load
 from app.web.site import urls
 from app.web.site.body import read_json
@@ -44,7 +44,7 @@ class Ticket(BaseModel):
     url: str
     json_url: str
     events_url: str
-    doubts: list[Doubt] = Field(
+    doubts: list[BorderHint] = Field(
         [],
         description="What may not have been meant about the question's borders; it is asked as it was sent.",
     )

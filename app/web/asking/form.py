@@ -44,7 +44,7 @@ class Wrong(BaseModel):
     remedy: str
 
 
-class Doubt(BaseModel):
+class BorderHint(BaseModel):
     """Something about a border that may not have been meant, and the button that repairs it."""
 
     field: str
@@ -52,11 +52,11 @@ class Doubt(BaseModel):
     remedy: str
 
 
-def doubts_of(asked: Mapping[str, Any], *, said: bool = False) -> list[Doubt]:
+def doubts_of(asked: Mapping[str, Any], *, said: bool = False) -> list[BorderHint]:
     """What may not have been meant about a question's borders; of what the model `said` itself nothing is doubted."""
     completion = None if said else asked["completion"]
     found = joining.doubts(asked["prompt"], completion, asked["contrast"])
-    return [Doubt(field=each.field, message=each.message, remedy=each.remedy) for each in found]
+    return [BorderHint(field=each.field, message=each.message, remedy=each.remedy) for each in found]
 
 
 class Link(BaseModel):
@@ -76,7 +76,7 @@ class FormPage(BaseModel):
     title: str = "Trace"
     values: dict[str, Any]
     wrong: Wrong | None = None
-    doubts: list[Doubt] = []  # what may not have been meant; asked as it is if the reader says so
+    doubts: list[BorderHint] = []  # what may not have been meant; asked as it is if the reader says so
     choices: list[Choice]
     before: Link | None = None  # the trace that is edited and asked again
     recent: list[Link]
@@ -147,7 +147,7 @@ def doubtful(
     request: Request,
     settings: Settings,
     fields: Mapping[str, Any],
-    found: Sequence[Doubt],
+    found: Sequence[BorderHint],
     since: str,
 ) -> Response:
     """The form again, with what may not have been meant beside its field."""
@@ -187,7 +187,7 @@ def _page(
     *,
     before: Job | None = None,
     error: UserError | None = None,
-    doubts: Sequence[Doubt] = (),
+    doubts: Sequence[BorderHint] = (),
 ) -> FormPage:
     choices = [
         Choice(index=each.index, model=each.model, corpus=each.corpus, passages=each.passages)

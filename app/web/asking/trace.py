@@ -24,7 +24,7 @@ from app.tracing.questions import MAX_BODY, Question, Training
 from app.tracing.results import TraceResult
 from app.web.asking import trace_view
 from app.web.asking.changes import TraceChanges, changes
-from app.web.asking.form import Doubt, doubtful, doubts_of
+from app.web.asking.form import BorderHint, doubtful, doubts_of
 from app.web.asking.live import Live
 from app.web.asking.trace_view import Answer, Stage
 from app.web.evidence.cards import Card
@@ -57,7 +57,7 @@ class TracePage(BaseModel):
     asked: dict[str, Any]
     explains: str | None = None  # `said` where the model goes on so by itself, else `target`
     correct: bool | None = None  # nobody says what the answer to a typed prompt is
-    doubts: list[Doubt] = []  # about the borders of what was asked
+    doubts: list[BorderHint] = []  # about the borders of what was asked
     reused: bool = False
     error: dict[str, Any] | None = None
     created_at: datetime
