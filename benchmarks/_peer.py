@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from app.models.text import Example
+from app.models.text import TrainingExample
 from app.trackstar.moments import Factored, Moments
 
 
 def bergson_encoder(
     model: torch.nn.Module, moments: Moments, p: int, budget: int
-) -> tuple[str, Callable[[Sequence[Example]], object]] | None:
+) -> tuple[str, Callable[[Sequence[TrainingExample]], object]] | None:
     """Its name with its version and what encodes passages with it, or None where it cannot be imported."""
     try:
         import bergson
@@ -37,7 +37,7 @@ def bergson_encoder(
         if isinstance(value, Factored)
     }
 
-    def encode(examples: Sequence[Example]) -> object:
+    def encode(examples: Sequence[TrainingExample]) -> object:
         with tempfile.TemporaryDirectory() as folder:
             config = bergson.IndexConfig(run_path=folder, projection_dim=p)
             config.partial_run_path.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from app.models.batching import length_batches, pad, predicting
 from app.models.load import LoadedModel, load_model
-from app.models.text import Example
+from app.models.text import TrainingExample
 from app.models.weights import find_weights
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
@@ -36,7 +36,7 @@ from app.trackstar.moments import Exact, Factored, Moments
 
 BATCH = 32  # passages of a plain training step, in corpus order
 METHOD = EncodingConfig(groups=2, projection_dim=32)
-Run = Callable[[Sequence[Example]], object]
+Run = Callable[[Sequence[TrainingExample]], object]
 
 
 def main() -> None:
@@ -130,12 +130,12 @@ def encoder(loaded: LoadedModel, moments: str) -> Encoder:
     return Encoder(loaded, Moments(values, "random"), method, None)
 
 
-def equal(count: int, vocabulary: int) -> list[Example]:
+def equal(count: int, vocabulary: int) -> list[TrainingExample]:
     """Passages of 64 tokens."""
     return [example(64, vocabulary) for _ in range(count)]
 
 
-def mixed(count: int, vocabulary: int) -> list[Example]:
+def mixed(count: int, vocabulary: int) -> list[TrainingExample]:
     """Passages of 12 to 256 tokens, most of them short: what web text cut into passages looks like."""
     chance = random.Random(0)
     return [
@@ -143,12 +143,12 @@ def mixed(count: int, vocabulary: int) -> list[Example]:
     ]
 
 
-def example(length: int, vocabulary: int) -> Example:
+def example(length: int, vocabulary: int) -> TrainingExample:
     ids = tuple(torch.randint(3, vocabulary, (length,)).tolist())
-    return Example(ids, tuple(range(1, length)))
+    return TrainingExample(ids, tuple(range(1, length)))
 
 
-def training(model: torch.nn.Module, examples: Sequence[Example]) -> None:
+def training(model: torch.nn.Module, examples: Sequence[TrainingExample]) -> None:
     """Forward and backward of every weight, 32 passages at a time in corpus order, as a training loop does."""
     for at in range(0, len(examples), BATCH):
         batch = examples[at : at + BATCH]
@@ -162,7 +162,7 @@ def training(model: torch.nn.Module, examples: Sequence[Example]) -> None:
         model.zero_grad(set_to_none=True)
 
 
-def activations(loaded: LoadedModel, examples: Sequence[Example]) -> None:
+def activations(loaded: LoadedModel, examples: Sequence[TrainingExample]) -> None:
     """The ceiling: what any method must do that wants δ for every weight, by autograd, and nothing else."""
     for rows in length_batches([len(e.ids) for e in examples], 2048):
         batch = [examples[row] for row in rows]
@@ -183,7 +183,7 @@ def activations(loaded: LoadedModel, examples: Sequence[Example]) -> None:
 
 
 def measure(
-    runs: dict[str, Run], corpora: dict[str, list[Example]], rounds: int
+    runs: dict[str, Run], corpora: dict[str, list[TrainingExample]], rounds: int
 ) -> dict[str, dict[str, list[float]]]:
     """Seconds of every run over every corpus, round by round; the first round warms up and does not count."""
     times: dict[str, dict[str, list[float]]] = {corpus: {name: [] for name in runs} for corpus in corpora}
@@ -199,7 +199,7 @@ def measure(
     return times
 
 
-def table(times: dict[str, dict[str, list[float]]], corpora: dict[str, list[Example]]) -> None:
+def table(times: dict[str, dict[str, list[float]]], corpora: dict[str, list[TrainingExample]]) -> None:
     for corpus, by_run in times.items():
         count, tokens = len(corpora[corpus]), sum(len(e.ids) for e in corpora[corpus])
         print(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from app.models.capture import EXACT_CHUNK
-from app.models.text import Example
+from app.models.text import TrainingExample
 from app.models.weights import LinearWeight
 
 
@@ -50,7 +50,7 @@ class Covariances:
         self.device = device
         self.real = torch.zeros(0, dtype=torch.bool)
 
-    def expect(self, batch: Sequence[Example]) -> None:
+    def expect(self, batch: Sequence[TrainingExample]) -> None:
         """Which places of the next batch are tokens and which are padding, whose inputs are not zero."""
         lengths = torch.tensor([len(one.ids) for one in batch], device=self.device)
         self.real = torch.arange(int(lengths.max()), device=self.device) < lengths[:, None]

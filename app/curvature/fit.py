@@ -22,7 +22,7 @@ from app.files import whole, write_json
 from app.models.batching import length_batches
 from app.models.capture import Capture, Sink
 from app.models.load import LoadedModel
-from app.models.text import Example
+from app.models.text import TrainingExample
 from app.models.weights import LinearWeight
 
 MANIFEST = "curvature.json"
@@ -53,7 +53,7 @@ class Manifest:
 
 def fit_curvature(
     loaded: LoadedModel,
-    sample: Sequence[Example],
+    sample: Sequence[TrainingExample],
     directory: Path,
     *,
     labels: str = "model",
@@ -168,7 +168,11 @@ def _save(factors: Factors, file: Path) -> None:
 
 
 def _fit_part(
-    capture: Capture, sample: Sequence[Example], part: range, manifest: Manifest, went: Callable[[int], None]
+    capture: Capture,
+    sample: Sequence[TrainingExample],
+    part: range,
+    manifest: Manifest,
+    went: Callable[[int], None],
 ) -> dict[int, Factors]:
     bases = _bases(capture, sample, part, manifest, went)
     squares = Curvatures(bases)
@@ -180,7 +184,11 @@ def _fit_part(
 
 
 def _bases(
-    capture: Capture, sample: Sequence[Example], part: range, manifest: Manifest, went: Callable[[int], None]
+    capture: Capture,
+    sample: Sequence[TrainingExample],
+    part: range,
+    manifest: Manifest,
+    went: Callable[[int], None],
 ) -> dict[int, tuple[torch.Tensor, torch.Tensor]]:
     """Q_S and Q_A of each weight; the sums they come from are let go on return."""
     sums = Covariances(capture.loaded.weights, part, capture.loaded.device)
@@ -190,11 +198,11 @@ def _bases(
 
 def _pass(
     capture: Capture,
-    sample: Sequence[Example],
+    sample: Sequence[TrainingExample],
     sink: Sink,
     manifest: Manifest,
     went: Callable[[int], None],
-    before: Callable[[Sequence[Example]], None] = lambda batch: None,
+    before: Callable[[Sequence[TrainingExample]], None] = lambda batch: None,
 ) -> None:
     """The whole sample once; every pass draws the same labels."""
     draw = torch.Generator().manual_seed(manifest.seed) if manifest.labels == "model" else None
@@ -238,7 +246,7 @@ def _damaged(file: Path) -> UserError:
     return UserError("It is missing or damaged.", file=file, remedy="Remove it, and fit the factors again.")
 
 
-def _digest(sample: Sequence[Example]) -> str:
+def _digest(sample: Sequence[TrainingExample]) -> str:
     content = json.dumps([one.ids for one in sample]).encode()
     return hashlib.sha256(content).hexdigest()
 

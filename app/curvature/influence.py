@@ -18,7 +18,7 @@ from app.curvature.factors import Factors
 from app.errors import UserError
 from app.models.batching import length_batches
 from app.models.capture import Capture
-from app.models.text import Example
+from app.models.text import TrainingExample
 from app.models.weights import LinearWeight
 
 DAMPING = 0.1
@@ -74,7 +74,7 @@ class _Along:
 
 
 def preconditioned(
-    capture: Capture, curvature: Mapping[str, Factors], query: Example, *, damping: float = DAMPING
+    capture: Capture, curvature: Mapping[str, Factors], query: TrainingExample, *, damping: float = DAMPING
 ) -> list[torch.Tensor]:
     """u: for each weight (H_W + damping)^-1 ∇L_q, (out, in), in the order of the model's weights."""
     sink = _Gradient()
@@ -88,7 +88,7 @@ def preconditioned(
 def influences(
     capture: Capture,
     direction: Sequence[torch.Tensor],
-    passages: Sequence[Example],
+    passages: Sequence[TrainingExample],
     *,
     unit_norm: bool = False,
     batch_tokens: int = BATCH_TOKENS,

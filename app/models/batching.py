@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from app.models.text import Example
+from app.models.text import TrainingExample
 
 
 def length_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
@@ -24,13 +24,15 @@ def length_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
     return batches
 
 
-def pad(examples: Sequence[Example], device: torch.device) -> torch.Tensor:
+def pad(examples: Sequence[TrainingExample], device: torch.device) -> torch.Tensor:
     """Token ids (n, longest), padded with 0 on the right, where causal attention never looks."""
     longest = max(len(example.ids) for example in examples)
     return torch.tensor([[*e.ids, *(0,) * (longest - len(e.ids))] for e in examples], device=device)
 
 
-def predicting(examples: Sequence[Example], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def predicting(
+    examples: Sequence[TrainingExample], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Where each loss token is predicted, as a flat index into (n · longest), and the token's id."""
     longest = max(len(example.ids) for example in examples)
     rows = [row * longest + place - 1 for row, e in enumerate(examples) for place in e.targets]

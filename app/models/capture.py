@@ -16,7 +16,7 @@ from app.models.batching import pad, predicting
 from app.models.head import Head
 from app.models.load import LoadedModel
 from app.models.losses import Loss
-from app.models.text import Example
+from app.models.text import TrainingExample
 
 EXACT_CHUNK = 1 << 20
 """Gradient entries formed at once where V is exact (4 MB in float32)."""
@@ -43,7 +43,9 @@ class Capture:
         self.head = Head(loaded.model, loss)
         self.fans = self._fans()
 
-    def run(self, examples: Sequence[Example], sink: Sink, draw: torch.Generator | None = None) -> None:
+    def run(
+        self, examples: Sequence[TrainingExample], sink: Sink, draw: torch.Generator | None = None
+    ) -> None:
         """One batch, forward and backward.
 
         Args:

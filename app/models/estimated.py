@@ -15,7 +15,7 @@ from app.errors import UserError
 from app.models.batching import pad, predicting
 from app.models.load import LoadedModel
 from app.models.optimizer_state import OptimizerState
-from app.models.text import Example
+from app.models.text import TrainingExample
 
 SAMPLE = 32  # passages
 LENGTH = 256  # tokens of each at most: a step's size is estimated, not a model trained
@@ -25,7 +25,7 @@ RATES = (3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6)
 STILL = 0.1  # percentage points that an unrelated step may move a probability
 
 
-def sample_of(model: LoadedModel, texts: Sequence[str]) -> list[Example]:
+def sample_of(model: LoadedModel, texts: Sequence[str]) -> list[TrainingExample]:
     """The first passages that can be learned from, cut to `LENGTH`.
 
     Raises:
@@ -35,7 +35,7 @@ def sample_of(model: LoadedModel, texts: Sequence[str]) -> list[Example]:
     for example in model.texts.passages(texts):
         targets = tuple(place for place in example.targets if place < LENGTH)
         if targets:
-            found.append(Example(example.ids[:LENGTH], targets))
+            found.append(TrainingExample(example.ids[:LENGTH], targets))
     if len(found) < 2:
         raise UserError(
             "No step can be estimated: fewer than two passages of the corpus have text.",
@@ -45,7 +45,7 @@ def sample_of(model: LoadedModel, texts: Sequence[str]) -> list[Example]:
     return found[:SAMPLE]
 
 
-def estimated_state(model: LoadedModel, sample: Sequence[Example]) -> OptimizerState:
+def estimated_state(model: LoadedModel, sample: Sequence[TrainingExample]) -> OptimizerState:
     """Adafactor's state with the mean square gradients of the sample, each passage's loss its own mean."""
     named = dict(model.model.named_parameters())
     weights = {name: parameter.detach().requires_grad_() for name, parameter in named.items()}
@@ -66,7 +66,9 @@ def estimated_state(model: LoadedModel, sample: Sequence[Example]) -> OptimizerS
     return OptimizerState(entries, "adafactor", {name: {} for name in entries}, STEP, Path(model.path))
 
 
-def mean_loss(model: LoadedModel, weights: Mapping[str, torch.Tensor], example: Example) -> torch.Tensor:
+def mean_loss(
+    model: LoadedModel, weights: Mapping[str, torch.Tensor], example: TrainingExample
+) -> torch.Tensor:
     """Mean cross-entropy over the example's loss tokens under these weights."""
     ids = pad([example], model.device)
     made = torch.func.functional_call(

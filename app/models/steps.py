@@ -16,7 +16,7 @@ from app.models.batching import length_batches, pad, predicting
 from app.models.estimated import choose_rate, estimated_state, mean_loss, sample_of
 from app.models.load import LoadedModel
 from app.models.optimizer_state import has_optimizer, read_optimizer
-from app.models.text import Example, Query
+from app.models.text import Query, TrainingExample
 from app.models.updates import lacking, stepped
 
 BATCH_TOKENS = 4096
@@ -133,7 +133,7 @@ class TailPatch:
                 progress(done, len(passages))
         return changes
 
-    def _step(self, own: Mapping[str, torch.Tensor], example: Example) -> dict[str, torch.Tensor]:
+    def _step(self, own: Mapping[str, torch.Tensor], example: TrainingExample) -> dict[str, torch.Tensor]:
         """All weights after one step on the example."""
         # Views of the model's own storage: nothing is copied, and only these record gradients.
         trained = {name: own[name].detach().requires_grad_() for name in self.names}
@@ -149,7 +149,9 @@ class TailPatch:
         return new
 
     @torch.no_grad()
-    def _probabilities(self, weights: Mapping[str, torch.Tensor], queries: Sequence[Example]) -> torch.Tensor:
+    def _probabilities(
+        self, weights: Mapping[str, torch.Tensor], queries: Sequence[TrainingExample]
+    ) -> torch.Tensor:
         """Joint probability of each query's loss tokens, (queries,) float64."""
         out = torch.zeros(len(queries), dtype=torch.float64)
         for batch in length_batches([len(query.ids) for query in queries], BATCH_TOKENS):
@@ -161,7 +163,9 @@ class TailPatch:
             out[batch] = torch.stack([part.sum() for part in logp.split(sizes)]).exp()
         return out
 
-    def _logits(self, weights: Mapping[str, torch.Tensor], examples: Sequence[Example]) -> torch.Tensor:
+    def _logits(
+        self, weights: Mapping[str, torch.Tensor], examples: Sequence[TrainingExample]
+    ) -> torch.Tensor:
         ids = pad(examples, self.model.device)
         made = functional_call(self.model.model, dict(weights), kwargs={"input_ids": ids, "use_cache": False})
         return made.logits.flatten(0, 1)
@@ -172,7 +176,8 @@ class TailPatch:
         own = {name: parameter.detach() for name, parameter in self.model.model.named_parameters()}
         half = min(TRIED, len(self.sample) // 2)
         others = [
-            Example(one.ids[: one.targets[-1] + 1], one.targets[-1:]) for one in self.sample[half : 2 * half]
+            TrainingExample(one.ids[: one.targets[-1] + 1], one.targets[-1:])
+            for one in self.sample[half : 2 * half]
         ]
         before, falls, moved = self._probabilities(own, others), True, 0.0
         for example in self.sample[:half]:

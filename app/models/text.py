@@ -71,7 +71,7 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Example:
+class TrainingExample:
     """What the model reads: token ids, and the positions (≥ 1) of the tokens whose loss is taken.
 
     Args:
@@ -87,7 +87,7 @@ class Example:
 class Located:
     """An example with, for every token, its character offsets in the text it came from (None: BOS, EOS)."""
 
-    example: Example
+    example: TrainingExample
     offsets: tuple[tuple[int, int] | None, ...]
 
 
@@ -115,7 +115,7 @@ class Texts:
         """The tokens that stand around a passage, for the manifest: the tokenizer's settings decide them, not its files."""
         return {"start": list(self.start), "end": list(self.end)}
 
-    def passages(self, texts: Sequence[str]) -> list[Example]:
+    def passages(self, texts: Sequence[str]) -> list[TrainingExample]:
         """One example per text; a blank text has no targets, so that it encodes to zero."""
         return [self._passage(text, ids) for text, ids in zip(texts, self._ids(texts), strict=True)]
 
@@ -142,7 +142,7 @@ class Texts:
         """What tokens say where they go on from other text."""
         return spell(self._decode, self._continued(Query("", LETTER)), tokens)
 
-    def query(self, query: Query) -> Example:
+    def query(self, query: Query) -> TrainingExample:
         """The example of a query.
 
         Raises:
@@ -163,14 +163,14 @@ class Texts:
         after = [(border + start, border + end) for start, end in self._completion_places(query)]
         return Located(example, (*[None] * len(self.start), *self._places(query.prompt)[1], *after))
 
-    def _passage(self, text: str, ids: Sequence[int]) -> Example:
+    def _passage(self, text: str, ids: Sequence[int]) -> TrainingExample:
         if not text.strip():
-            return Example((), ())
+            return TrainingExample((), ())
         whole = (*self.start, *ids, *self.end)
         kept = whole[: self.context]
-        return Example(kept, tuple(range(1, len(kept))), cut=len(whole) > len(kept))
+        return TrainingExample(kept, tuple(range(1, len(kept))), cut=len(whole) > len(kept))
 
-    def _query(self, query: Query, completion: tuple[int, ...], chosen: Sequence[int]) -> Example:
+    def _query(self, query: Query, completion: tuple[int, ...], chosen: Sequence[int]) -> TrainingExample:
         if not completion:
             raise UserError(
                 "The completion is empty.", field="completion", remedy="Give the text to be explained."
@@ -190,7 +190,7 @@ class Texts:
                 field="prompt",
                 remedy="Give a prompt; this tokenizer has no start token.",
             )
-        return Example((*before, *completion), targets)
+        return TrainingExample((*before, *completion), targets)
 
     def _chosen(self, query: Query, completion: Sequence[int]) -> Sequence[int]:
         if query.span is None:

@@ -9,7 +9,7 @@ import torch
 from app.models.batching import length_batches, pad, predicting
 from app.models.head import widened
 from app.models.load import LoadedModel
-from app.models.text import Example, Query
+from app.models.text import Query, TrainingExample
 from app.tracing.results import Completion, Token
 
 BATCH_TOKENS = 4096
@@ -44,7 +44,7 @@ def completions(model: LoadedModel, queries: Sequence[Query]) -> list[Completion
 
 
 def _token_log_probabilities(
-    model: LoadedModel, examples: Sequence[Example]
+    model: LoadedModel, examples: Sequence[TrainingExample]
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """For each example (targets,) log p of its target tokens, float64, and whether each is the likeliest."""
     out = [(torch.zeros(0), torch.zeros(0))] * len(examples)

@@ -12,7 +12,7 @@ from app.errors import UserError
 from app.models.batching import length_batches
 from app.models.capture import Capture
 from app.models.load import LoadedModel
-from app.models.text import Example, Query
+from app.models.text import Query, TrainingExample
 from app.trackstar.config import EncodingConfig
 from app.trackstar.hessian import Whitening
 from app.trackstar.moments import Moments
@@ -85,7 +85,7 @@ class Encoder:
         return self.finish(pair[:1] - pair[1:])[0]
 
     def gradients(
-        self, examples: Sequence[Example], *, done: Callable[[int], None] | None = None
+        self, examples: Sequence[TrainingExample], *, done: Callable[[int], None] | None = None
     ) -> torch.Tensor:
         """P_d(∇L / √V) of each example, not whitened: (n, d) float32 (float64 for a float64 model).
 

@@ -11,7 +11,7 @@ from app.files import whole
 from app.models.capture import Capture
 from app.models.load import LoadedModel
 from app.models.optimizer_state import has_optimizer
-from app.models.text import Example, Query
+from app.models.text import Query, TrainingExample
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
 from app.trackstar.estimate import estimate_moments
@@ -135,7 +135,7 @@ def _without_hessian(method: EncodingConfig) -> EncodingConfig:
 
 
 def _autocorrelation(
-    encoder: Encoder, examples: Sequence[Example], done: Callable[[int], None]
+    encoder: Encoder, examples: Sequence[TrainingExample], done: Callable[[int], None]
 ) -> Autocorrelation:
     summed = Autocorrelation(encoder.method.blocks, encoder.method.block_size)
     # Like lengths together, so that a part's batches are full; a sum does not mind the order.
@@ -148,7 +148,10 @@ def _autocorrelation(
 
 
 def _row_scale(
-    encoder: Encoder, whitening: Whitening | None, examples: Sequence[Example], done: Callable[[int], None]
+    encoder: Encoder,
+    whitening: Whitening | None,
+    examples: Sequence[TrainingExample],
+    done: Callable[[int], None],
 ) -> float:
     """The power of two that brings the median row's largest entry near 1."""
     rows = encoder.gradients(examples)

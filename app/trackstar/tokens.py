@@ -25,7 +25,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from app.errors import UserError
 from app.models.batching import length_batches, pad
 from app.models.head import token_losses, widened
-from app.models.text import Example, Located, Query
+from app.models.text import Located, Query, TrainingExample
 from app.trackstar.encode import Encoder
 from app.trackstar.projection import Projected, direction
 
@@ -95,7 +95,9 @@ def token_influences(
     ]
 
 
-def _by_loss(encoder: Encoder, examples: Sequence[Example], toward: torch.Tensor) -> list[torch.Tensor]:
+def _by_loss(
+    encoder: Encoder, examples: Sequence[TrainingExample], toward: torch.Tensor
+) -> list[torch.Tensor]:
     """For each example (T,) directional derivatives of its tokens' losses; zero where a token has none."""
     model = encoder.model.model
     blocks = toward.view(encoder.method.blocks, encoder.method.projection_dim, -1).to(encoder.model.device)
@@ -122,9 +124,9 @@ def _by_loss(encoder: Encoder, examples: Sequence[Example], toward: torch.Tensor
     return out
 
 
-def _query_by_loss(encoder: Encoder, example: Example, passages: torch.Tensor) -> list[torch.Tensor]:
+def _query_by_loss(encoder: Encoder, example: TrainingExample, passages: torch.Tensor) -> list[torch.Tensor]:
     """For each passage (T,): the gradient of one loss token at a time, against G(z_m) / ‖G(z_q)‖."""
-    prefixes = [Example(example.ids[: place + 1], (place,)) for place in example.targets]
+    prefixes = [TrainingExample(example.ids[: place + 1], (place,)) for place in example.targets]
     rows = encoder.whiten(encoder.gradients(prefixes)).double()
     out = torch.zeros(len(passages), len(example.ids), dtype=torch.float64)
     out[:, list(example.targets)] = passages.double() @ rows.T
@@ -159,7 +161,7 @@ class _Positions:
         self.values = self.values + part.double().cpu()
 
 
-def _by_position(encoder: Encoder, example: Example, toward: torch.Tensor) -> list[torch.Tensor]:
+def _by_position(encoder: Encoder, example: TrainingExample, toward: torch.Tensor) -> list[torch.Tensor]:
     """For each direction (k, d), (T,) numbers for the example's positions."""
     if not example.targets:
         return [torch.zeros(len(example.ids), dtype=torch.float64) for _ in toward]

@@ -9,13 +9,13 @@ import torch
 from torch.func import functional_call, grad
 
 from app.models.load import LoadedModel
-from app.models.text import Example
+from app.models.text import TrainingExample
 from app.trackstar.config import EncodingConfig
 from app.trackstar.projection import gaussian
 
 
 def example_gradients(
-    loaded: LoadedModel, example: Example, loss: str = "cross_entropy"
+    loaded: LoadedModel, example: TrainingExample, loss: str = "cross_entropy"
 ) -> dict[str, torch.Tensor]:
     """∇L for every parameter, by name, as stored."""
     model = loaded.model
@@ -38,7 +38,7 @@ def example_gradients(
 
 def projected(
     loaded: LoadedModel,
-    examples: Sequence[Example],
+    examples: Sequence[TrainingExample],
     method: EncodingConfig,
     v: dict[str, torch.Tensor] | None,
 ) -> torch.Tensor:

@@ -14,7 +14,7 @@ from app.curvature.factors import Factors
 from app.curvature.fit import fit_curvature
 from app.curvature.influence import DAMPING, influences, preconditioned
 from app.models.capture import Capture
-from app.models.text import Example
+from app.models.text import TrainingExample
 from app.retrieval.search import open_search
 from app.runs.inputs import RunInputs
 from app.runs.ranking.request import Ranked, RankingRequest
@@ -63,7 +63,9 @@ def rank(request: RankingRequest) -> Ranked:
     return found, about
 
 
-def fitted(inputs: RunInputs, passages: Sequence[Example], request: RankingRequest) -> dict[str, Factors]:
+def fitted(
+    inputs: RunInputs, passages: Sequence[TrainingExample], request: RankingRequest
+) -> dict[str, Factors]:
     """The factors that stand beside the index; fitted on a random sample of the corpus where there are none."""
     drawn = Random(0).sample(range(len(passages)), min(SAMPLE, len(passages)))
     return fit_curvature(

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from sqlalchemy.orm import Session
 
-from app.models.text import Example
+from app.models.text import TrainingExample
 from app.retrieval.chance import SAMPLE, chance_of
 from app.runs.inputs import RunInputs
 from app.runs.ranking.passing import PassingSearch, usable_rows
@@ -53,8 +53,8 @@ def variant(base: EncodingConfig, name: str) -> EncodingConfig:
 class TokenizedTexts:
     """Passages and queries as token ids; `facts` (queries,) says which queries give R_eval, as in the paper."""
 
-    passages: Sequence[Example]
-    queries: Sequence[Example]
+    passages: Sequence[TrainingExample]
+    queries: Sequence[TrainingExample]
     facts: np.ndarray
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from app.errors import UserError
-from app.models.text import Example
+from app.models.text import TrainingExample
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Query
 from app.trackstar.tokens import token_influence, token_influences
@@ -42,7 +42,7 @@ def test_a_loss_tokens_number_is_the_score_of_a_passage_with_that_loss_alone(loa
     encoder = encoder_of(loaded, EncodingConfig(projection_dim=3))
     text = tiny.TEXTS[4]
     example = loaded.texts.passages([text])[0]
-    alone = [Example(example.ids, (place,)) for place in example.targets]
+    alone = [TrainingExample(example.ids, (place,)) for place in example.targets]
     query = torch.from_numpy(encoder.encode_queries([QUERY])[0]).double()
     want = encoder.whiten(encoder.gradients(alone)).double() @ query
     got = torch.tensor(
