@@ -25,7 +25,7 @@ Kind = Literal["text", "id", "count", "number", "truth", "texts"]
 
 
 @dataclass(frozen=True)
-class Field:
+class RecordField:
     """A field of a record, under today's name and older ones, and the column it is kept in."""
 
     names: tuple[str, ...]
@@ -34,25 +34,25 @@ class Field:
 
 
 PROMPT = (
-    Field(("example_id", "trex_id"), "external_id", "id"),
-    Field(("inputs_plaintext",), "text", "text"),
-    Field(("targets_plaintext",), "target", "text"),
-    Field(("task",), "task", "text"),
-    Field(("fact_id",), "fact_id", "id"),
-    Field(("relation",), "relation", "text"),
-    Field(("subject",), "subject", "text"),
-    Field(("aliases",), "aliases", "texts"),
-    Field(("groundtruth", "ground_truth"), "ground_truth", "text"),
-    Field(("c4_frequency", "fact_frequency"), "frequency", "count"),
-    Field(("c4_frequency_bucket", "frequency_bucket"), "frequency_bucket", "count"),
-    Field(("has_trex_sentence",), "stated", "truth"),
+    RecordField(("example_id", "trex_id"), "external_id", "id"),
+    RecordField(("inputs_plaintext",), "text", "text"),
+    RecordField(("targets_plaintext",), "target", "text"),
+    RecordField(("task",), "task", "text"),
+    RecordField(("fact_id",), "fact_id", "id"),
+    RecordField(("relation",), "relation", "text"),
+    RecordField(("subject",), "subject", "text"),
+    RecordField(("aliases",), "aliases", "texts"),
+    RecordField(("groundtruth", "ground_truth"), "ground_truth", "text"),
+    RecordField(("c4_frequency", "fact_frequency"), "frequency", "count"),
+    RecordField(("c4_frequency_bucket", "frequency_bucket"), "frequency_bucket", "count"),
+    RecordField(("has_trex_sentence",), "stated", "truth"),
 )
 OUTPUT = (
-    Field(("8b_generations", "temperature_samples"), "samples", "texts"),
-    Field(("8b_confidence", "model_confidence"), "confidence", "number"),
-    Field(("is_8b_correct",), "correct", "truth"),
-    Field(("model_answer",), "answer", "text"),
-    Field(("target_probability",), "probability", "number"),
+    RecordField(("8b_generations", "temperature_samples"), "samples", "texts"),
+    RecordField(("8b_confidence", "model_confidence"), "confidence", "number"),
+    RecordField(("is_8b_correct",), "correct", "truth"),
+    RecordField(("model_answer",), "answer", "text"),
+    RecordField(("target_probability",), "probability", "number"),
 )
 SIDES = ("proponent", "opponent")
 # Lists as long as `proponents`: what follows "proponent" in the name -> column and kind of the items.

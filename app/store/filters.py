@@ -26,7 +26,7 @@ Value = str | float | int
 
 
 @dataclass(frozen=True)
-class Field:
+class FilterField:
     """One name a filter may use: which row it is read from, and the words for it."""
 
     name: str
@@ -44,63 +44,65 @@ class Field:
         return self.name
 
 
-FIELDS: dict[str, Field] = {
+FIELDS: dict[str, FilterField] = {
     field.name: field
     for field in (
-        Field("task", "text", "prompt", "task", LISTED),
-        Field("relation", "text", "prompt", "relation", "what the fact says of its subject"),
-        Field("prompt", "text", "prompt", "prompt", "the prompt's text", ("inputs_plaintext",)),
-        Field("target", "text", "prompt", "target", "the completion that was traced", ("targets_plaintext",)),
-        Field("ground_truth", "text", "prompt", "ground truth", "the true answer, where the target differs",
+        FilterField("task", "text", "prompt", "task", LISTED),
+        FilterField("relation", "text", "prompt", "relation", "what the fact says of its subject"),
+        FilterField("prompt", "text", "prompt", "prompt", "the prompt's text", ("inputs_plaintext",)),
+        FilterField("target", "text", "prompt", "target", "the completion that was traced", ("targets_plaintext",)),
+        FilterField("ground_truth", "text", "prompt", "ground truth", "the true answer, where the target differs",
               ("groundtruth",)),
-        Field("subject", "text", "prompt", "subject", "whom or what the fact is about"),
-        Field("example_id", "text", "prompt", "example id", "the prompt's id in its file", ("trex_id",)),
-        Field("fact_id", "text", "prompt", "fact id", "the id of its fact"),
-        Field("frequency", "number", "prompt", "corpus frequency", "passages that state the fact",
+        FilterField("subject", "text", "prompt", "subject", "whom or what the fact is about"),
+        FilterField("example_id", "text", "prompt", "example id", "the prompt's id in its file", ("trex_id",)),
+        FilterField("fact_id", "text", "prompt", "fact id", "the id of its fact"),
+        FilterField("frequency", "number", "prompt", "corpus frequency", "passages that state the fact",
               ("c4_frequency", "fact_frequency")),
-        Field("bucket", "number", "prompt", "frequency bucket", "0 (never) to 5 (most common)",
+        FilterField("bucket", "number", "prompt", "frequency bucket", "0 (never) to 5 (most common)",
               ("c4_frequency_bucket", "frequency_bucket")),
-        Field("stated", "boolean", "prompt", "stated in the corpus", "a passage is known to state the fact",
+        FilterField("stated", "boolean", "prompt", "stated in the corpus", "a passage is known to state the fact",
               ("has_trex_sentence",)),
-        Field("answer", "text", "output", "model answer", "what the model answers, greedily"),
-        Field("correct", "boolean", "output", "answered right", "the model's answer is right",
+        FilterField("answer", "text", "output", "model answer", "what the model answers, greedily"),
+        FilterField("correct", "boolean", "output", "answered right", "the model's answer is right",
               ("is_correct", "is_8b_correct")),
-        Field("confidence", "number", "output", "confidence", "share of samples that agree, 0 to 1",
+        FilterField("confidence", "number", "output", "confidence", "share of samples that agree, 0 to 1",
               ("8b_confidence", "model_confidence")),
-        Field("probability", "number", "output", "probability", "of the target, 0 to 1"),
-        Field("top_score", "number", "result", "top score", "score of the first proponent"),
-        Field("first_correct_rank", "number", "result", "first correct rank",
+        FilterField("probability", "number", "output", "probability", "of the target, 0 to 1"),
+        FilterField("top_score", "number", "result", "top score", "score of the first proponent"),
+        FilterField("first_correct_rank", "number", "result", "first correct rank",
               "rank of the first proponent that states the fact", ("rank",)),
-        Field("best_ais", "number", "result", "best AIS score", "how strongly a proponent entails the fact",
+        FilterField("best_ais", "number", "result", "best AIS score", "how strongly a proponent entails the fact",
               ("ais",)),
-        Field("tail_patch", "number", "result", "tail-patch", "percentage points after one training step"),
+        FilterField("tail_patch", "number", "result", "tail-patch", "percentage points after one training step"),
     )
 }  # fmt: skip
 
 
-def kept_field(path: tuple[str, ...], kind: Kind = "any") -> Field:
+def kept_field(path: tuple[str, ...], kind: Kind = "any") -> FilterField:
     """A field that came with a file and stands in no column; its kind is that of what it is compared with."""
     name = "ex" + "".join(f'["{each}"]' for each in path)
-    return Field(name, kind, "kept", ".".join(path), "a field that the file had beyond those", path=path)
+    return FilterField(
+        name, kind, "kept", ".".join(path), "a field that the file had beyond those", path=path
+    )
 
 
-SPELLINGS: dict[str, Field] = {name: f for f in FIELDS.values() for name in (f.name, *f.others)}
+SPELLINGS: dict[str, FilterField] = {name: f for f in FIELDS.values() for name in (f.name, *f.others)}
 
 
 @dataclass(frozen=True)
 class Compare:
     """`field op value`; the value may be another field of the same kind. Text knows only `=` and `!=`."""
 
-    field: Field
+    field: FilterField
     op: Operator
-    value: Value | Field
+    value: Value | FilterField
 
 
 @dataclass(frozen=True)
 class In:
     """The field is one of the values."""
 
-    field: Field
+    field: FilterField
     values: tuple[Value, ...]
 
 
@@ -108,7 +110,7 @@ class In:
 class Contains:
     """The text contains the words, or begins or ends with them, without regard to the case of A to Z."""
 
-    field: Field
+    field: FilterField
     text: str
     start: bool = False
     end: bool = False
@@ -118,14 +120,14 @@ class Contains:
 class Truth:
     """A yes-or-no field, taken as it is."""
 
-    field: Field
+    field: FilterField
 
 
 @dataclass(frozen=True)
 class Known:
     """The field has a value."""
 
-    field: Field
+    field: FilterField
 
 
 @dataclass(frozen=True)
@@ -183,13 +185,13 @@ def lowered(text: str) -> str:
     return "".join(c.lower() if c.isascii() else c for c in text)
 
 
-def fields_of(node: Node) -> set[Field]:
+def fields_of(node: Node) -> set[FilterField]:
     """Every field the expression reads, so that a query can leave out joins it does not need."""
     if isinstance(node, And | Or):
         return set().union(*(fields_of(item) for item in node.items))
     if isinstance(node, Not):
         return fields_of(node.item)
-    second = {node.value} if isinstance(node, Compare) and isinstance(node.value, Field) else set()
+    second = {node.value} if isinstance(node, Compare) and isinstance(node.value, FilterField) else set()
     return {node.field} | second
 
 
@@ -218,7 +220,7 @@ def condition(node: Node, rows: Rows = Rows()) -> ColumnElement[bool]:
             return match_(lowered(text), autoescape=True)
         case Compare(field, op, value):
             column = _column(field, rows)
-            other = _column(value, rows) if isinstance(value, Field) else _bound(value)
+            other = _column(value, rows) if isinstance(value, FilterField) else _bound(value)
             return column.op(op if op != "!=" else "<>", is_comparison=True)(other)
 
 
@@ -231,7 +233,7 @@ def _bound(value: Value) -> ColumnElement[Any]:
     return literal(float(value), Double)
 
 
-def _column(field: Field, rows: Rows) -> ColumnElement[Any]:
+def _column(field: FilterField, rows: Rows) -> ColumnElement[Any]:
     if field.row == "kept":
         extras = [row.extra for row in (rows.result, rows.prompt) if row is not None]
         return kept_column(field.path, field.kind, extras)

@@ -6,7 +6,7 @@ passages only what a column sums up can be asked; anything else is refused with 
 
 from collections.abc import Sequence
 
-from app.store.filters import FIELDS, SPELLINGS, Field, kept_field
+from app.store.filters import FIELDS, SPELLINGS, FilterField, kept_field
 from app.web.browsing.filter_tokens import Token, refuse
 
 CALLS = ("includes", "startsWith", "endsWith")
@@ -20,7 +20,7 @@ _INSTEAD = {
 }
 
 
-def of_viewer(source: str, tokens: Sequence[Token], at: int) -> tuple[Field, int]:
+def of_viewer(source: str, tokens: Sequence[Token], at: int) -> tuple[FilterField, int]:
     """The field that begins after `ex` at token `at`, and the token behind it.
 
     Raises:
@@ -59,7 +59,7 @@ def _step(tokens: Sequence[Token], at: int) -> str:
     return ""
 
 
-def _of_list(source: str, start: Token, path: list[str]) -> Field:
+def _of_list(source: str, start: Token, path: list[str]) -> FilterField:
     name, *rest = path
     if rest == ["0"] and name in _FIRST:
         return _FIRST[name]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.store.filters import And, Compare, Contains, Field, In, Known, Node, Not, Or, Truth, Value
+from app.store.filters import And, Compare, Contains, FilterField, In, Known, Node, Not, Or, Truth, Value
 from app.words.tasks import TASKS, task_noun
 
 
@@ -46,7 +46,7 @@ def render(node: Node) -> str:
         case Contains(field, text, start, end):
             return f"{field} {'starts with' if start else 'ends with' if end else 'contains'} {_quoted(text)}"
         case Compare(field, op, value):
-            return f"{field} {op} {value.name if isinstance(value, Field) else _quoted(value)}"
+            return f"{field} {op} {value.name if isinstance(value, FilterField) else _quoted(value)}"
 
 
 def _quoted(value: Value) -> str:
@@ -136,8 +136,8 @@ def _phrase(node: Node, negated: bool = False) -> str:
             verb, rest = ("begin", " with") if start else ("end", " with") if end else ("contain", "")
             said = f"does not {verb}{rest}" if negated else f"{verb}s{rest}"
             return f"whose {field.label} {said} “{text}”"
-        case Compare(field, op, value) if field.kind == "text" or isinstance(value, Field):
-            other = f"their {value.label}" if isinstance(value, Field) else f"“{value}”"
+        case Compare(field, op, value) if field.kind == "text" or isinstance(value, FilterField):
+            other = f"their {value.label}" if isinstance(value, FilterField) else f"“{value}”"
             if field.kind == "text":
                 return f"whose {field.label} is {'not ' if negated != (op == '!=') else ''}{other}"
             words = (_OPPOSITE if negated else _ORDER)[op].replace("of exactly", "equal to")
@@ -146,5 +146,5 @@ def _phrase(node: Node, negated: bool = False) -> str:
             return f"with {field.label} {(_OPPOSITE if negated else _ORDER)[op]} {_said(value)}"
 
 
-def _said(value: Value | Field) -> str:
+def _said(value: Value | FilterField) -> str:
     return f"“{value}”" if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else str(value)

@@ -25,7 +25,7 @@ from difflib import get_close_matches
 from typing import NoReturn, cast
 
 from app.errors import UserError
-from app.store.filters import FIELDS, SPELLINGS, And, Compare, Contains, Field, In, Known, Node, Not
+from app.store.filters import FIELDS, SPELLINGS, And, Compare, Contains, FilterField, In, Known, Node, Not
 
 from app.store.filters import Kind, Operator, Or, Truth, Value  # isort: skip
 from app.web.browsing.filter_tokens import Token, refuse, tokens
@@ -128,36 +128,36 @@ class _Parser:
             self.fail(f"more than {MAX_TESTS} tests", "Use “field in (…)” for long lists.")
         start = self.now
         left = self.operand()
-        if isinstance(left, Field) and (word := self.word_test(left, start)):
+        if isinstance(left, FilterField) and (word := self.word_test(left, start)):
             return word
         sign = self.now
         op = self.take(*_OPERATORS)
         if op is None:
-            if isinstance(left, Field) and left.kind in ("boolean", "any"):
+            if isinstance(left, FilterField) and left.kind in ("boolean", "any"):
                 return Truth(_as(left, "boolean"))
-            if isinstance(left, Field):
+            if isinstance(left, FilterField):
                 self.fail(f"“{left}” is not compared with anything", _example(left))
             self.fail("a value alone is no test", "Name a field: confidence >= 0.5.", start.at)
         right_at = self.now
         right = self.operand()
-        if not isinstance(left, Field):
-            if not isinstance(right, Field):
+        if not isinstance(left, FilterField):
+            if not isinstance(right, FilterField):
                 self.fail("neither side is a field", _known_fields(), start.at)
             left, right, op, right_at = right, left, _FLIPPED[op], start
         return self.compared(left, cast(Operator, op), right, sign, right_at)
 
-    def compared(self, field: Field, op: Operator, value: object, sign: Token, at: Token) -> Node:
-        kind = value.kind if isinstance(value, Field) else _kind(value)
-        field, value = _as(field, kind), _as(value, field.kind) if isinstance(value, Field) else value
+    def compared(self, field: FilterField, op: Operator, value: object, sign: Token, at: Token) -> Node:
+        kind = value.kind if isinstance(value, FilterField) else _kind(value)
+        field, value = _as(field, kind), _as(value, field.kind) if isinstance(value, FilterField) else value
         if kind != field.kind:
             self.fail(f"“{field}” is a {field.kind}, this is a {kind}", _example(field), at.at)
         if field.kind != "number" and op not in ("=", "!="):
             self.fail(f"“{field}” has no order, so “{op}” cannot be used", _example(field), sign.at)
         if isinstance(value, bool):
             return Truth(field) if value == (op == "=") else Not(Truth(field))
-        return Compare(field, op, cast(Value | Field, value))
+        return Compare(field, op, cast(Value | FilterField, value))
 
-    def word_test(self, field: Field, start: Token) -> Node | None:
+    def word_test(self, field: FilterField, start: Token) -> Node | None:
         """The tests spelt with words: in, contains, starts with, is known, and the viewer's method calls."""
         if self.take("."):
             call = self.now
@@ -186,13 +186,13 @@ class _Parser:
             self.fail("“in”, “contains” or “starts with” should stand after “not”", _example(field))
         return Not(node) if negated and node else node
 
-    def in_test(self, field: Field) -> Node:
+    def in_test(self, field: FilterField) -> Node:
         self.need("(", _example_list(field))
         values: list[Value] = []
         while not values or self.take(","):
             at = self.now.at
             value = self.operand()
-            if isinstance(value, Field | bool) or field.kind not in ("any", _kind(value)):
+            if isinstance(value, FilterField | bool) or field.kind not in ("any", _kind(value)):
                 self.fail(f"“{field}” is a {field.kind}, this is not", _example_list(field), at)
             field = _as(field, _kind(value))
             values.append(value)
@@ -201,7 +201,7 @@ class _Parser:
         self.need(")", "Close the list of values.")
         return In(field, tuple(values))
 
-    def text_test(self, field: Field, place: str) -> Node:
+    def text_test(self, field: FilterField, place: str) -> Node:
         at, field = self.now, _as(field, "text")
         if field.kind != "text":
             self.fail(f"“{field}” is a {field.kind}, not a text", _example(field))
@@ -210,7 +210,7 @@ class _Parser:
             self.fail("a text should stand here", f'Write {field} contains "…".', at.at)
         return Contains(field, value, place == "start", place == "end")
 
-    def operand(self) -> Field | Value | bool:
+    def operand(self) -> FilterField | Value | bool:
         token = self.now
         if truth := self.take("true", "false"):
             return truth == "true"
@@ -230,7 +230,7 @@ class _Parser:
         what = "the filter ends" if token.kind == "end" else f"“{token.text}” stands"
         self.fail(f"{what} where a field should be", _known_fields())
 
-    def field(self) -> Field:
+    def field(self) -> FilterField:
         token = self.now
         self.next += 1
         if token.text == "ex" and self.now.text in (".", "["):
@@ -249,7 +249,7 @@ class _Parser:
         return field
 
 
-def _as(field: Field, kind: str) -> Field:
+def _as(field: FilterField, kind: str) -> FilterField:
     """The field; one that only the file knows is of the kind that it is asked for as."""
     return replace(field, kind=cast(Kind, kind)) if field.kind == "any" and kind != "any" else field
 
@@ -262,11 +262,11 @@ def _known_fields() -> str:
     return f"Fields: {', '.join(FIELDS)}."
 
 
-def _example(field: Field) -> str:
+def _example(field: FilterField) -> str:
     test = {"number": f"{field} >= 0.5", "text": f'{field} = "…"', "boolean": f"{field}, or not {field}"}
     return f"Write {test[field.kind]}."
 
 
-def _example_list(field: Field) -> str:
+def _example_list(field: FilterField) -> str:
     values = '"…", "…"' if field.kind == "text" else "1, 2"
     return f"Write {field} in ({values})."

@@ -13,7 +13,7 @@ from app.store.filters import (
     And,
     Compare,
     Contains,
-    Field,
+    FilterField,
     In,
     Known,
     Node,
@@ -88,7 +88,7 @@ def holds(node: Node, row: dict[str, Any]) -> bool | None:
                 return None
             return lowered(mine).startswith(lowered(text)) if start else lowered(text) in lowered(mine)
         case Compare(field, op, value):
-            mine, other = row[field.name], row[value.name] if isinstance(value, Field) else value
+            mine, other = row[field.name], row[value.name] if isinstance(value, FilterField) else value
             if mine is None or other is None:
                 return None
             return {
