@@ -16,7 +16,7 @@ from app.web.routes import PAGES
 from app.web.site import problems
 from app.web.site.budgets import Budgets
 from app.web.site.guard import Guard
-from app.web.site.head import Head
+from app.web.site.head import HeadMiddleware
 from app.web.site.proxy import Proxied
 from app.web.site.security import SecurityHeaders
 from app.web.site.statics import Statics
@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.budgets = Budgets()
     app.add_middleware(GZipMiddleware, minimum_size=800)
     app.add_middleware(Guard)
-    app.add_middleware(Head)
+    app.add_middleware(HeadMiddleware)
     app.mount("/static", Statics(directory=STATIC), name="static")
     for page in PAGES:
         app.include_router(import_module(f"app.web.{page}").router)

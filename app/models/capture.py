@@ -13,7 +13,7 @@ import torch
 
 from app.errors import UserError
 from app.models.batching import pad, predicting
-from app.models.head import Head
+from app.models.head import LossHead
 from app.models.load import LoadedModel
 from app.models.losses import Loss
 from app.models.text import TrainingExample
@@ -40,7 +40,7 @@ class Capture:
 
     def __init__(self, loaded: LoadedModel, loss: Loss = "cross_entropy") -> None:
         self.loaded = loaded
-        self.head = Head(loaded.model, loss)
+        self.head = LossHead(loaded.model, loss)
         self.fans = self._fans()
 
     def run(

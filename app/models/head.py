@@ -17,7 +17,7 @@ CHUNK_LOGITS = 1 << 20
 """Logits in memory at once (4 MB in float32: about what stays in a core's cache)."""
 
 
-class Head:
+class LossHead:
     """Runs the model to its loss and gives what the backward pass starts from.
 
     Most models' logits are a linear map of the last hidden state. Where a probe shows that one's are not

@@ -34,7 +34,7 @@ FIELDS = frozenset(
 
 
 @dataclass(frozen=True)
-class Head:
+class FileHead:
     """The first bytes of a file, decompressed, and what its name says."""
 
     data: bytes
@@ -62,25 +62,25 @@ class Format:
 
     name: str
     label: str
-    recognises: Callable[[Head], bool]
+    recognises: Callable[[FileHead], bool]
     read: Read
     texts: bool = False
 
 
-def _magic(*starts: bytes) -> Callable[[Head], bool]:
+def _magic(*starts: bytes) -> Callable[[FileHead], bool]:
     return lambda head: head.data.startswith(starts)
 
 
-def _array(head: Head) -> bool:
+def _array(head: FileHead) -> bool:
     return re.match(r"\s*\[\s*([{\]]|$)", head.text) is not None
 
 
-def _json_lines(head: Head) -> bool:
+def _json_lines(head: FileHead) -> bool:
     named = head.suffix in (".jsonl", ".ndjson", ".json") and not head.binary
     return named or head.text.lstrip().startswith("{")
 
 
-def _table(head: Head) -> bool:
+def _table(head: FileHead) -> bool:
     """The name says so, or the first line names columns as we know them."""
     if not head.text.strip():
         return False
@@ -94,7 +94,7 @@ def _table(head: Head) -> bool:
     return len(cells) > 1 and any(cell.strip().lower() in FIELDS for cell in cells)
 
 
-def _wikitext(head: Head) -> bool:
+def _wikitext(head: FileHead) -> bool:
     first = next((line for line in head.text.split("\n") if line.strip()), "")
     return texts.TITLE.match(first) is not None
 
@@ -141,7 +141,7 @@ def recognise(stream: io.BufferedReader, name: str | Path, suffix: str, passages
     Raises:
         UserError: it is none that we read.
     """
-    head = Head(stream.peek(HEAD)[:HEAD], suffix)
+    head = FileHead(stream.peek(HEAD)[:HEAD], suffix)
     kind = next((kind for magic, kind in _OTHERS.items() if head.data.startswith(magic)), None)
     if kind is None and head.data[257:262] == b"ustar":
         kind = "a TAR archive"

@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 ASKED = "startrail.head"  # in the scope: nobody reads what is made
 
 
-class Head:
+class HeadMiddleware:
     """Asks the application for GET and sends what stands before the body."""
 
     def __init__(self, app: ASGIApp) -> None:
