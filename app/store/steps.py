@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
-from app.store.tables import Lane, StepSet, StepTaken
+from app.store.tables import LanePassage, StepSet, StepTaken
 
 LANES = ("for", "words", "random", "against")
 
@@ -57,10 +57,13 @@ def of_result(result_id: int) -> str:
 def steps_of(session: Session, parent: str) -> StepsOf | None:
     """The steps of a trace or result (`of_trace`, `of_result`) as far as they are taken; None before they began."""
     rows = session.execute(
-        select(Lane.lane, Lane.passage_id, StepTaken.after, Lane.set_id)
-        .outerjoin(StepTaken, and_(StepTaken.set_id == Lane.set_id, StepTaken.passage_id == Lane.passage_id))
-        .where(Lane.parent == parent)
-        .order_by(Lane.rank)
+        select(LanePassage.lane, LanePassage.passage_id, StepTaken.after, LanePassage.set_id)
+        .outerjoin(
+            StepTaken,
+            and_(StepTaken.set_id == LanePassage.set_id, StepTaken.passage_id == LanePassage.passage_id),
+        )
+        .where(LanePassage.parent == parent)
+        .order_by(LanePassage.rank)
     ).all()
     if not rows:
         return None
@@ -75,7 +78,7 @@ def steps_of(session: Session, parent: str) -> StepsOf | None:
 
 def has_steps(session: Session, parent: str) -> bool:
     """Whether steps were begun for this trace or result."""
-    return session.scalar(select(Lane.rank).where(Lane.parent == parent).limit(1)) is not None
+    return session.scalar(select(LanePassage.rank).where(LanePassage.parent == parent).limit(1)) is not None
 
 
 def begin(
@@ -101,7 +104,7 @@ def begin(
         session.flush()
     if not has_steps(session, parent):
         session.add_all(
-            Lane(parent=parent, lane=lane, rank=rank, passage_id=id_, set_id=found.id)
+            LanePassage(parent=parent, lane=lane, rank=rank, passage_id=id_, set_id=found.id)
             for lane, ids in lanes.items()
             for rank, id_ in enumerate(ids, start=1)
         )

@@ -277,7 +277,7 @@ class StepTaken(Base):
     after: Mapped[float]
 
 
-class Lane(Base):
+class LanePassage(Base):
     """A passage that is stepped on for a trace or a result, and as which: see `app.store.steps.LANES`."""
 
     __tablename__ = "lanes"
