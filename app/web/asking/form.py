@@ -59,7 +59,7 @@ def doubts_of(asked: Mapping[str, Any], *, said: bool = False) -> list[BorderHin
     return [BorderHint(field=each.field, message=each.message, remedy=each.remedy) for each in found]
 
 
-class Link(BaseModel):
+class EarlierTrace(BaseModel):
     """An earlier trace."""
 
     id: str
@@ -78,8 +78,8 @@ class FormPage(BaseModel):
     wrong: Wrong | None = None
     doubts: list[BorderHint] = []  # what may not have been meant; asked as it is if the reader says so
     choices: list[Choice]
-    before: Link | None = None  # the trace that is edited and asked again
-    recent: list[Link]
+    before: EarlierTrace | None = None  # the trace that is edited and asked again
+    recent: list[EarlierTrace]
     ready: bool  # a worker is there and has loaded
 
 
@@ -164,13 +164,13 @@ def repaired(fields: dict[str, str], field: str) -> dict[str, str]:
     return fields | found[0].repaired if found else fields
 
 
-def link(asked: Job | Trace, answer: Trace | None) -> Link:
+def link(asked: Job | Trace, answer: Trace | None) -> EarlierTrace:
     """A question to be named on a page, with what the model said if that is known."""
     request = asked.request
     completion = request["completion"]
     if completion is None and answer:
         completion = answer.result["completion"]["text"]
-    return Link(
+    return EarlierTrace(
         id=asked.id,
         url=urls.trace(asked.id),
         prompt=request["prompt"],
