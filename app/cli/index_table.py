@@ -8,10 +8,10 @@ from rich.table import Table
 
 from app.cli.progress import console
 from app.trackstar.config import EncodingConfig
-from app.trackstar.manifest import Manifest
+from app.trackstar.manifest import IndexManifest
 
 
-def report(out: Path, manifest: Manifest, seconds: float) -> None:
+def report(out: Path, manifest: IndexManifest, seconds: float) -> None:
     """Print where the index is, what was fitted and how its rows are searched."""
     table = Table(
         title=f"{out.name}: {manifest.passages:,} passages", show_header=False, title_justify="left"
@@ -22,7 +22,7 @@ def report(out: Path, manifest: Manifest, seconds: float) -> None:
 
 
 def _facts(
-    out: Path, manifest: Manifest, method: EncodingConfig, seconds: float
+    out: Path, manifest: IndexManifest, method: EncodingConfig, seconds: float
 ) -> Iterator[tuple[str, str]]:
     size = sum(file.stat().st_size for file in out.iterdir())
     yield "directory", f"{out} ({size / 2**20:,.1f} MiB in {len(manifest.shards)} shards)"

@@ -31,7 +31,7 @@ BATCH_TOKENS = 2048
 
 
 @dataclass(frozen=True)
-class Manifest:
+class FactorsManifest:
     """What decides the factors' numbers, and what their files must look like.
 
     Args:
@@ -76,7 +76,7 @@ def fit_curvature(
     usable = [one for one in sample if one.targets]
     if not usable:
         raise UserError("No passage of the sample has text.", remedy="Check the corpus.")
-    manifest = Manifest(loaded.sha256, len(usable), _digest(usable), labels, seed)
+    manifest = FactorsManifest(loaded.sha256, len(usable), _digest(usable), labels, seed)
     directory.mkdir(parents=True, exist_ok=True)
     _begin(directory / MANIFEST, manifest)
     capture = Capture(loaded)
@@ -171,7 +171,7 @@ def _fit_part(
     capture: Capture,
     sample: Sequence[TrainingExample],
     part: range,
-    manifest: Manifest,
+    manifest: FactorsManifest,
     went: Callable[[int], None],
 ) -> dict[int, Factors]:
     bases = _bases(capture, sample, part, manifest, went)
@@ -187,7 +187,7 @@ def _bases(
     capture: Capture,
     sample: Sequence[TrainingExample],
     part: range,
-    manifest: Manifest,
+    manifest: FactorsManifest,
     went: Callable[[int], None],
 ) -> dict[int, tuple[torch.Tensor, torch.Tensor]]:
     """Q_S and Q_A of each weight; the sums they come from are let go on return."""
@@ -200,7 +200,7 @@ def _pass(
     capture: Capture,
     sample: Sequence[TrainingExample],
     sink: Sink,
-    manifest: Manifest,
+    manifest: FactorsManifest,
     went: Callable[[int], None],
     before: Callable[[Sequence[TrainingExample]], None] = lambda batch: None,
 ) -> None:
@@ -213,7 +213,7 @@ def _pass(
         went(len(batch))
 
 
-def _begin(file: Path, manifest: Manifest) -> None:
+def _begin(file: Path, manifest: FactorsManifest) -> None:
     if file.is_file() and replace(_manifest(file), files={}) != manifest:
         raise UserError(
             f"{file.parent} holds EK-FAC factors of another model, sample or seed.",
@@ -224,9 +224,9 @@ def _begin(file: Path, manifest: Manifest) -> None:
         write_json(file, asdict(manifest))
 
 
-def _manifest(file: Path) -> Manifest:
+def _manifest(file: Path) -> FactorsManifest:
     try:
-        return Manifest(**json.loads(file.read_text(encoding="utf-8")))
+        return FactorsManifest(**json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise UserError(f"It is damaged: {error}.", file=file, remedy="Fit the factors again.") from None
 

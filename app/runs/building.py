@@ -19,7 +19,7 @@ from app.store.prompts import get_prompt_set, list_prompts
 from app.tracing.catalog import plain
 from app.trackstar.build import build_index
 from app.trackstar.config import EncodingConfig
-from app.trackstar.manifest import Manifest
+from app.trackstar.manifest import IndexManifest
 from app.words.methods import TRACKSTAR
 
 Progress = Callable[[int, int], None]
@@ -96,7 +96,7 @@ def build(
     out: Path,
     how: Build,
     progress: Progress | None = None,
-) -> Manifest:
+) -> IndexManifest:
     """Encode a corpus with a model into the index directory `out`, and put the model where tracing finds it.
 
     A build that was stopped goes on where it was when the same is asked again.

@@ -18,7 +18,7 @@ from app.models.context import longest_input
 from app.models.continuing import continuing, whole
 from app.models.spelling import LETTER, spell
 from app.settings import Settings
-from app.trackstar.manifest import Manifest
+from app.trackstar.manifest import IndexManifest
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,8 @@ def plain(name: str) -> bool:
 
 
 @lru_cache(64)
-def _manifest(file: str, _changed: int) -> tuple[Manifest, str]:
-    return Manifest.read(Path(file).parent), hashlib.sha256(Path(file).read_bytes()).hexdigest()
+def _manifest(file: str, _changed: int) -> tuple[IndexManifest, str]:
+    return IndexManifest.read(Path(file).parent), hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
 @lru_cache(64)

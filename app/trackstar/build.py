@@ -28,7 +28,7 @@ from app.trackstar.encode import BATCH_TOKENS, Encoder
 from app.trackstar.fit import FILE as FIT
 from app.trackstar.fit import PART, Fit, fit, fit_moments, load_fit, save_fit
 from app.trackstar.hessian import HessianReport
-from app.trackstar.manifest import Manifest, Source
+from app.trackstar.manifest import IndexManifest, Source
 from app.trackstar.shards import Written, drop_notes, whole_shard, write_shard
 from app.trackstar.survey import IDS, SPOOL, Passages, Survey, survey
 
@@ -57,7 +57,7 @@ def build_index(
     overwrite: bool = False,
     prepare_search: Callable[[Path], dict[str, Any]] | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Manifest:
+) -> IndexManifest:
     """Encodes a corpus of any size in bounded memory and writes the index directory `out`.
 
     Args:
@@ -122,7 +122,7 @@ def build_index(
         fitted = _fitted(loaded, method, corpus.sample, queries, work, batch_tokens, estimate, counter)
         encoder = Encoder(loaded, fitted.moments, method, fitted.whitening, batch_tokens=batch_tokens)
         shards = list(_encode(encoder, corpus, work, shard_rows, fitted.row_scale, counter))
-        manifest = Manifest(
+        manifest = IndexManifest(
             model=Source(model_name or Path(model_dir).resolve().name, loaded.sha256),
             corpus=Source(corpus_name, corpus.sha256),
             method=method,
@@ -149,7 +149,7 @@ def build_index(
     return manifest
 
 
-def _with_search(manifest: Manifest, work: Path, about: dict[str, Any]) -> Manifest:
+def _with_search(manifest: IndexManifest, work: Path, about: dict[str, Any]) -> IndexManifest:
     """The manifest with what searches the rows, the checksum of its file among the others."""
     own = {name: file_sha256(work / name) for name in [about["file"]]} if "file" in about else {}
     return replace(manifest, search=about, files=manifest.files | own)

@@ -16,7 +16,7 @@ from app.trackstar.encode import BATCH_TOKENS, Encoder
 from app.trackstar.fit import FILE as FIT
 from app.trackstar.fit import load_fit
 from app.trackstar.hessian import HessianReport
-from app.trackstar.manifest import Manifest
+from app.trackstar.manifest import IndexManifest
 from app.trackstar.shards import damaged, open_shards
 from app.trackstar.survey import IDS
 
@@ -32,7 +32,7 @@ class TrackstarIndex:
     """
 
     path: Path
-    manifest: Manifest
+    manifest: IndexManifest
     rows: list[np.ndarray] = field(repr=False)
 
     @cached_property
@@ -127,5 +127,5 @@ def open_index(path: Path) -> TrackstarIndex:
         NotFound: there is no index. UserError: its manifest or a shard is damaged.
     """
     path = Path(path)
-    manifest = Manifest.read(path)
+    manifest = IndexManifest.read(path)
     return TrackstarIndex(path, manifest, open_shards(path, manifest.shards, manifest.dimension))

@@ -33,7 +33,7 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class IndexManifest:
     """Everything that decides an index's bytes. Two builds of one index write the same manifest.
 
     Args:

@@ -13,7 +13,7 @@ from app.store.engine import Store
 from app.store.models import register_model
 from app.tracing.engine import TraceEngine
 from app.tracing.worker import Worker
-from app.trackstar.manifest import Manifest
+from app.trackstar.manifest import IndexManifest
 from tests.support.asking import made_home, put_corpus, settings_of
 from tests.support.sites import site, store_of
 
@@ -95,7 +95,7 @@ def test_a_manifest_that_the_worker_refuses_is_not_called_ready(
     assert list(details) == ["index demo"]
     assert words in details["index demo"]
     with pytest.raises(UserError, match=words):
-        Manifest.read(manifest.parent)
+        IndexManifest.read(manifest.parent)
 
 
 def test_missing_weights_are_named(home: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

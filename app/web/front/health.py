@@ -13,7 +13,7 @@ from app.store.engine import check_version
 from app.store.models import find_checkpoint
 from app.store.tables import Model
 from app.store.workers import alive
-from app.trackstar.manifest import Manifest
+from app.trackstar.manifest import IndexManifest
 from app.trackstar.shards import damaged, open_shards
 from app.web.site.context import Config
 from app.web.site.respond import page_route, respond
@@ -83,7 +83,7 @@ def _indexes(settings: Settings) -> list[Check]:
 def _index(path: Path) -> Check:
     name = f"index {path.name}"
     try:
-        manifest = Manifest.read(path)
+        manifest = IndexManifest.read(path)
         open_shards(path, manifest.shards, manifest.dimension)
         for file in manifest.files:
             if not (path / file).is_file():

@@ -23,7 +23,7 @@ from app.store.tables import Corpus, Output, Run, Trace
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
 from app.trackstar.index import TrackstarIndex, build_index, open_index
-from app.trackstar.manifest import Manifest
+from app.trackstar.manifest import IndexManifest
 from app.trackstar.shards import open_shards, write_shard
 from tests.support import tiny
 
@@ -311,11 +311,11 @@ def test_a_damaged_manifest_is_named(whole: Path, text: str, words: str) -> None
 def test_an_index_of_another_corpus_is_refused(whole: Path) -> None:
     """As many passages, other texts: row r would be shown as a passage it is not."""
     file = whole / "indexes" / "tiny"
-    manifest = Manifest.read(file)
+    manifest = IndexManifest.read(file)
     values = json.loads((file / "manifest.json").read_text())
     values["corpus"]["sha256"] = "0" * 64
     (file / "manifest.json").write_text(json.dumps(values))
-    assert Manifest.read(file).passages == manifest.passages
+    assert IndexManifest.read(file).passages == manifest.passages
     refused(startrail("retrieve", "tiny", "--prompts", "asked"), "“tiny” was built from another corpus")
     assert kept(whole, Run) == 0
 

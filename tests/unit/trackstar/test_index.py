@@ -16,7 +16,7 @@ from app.store.corpora import CorpusDigest
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Query
 from app.trackstar.index import build_index, open_index
-from app.trackstar.manifest import Manifest
+from app.trackstar.manifest import IndexManifest
 from tests.support import tiny
 
 PASSAGES = [(f"p{at}", text) for at, text in enumerate(tiny.MANY)] + [
@@ -331,7 +331,7 @@ def test_a_missing_or_foreign_manifest_is_named(built, tmp_path):
 
 
 def test_a_manifest_reads_back_as_it_was_written(built):
-    manifest = Manifest.read(built)
+    manifest = IndexManifest.read(built)
     before = (built / "manifest.json").read_bytes()
     manifest.write(built)
     assert (built / "manifest.json").read_bytes() == before
