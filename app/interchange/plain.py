@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.interchange.fields import Fields, Ids, Named, rest
 from app.interchange.names import PASSAGE_IDS, PROMPT_IDS, PROMPTS, TARGETS, TEXTS
-from app.interchange.presets import CannotBeAsked, Preset
+from app.interchange.presets import CannotBeAsked, DatasetPreset
 from app.interchange.records import Line, Progress, Reading, read_records
 from app.store.corpora import PassageRecord
 from app.store.prompts import PromptRecord
@@ -65,7 +65,7 @@ def read_prompts(
     *,
     fields: Fields | None = None,
     reading: Reading | None = None,
-    form: Preset | None = None,
+    form: DatasetPreset | None = None,
     left_out: LeftOut | None = None,
 ) -> Iterator[PromptRecord]:
     """The prompts of files, in order; a prompt without a task is a fact.
@@ -87,7 +87,7 @@ def read_prompts(
             yield prompt
 
 
-def _formed(lines: Iterable[Line], form: Preset, left_out: LeftOut) -> Iterator[Line]:
+def _formed(lines: Iterable[Line], form: DatasetPreset, left_out: LeftOut) -> Iterator[Line]:
     for line in lines:
         try:
             yield form(line)

@@ -18,7 +18,7 @@ class CannotBeAsked(Exception):
 
 
 @dataclass(frozen=True)
-class Preset:
+class DatasetPreset:
     """One published form.
 
     Args:
@@ -40,7 +40,7 @@ class Preset:
         return Line(line.file, line.number, {**kept, **ids, "task": self.task, **made})
 
 
-def preset(name: str) -> Preset:
+def preset(name: str) -> DatasetPreset:
     """The preset of this name.
 
     Raises:
@@ -165,16 +165,16 @@ def _lower(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:] if sentence[:2] != "I " else sentence
 
 
-PRESETS: dict[str, Preset] = {
+PRESETS: dict[str, DatasetPreset] = {
     each.name: each
     for each in (
-        Preset("copa", "COPA (SuperGLUE)", "commonsense", _copa, "idx"),
-        Preset("piqa", "PIQA", "commonsense", _piqa),
-        Preset("hellaswag", "HellaSwag", "commonsense", _hellaswag, "ind"),
-        Preset("commonsenseqa", "CommonsenseQA", "commonsense", _commonsenseqa),
-        Preset("popqa", "PopQA", "fact", _popqa),
-        Preset("svamp", "SVAMP", "arithmetic", _svamp, "ID"),
-        Preset("lama", "LAMA", "fact", _lama, "uuid"),
-        Preset("gpt3-arithmetic", "GPT-3's arithmetic", "arithmetic", _arithmetic),
+        DatasetPreset("copa", "COPA (SuperGLUE)", "commonsense", _copa, "idx"),
+        DatasetPreset("piqa", "PIQA", "commonsense", _piqa),
+        DatasetPreset("hellaswag", "HellaSwag", "commonsense", _hellaswag, "ind"),
+        DatasetPreset("commonsenseqa", "CommonsenseQA", "commonsense", _commonsenseqa),
+        DatasetPreset("popqa", "PopQA", "fact", _popqa),
+        DatasetPreset("svamp", "SVAMP", "arithmetic", _svamp, "ID"),
+        DatasetPreset("lama", "LAMA", "fact", _lama, "uuid"),
+        DatasetPreset("gpt3-arithmetic", "GPT-3's arithmetic", "arithmetic", _arithmetic),
     )
 }

@@ -7,7 +7,7 @@ from app.words.tasks import TASKS, task_noun
 
 
 @dataclass(frozen=True)
-class Preset:
+class FilterPreset:
     """A ready-made filter: its name on the page and its expression."""
 
     name: str
@@ -16,13 +16,13 @@ class Preset:
 
 # The paper's viewer has these, with these thresholds.
 PRESETS = (
-    Preset("Correct", "correct"),
-    Preset("Correct and confident", "correct and confidence > 0.5"),
-    Preset("Correct, confident and common", "correct and confidence > 0.5 and bucket >= 3"),
-    Preset("Common", "bucket >= 3"),
-    Preset("Very common", "bucket >= 4"),
-    Preset("Most common", "bucket >= 5"),
-    Preset("Confident", "confidence > 0.5"),
+    FilterPreset("Correct", "correct"),
+    FilterPreset("Correct and confident", "correct and confidence > 0.5"),
+    FilterPreset("Correct, confident and common", "correct and confidence > 0.5 and bucket >= 3"),
+    FilterPreset("Common", "bucket >= 3"),
+    FilterPreset("Very common", "bucket >= 4"),
+    FilterPreset("Most common", "bucket >= 5"),
+    FilterPreset("Confident", "confidence > 0.5"),
 )
 
 
