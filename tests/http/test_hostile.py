@@ -15,7 +15,7 @@ from PIL import Image
 
 from app.store import jobs
 from app.store.engine import open_store
-from app.web.loading.imports import Problem
+from app.web.loading.imports import ImportProblem
 from tests.support.hostile import fill_hostile
 from tests.support.routes import filled, routes
 from tests.support.seeded import fill
@@ -52,7 +52,7 @@ def hostile(
         request = {"file": "<script>\ufffd.jsonl" * 40, "run": "<b>run</b>" * 40}
         loaded = jobs.add(session, "import", request, limit=9, worker="tester").id
         jobs.claim(session, "tester", 1, ["import"])
-        problem = Problem(message="</p><script>" * 200, remedy="\0", field="<i>", line=3)
+        problem = ImportProblem(message="</p><script>" * 200, remedy="\0", field="<i>", line=3)
         assert jobs.fail(session, loaded, "tester", problem.model_dump())
     store.engine.dispose()
     # Only the runs whose prompts they are have the prompts; `hostile` has its own pages in tests of the pages.

@@ -20,17 +20,20 @@ from app.web.site.body import read_json
 from app.web.site.context import Db
 from app.web.site.encode import json_bytes
 from app.web.site.params import Name, Slug, TraceId
-from app.web.site.problems import Problem
+from app.web.site.problems import ProblemDetails
 from app.web.site.respond import origin, respond
 
 router = APIRouter(prefix="/api/traces", tags=["traces"])
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    404: {"model": Problem, "description": "There is no such trace."},
-    409: {"model": Problem, "description": "The trace is in no state for this."},
-    413: {"model": Problem, "description": "More text than is read."},
-    422: {"model": Problem, "description": "A field is wrong; `field` names it. Nothing was saved."},
-    503: {"model": Problem, "description": "Too many questions wait; `Retry-After` says when to come back."},
+    404: {"model": ProblemDetails, "description": "There is no such trace."},
+    409: {"model": ProblemDetails, "description": "The trace is in no state for this."},
+    413: {"model": ProblemDetails, "description": "More text than is read."},
+    422: {"model": ProblemDetails, "description": "A field is wrong; `field` names it. Nothing was saved."},
+    503: {
+        "model": ProblemDetails,
+        "description": "Too many questions wait; `Retry-After` says when to come back.",
+    },
 }
 
 

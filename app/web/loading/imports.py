@@ -32,7 +32,7 @@ SHOWN_EVERY = 0.25  # seconds
 Stage = Literal["waiting", "fetching", "importing", "done", "failed"]
 
 
-class Problem(BaseModel):
+class ImportProblem(BaseModel):
     """Why an import failed: what, where in the file, and what to do."""
 
     message: str
@@ -59,7 +59,7 @@ class State:
     done: int = 0
     total: int | None = None
     examples: int = 0
-    problem: Problem | None = None
+    problem: ImportProblem | None = None
 
     @property
     def over(self) -> bool:
@@ -141,11 +141,13 @@ class Imports:
                 jobs.claim(session, self._name, 1, ["import"])
             work(self._reporter(id_), lambda session, run, count: self._finish(session, id_, run, count))
         except UserError as error:
-            self._fail(id_, Problem(**{name: getattr(error, name) for name in Problem.model_fields}))
+            self._fail(
+                id_, ImportProblem(**{name: getattr(error, name) for name in ImportProblem.model_fields})
+            )
         except Lost:
             pass  # whoever took it away has said why
         except Exception as error:
-            problem = Problem(
+            problem = ImportProblem(
                 message=f"The import broke: {type(error).__name__}.", remedy="Tell the operator."
             )
             self._fail(id_, problem)
@@ -173,7 +175,7 @@ class Imports:
         if not jobs.finish(session, id_, self._name, {"run": run, "examples": examples}):
             raise Lost
 
-    def _fail(self, id_: str, problem: Problem) -> None:
+    def _fail(self, id_: str, problem: ImportProblem) -> None:
         with self.store.session() as session:
             jobs.fail(session, id_, self._name, problem.model_dump())
 
@@ -191,7 +193,7 @@ def _state(job: Job, told: tuple[str, int, int | None] | None) -> State:
     if job.state == "done":
         return State(**known | {"stage": "done"} | (job.result or {}))
     if job.state == "failed":
-        return State(**known, stage="failed", problem=Problem.model_validate(job.error))
+        return State(**known, stage="failed", problem=ImportProblem.model_validate(job.error))
     stage, done, total = told or (job.stage, job.done, job.total)
     return State(**known, stage="waiting" if stage == "queued" else stage, done=done, total=total)  # type: ignore[arg-type]
 

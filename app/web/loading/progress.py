@@ -5,7 +5,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.store import compare
-from app.web.loading.imports import Imports, Problem, State
+from app.web.loading.imports import ImportProblem, Imports, State
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.params import Slug
@@ -25,7 +25,7 @@ class ImportPage(BaseModel):
     total: int | None
     examples: int
     over: bool
-    problem: Problem | None
+    problem: ImportProblem | None
     run: str
     run_url: str | None
     prompts_url: str | None

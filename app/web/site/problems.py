@@ -37,7 +37,7 @@ class Place(BaseModel):
     url: str
 
 
-class Problem(BaseModel):
+class ProblemDetails(BaseModel):
     """RFC 9457, with `field` and `remedy` beside its members."""
 
     type: str = "about:blank"
@@ -49,7 +49,7 @@ class Problem(BaseModel):
     instance: str = ""
 
 
-class ProblemPage(Problem):
+class ProblemPage(ProblemDetails):
     """The problem with ways on: runs there are, and words of the address to search for."""
 
     words: str = ""
@@ -113,7 +113,7 @@ def show(
     headers: dict[str, str] | None = None,
 ) -> Response:
     """The problem as page or document."""
-    problem = Problem(
+    problem = ProblemDetails(
         title=HTTPStatus(status).phrase,
         status=status,
         detail=detail,
