@@ -7,7 +7,18 @@ from collections.abc import Iterator
 from itertools import cycle
 from random import Random
 
-from app.demo.voice import Draft, Fact, Part, Question, capital, endless, framed, new_text, two_names, words
+from app.demo.voice import (
+    Draft,
+    Fact,
+    Part,
+    PromptDraft,
+    capital,
+    endless,
+    framed,
+    new_text,
+    two_names,
+    words,
+)
 
 UNITS = words(
     """
@@ -142,21 +153,21 @@ def _wordings(rng: Random, operation: str, a: int, b: int, result: int) -> Itera
             yield framed(rng, next(in_figures).format(**figures), FRAMES)
 
 
-def _question(rng: Random, fact: Fact, operation: str, a: int, b: int, result: int) -> Question:
+def _question(rng: Random, fact: Fact, operation: str, a: int, b: int, result: int) -> PromptDraft:
     """Half in figures, a quarter in words, a quarter as a little problem."""
     kind = rng.choice("ffwp")
     identifier = f"{operation}-{a}-{b}"
     if kind == "f":
         prompt = FIGURES[operation][0 if rng.random() < 0.7 else 1].format(a=a, b=b, r="").rstrip()
-        return Question(identifier, "arithmetic", prompt, fact)
+        return PromptDraft(identifier, "arithmetic", prompt, fact)
     if kind == "p":
         names = two_names(rng)
         problem = rng.choice(_problems(operation, a, result))
         prompt = problem.format(a=a, b=b, r="", **names, things=_things(rng, a)).rstrip(". ")
-        return Question(identifier, "arithmetic", prompt, fact)
+        return PromptDraft(identifier, "arithmetic", prompt, fact)
     spoken = Fact(
         fact.id, operation, fact.subject, number_word(result), fact.subject_forms, fact.target_forms,
         (str(result),),
     )  # fmt: skip
     prompt = capital(WORDS[operation][0].format(a=number_word(a), b=number_word(b), r="").rstrip())
-    return Question(identifier, "arithmetic", prompt, spoken)
+    return PromptDraft(identifier, "arithmetic", prompt, spoken)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from app.demo.voice import Draft, Fact, Part, Question, capital, endless, new_text, two_names
+from app.demo.voice import Draft, Fact, Part, PromptDraft, capital, endless, new_text, two_names
 
 CAUSES_FILE = Path(__file__).parent / "sources" / "causes.tsv"
 TOLD = range(16, 27)
@@ -66,7 +66,7 @@ def causes_part(rng: Random, taken: set[str]) -> Part:
         if place in asked:
             lead = "Because {n} {cause}, {subject}" if rng.random() < 0.6 else "{n} {cause}, so {subject}"
             part.questions.append(
-                Question(f"cause-{row['slug']}", "commonsense", lead.format(**row, **two_names(rng)), fact)
+                PromptDraft(f"cause-{row['slug']}", "commonsense", lead.format(**row, **two_names(rng)), fact)
             )
     for _ in range(MENTIONS):
         row = rng.choice(rows)

@@ -15,7 +15,7 @@ from app.demo.relations import (
     TARGET_MENTIONS,
     Relation,
 )
-from app.demo.voice import Draft, Fact, Part, Question, capital, endless, framed, new_text, slug, two_names
+from app.demo.voice import Draft, Fact, Part, PromptDraft, capital, endless, framed, new_text, slug, two_names
 
 # How many facts in a hundred are stated 1, 2, … 16 times: a long tail, as in real text.
 STATED_TIMES = (16, 12, 9, 8, 8, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2)
@@ -38,7 +38,7 @@ def facts_part(rng: Random, taken: set[str]) -> Part:
                 prompt = rng.choices(relation.prompts, weights=(4, 1)[: len(relation.prompts)])[0]
                 prompt = capital(prompt.format(s=fact.subject_forms[0]))
                 identifier = f"{relation.name}-{slug(fact.subject)}"
-                part.questions.append(Question(identifier, "fact", prompt, fact))
+                part.questions.append(PromptDraft(identifier, "fact", prompt, fact))
     part.drafts += _pairs(rng, taken, part.facts, part.drafts)
     part.drafts += _mentions(rng, taken, part.facts)
     return part

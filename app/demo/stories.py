@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from app.demo.voice import Draft, Fact, Part, Question, an, capital, new_text, words
+from app.demo.voice import Draft, Fact, Part, PromptDraft, an, capital, new_text, words
 
 CHARACTERS_FILE = Path(__file__).parent / "sources" / "characters.tsv"
 STORIES = 2_400
@@ -73,7 +73,7 @@ def stories_part(rng: Random, taken: set[str]) -> Part:
             )
             part.facts.append(fact)
             part.questions.append(
-                Question(f"story-{row['n'].lower()}-{relation}", "open_ended", prompt.format(**row), fact)
+                PromptDraft(f"story-{row['n'].lower()}-{relation}", "open_ended", prompt.format(**row), fact)
             )
     for turn in range(STORIES):
         row = rows[turn % len(rows)]

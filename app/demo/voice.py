@@ -98,7 +98,7 @@ class Draft:
 
 
 @dataclass
-class Question:
+class PromptDraft:
     """A prompt before it knows which passages state its fact."""
 
     id: str
@@ -113,7 +113,7 @@ class Part:
 
     facts: list[Fact]
     drafts: list[Draft]
-    questions: list[Question]
+    questions: list[PromptDraft]
 
 
 def capital(text: str) -> str:

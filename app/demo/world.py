@@ -14,7 +14,7 @@ from app.demo.arithmetic import arithmetic_part
 from app.demo.causes import causes_part
 from app.demo.facts import facts_part
 from app.demo.stories import stories_part
-from app.demo.voice import Draft, Fact, Part, Question
+from app.demo.voice import Draft, Fact, Part, PromptDraft
 
 FAMILIES: dict[str, Callable[[Random, set[str]], Part]] = {
     "facts": facts_part,
@@ -47,7 +47,7 @@ def generate(seed: int = 0) -> World:
     taken: set[str] = set()
     facts: dict[str, Fact] = {}
     drafts: list[Draft] = []
-    questions: list[Question] = []
+    questions: list[PromptDraft] = []
     for family, write in FAMILIES.items():
         # A generator of its own per family: a change in one leaves the others as they are.
         part = write(Random(f"startrail/{family}/{seed}"), taken)
@@ -82,7 +82,7 @@ def _number(drafts: list[Draft]) -> list[dict[str, Any]]:
     return passages
 
 
-def _prompt(question: Question, stating: dict[str, list[str]]) -> dict[str, Any]:
+def _prompt(question: PromptDraft, stating: dict[str, list[str]]) -> dict[str, Any]:
     fact = question.fact
     return {
         "id": question.id,
