@@ -79,7 +79,7 @@ class Home(Client):
 
     def build_index(
         self, model: str, corpus: str, *, name: str = "", progress: Any = None, **how: Any
-    ) -> "Manifest":
+    ) -> "IndexManifest":
         """Encode a corpus of this home with a model, as `startrail index` does.
 
         Args:
