@@ -21,7 +21,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Ranking:
+class RankedRows:
     """One prompt's rows of the corpus on one side, best first, with their scores."""
 
     rows: Sequence[int]
@@ -32,8 +32,8 @@ class Ranking:
 class Found:
     """What a method found for one prompt, and what of it is more than chance, where its scores tell."""
 
-    proponents: Ranking
-    opponents: Ranking = field(default_factory=lambda: Ranking((), ()))
+    proponents: RankedRows
+    opponents: RankedRows = field(default_factory=lambda: RankedRows((), ()))
     chance: Chance | None = None
 
 
@@ -129,7 +129,7 @@ def found_in(
 ) -> list[Found]:
     """Search results (scores (n, k), rows (n, k)) as one `Found` per query; missing hits are left out."""
     high = _rankings(*proponents)
-    low = _rankings(*opponents) if opponents else [Ranking((), ())] * len(high)
+    low = _rankings(*opponents) if opponents else [RankedRows((), ())] * len(high)
     told = chances or [None] * len(high)
     return [Found(*each) for each in zip(high, low, told, strict=True)]
 
@@ -153,8 +153,8 @@ def stated_passages(session: Session, prompt_set: PromptSet) -> dict[int, set[in
     return stated
 
 
-def _rankings(scores: np.ndarray, rows: np.ndarray) -> list[Ranking]:
+def _rankings(scores: np.ndarray, rows: np.ndarray) -> list[RankedRows]:
     return [
-        Ranking(row[row >= 0].tolist(), score[row >= 0].tolist())
+        RankedRows(row[row >= 0].tolist(), score[row >= 0].tolist())
         for score, row in zip(scores, rows, strict=True)
     ]

@@ -3,7 +3,7 @@
 from random import Random
 
 from app.runs.ranking.request import Ranked, RankingRequest
-from app.runs.saving import Found, Ranking, passage_ids, stated_passages
+from app.runs.saving import Found, RankedRows, passage_ids, stated_passages
 
 SEED = 0
 
@@ -12,7 +12,7 @@ def at_random(request: RankingRequest) -> Ranked:
     """Passages drawn at random for each prompt, the same every time."""
     rng, passages = Random(SEED), request.inputs.corpus.passage_count
     count = min(request.k, passages)
-    found = [Found(Ranking(rng.sample(range(passages), count), [None] * count)) for _ in request.prompts]
+    found = [Found(RankedRows(rng.sample(range(passages), count), [None] * count)) for _ in request.prompts]
     return found, {"seed": SEED}
 
 
@@ -24,5 +24,5 @@ def stated(request: RankingRequest) -> Ranked:
     found = []
     for prompt in request.prompts:
         own = sorted(rows[id_] for id_ in known.get(prompt.id, ()))[: request.k]
-        found.append(Found(Ranking(own, [None] * len(own))))
+        found.append(Found(RankedRows(own, [None] * len(own))))
     return found, {}
