@@ -26,7 +26,7 @@ from _report import Check, finish
 from app.retrieval.search import KINDS, Search, open_search
 from app.trackstar.config import EncodingConfig
 from app.trackstar.index import TrackstarIndex
-from app.trackstar.manifest import IndexManifest, Source
+from app.trackstar.manifest import ContentIdentity, IndexManifest
 
 K, QUERIES = 10, 20
 SHARD = 65_536
@@ -112,7 +112,7 @@ def synthetic(count: int, dimension: int) -> np.ndarray:
 
 def index_of(path: Path, rows: np.ndarray) -> TrackstarIndex:
     manifest = IndexManifest(
-        model=Source("synthetic", "0"), corpus=Source("synthetic", "0"), method=EncodingConfig(groups=1, projection_dim=1),
+        model=ContentIdentity("synthetic", "0"), corpus=ContentIdentity("synthetic", "0"), method=EncodingConfig(groups=1, projection_dim=1),
         dimension=rows.shape[1], second_moments=None, hessian=None, row_scale=1.0,
         counts={"passages": len(rows)}, zero_rows=[], shards=[], files={}, build={},
     )  # fmt: skip

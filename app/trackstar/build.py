@@ -28,7 +28,7 @@ from app.trackstar.encode import BATCH_TOKENS, Encoder
 from app.trackstar.fit import FILE as FIT
 from app.trackstar.fit import PART, Fit, fit, fit_moments, load_fit, save_fit
 from app.trackstar.hessian import HessianReport
-from app.trackstar.manifest import IndexManifest, Source
+from app.trackstar.manifest import ContentIdentity, IndexManifest
 from app.trackstar.shards import Written, drop_notes, whole_shard, write_shard
 from app.trackstar.survey import IDS, SPOOL, Passages, Survey, survey
 
@@ -123,8 +123,8 @@ def build_index(
         encoder = Encoder(loaded, fitted.moments, method, fitted.whitening, batch_tokens=batch_tokens)
         shards = list(_encode(encoder, corpus, work, shard_rows, fitted.row_scale, counter))
         manifest = IndexManifest(
-            model=Source(model_name or Path(model_dir).resolve().name, loaded.sha256),
-            corpus=Source(corpus_name, corpus.sha256),
+            model=ContentIdentity(model_name or Path(model_dir).resolve().name, loaded.sha256),
+            corpus=ContentIdentity(corpus_name, corpus.sha256),
             method=method,
             dimension=method.dimension,
             second_moments=_about_moments(fitted),

@@ -15,7 +15,7 @@ FILE = "manifest.json"
 
 
 @dataclass(frozen=True)
-class Source:
+class ContentIdentity:
     """A model or corpus by name and content."""
 
     name: str
@@ -49,8 +49,8 @@ class IndexManifest:
             one; empty: exact.
     """
 
-    model: Source
-    corpus: Source
+    model: ContentIdentity
+    corpus: ContentIdentity
     method: EncodingConfig
     dimension: int
     second_moments: dict[str, Any] | None
@@ -100,7 +100,10 @@ class IndexManifest:
             values = json.loads(file.read_text(encoding="utf-8"))
             found = values["schema"]
             if found == SCHEMA:
-                values["model"], values["corpus"] = Source(**values["model"]), Source(**values["corpus"])
+                values["model"], values["corpus"] = (
+                    ContentIdentity(**values["model"]),
+                    ContentIdentity(**values["corpus"]),
+                )
                 values["method"] = EncodingConfig.from_dict(values["method"])
                 values["shards"] = [Shard(**shard) for shard in values["shards"]]
                 return cls(**values)._sound()

@@ -13,7 +13,7 @@ from app.errors import UserError
 from app.interchange.records.bounds import USUAL, Bounds
 from app.interchange.records.formats import PASSAGES, Format, by_name, recognise
 from app.interchange.records.line import EVERY, Line, Progress
-from app.interchange.records.sources import Source, find
+from app.interchange.records.sources import RecordFile, find
 from app.interchange.records.streams import Counted, inflated
 
 __all__ = ["USUAL", "Bounds", "Line", "Progress", "Reading", "read_records"]
@@ -85,7 +85,7 @@ def read_records(
         progress(done, total)
 
 
-def _opened(source: Source) -> Counted:
+def _opened(source: RecordFile) -> Counted:
     try:
         return Counted(source.open())
     except OSError as error:
@@ -94,7 +94,9 @@ def _opened(source: Source) -> Counted:
         ) from None
 
 
-def _format(stream: BufferedReader, source: Source, name: Path | str, unit: str, reading: Reading) -> Format:
+def _format(
+    stream: BufferedReader, source: RecordFile, name: Path | str, unit: str, reading: Reading
+) -> Format:
     """The format that was asked for, or the one that is seen; what must have fields is no plain text."""
     found = by_name(reading.format) if reading.format else recognise(stream, name, source.suffix, unit)
     return found if reading.texts or not found.texts else by_name("jsonl")

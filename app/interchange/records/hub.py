@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from app.errors import UserError
-from app.interchange.records.sources import HUB, Source, is_data, natural, of_split
+from app.interchange.records.sources import HUB, RecordFile, is_data, natural, of_split
 
 _FORM = f"{HUB}datasets/OWNER/NAME, with @REVISION or /FOLDER behind it if need be"
 
 
-def find_on_hub(where: str, split: str) -> Iterator[Source]:
+def find_on_hub(where: str, split: str) -> Iterator[RecordFile]:
     """The data files of a data set on the hub, in the order of names; each is fetched when it is read.
 
     Args:
@@ -43,7 +43,7 @@ def find_on_hub(where: str, split: str) -> Iterator[Source]:
             "The data set has no such file.", file=where, remedy="Name another folder or --split."
         )
     for name in names:
-        yield Source(
+        yield RecordFile(
             f"{HUB}datasets/{repository}@{info.sha}/{name}",
             _fetched(repository, name, str(info.sha)),
             sizes[name],

@@ -21,7 +21,7 @@ _ASIDE_NAMES = {"dataset_infos.json", "dataset_info.json", "dataset_dict.json", 
 
 
 @dataclass(frozen=True)
-class Source:
+class RecordFile:
     """One file of records.
 
     Args:
@@ -50,7 +50,7 @@ def natural(path: PurePath | str) -> list[tuple[int, int, str]]:
     return [(1, int(part), part) if part.isdigit() else (0, 0, part) for part in parts]
 
 
-def find(where: Sequence[Path | str], *, split: str = "") -> list[Source]:
+def find(where: Sequence[Path | str], *, split: str = "") -> list[RecordFile]:
     """Every file of records that is meant, in the order given, of a folder or glob in the order of names.
 
     Args:
@@ -73,10 +73,10 @@ def names_files(where: str) -> bool:
     return where == STDIN or where.startswith(HUB) or bool(set(where) & set("*?[/")) or Path(where).exists()
 
 
-def _found(where: str, split: str) -> Iterator[Source]:
+def _found(where: str, split: str) -> Iterator[RecordFile]:
     path = Path(where)
     if where == STDIN:
-        yield Source("standard input", lambda: cast(BinaryIO, sys.stdin.buffer), once=True)
+        yield RecordFile("standard input", lambda: cast(BinaryIO, sys.stdin.buffer), once=True)
     elif where.startswith(HUB):
         from app.interchange.records.hub import find_on_hub
 
@@ -102,16 +102,16 @@ def missing(where: str) -> NotFound:
     return error
 
 
-def _file(path: Path) -> Iterator[Source]:
+def _file(path: Path) -> Iterator[RecordFile]:
     with path.open("rb") as file:
         zipped = file.read(4) == b"PK\x03\x04"
     if zipped:
         yield from _archive(path)
     else:
-        yield Source(path, lambda: path.open("rb"), path.stat().st_size if path.is_file() else 0)
+        yield RecordFile(path, lambda: path.open("rb"), path.stat().st_size if path.is_file() else 0)
 
 
-def _archive(path: Path) -> Iterator[Source]:
+def _archive(path: Path) -> Iterator[RecordFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [
@@ -126,14 +126,14 @@ def _archive(path: Path) -> Iterator[Source]:
             "This is a file of PyTorch.", file=path, remedy="Give the records as JSON Lines or Parquet."
         )
     for member in sorted(members, key=lambda each: natural(each.filename)):
-        yield Source(f"{path}/{member.filename}", _member(path, member), member.compress_size)
+        yield RecordFile(f"{path}/{member.filename}", _member(path, member), member.compress_size)
 
 
 def _member(path: Path, member: zipfile.ZipInfo) -> Callable[[], BinaryIO]:
     return lambda: cast(BinaryIO, zipfile.ZipFile(path).open(member))
 
 
-def _folder(path: Path, split: str) -> Iterator[Source]:
+def _folder(path: Path, split: str) -> Iterator[RecordFile]:
     if (path / "state.json").is_file():
         yield from _saved(path)
         return
@@ -182,7 +182,7 @@ def _splits(path: Path) -> list[str]:
         return sorted(part.parent.name for part in path.glob("*/state.json"))
 
 
-def _saved(path: Path) -> Iterator[Source]:
+def _saved(path: Path) -> Iterator[RecordFile]:
     """What `datasets` saves: `state.json` names the Arrow files in order."""
     state = path / "state.json"
     try:

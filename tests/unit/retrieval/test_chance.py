@@ -14,7 +14,7 @@ from app.retrieval.chance import Unrelated, best_of, chance_of, search_with_chan
 from app.retrieval.search import open_search
 from app.trackstar.config import EncodingConfig
 from app.trackstar.index import TrackstarIndex
-from app.trackstar.manifest import IndexManifest, Source
+from app.trackstar.manifest import ContentIdentity, IndexManifest
 from app.words.chance import COUNTED_MOST, read_chance
 
 D = 64  # 2 groups of 2 blocks of 4 × 4
@@ -23,8 +23,8 @@ D = 64  # 2 groups of 2 blocks of 4 × 4
 def made_index(rows: np.ndarray, tmp_path: Path, **method: object) -> TrackstarIndex:
     """An index of these rows, without the model that nobody asks here."""
     manifest = IndexManifest(
-        model=Source("m", "0"),
-        corpus=Source("c", "0"),
+        model=ContentIdentity("m", "0"),
+        corpus=ContentIdentity("c", "0"),
         method=EncodingConfig(groups=2, projection_dim=4, **method),  # type: ignore[arg-type]
         dimension=D,
         second_moments=None,

@@ -10,7 +10,7 @@ from app.retrieval.search import KINDS, open_search
 from app.retrieval.torch_search import TorchSearch
 from app.trackstar.config import EncodingConfig
 from app.trackstar.index import TrackstarIndex
-from app.trackstar.manifest import IndexManifest, Source
+from app.trackstar.manifest import ContentIdentity, IndexManifest
 
 DIMENSION, ROWS = 64, 1_500
 
@@ -19,7 +19,7 @@ def index_of(path: Path, rows: np.ndarray, *, scale: float = 1.0, shard: int = 4
     """An index of these rows in shards, as `open_index` gives it."""
     stored = (rows * scale).astype(np.float16)
     manifest = IndexManifest(
-        model=Source("m", "0"), corpus=Source("c", "0"), method=EncodingConfig(groups=1, projection_dim=4),
+        model=ContentIdentity("m", "0"), corpus=ContentIdentity("c", "0"), method=EncodingConfig(groups=1, projection_dim=4),
         dimension=rows.shape[1], second_moments=None, hessian=None, row_scale=scale,
         counts={"passages": len(rows)}, zero_rows=[int(r) for r in np.flatnonzero(~stored.any(1))],
         shards=[], files={}, build={},
