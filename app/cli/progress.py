@@ -21,7 +21,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 
-class Step(Protocol):
+class ProgressCallback(Protocol):
     """Called with what is done and the total (0: not known); a label changes the bar's words."""
 
     def __call__(self, done: int, total: int, label: str | None = None) -> None:
@@ -42,7 +42,7 @@ class Rate(ProgressColumn):
 
 
 @contextmanager
-def bar(description: str) -> Iterator[Step]:
+def bar(description: str) -> Iterator[ProgressCallback]:
     """A progress bar on standard error, so that standard output stays clean for pipes."""
     if not errors.is_terminal:
         yield _lines(description)
@@ -65,7 +65,7 @@ def bar(description: str) -> Iterator[Step]:
         yield step
 
 
-def _lines(description: str) -> Step:
+def _lines(description: str) -> ProgressCallback:
     """For logs: nothing about short work, then a line every `QUIET` seconds."""
     started = last = time.monotonic()
 
@@ -82,7 +82,7 @@ def _lines(description: str) -> Step:
     return step
 
 
-def kilobytes(step: Step) -> Callable[[int, int], None]:
+def kilobytes(step: ProgressCallback) -> Callable[[int, int], None]:
     """The step for progress that is told in bytes."""
     return lambda done, total: step(done >> 10, total >> 10)
 
