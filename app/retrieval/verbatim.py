@@ -20,7 +20,7 @@ EXAMPLES = 5  # passages named for each
 
 
 @dataclass(frozen=True)
-class Stretch:
+class VerbatimSpan:
     """Characters `start` to `end` of the text stand in `count` passages; `rows` are the first of them."""
 
     start: int
@@ -55,18 +55,18 @@ class Verbatim:
         array = np.asarray(words, dtype=np.int32)
         return cls(array, _suffix_array(array), np.asarray(rows, dtype=np.int32), ids)
 
-    def find(self, text: str) -> list[Stretch]:
+    def find(self, text: str) -> list[VerbatimSpan]:
         """Maximal stretches of the text that stand in passages, the rarest words first."""
         found = [(self._ids.get(m.group().casefold(), -1), m.start(), m.end()) for m in _WORD.finditer(text)]
         ids = [each[0] for each in found]
-        kept: list[tuple[float, Stretch]] = []
+        kept: list[tuple[float, VerbatimSpan]] = []
         reached = 0
         for at in range(len(ids)):
             length, low, high = self._longest(ids[at : at + LONGEST])
             if length >= SHORTEST and at + length > reached:
                 rows = np.unique(self._rows[self._suffixes[low:high]])
                 first = tuple(int(row) for row in rows[:EXAMPLES])
-                stretch = Stretch(found[at][1], found[at + length - 1][2], len(rows), first)
+                stretch = VerbatimSpan(found[at][1], found[at + length - 1][2], len(rows), first)
                 kept.append((self._surprise(ids[at : at + length]), stretch))
             reached = max(reached, at + length)
         kept.sort(key=lambda item: (-item[0], item[1].start))

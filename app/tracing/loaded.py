@@ -20,7 +20,7 @@ from app.retrieval.bm25 import BM25
 from app.retrieval.chance import Unrelated, search_with_chance
 from app.retrieval.dense import Dense
 from app.retrieval.search import Search, open_search
-from app.retrieval.verbatim import Stretch, Verbatim
+from app.retrieval.verbatim import Verbatim, VerbatimSpan
 from app.settings import Settings
 from app.store.chunks import chunks
 from app.store.corpora import get_corpus, sample_texts, stream_passages
@@ -121,7 +121,7 @@ class Loaded:
         found = _pairs(*self.dense.search(texts, max(counts)))
         return [rows[:k] for rows, k in zip(found, counts, strict=True)]
 
-    def word_for_word(self, text: str) -> list[Stretch]:
+    def word_for_word(self, text: str) -> list[VerbatimSpan]:
         """The longest rare stretches of the text that stand in passages."""
         return self.verbatim.find(text) if self.verbatim else []
 

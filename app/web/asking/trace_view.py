@@ -71,7 +71,7 @@ class TokenMark(BaseModel):
     chosen: bool
 
 
-class Stretch(BaseModel):
+class LinkedSpan(BaseModel):
     """Words of prompt and completion that stand in passages as they are."""
 
     start: int
@@ -109,7 +109,7 @@ class Answer(BaseModel):
     joined: str
     views: list[View]
     columns: list[Column]
-    stretches: list[Stretch]
+    stretches: list[LinkedSpan]
     stretch_spans: list[Span]
     provenance: Provenance
     evidence: Evidence
@@ -198,7 +198,7 @@ def answer(
         views=_views(trace, result, view, since),
         columns=drawn,
         stretches=[
-            Stretch(
+            LinkedSpan(
                 start=match.start,
                 end=match.end,
                 text=result.joined[match.start : match.end],

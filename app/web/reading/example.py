@@ -26,7 +26,7 @@ from app.web.evidence.shading import SHOWN as SHADED
 from app.web.evidence.shading import TokenInfluence, can_shade, example_query, shading_of, token_influence
 from app.web.evidence.stepping import stepped_when_read
 from app.web.marking.highlight import Span, entities
-from app.web.reading.example_parts import Stating, Stretch, first_stating, rarest_stretches, taken_for
+from app.web.reading.example_parts import SharedWords, Stating, first_stating, rarest_stretches, taken_for
 from app.web.reading.share_card import og_text, og_title
 from app.web.site import urls
 from app.web.site.context import Config, Db
@@ -113,7 +113,7 @@ class ExamplePage(BaseModel):
     evidence: Evidence
     sides: list[Link]
     runs: list[Link]
-    stretches: list[Stretch]
+    stretches: list[SharedWords]
     number: int | None
     total: int
     random_url: str

@@ -28,7 +28,7 @@ class Stating(BaseModel):
     url: str
 
 
-class Stretch(BaseModel):
+class SharedWords(BaseModel):
     """Words that passages share verbatim with prompt and answer; `passages` of the corpus have them (None: many)."""
 
     text: str
@@ -50,13 +50,13 @@ def first_stating(example: Example, side: str, here: Callable[..., str]) -> Stat
     return Stating(rank=rank, by_ais=by_ais, url=here(side="", show=urls.show_for(rank)) + f"#p{rank}")
 
 
-def rarest_stretches(session: Session, run: Run, cards: Sequence[Card]) -> list[Stretch]:
+def rarest_stretches(session: Session, run: Run, cards: Sequence[Card]) -> list[SharedWords]:
     """The longest phrases that passages share with prompt and answer; of equally long ones the rarest first."""
     longest = stretches([(card.text, card.spans) for card in cards])[: STRETCHES * 2]
     counts = phrase_counts(session, run.corpus_id, [text for text, _ in longest])
     ordered = sorted(longest, key=lambda each: (-each[1], counts.get(each[0], 0)))[:STRETCHES]
     return [
-        Stretch(text=text, words=n, passages=count if (count := counts.get(text, 0)) <= MOST else None)
+        SharedWords(text=text, words=n, passages=count if (count := counts.get(text, 0)) <= MOST else None)
         for text, n in ordered
     ]
 
