@@ -10,7 +10,7 @@ from app.models.batching import length_batches, pad, predicting
 from app.models.head import widened
 from app.models.load import LoadedModel
 from app.models.text import Query, TrainingExample
-from app.tracing.results import Completion, Token
+from app.tracing.results import Completion, CompletionToken
 
 BATCH_TOKENS = 4096
 
@@ -35,7 +35,9 @@ def completions(model: LoadedModel, queries: Sequence[Query]) -> list[Completion
             start, end = (place - border for place in one.offsets[at] or (border, border))
             text, id_ = query.completion[start:end], one.example.ids[at]
             tokens.append(
-                Token(id=id_, first=first, text=text, start=start, end=end, probability=math.exp(log))
+                CompletionToken(
+                    id=id_, first=first, text=text, start=start, end=end, probability=math.exp(log)
+                )
             )
         chosen = set(target.targets)
         joint = sum(float(log) for at, log in zip(one.example.targets, logs, strict=True) if at in chosen)

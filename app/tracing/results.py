@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from app.words.chance import Chance
 
 
-class Token(BaseModel):
+class CompletionToken(BaseModel):
     """One token of a completion: its characters there, and its probability given all before it (0..1).
 
     Several tokens may share one character. `id` is the tokenizer's, and `first` whether the model would have chosen it
@@ -29,7 +29,7 @@ class Completion(BaseModel):
     """A completion as it follows its prompt; `probability` is that of the target: its tokens' joint probability."""
 
     text: str
-    tokens: list[Token]
+    tokens: list[CompletionToken]
     probability: float
 
     @property

@@ -15,7 +15,7 @@ from app.store.models import put_outputs, register_model
 from app.store.prompts import PromptRecord, add_prompts, list_prompts
 from app.store.steps import begin, keep, of_result, of_trace
 from app.store.tables import Job, Result, Retrieved, Trace, now
-from app.tracing.results import Completion, Hit, Provenance, Ranking, Token, TraceResult
+from app.tracing.results import Completion, CompletionToken, Hit, Provenance, Ranking, TraceResult
 from app.web.marking.window import SIZE
 from tests.support.seeded import add_run
 from tests.support.sites import site, store_of
@@ -83,7 +83,7 @@ def fill(session: Session) -> None:
 
 def trace(ids: list[int], corpus_id: int) -> list[Job | Trace]:
     completion = Completion(
-        text=" cedi", tokens=[Token(text=" cedi", start=0, end=5, probability=0.5)], probability=0.5
+        text=" cedi", tokens=[CompletionToken(text=" cedi", start=0, end=5, probability=0.5)], probability=0.5
     )
     hits = [Hit(rank=rank, score=1 / rank, passage_id=id_) for rank, id_ in enumerate(ids, 1)]
     made = Provenance(

@@ -16,12 +16,12 @@ from app.store.prompts import PromptRecord, add_prompts, list_prompts
 from app.store.tables import Result, Retrieved
 from app.tracing.results import (
     Completion,
+    CompletionToken,
     Hit,
     Match,
     Provenance,
     Ranking,
     Step,
-    Token,
     TraceResult,
     TrainingResult,
 )
@@ -96,7 +96,9 @@ def _retrieved(result: int, side: str, rank: int, passage: int) -> dict[str, Any
 def _trace(session: Session, passage: int, text: str, corpus: int) -> str:
     """An answered question whose every text is the one given, with a contrast and a stretch found word for word."""
     completion = Completion(
-        text=text, tokens=[Token(text=text[:9], start=0, end=len(text[:9]), probability=0.5)], probability=0.5
+        text=text,
+        tokens=[CompletionToken(text=text[:9], start=0, end=len(text[:9]), probability=0.5)],
+        probability=0.5,
     )
     found = Ranking(
         proponents=[Hit(rank=1, score=0.5, passage_id=passage)],

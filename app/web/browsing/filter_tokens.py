@@ -35,7 +35,7 @@ _WORDS = (
 
 
 @dataclass(frozen=True)
-class Token:
+class FilterToken:
     """One word, number, text or sign, and its offset in the expression."""
 
     kind: str  # number, word (a field or a bare word), key (a word of the language or a sign), text, end
@@ -43,7 +43,7 @@ class Token:
     at: int
 
 
-def tokens(source: str) -> list[Token]:
+def tokens(source: str) -> list[FilterToken]:
     """The tokens of an expression, the last of kind `end`.
 
     Raises:
@@ -59,15 +59,15 @@ def tokens(source: str) -> list[Token]:
             )
         kind, text = match.lastgroup, match.group()
         if kind == "sign":
-            found.append(Token("key", _SIGNS.get(text, text), at))
+            found.append(FilterToken("key", _SIGNS.get(text, text), at))
         elif kind == "word" and text.lower() in _WORDS:
-            found.append(Token("key", text.lower(), at))
+            found.append(FilterToken("key", text.lower(), at))
         elif kind == "text":
-            found.append(Token("text", _unquoted(source, text, at), at))
+            found.append(FilterToken("text", _unquoted(source, text, at), at))
         elif kind is not None:
-            found.append(Token(kind, text, at))
+            found.append(FilterToken(kind, text, at))
         at = match.end()
-    return [*found, Token("end", "", len(source))]
+    return [*found, FilterToken("end", "", len(source))]
 
 
 def _unquoted(source: str, text: str, at: int) -> str:

@@ -7,7 +7,7 @@ passages only what a column sums up can be asked; anything else is refused with 
 from collections.abc import Sequence
 
 from app.store.filters import FIELDS, SPELLINGS, FilterField, kept_field
-from app.web.browsing.filter_tokens import Token, refuse
+from app.web.browsing.filter_tokens import FilterToken, refuse
 
 CALLS = ("includes", "startsWith", "endsWith")
 _FIRST = {"proponent_scores": FIELDS["top_score"]}
@@ -20,7 +20,7 @@ _INSTEAD = {
 }
 
 
-def of_viewer(source: str, tokens: Sequence[Token], at: int) -> tuple[FilterField, int]:
+def of_viewer(source: str, tokens: Sequence[FilterToken], at: int) -> tuple[FilterField, int]:
     """The field that begins after `ex` at token `at`, and the token behind it.
 
     Raises:
@@ -49,7 +49,7 @@ def of_viewer(source: str, tokens: Sequence[Token], at: int) -> tuple[FilterFiel
     return kept_field(tuple(path)), at
 
 
-def _step(tokens: Sequence[Token], at: int) -> str:
+def _step(tokens: Sequence[FilterToken], at: int) -> str:
     """The name in `.name`, `["name"]` or `[0]`; empty if none comes."""
     if tokens[at].text == "." and tokens[at].kind == "key":
         following = tokens[at + 1]
@@ -59,7 +59,7 @@ def _step(tokens: Sequence[Token], at: int) -> str:
     return ""
 
 
-def _of_list(source: str, start: Token, path: list[str]) -> FilterField:
+def _of_list(source: str, start: FilterToken, path: list[str]) -> FilterField:
     name, *rest = path
     if rest == ["0"] and name in _FIRST:
         return _FIRST[name]

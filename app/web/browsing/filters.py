@@ -28,7 +28,7 @@ from app.errors import UserError
 from app.store.filters import FIELDS, SPELLINGS, And, Compare, Contains, FilterField, In, Known, Node, Not
 
 from app.store.filters import Kind, Operator, Or, Truth, Value  # isort: skip
-from app.web.browsing.filter_tokens import Token, refuse, tokens
+from app.web.browsing.filter_tokens import FilterToken, refuse, tokens
 from app.web.browsing.filter_viewer import of_viewer
 
 MAX_LENGTH = 2000
@@ -79,7 +79,7 @@ class _Parser:
         return node
 
     @property
-    def now(self) -> Token:
+    def now(self) -> FilterToken:
         return self.tokens[self.next]
 
     def fail(self, problem: str, remedy: str, at: int | None = None) -> NoReturn:
@@ -146,7 +146,9 @@ class _Parser:
             left, right, op, right_at = right, left, _FLIPPED[op], start
         return self.compared(left, cast(Operator, op), right, sign, right_at)
 
-    def compared(self, field: FilterField, op: Operator, value: object, sign: Token, at: Token) -> Node:
+    def compared(
+        self, field: FilterField, op: Operator, value: object, sign: FilterToken, at: FilterToken
+    ) -> Node:
         kind = value.kind if isinstance(value, FilterField) else _kind(value)
         field, value = _as(field, kind), _as(value, field.kind) if isinstance(value, FilterField) else value
         if kind != field.kind:
@@ -157,7 +159,7 @@ class _Parser:
             return Truth(field) if value == (op == "=") else Not(Truth(field))
         return Compare(field, op, cast(Value | FilterField, value))
 
-    def word_test(self, field: FilterField, start: Token) -> Node | None:
+    def word_test(self, field: FilterField, start: FilterToken) -> Node | None:
         """The tests spelt with words: in, contains, starts with, is known, and the viewer's method calls."""
         if self.take("."):
             call = self.now

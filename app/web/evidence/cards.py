@@ -9,7 +9,7 @@ from app.store.examples import Example
 from app.store.tables import Passage, Retrieved
 from app.web.evidence.chance import is_beyond
 from app.web.evidence.lanes import after
-from app.web.evidence.shading import Token, shades
+from app.web.evidence.shading import ShadedToken, shades
 from app.web.marking.highlight import Span, entities
 from app.web.marking.near import leaders
 from app.web.marking.verbatim import shared_spans
@@ -74,7 +74,7 @@ class Card(Written, Measured):
     share: float = 0.0
     above_chance: bool | None = None  # beyond the floor of its side; None where that cannot be told
     influences: int = 0
-    tokens: list[Token] = []
+    tokens: list[ShadedToken] = []
     duplicates: list[Duplicate] = []
     elsewhere: list[Elsewhere] = []
     only_here: bool = False
@@ -93,7 +93,7 @@ class Shown:
 
     view: str
     influences: Mapping[int, int]
-    tokens: Mapping[int, list[Token]] = field(default_factory=dict)
+    tokens: Mapping[int, list[ShadedToken]] = field(default_factory=dict)
     most: float = 0.0
 
 
@@ -192,7 +192,9 @@ def _entity_spans(text: str, example: Example, ais_window: str | None) -> list[S
     return found
 
 
-def _spans(text: str, example: Example, shown: Shown, names: list[Span], tokens: list[Token]) -> list[Span]:
+def _spans(
+    text: str, example: Example, shown: Shown, names: list[Span], tokens: list[ShadedToken]
+) -> list[Span]:
     if shown.view == "plain":
         return []
     if shown.view == "tokens":

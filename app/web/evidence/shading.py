@@ -21,7 +21,7 @@ STEPS = 5
 SHOWN = 20  # passages shaded at once
 
 
-class Token(BaseModel):
+class ShadedToken(BaseModel):
     """Characters `start` to `end` of a passage carry `value` of its score."""
 
     start: int
@@ -68,7 +68,7 @@ def example_query(example: Example) -> Query:
 
 def token_influence(
     session: Session, settings: Settings, example: Example, ask_url: str
-) -> tuple[TokenInfluence, dict[int, list[Token]]]:
+) -> tuple[TokenInfluence, dict[int, list[ShadedToken]]]:
     """The state of the shading, and once it is done the tokens of each passage by its id."""
     ready = any(worker.status == "ready" for worker in workers.alive(session))
     if not example.retrieved:
@@ -86,14 +86,14 @@ def token_influence(
         return TokenInfluence(status="waiting", ready=ready, ask_url=ask_url), {}
     result = ShadingResult.model_validate(job.result)
     tokens = {
-        each.passage_id: [Token(start=start, end=end, value=value) for start, end, value in each.tokens]
+        each.passage_id: [ShadedToken(start=start, end=end, value=value) for start, end, value in each.tokens]
         for each in result.passages
     }
     most = max((abs(token.value) for found in tokens.values() for token in found), default=0.0)
     return TokenInfluence(status="done", ready=ready, ask_url=ask_url, most=most), tokens
 
 
-def shades(text: str, tokens: list[Token], most: float) -> list[Span]:
+def shades(text: str, tokens: list[ShadedToken], most: float) -> list[Span]:
     """A span for each token that carries a tenth of the most or more: `for-1` to `for-5`, `against-1` to `-5`.
 
     The space that begins a token is not shaded.
