@@ -29,7 +29,7 @@ class ShadedToken(BaseModel):
     value: float
 
 
-class TokenInfluence(BaseModel):
+class ShadingView(BaseModel):
     """How far the shading is; once `done`, `most` is the value of the darkest step."""
 
     status: Literal["never asked", "waiting", "done", "failed"]
@@ -68,29 +68,29 @@ def example_query(example: Example) -> Query:
 
 def token_influence(
     session: Session, settings: Settings, example: Example, ask_url: str
-) -> tuple[TokenInfluence, dict[int, list[ShadedToken]]]:
+) -> tuple[ShadingView, dict[int, list[ShadedToken]]]:
     """The state of the shading, and once it is done the tokens of each passage by its id."""
     ready = any(worker.status == "ready" for worker in workers.alive(session))
     if not example.retrieved:
-        return TokenInfluence(status="never asked", ready=ready, ask_url=ask_url), {}
+        return ShadingView(status="never asked", ready=ready, ask_url=ask_url), {}
     try:
         job = shaded(session, settings, shading_of(example))
     except UserError as error:
-        return TokenInfluence(status="failed", ready=ready, ask_url=ask_url, message=str(error)), {}
+        return ShadingView(status="failed", ready=ready, ask_url=ask_url, message=str(error)), {}
     if job is None:
-        return TokenInfluence(status="never asked", ready=ready, ask_url=ask_url), {}
+        return ShadingView(status="never asked", ready=ready, ask_url=ask_url), {}
     if job.state == "failed":
         message = (job.error or {}).get("message", "")
-        return TokenInfluence(status="failed", ready=ready, ask_url=ask_url, message=message), {}
+        return ShadingView(status="failed", ready=ready, ask_url=ask_url, message=message), {}
     if job.state not in OVER:
-        return TokenInfluence(status="waiting", ready=ready, ask_url=ask_url), {}
+        return ShadingView(status="waiting", ready=ready, ask_url=ask_url), {}
     result = ShadingResult.model_validate(job.result)
     tokens = {
         each.passage_id: [ShadedToken(start=start, end=end, value=value) for start, end, value in each.tokens]
         for each in result.passages
     }
     most = max((abs(token.value) for found in tokens.values() for token in found), default=0.0)
-    return TokenInfluence(status="done", ready=ready, ask_url=ask_url, most=most), tokens
+    return ShadingView(status="done", ready=ready, ask_url=ask_url, most=most), tokens
 
 
 def shades(text: str, tokens: list[ShadedToken], most: float) -> list[Span]:

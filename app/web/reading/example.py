@@ -23,7 +23,7 @@ from app.web.evidence.chance import Standing, standing
 from app.web.evidence.lanes import Evidence
 from app.web.evidence.measured import evidence_of_example
 from app.web.evidence.shading import SHOWN as SHADED
-from app.web.evidence.shading import TokenInfluence, can_shade, example_query, shading_of, token_influence
+from app.web.evidence.shading import ShadingView, can_shade, example_query, shading_of, token_influence
 from app.web.evidence.stepping import stepped_when_read
 from app.web.marking.highlight import Span, entities
 from app.web.reading.example_parts import SharedWords, Stating, first_stating, rarest_stretches, taken_for
@@ -109,7 +109,7 @@ class ExamplePage(BaseModel):
     more_url: str | None
     views: list[Link]
     view: str
-    shading: TokenInfluence | None
+    shading: ShadingView | None
     evidence: Evidence
     sides: list[Link]
     runs: list[Link]
