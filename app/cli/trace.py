@@ -52,7 +52,7 @@ def trace(
     from app.store.engine import open_store
     from app.store.tables import Trace
     from app.tracing import asking
-    from app.tracing.questions import Question, Training
+    from app.tracing.questions import Question, StepRequest
     from app.words.joining import doubts
 
     meant = [] if as_typed else doubts(prompt, completion, instead)
@@ -80,7 +80,7 @@ def trace(
     if train:
         hits = answer.result["rankings"]["trackstar"]["proponents"]
         with store.session() as session:
-            wanted = Training(trace=answer.id, passages=tuple(hit["passage_id"] for hit in hits))
+            wanted = StepRequest(trace=answer.id, passages=tuple(hit["passage_id"] for hit in hits))
             put = asking.train(session, settings, wanted)
         training = _wait(store, settings, put.job.id).result
     with store.session() as session:

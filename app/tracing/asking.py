@@ -14,7 +14,7 @@ from app.settings import Settings
 from app.store import jobs, steps, traces
 from app.store.tables import Corpus, Job, Passage
 from app.tracing.catalog import Askable, choose
-from app.tracing.questions import Question, Shading, Training, check_text, key_of
+from app.tracing.questions import Question, Shading, StepRequest, check_text, key_of
 
 JOB_KINDS = {"trace": "trace", "train": "steps", "shade": "shade"}  # what is asked -> kind of job
 ROOM_TO_COMPLETE = 1  # tokens that must be left after a prompt that the model completes
@@ -40,7 +40,7 @@ def ask(session: Session, settings: Settings, question: Question) -> Submitted:
     return _put(session, settings, question, {"model": askable.model_sha256, "index": askable.index_sha256})
 
 
-def train(session: Session, settings: Settings, training: Training) -> Submitted:
+def train(session: Session, settings: Settings, training: StepRequest) -> Submitted:
     """Save for the worker that it is to train one step on each of the passages.
 
     Raises:
@@ -148,7 +148,7 @@ def want_steps(session: Session, settings: Settings, result_id: int, index: str)
 def _put(
     session: Session,
     settings: Settings,
-    asked: Question | Training | Shading,
+    asked: Question | StepRequest | Shading,
     sha256: dict[str, str],
     where: dict[str, str] | None = None,
 ) -> Submitted:
@@ -156,7 +156,7 @@ def _put(
     if (found := jobs.newest(session, key, done=True)) is not None:
         return Submitted(found, reused=True)
     request: dict[str, Any] = asked.model_dump(mode="json") | (where or {}) | {"sha256": sha256}
-    parent = asked.trace if isinstance(asked, Training) else None
+    parent = asked.trace if isinstance(asked, StepRequest) else None
     limit = settings.trace_queue_limit
     return Submitted(
         jobs.add(session, JOB_KINDS[asked.kind], request, key=key, parent=parent, limit=limit), reused=False

@@ -88,7 +88,7 @@ class Question(BaseModel):
         return self
 
 
-class Training(BaseModel):
+class StepRequest(BaseModel):
     """One optimizer step on each of these passages: does the trace's target become more likely?"""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -143,7 +143,7 @@ def check_text(text: str, field: str, noun: str) -> str:
     return text
 
 
-def key_of(question: Question | Training | Shading, *, model_sha256: str, index_sha256: str) -> str:
+def key_of(question: Question | StepRequest | Shading, *, model_sha256: str, index_sha256: str) -> str:
     """Equal for equal questions put to an equal model and index by the same release of this program."""
     asked = question.model_dump(mode="json")
     whole = json.dumps([asked, model_sha256, index_sha256, release()], sort_keys=True)

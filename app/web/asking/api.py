@@ -12,7 +12,7 @@ from app.errors import UserError
 from app.store import jobs, traces
 from app.store.tables import Job
 from app.tracing import asking
-from app.tracing.questions import MAX_BODY, MAX_PASSAGES, PassageId, Question, Training
+from app.tracing.questions import MAX_BODY, MAX_PASSAGES, PassageId, Question, StepRequest
 from app.web.asking.form import BorderHint, doubts_of
 from app.web.asking.trace import TracePage, live, load
 from app.web.site import urls
@@ -136,7 +136,7 @@ async def steps(request: Request, trace_id: Slug) -> Response:
     def put() -> Response:
         with state.store.session() as session:
             passages = wanted.passages if wanted.passages is not None else _shown(session, trace_id)
-            training = Training(trace=trace_id, passages=tuple(passages), control=wanted.control)
+            training = StepRequest(trace=trace_id, passages=tuple(passages), control=wanted.control)
             asked = asking.train(session, state.settings, training)
             ticket = _ticket(request, session, asked.job, reused=asked.reused)
         return _accepted(ticket)

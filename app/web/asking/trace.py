@@ -20,7 +20,7 @@ from app.store.steps import StepsOf, of_trace, steps_of
 from app.store.tables import Job, Trace
 from app.tracing import asking
 from app.tracing.explained import explained
-from app.tracing.questions import MAX_BODY, Question, Training
+from app.tracing.questions import MAX_BODY, Question, StepRequest
 from app.tracing.results import TraceResult
 from app.web.asking import trace_view
 from app.web.asking.changes import TraceChanges, changes
@@ -71,7 +71,7 @@ class TracePage(BaseModel):
     above_chance: int | None = None
     opponent_chance_floor: float | None = None
     opponents_beyond_chance: int | None = None
-    trainings: list[trace_view.Training] = []
+    trainings: list[trace_view.StepsView] = []
     changes: TraceChanges | None = None
     steps: StepsOf | None = None  # taken without being asked, as far as they are
     result: dict[str, Any] | None = None  # of a training, when it is asked for by itself
@@ -163,7 +163,7 @@ async def steps(request: Request, trace_id: Slug) -> Response:
 
     def put() -> str:
         with request.app.state.store.session() as session:
-            asking.train(session, settings, build(Training, values))
+            asking.train(session, settings, build(StepRequest, values))
         return urls.trace(trace_id, view=view, since=dict(fields).get("since")) + "#causes"
 
     return RedirectResponse(await anyio.to_thread.run_sync(put), status_code=303)

@@ -81,7 +81,7 @@ class LinkedSpan(BaseModel):
     links: list[str]
 
 
-class Training(BaseModel):
+class StepsView(BaseModel):
     """What one training step on each passage did to the target's probability, in percentage points."""
 
     id: str
@@ -212,9 +212,9 @@ def answer(
     )
 
 
-def training(job: Job) -> Training:
+def training(job: Job) -> StepsView:
     """One check by training, finished or not."""
-    shown = Training(id=job.id, status=job.state, error=(job.error or {}).get("message"))
+    shown = StepsView(id=job.id, status=job.state, error=(job.error or {}).get("message"))
     if job.result is None:
         return shown
     result = TrainingResult.model_validate(job.result)

@@ -21,7 +21,7 @@ from app.store.tables import Job
 from app.tracing import asking
 from app.tracing.catalog import choose
 from app.tracing.engine import TraceEngine
-from app.tracing.questions import Question, Training
+from app.tracing.questions import Question, StepRequest
 from app.tracing.results import TraceResult, TrainingResult
 from app.tracing.worker import Cancelled, Outcome, Report, Worker
 from app.trackstar.encode import Encoder
@@ -277,7 +277,7 @@ def test_training_measures_each_passage_and_random_ones_beside(
     worker.step()
     shown = [hit.passage_id for hit in result(store, id_).rankings["trackstar"].proponents]
     with store.session() as session:
-        asked = asking.train(session, settings, Training(trace=id_, passages=tuple(shown), control=4))
+        asked = asking.train(session, settings, StepRequest(trace=id_, passages=tuple(shown), control=4))
     worker.step()
     measured = TrainingResult.model_validate(got(store, asked.job.id).result)
     assert [step.passage_id for step in measured.steps] == shown
@@ -289,7 +289,9 @@ def test_training_measures_each_passage_and_random_ones_beside(
     assert [step.change for step in (*measured.steps, *measured.control)] == pytest.approx(wanted, rel=1e-3)
     assert measured.settings == patch.settings
     with store.session() as session:
-        assert asking.train(session, settings, Training(trace=id_, passages=tuple(shown), control=4)).reused
+        assert asking.train(
+            session, settings, StepRequest(trace=id_, passages=tuple(shown), control=4)
+        ).reused
 
 
 def test_training_leaves_the_model_as_it_was(worker: Worker, store: Store, settings: Settings) -> None:
@@ -298,7 +300,7 @@ def test_training_leaves_the_model_as_it_was(worker: Worker, store: Store, setti
     worker.step()
     hits = result(store, before).rankings["trackstar"].proponents
     with store.session() as session:
-        asking.train(session, settings, Training(trace=before, passages=(hits[0].passage_id,), control=0))
+        asking.train(session, settings, StepRequest(trace=before, passages=(hits[0].passage_id,), control=0))
     worker.step()
     after = put(store, settings, QUESTIONS[0])
     worker.step()

@@ -13,7 +13,7 @@ from app.errors import UserError
 from app.settings import Settings
 from app.tracing.asking import checked
 from app.tracing.catalog import askables, choose
-from app.tracing.questions import MAX_CHARACTERS, Question, Training, check_text, key_of
+from app.tracing.questions import MAX_CHARACTERS, Question, StepRequest, check_text, key_of
 from tests.support.asking import CONTEXT, made_home, settings_of
 
 
@@ -195,8 +195,8 @@ def test_keys_are_equal_for_equal_questions_only() -> None:
         key_of(Question(prompt="a", k=5), **hashes),
         key_of(Question(prompt="a"), model_sha256="m", index_sha256="other"),
         key_of(Question(prompt="a"), model_sha256="other", index_sha256="i"),
-        key_of(Training(trace="t", passages=(1, 2)), **hashes),
-        key_of(Training(trace="t", passages=(2, 1)), **hashes),
+        key_of(StepRequest(trace="t", passages=(1, 2)), **hashes),
+        key_of(StepRequest(trace="t", passages=(2, 1)), **hashes),
     ]
     assert len(set(keys)) == len(keys)
     assert all(len(key) <= 64 for key in keys)  # the width of its column

@@ -6,7 +6,6 @@ from pathlib import Path
 
 APP = Path(import_module("app").__file__ or "").parent
 STILL_SHARED = {
-    "Training",
     "Worker",
     "Written",
 }
