@@ -288,7 +288,7 @@ class LanePassage(Base):
     set_id: Mapped[int] = mapped_column(ForeignKey("step_sets.id", ondelete="CASCADE"), index=True)
 
 
-class Worker(Base):
+class WorkerRow(Base):
     """A tracing process and what it has loaded; `seen_at` is its heartbeat."""
 
     __tablename__ = "workers"

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.store.tables import Job, Worker, now
+from app.store.tables import Job, WorkerRow, now
 
 HEARTBEAT = 4.0  # seconds between two signs of life
 FRESH = timedelta(seconds=15)  # without a sign of life for so long, a worker is not counted on
@@ -28,19 +28,19 @@ def beat(
     session: Session, name: str, *, device: str, status: str, detail: str, loaded: dict[str, Any]
 ) -> None:
     """Say that this worker lives, and what state it is in (`loading`, `ready`, `failed`)."""
-    row = session.get(Worker, name) or Worker(id=name)
+    row = session.get(WorkerRow, name) or WorkerRow(id=name)
     row.device, row.status, row.detail, row.loaded, row.seen_at = device, status, detail, loaded, now()
     session.add(row)
 
 
 def leave(session: Session, name: str) -> None:
     """The worker stops in good order."""
-    session.execute(delete(Worker).where(Worker.id == name))
+    session.execute(delete(WorkerRow).where(WorkerRow.id == name))
 
 
-def alive(session: Session) -> list[Worker]:
+def alive(session: Session) -> list[WorkerRow]:
     """Workers that gave a sign of life lately, ready ones first."""
-    rows = session.scalars(select(Worker).where(Worker.seen_at > now() - FRESH))
+    rows = session.scalars(select(WorkerRow).where(WorkerRow.seen_at > now() - FRESH))
     return sorted(rows, key=lambda worker: (worker.status != "ready", worker.id))
 
 
@@ -52,13 +52,15 @@ def dead(session: Session, mine: str) -> list[str]:
     """
     here = mine.split("/")[0] + "/"
     holding = select(Job.worker).where(Job.state.in_(("queued", "running")), Job.worker.is_not(None))
-    names = {*session.scalars(select(Worker.id)), *session.scalars(holding.distinct())}
+    names = {*session.scalars(select(WorkerRow.id)), *session.scalars(holding.distinct())}
     gone = [name for name in names if name is not None and is_gone(name)]
-    silent = select(Worker.id).where(
-        Worker.seen_at < now() - SILENT, ~Worker.id.startswith(here, autoescape=True)
+    silent = select(WorkerRow.id).where(
+        WorkerRow.seen_at < now() - SILENT, ~WorkerRow.id.startswith(here, autoescape=True)
     )
     elsewhere = list(session.scalars(silent))
-    session.execute(delete(Worker).where(Worker.id.in_(gone) | (Worker.seen_at < now() - timedelta(days=1))))
+    session.execute(
+        delete(WorkerRow).where(WorkerRow.id.in_(gone) | (WorkerRow.seen_at < now() - timedelta(days=1)))
+    )
     return gone + elsewhere
 
 

@@ -11,7 +11,7 @@ from app.store import jobs, traces, workers
 from app.store.changes import CommitListener
 from app.store.engine import Store
 from app.store.job_kinds import KINDS, MAX_ATTEMPTS
-from app.store.tables import Job, Worker, now
+from app.store.tables import Job, WorkerRow, now
 
 
 def put(store: Store, count: int = 1, *, limit: int = 1000) -> list[str]:
@@ -288,14 +288,14 @@ def test_workers_known_to_be_dead_are_not_waited_for(store: Store) -> None:
     gone, before_me, elsewhere = f"{host}/999999999/x", f"{host}/{pid}/older", "other-host/999999999/x"
     with store.session() as session:
         for name in (mine, before_me, elsewhere, f"{host}/1/init"):
-            session.add(Worker(id=name, device="cpu", status="ready"))
+            session.add(WorkerRow(id=name, device="cpu", status="ready"))
         jobs.add(session, "import", {}, limit=9, worker=gone)
     with store.session() as session:
         assert sorted(workers.dead(session, mine)) == sorted([gone, before_me])
         assert {worker.id for worker in workers.alive(session)} == {mine, elsewhere, f"{host}/1/init"}
         workers.leave(session, mine)
     with store.session() as session:
-        session.execute(update(Worker).values(seen_at=now() - timedelta(seconds=60)))
+        session.execute(update(WorkerRow).values(seen_at=now() - timedelta(seconds=60)))
     with store.session() as session:
         assert workers.alive(session) == []
         assert elsewhere in workers.dead(session, mine)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 APP = Path(import_module("app").__file__ or "").parent
 STILL_SHARED = {
-    "Worker",
     "Written",
 }
 """Names that still stand for several things, to be renamed: none may be added, and one that is mended comes off."""
