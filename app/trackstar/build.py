@@ -29,7 +29,7 @@ from app.trackstar.fit import FILE as FIT
 from app.trackstar.fit import PART, Fit, fit, fit_moments, load_fit, save_fit
 from app.trackstar.hessian import HessianReport
 from app.trackstar.manifest import ContentIdentity, IndexManifest
-from app.trackstar.shards import Written, drop_notes, whole_shard, write_shard
+from app.trackstar.shards import WrittenShard, drop_notes, whole_shard, write_shard
 from app.trackstar.survey import IDS, SPOOL, Passages, Survey, survey
 
 SHARD_ROWS = 4096
@@ -231,7 +231,7 @@ def _fitted(
 
 def _encode(
     encoder: Encoder, corpus: Survey, work: Path, shard_rows: int, scale: float, counter: "_Counter"
-) -> Iterator[Written]:
+) -> Iterator[WrittenShard]:
     reading = iter(corpus.passages)
     for number, start in enumerate(range(0, corpus.count, shard_rows)):
         texts = [text for _, text in islice(reading, shard_rows)]
@@ -281,7 +281,7 @@ def _about_moments(fitted: Fit) -> dict[str, Any] | None:
     return {"source": fitted.moments.source, "sha256": fitted.moments.sha256} if fitted.moments else None
 
 
-def _total(shards: Sequence[Written], passages: int) -> dict[str, int]:
+def _total(shards: Sequence[WrittenShard], passages: int) -> dict[str, int]:
     names = ("empty", "cut", "degenerate", "saturated")
     return {"passages": passages} | {name: sum(w.counts[name] for w in shards) for name in names}
 

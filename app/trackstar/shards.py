@@ -16,7 +16,7 @@ LIMIT = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenShard:
     """A shard on disk and what there is to tell of its rows (rows counted within the index)."""
 
     shard: Shard
@@ -31,7 +31,7 @@ def shard_name(number: int) -> str:
 
 def write_shard(
     directory: Path, number: int, start: int, rows: np.ndarray, scale: float, counts: dict[str, int]
-) -> Written:
+) -> WrittenShard:
     """Writes rows (n, d) times `scale` as float16, then a note beside them that says the shard is whole.
 
     Args:
@@ -48,19 +48,19 @@ def write_shard(
         shard = Shard(file.name, start, len(half), file_sha256(partial))
     # A row that became zero only by the cast is as useless as one that was.
     zero = [start + int(row) for row in np.flatnonzero(~half.any(axis=1))]
-    written = Written(shard, zero, {**counts, "saturated": saturated})
+    written = WrittenShard(shard, zero, {**counts, "saturated": saturated})
     write_json(_note(file), asdict(written))
     return written
 
 
-def whole_shard(directory: Path, number: int) -> Written | None:
+def whole_shard(directory: Path, number: int) -> WrittenShard | None:
     """The shard of an earlier, interrupted build, if it is there with its note and its checksum holds."""
     file = directory / shard_name(number)
     note = _note(file)
     if not (file.is_file() and note.is_file()):
         return None
     values = json.loads(note.read_text(encoding="utf-8"))
-    written = Written(Shard(**values["shard"]), values["zero_rows"], values["counts"])
+    written = WrittenShard(Shard(**values["shard"]), values["zero_rows"], values["counts"])
     return written if file_sha256(file) == written.shard.sha256 else None
 
 

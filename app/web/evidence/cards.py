@@ -19,7 +19,7 @@ from app.words.chance import Chance, read_chance
 from app.words.passages import TYPES, type_name
 
 
-class Written(BaseModel):
+class PassageText(BaseModel):
     """A passage's text and its marks. Of a long one, `lead` is the part from `open_from` to `open_to` shown first."""
 
     text: str
@@ -65,7 +65,7 @@ class Elsewhere(BaseModel):
     anchor: str | None = None  # of the card there, on the same page
 
 
-class Card(Written, Measured):
+class Card(PassageText, Measured):
     """One retrieved passage. `share` is its score over the highest of its list; `only_here`: no other list has it."""
 
     passage_id: int
@@ -97,11 +97,11 @@ class Shown:
     most: float = 0.0
 
 
-def written(text: str, spans: list[Span], around: Sequence[Span] = ()) -> Written:
+def written(text: str, spans: list[Span], around: Sequence[Span] = ()) -> PassageText:
     """A text with `spans` marked, opened at them; at `around` where there are none."""
     start, end = window(text, spans or around)
     folded = (start, end) != (0, len(text))
-    return Written(
+    return PassageText(
         text=text,
         spans=spans,
         open_from=start,
@@ -128,11 +128,11 @@ def measured(row: Retrieved, before: float | None = None) -> Measured:
     )
 
 
-def make_card(passage: Passage, said: Measured, shown: Written) -> Card:
+def make_card(passage: Passage, said: Measured, shown: PassageText) -> Card:
     """The card of a passage, of which `said` was measured and whose text is `shown`."""
     return Card(
         **said.model_dump(),
-        **{name: getattr(shown, name) for name in Written.model_fields},
+        **{name: getattr(shown, name) for name in PassageText.model_fields},
         passage_id=passage.id,
         external_id=passage.external_id,
         url=urls.passage(passage.id),

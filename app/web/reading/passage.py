@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.store.examples import get_passage, influence_by_run, influences, stated_facts
 from app.store.tables import Prompt
-from app.web.evidence.cards import Measured, Written, measured, written
+from app.web.evidence.cards import Measured, PassageText, measured, written
 from app.web.marking.highlight import Span, find
 from app.web.site import urls
 from app.web.site.context import Db
@@ -50,7 +50,7 @@ class StatedPrompt(BaseModel):
     url: str | None
 
 
-class PassagePage(Written):
+class PassagePage(PassageText):
     """The page. It shows the whole text, however long: other pages lead here for that."""
 
     title: str
