@@ -112,7 +112,8 @@ def synthetic(count: int, dimension: int) -> np.ndarray:
 
 def index_of(path: Path, rows: np.ndarray) -> TrackstarIndex:
     manifest = IndexManifest(
-        model=ContentIdentity("synthetic", "0"), corpus=ContentIdentity("synthetic", "0"), method=EncodingConfig(groups=1, projection_dim=1),
+        model=ContentIdentity("synthetic", "0"), corpus=ContentIdentity("synthetic", "0"),
+        method=EncodingConfig(groups=1, projection_dim=1),
         dimension=rows.shape[1], second_moments=None, hessian=None, row_scale=1.0,
         counts={"passages": len(rows)}, zero_rows=[], shards=[], files={}, build={},
     )  # fmt: skip

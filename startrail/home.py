@@ -21,6 +21,7 @@ from startrail.inside import Inside
 
 if TYPE_CHECKING:
     from app.tracing.worker import Worker
+    from app.trackstar.manifest import IndexManifest
 
 ADDRESS = "http://localhost:8000"  # where `startrail serve` would show the same traces
 

@@ -115,7 +115,7 @@ class Step(BaseModel):
 
 
 class TrainingResult(BaseModel):
-    """The answer to a `Training`."""
+    """The answer to a `StepRequest`."""
 
     kind: Literal["train"] = "train"
     steps: list[Step]

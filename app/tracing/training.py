@@ -18,7 +18,7 @@ from app.tracing.results import Step, TraceResult, TrainingResult
 
 
 def train(session: Session, patch: TailPatch, request: dict[str, Any]) -> TrainingResult:
-    """Measure the passages of a `Training`; the model is left as it was.
+    """Measure the passages of a `StepRequest`; the model is left as it was.
 
     The control is drawn with the trace's id as seed, so that asking again measures the same passages.
 
