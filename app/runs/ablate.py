@@ -78,13 +78,13 @@ def ablate(
             step(before * total + done, len(families) * total)
 
         ranked = rank_family(inputs, texts, members, k, opponents, sample=sample, seed=seed, progress=within)
-        for name, (found, about) in ranked.items():
+        for name, (rankings, about) in ranked.items():
             configuration = {"proponents": k, "opponents": opponents, **about, **inputs.about}
             runs.append(
                 save(
                     session,
                     inputs,
-                    found,
+                    rankings,
                     method=name,
                     slug=run_slug(prefix, name),
                     name=_run_name(name, about["hessian"]),

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.runs.inputs import RunInputs
 from app.runs.ranking.request import RankingRequest, check_method, rank
-from app.runs.saving import OPPONENTS, PROPONENTS, Found, save_run
+from app.runs.saving import OPPONENTS, PROPONENTS, PromptRanking, save_run
 from app.store.tables import Run
 from app.words.methods import method_label
 
@@ -47,15 +47,15 @@ def retrieve(
         dense_model=dense_model,
         progress=progress or (lambda done, total: None),
     )
-    found, about = rank(request)
+    rankings, about = rank(request)
     configuration = {"proponents": k, "opponents": opponents, **about, **inputs.about}
-    return save(session, inputs, found, method=method, slug=slug, configuration=configuration)
+    return save(session, inputs, rankings, method=method, slug=slug, configuration=configuration)
 
 
 def save(
     session: Session,
     inputs: RunInputs,
-    found: list[Found],
+    rankings: list[PromptRanking],
     *,
     method: str,
     slug: str,
@@ -73,7 +73,7 @@ def save(
         corpus=inputs.corpus,
         prompt_set=inputs.prompt_set,
         prompts=inputs.prompts,
-        found=found,
+        rankings=rankings,
         configuration=dict(configuration),
         index_name=inputs.index.path.name,
         explains=inputs.explains,

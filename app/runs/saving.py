@@ -29,7 +29,7 @@ class RankedRows:
 
 
 @dataclass(frozen=True)
-class Found:
+class PromptRanking:
     """What a method found for one prompt, and what of it is more than chance, where its scores tell."""
 
     proponents: RankedRows
@@ -47,7 +47,7 @@ def save_run(
     corpus: Corpus,
     prompt_set: PromptSet,
     prompts: Sequence[Prompt],
-    found: Sequence[Found],
+    rankings: Sequence[PromptRanking],
     configuration: dict[str, Any],
     index_name: str | None = None,
     explains: str = TARGET,
@@ -82,7 +82,7 @@ def save_run(
     stated = stated_passages(session, prompt_set)
     results: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
-    for prompt, each in zip(prompts, found, strict=True):
+    for prompt, each in zip(prompts, rankings, strict=True):
         good = stated.get(prompt.id, set())
         first = next((r for r, row in enumerate(each.proponents.rows, 1) if int(ids[row]) in good), None)
         top = each.proponents.scores[0] if len(each.proponents.scores) else None
@@ -102,7 +102,7 @@ def save_run(
     result_ids = session.scalars(
         insert(Result).returning(Result.id, sort_by_parameter_order=True), results
     ).all()
-    for result_id, prompt, each in zip(result_ids, prompts, found, strict=True):
+    for result_id, prompt, each in zip(result_ids, prompts, rankings, strict=True):
         good = stated.get(prompt.id, set())
         for side, ranking in (("proponent", each.proponents), ("opponent", each.opponents)):
             for rank, (row, score) in enumerate(zip(ranking.rows, ranking.scores, strict=True), 1):
@@ -122,16 +122,16 @@ def save_run(
     return run
 
 
-def found_in(
+def rankings_of(
     proponents: tuple[np.ndarray, np.ndarray],
     opponents: tuple[np.ndarray, np.ndarray] | None = None,
     chances: Sequence[Chance | None] = (),
-) -> list[Found]:
-    """Search results (scores (n, k), rows (n, k)) as one `Found` per query; missing hits are left out."""
-    high = _rankings(*proponents)
-    low = _rankings(*opponents) if opponents else [RankedRows((), ())] * len(high)
+) -> list[PromptRanking]:
+    """Search results (scores (n, k), rows (n, k)) as one `PromptRanking` per query; missing hits are left out."""
+    high = _ranked_rows(*proponents)
+    low = _ranked_rows(*opponents) if opponents else [RankedRows((), ())] * len(high)
     told = chances or [None] * len(high)
-    return [Found(*each) for each in zip(high, low, told, strict=True)]
+    return [PromptRanking(*each) for each in zip(high, low, told, strict=True)]
 
 
 def passage_ids(session: Session, corpus: Corpus) -> np.ndarray:
@@ -153,7 +153,7 @@ def stated_passages(session: Session, prompt_set: PromptSet) -> dict[int, set[in
     return stated
 
 
-def _rankings(scores: np.ndarray, rows: np.ndarray) -> list[RankedRows]:
+def _ranked_rows(scores: np.ndarray, rows: np.ndarray) -> list[RankedRows]:
     return [
         RankedRows(row[row >= 0].tolist(), score[row >= 0].tolist())
         for score, row in zip(scores, rows, strict=True)

@@ -128,18 +128,20 @@ class _Batch:
         loaded, works = self.loaded, self.works
         with self.timed("searching"):
             vectors = [loaded.encoder.finish(rows[work.job.id]) for work in works]
-            found = loaded.influence(vectors, [(w.question.k, w.question.opponents) for w in works])
+            influences = loaded.influence(vectors, [(w.question.k, w.question.opponents) for w in works])
         with self.timed("comparing"):
             texts, counts = [work.joined for work in works], [work.question.k for work in works]
             words = loaded.by_words(texts, counts)
             meanings = loaded.by_meaning(texts, counts)
             stretches = [loaded.word_for_word(work.joined) for work in works]
-        named = [row for sides in found for own in sides for side in own[:2] for row, _ in side]
+        named = [row for sides in influences for own in sides for side in own[:2] for row, _ in side]
         named += [row for own in (*words, *(meanings or ())) for row, _ in own]
         named += [row for own in stretches for stretch in own for row in stretch.rows]
         with self.store.session() as session:
             ids = loaded.ids(session, named)
-        for at, (work, sides, own, stretch) in enumerate(zip(works, found, words, stretches, strict=True)):
+        for at, (work, sides, own, stretch) in enumerate(
+            zip(works, influences, words, stretches, strict=True)
+        ):
             influence = [ranking(side, ids) for side in sides]
             work.rankings = {TRACKSTAR: influence[0], BM25: ranking((own, (), None), ids)}
             if meanings is not None:

@@ -92,13 +92,13 @@ class Loaded:
         for opposing in (False, True):
             asked = [n for n, (_, opponents) in enumerate(wanted) if opponents == opposing]
             if asked:
-                found = iter(
-                    self._found([vectors[n] for n in asked], [wanted[n][0] for n in asked], opposing)
+                answered = iter(
+                    self._sides([vectors[n] for n in asked], [wanted[n][0] for n in asked], opposing)
                 )
-                sides |= {n: [next(found) for _ in vectors[n]] for n in asked}
+                sides |= {n: [next(answered) for _ in vectors[n]] for n in asked}
         return [sides[n] for n in range(len(wanted))]
 
-    def _found(self, vectors: Sequence[np.ndarray], counts: Sequence[int], opposing: bool) -> Iterator[Sides]:
+    def _sides(self, vectors: Sequence[np.ndarray], counts: Sequence[int], opposing: bool) -> Iterator[Sides]:
         most = max(counts)
         together = np.concatenate(list(vectors))
         high, low, chances = search_with_chance(
@@ -111,15 +111,15 @@ class Loaded:
 
     def by_words(self, texts: Sequence[str], counts: Sequence[int]) -> list[Rows]:
         """BM25's passages for each text."""
-        found = _pairs(*self.bm25.search(texts, max(counts)))
-        return [rows[:k] for rows, k in zip(found, counts, strict=True)]
+        ranked = _pairs(*self.bm25.search(texts, max(counts)))
+        return [rows[:k] for rows, k in zip(ranked, counts, strict=True)]
 
     def by_meaning(self, texts: Sequence[str], counts: Sequence[int]) -> list[Rows] | None:
         """The dense model's passages for each text; None where the site has no such model."""
         if self.dense is None:
             return None
-        found = _pairs(*self.dense.search(texts, max(counts)))
-        return [rows[:k] for rows, k in zip(found, counts, strict=True)]
+        ranked = _pairs(*self.dense.search(texts, max(counts)))
+        return [rows[:k] for rows, k in zip(ranked, counts, strict=True)]
 
     def word_for_word(self, text: str) -> list[VerbatimSpan]:
         """The longest rare stretches of the text that stand in passages."""
@@ -132,27 +132,27 @@ class Loaded:
             UserError: the corpus is gone from the store.
         """
         wanted = sorted(set(rows))
-        found: dict[int, int] = {}
+        ids: dict[int, int] = {}
         for part in chunks(wanted, 500):
             query = select(Passage.position, Passage.id).where(
                 Passage.corpus_id == self.corpus_id, Passage.position.in_(part)
             )
-            found.update(session.execute(query).all())
-        if len(found) != len(wanted):
+            ids.update(session.execute(query).all())
+        if len(ids) != len(wanted):
             raise UserError(
                 f"The corpus of the index “{self.name}” is no longer in the store.",
                 remedy="Build the index again.",
             )
-        return found
+        return ids
 
 
-def ranking(found: Sides, ids: Mapping[int, int]) -> Ranking:
+def ranking(sides: Sides, ids: Mapping[int, int]) -> Ranking:
     """Proponents and opponents with passage ids for rows."""
     proponents, opponents = (
         [Hit(rank=n, score=score, passage_id=ids[row]) for n, (row, score) in enumerate(side, start=1)]
-        for side in found[:2]
+        for side in sides[:2]
     )
-    return Ranking(proponents=proponents, opponents=opponents, chance=found[2])
+    return Ranking(proponents=proponents, opponents=opponents, chance=sides[2])
 
 
 def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "cpu") -> Loaded:

@@ -81,8 +81,8 @@ class Encoder:
         as a loss; proponents raise the first against the second.
         """
         texts = self.model.texts
-        pair = self.gradients([texts.query(Query(prompt, text)) for text in (completion, instead)])
-        return self.finish(pair[:1] - pair[1:])[0]
+        both = self.gradients([texts.query(Query(prompt, text)) for text in (completion, instead)])
+        return self.finish(both[:1] - both[1:])[0]
 
     def gradients(
         self, examples: Sequence[TrainingExample], *, done: Callable[[int], None] | None = None

@@ -3,7 +3,7 @@
 from random import Random
 
 from app.runs.ranking.request import Ranked, RankingRequest
-from app.runs.saving import Found, RankedRows, passage_ids, stated_passages
+from app.runs.saving import PromptRanking, RankedRows, passage_ids, stated_passages
 
 SEED = 0
 
@@ -12,8 +12,10 @@ def at_random(request: RankingRequest) -> Ranked:
     """Passages drawn at random for each prompt, the same every time."""
     rng, passages = Random(SEED), request.inputs.corpus.passage_count
     count = min(request.k, passages)
-    found = [Found(RankedRows(rng.sample(range(passages), count), [None] * count)) for _ in request.prompts]
-    return found, {"seed": SEED}
+    rankings = [
+        PromptRanking(RankedRows(rng.sample(range(passages), count), [None] * count)) for _ in request.prompts
+    ]
+    return rankings, {"seed": SEED}
 
 
 def stated(request: RankingRequest) -> Ranked:
@@ -21,8 +23,8 @@ def stated(request: RankingRequest) -> Ranked:
     inputs = request.inputs
     rows = {int(id_): row for row, id_ in enumerate(passage_ids(request.session, inputs.corpus))}
     known = stated_passages(request.session, inputs.prompt_set)
-    found = []
+    rankings = []
     for prompt in request.prompts:
         own = sorted(rows[id_] for id_ in known.get(prompt.id, ()))[: request.k]
-        found.append(Found(RankedRows(own, [None] * len(own))))
-    return found, {}
+        rankings.append(PromptRanking(RankedRows(own, [None] * len(own))))
+    return rankings, {}

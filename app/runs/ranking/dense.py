@@ -2,7 +2,7 @@
 
 from app.retrieval.dense import Dense, check_model
 from app.runs.ranking.request import Ranked, RankingRequest
-from app.runs.saving import Found, found_in
+from app.runs.saving import PromptRanking, rankings_of
 
 
 def rank(request: RankingRequest) -> Ranked:
@@ -20,7 +20,7 @@ def rank(request: RankingRequest) -> Ranked:
         device=str(inputs.loaded.device),
         progress=request.progress,
     )
-    found: list[Found] = []
+    rankings: list[PromptRanking] = []
     for queries in request.batches():
-        found += found_in(dense.search([query.joined for query in queries], request.k))
-    return found, dense.about
+        rankings += rankings_of(dense.search([query.joined for query in queries], request.k))
+    return rankings, dense.about

@@ -18,7 +18,7 @@ from app.models.text import TrainingExample
 from app.retrieval.search import open_search
 from app.runs.inputs import RunInputs
 from app.runs.ranking.request import Ranked, RankingRequest
-from app.runs.saving import Found, found_in
+from app.runs.saving import PromptRanking, rankings_of
 
 CANDIDATES = 100
 SAMPLE = 2_048  # passages that the factors are fitted on
@@ -37,7 +37,7 @@ def rank(request: RankingRequest) -> Ranked:
     encoder = inputs.index.encoder(inputs.loaded)
     search = open_search(inputs.index, request.search, device=str(inputs.loaded.device))
     wanted = max(CANDIDATES, request.k)
-    found: list[Found] = []
+    rankings: list[PromptRanking] = []
     for queries in request.batches():
         _, rows = search.search(encoder.encode_queries(queries), wanted)
         for query, near in zip(queries, rows, strict=True):
@@ -45,7 +45,7 @@ def rank(request: RankingRequest) -> Ranked:
             own = near[near >= 0]
             scores = influences(capture, direction, [passages[row] for row in own]).numpy()
             best = np.lexsort((own, -scores))[: request.k]
-            found += found_in((scores[None, best], own[None, best]))
+            rankings += rankings_of((scores[None, best], own[None, best]))
     about = {
         "candidates": wanted,
         "found_by": inputs.index.manifest.method.as_dict(),
@@ -60,7 +60,7 @@ def rank(request: RankingRequest) -> Ranked:
         "model_sha256": inputs.index.manifest.model.sha256,
         "corpus_sha256": inputs.index.manifest.corpus.sha256,
     }
-    return found, about
+    return rankings, about
 
 
 def fitted(

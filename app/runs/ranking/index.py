@@ -3,7 +3,7 @@
 from app.retrieval.chance import Unrelated, search_with_chance
 from app.retrieval.search import open_search
 from app.runs.ranking.request import Ranked, RankingRequest
-from app.runs.saving import Found, found_in
+from app.runs.saving import PromptRanking, rankings_of
 
 
 def rank(request: RankingRequest) -> Ranked:
@@ -12,10 +12,10 @@ def rank(request: RankingRequest) -> Ranked:
     encoder = inputs.index.encoder(inputs.loaded)
     search = open_search(inputs.index, request.search, device=str(inputs.loaded.device))
     unrelated = Unrelated(inputs.index)
-    found: list[Found] = []
+    rankings: list[PromptRanking] = []
     for queries in request.batches():
         encoded = encoder.encode_queries(queries)
-        found += found_in(*search_with_chance(search, unrelated, encoded, request.k, request.opponents))
+        rankings += rankings_of(*search_with_chance(search, unrelated, encoded, request.k, request.opponents))
     manifest = inputs.index.manifest
     about = {
         "method": manifest.method.as_dict(),
@@ -26,4 +26,4 @@ def rank(request: RankingRequest) -> Ranked:
         "model_sha256": manifest.model.sha256,
         "corpus_sha256": manifest.corpus.sha256,
     }
-    return found, about
+    return rankings, about

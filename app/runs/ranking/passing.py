@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from app.retrieval.search import ranked
-from app.runs.saving import Found, found_in
+from app.runs.saving import PromptRanking, rankings_of
 from app.trackstar.encode import Encoder
 from app.words.chance import Chance
 
@@ -52,14 +52,14 @@ class PassingSearch:
         scores[~self.facts] = self.queries[~self.facts] @ self.alone.finish(gradients).T
         return scores
 
-    def found(self) -> list[Found]:
-        """What was found for each query."""
+    def rankings(self) -> list[PromptRanking]:
+        """The ranking of each query."""
         high, low = self.best
         chances = [
             each and replace(each, above=int(above), opponents_beyond=int(beyond) if low.k else None)
             for each, above, beyond in zip(self.chances, *self._beyond, strict=True)
         ]
-        return found_in((high.scores, high.rows), (-low.scores, low.rows) if low.k else None, chances)
+        return rankings_of((high.scores, high.rows), (-low.scores, low.rows) if low.k else None, chances)
 
 
 @dataclass

@@ -17,14 +17,14 @@ from app.errors import UserError
 from app.models.text import Query
 from app.retrieval.dense import check_model
 from app.runs.inputs import RunInputs
-from app.runs.saving import Found
+from app.runs.saving import PromptRanking
 from app.store.corpora import stream_passages
 from app.store.tables import Prompt
 from app.words.methods import METHODS, Method, rankers
 
 AT_ONCE = 64  # queries encoded and searched together
-Ranked = tuple[list[Found], dict[str, Any]]
-"""What was found for each prompt, in order; and the method's part of `Run.configuration`."""
+Ranked = tuple[list[PromptRanking], dict[str, Any]]
+"""The ranking of each prompt, in order; and the method's part of `Run.configuration`."""
 
 
 @dataclass(frozen=True)
@@ -84,5 +84,5 @@ def check_method(name: str, dense_model: Path | None) -> Method:
 def rank(request: RankingRequest) -> Ranked:
     """Ask the method."""
     module, function = request.method.ranks.split(":")
-    found: Ranked = getattr(import_module(module), function)(request)
-    return found
+    made: Ranked = getattr(import_module(module), function)(request)
+    return made

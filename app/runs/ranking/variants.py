@@ -103,8 +103,8 @@ def rank_family(
     sampled = sampled[:SAMPLE][usable_rows(sampled[:SAMPLE])]
     searches: dict[str, PassingSearch] = {}
     for name, method in members.items():
-        pair = _finishers(inputs, method, moments, train, evaluation)
-        own = PassingSearch(*pair, _queries(pair, asked, facts), facts, k, opponents)
+        finishers = _finishers(inputs, method, moments, train, evaluation)
+        own = PassingSearch(*finishers, _queries(finishers, asked, facts), facts, k, opponents)
         if method.unit_norm:
             own.chances = [chance_of(scores, usable) for scores in own.scores(sampled)]
         searches[name] = own
@@ -124,7 +124,7 @@ def rank_family(
             "model_sha256": inputs.loaded.sha256,
             "corpus_sha256": inputs.corpus.sha256,
         }
-        made[name] = (searches[name].found(), about)
+        made[name] = (searches[name].rankings(), about)
     return made
 
 
@@ -152,8 +152,8 @@ def _finishers(
     return finisher(method, mixed=True), finisher(replace(method, hessian="train", mixing=None), mixed=False)
 
 
-def _queries(pair: tuple[Encoder, Encoder], asked: torch.Tensor, facts: np.ndarray) -> np.ndarray:
-    mixed, alone = pair
+def _queries(finishers: tuple[Encoder, Encoder], asked: torch.Tensor, facts: np.ndarray) -> np.ndarray:
+    mixed, alone = finishers
     out = mixed.finish(asked)
     if alone is not mixed and not facts.all():
         out[~facts] = alone.finish(asked[torch.from_numpy(~facts)])
@@ -161,7 +161,7 @@ def _queries(pair: tuple[Encoder, Encoder], asked: torch.Tensor, facts: np.ndarr
 
 
 def _autocorrelation(method: EncodingConfig, gradients: torch.Tensor) -> Autocorrelation:
-    found = Autocorrelation(method.blocks, method.block_size)
+    total = Autocorrelation(method.blocks, method.block_size)
     if len(gradients):
-        found.add(gradients)
-    return found
+        total.add(gradients)
+    return total
