@@ -41,7 +41,7 @@ class Capture:
     def __init__(self, loaded: LoadedModel, loss: Loss = "cross_entropy") -> None:
         self.loaded = loaded
         self.head = LossHead(loaded.model, loss)
-        self.fans = self._fans()
+        self.first_readers = self._first_readers()
 
     def run(
         self, examples: Sequence[TrainingExample], sink: Sink, draw: torch.Generator | None = None
@@ -82,7 +82,7 @@ class Capture:
                 handle.remove()
 
     @torch.no_grad()
-    def _fans(self) -> list[int]:
+    def _first_readers(self) -> list[int]:
         """For each weight the first weight that reads the same tensor (query, key and value read one).
 
         Raises:

@@ -17,7 +17,7 @@ from app.trackstar.config import EncodingConfig
 from app.trackstar.hessian import Whitening
 from app.trackstar.moments import Moments
 from app.trackstar.projection import project_weights
-from app.trackstar.sketch import Sketch
+from app.trackstar.projected_gradients import ProjectedGradients
 
 __all__ = ["Encoder", "Query"]
 
@@ -59,7 +59,7 @@ class Encoder:
             model.weights, method, moments, device=model.device, dtype=model.dtype
         )
         self.capture = Capture(model, method.loss)
-        self._sketch = Sketch(self.projected, self.capture.fans, method.blocks)
+        self._sink = ProjectedGradients(self.projected, self.capture.first_readers, method.blocks)
 
     def encode_passages(self, texts: Sequence[str]) -> np.ndarray:
         """(n, d) float32, in the order given; a blank text is a zero row."""
@@ -92,11 +92,11 @@ class Encoder:
         Args:
             done: called after each batch with the number of its examples.
         """
-        out = torch.zeros(len(examples), self.dimension, dtype=self._sketch.wide)
+        out = torch.zeros(len(examples), self.dimension, dtype=self._sink.wide)
         lengths = [len(example.ids) if example.targets else 0 for example in examples]
         for batch in length_batches(lengths, self.batch_tokens):
-            self.capture.run([examples[row] for row in batch], self._sketch)
-            out[batch] = self._sketch.blocks.flatten(1).cpu()
+            self.capture.run([examples[row] for row in batch], self._sink)
+            out[batch] = self._sink.blocks.flatten(1).cpu()
             if done:
                 done(len(batch))
         return out

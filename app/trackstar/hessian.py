@@ -118,11 +118,11 @@ def fit_whitening(
             (mixing, None) if mixing is not None else choose_mixing(values_train, values_eval, rank)
         )
         mixed = chosen * r_eval + (1 - chosen) * r_train
-    matrices, below = [], 0
+    matrices, damped = [], 0
     for block in mixed:
         values, vectors = torch.linalg.eigh(block)
         added = damping * values.mean().clamp_min(torch.finfo(torch.float64).tiny)
-        below += int((values < added).sum())
+        damped += int((values < added).sum())
         matrices.append((vectors * (values.clamp_min(0) + added).rsqrt()) @ vectors.T)
     report = HessianReport(
         mixing=float(chosen),
@@ -130,7 +130,7 @@ def fit_whitening(
         rank_train=_rank(values_train),
         rank_eval=_rank(values_eval),
         damping=damping,
-        below_damping=below / (mixed.shape[0] * mixed.shape[1]),
+        below_damping=damped / (mixed.shape[0] * mixed.shape[1]),
         rows_train=train.rows,
         rows_eval=evaluation.rows if evaluation else 0,
     )

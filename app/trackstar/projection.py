@@ -27,7 +27,7 @@ def gaussian(seed: int, name: str, side: Literal["out", "in"], p: int, width: in
 
 
 @dataclass(frozen=True)
-class Projected:
+class ProjectedWeight:
     """How one weight's gradient goes into its block.
 
     Args:
@@ -51,7 +51,7 @@ def project_weights(
     *,
     device: torch.device,
     dtype: torch.dtype,
-) -> list[Projected]:
+) -> list[ProjectedWeight]:
     """The projection of every weight, with factored V folded in.
 
     Raises:
@@ -76,11 +76,11 @@ def project_weights(
         elif isinstance(moment, Exact):
             root = moment.inverse_root().to(device, dtype)
         block = 2 * group_of(weight, layers, method.groups) + (weight.kind == "mlp")
-        made.append(Projected(weight, block, left.to(device, dtype), right.to(device, dtype), root))
+        made.append(ProjectedWeight(weight, block, left.to(device, dtype), right.to(device, dtype), root))
     return made
 
 
-def direction(one: Projected, block: torch.Tensor) -> torch.Tensor:
+def direction(one: ProjectedWeight, block: torch.Tensor) -> torch.Tensor:
     """The weight-space direction (out, in) along which a gradient's inner product is its block's: Pᵀ(M) / √V.
 
     ⟨∇_W L, direction(M)⟩ = ⟨P_out (∇_W L / √V) P_inᵀ, M⟩ for every gradient; `block` is M, (p, p).

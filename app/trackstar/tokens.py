@@ -27,7 +27,7 @@ from app.models.batching import length_batches, pad
 from app.models.head import token_losses, widened
 from app.models.text import Located, Query, TrainingExample
 from app.trackstar.encode import Encoder
-from app.trackstar.projection import Projected, direction
+from app.trackstar.projection import ProjectedWeight, direction
 
 Split = Literal["loss", "position"]
 Weighted = list[tuple[int, int, float]]
@@ -136,7 +136,7 @@ def _query_by_loss(encoder: Encoder, example: TrainingExample, passages: torch.T
 class _Positions:
     """The sink that adds up δ_tᵀ U x_t for each position, for each of several directions."""
 
-    def __init__(self, projected: Sequence[Projected], blocks: torch.Tensor) -> None:
+    def __init__(self, projected: Sequence[ProjectedWeight], blocks: torch.Tensor) -> None:
         self.projected, self.blocks = projected, blocks  # blocks (k, blocks, p, p)
         self.values = torch.zeros(())
 

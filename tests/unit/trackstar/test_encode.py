@@ -171,8 +171,8 @@ def test_the_projection_depends_on_name_and_seed_and_not_on_order_or_width(load)
 def test_weights_that_read_one_tensor_share_one_product(load):
     """Query, key and value stand on one input; a wrong share would have failed against brute force."""
     encoder = Encoder(load("llama"), None, EncodingConfig.preset("gradient-dot", projection_dim=3), None)
-    assert encoder.capture.fans[:4] == [0, 0, 0, 3]
-    assert encoder.capture.fans[4:6] == [4, 4]
+    assert encoder.capture.first_readers[:4] == [0, 0, 0, 3]
+    assert encoder.capture.first_readers[4:6] == [4, 4]
 
 
 def test_float64_agrees_to_rounding(load):

@@ -11,19 +11,24 @@ import torch
 import torch.nn.functional as F
 
 from app.models.capture import EXACT_CHUNK
-from app.trackstar.projection import Projected
+from app.trackstar.projection import ProjectedWeight
 
 
-class Sketch:
+class ProjectedGradients:
     """The sink that projects: after a batch, `blocks` is (n, blocks, p, p)."""
 
-    def __init__(self, projected: Sequence[Projected], fans: Sequence[int], blocks: int) -> None:
+    def __init__(
+        self, projected: Sequence[ProjectedWeight], first_readers: Sequence[int], blocks: int
+    ) -> None:
         self.projected = projected
         self.p, self.device = projected[0].left.shape[0], projected[0].left.device
         self.count = blocks
-        self.fans = fans
+        self.first_readers = first_readers
         # Weights that read the same tensor share one product with their stacked right factors.
-        members = {first: [at for at, fan in enumerate(fans) if fan == first] for first in fans}
+        members = {
+            first: [at for at, reader in enumerate(first_readers) if reader == first]
+            for first in first_readers
+        }
         self.stacked = {first: torch.cat([projected[at].right for at in m]) for first, m in members.items()}
         self.slot = {at: m.index(at) * self.p for m in members.values() for at in m}
         self.shared: dict[int, torch.Tensor] = {}
@@ -38,10 +43,10 @@ class Sketch:
         """`right x_t` for every token, (n, T, p); with exact V the inputs themselves."""
         if self.projected[at].inverse_root is not None:
             return x
-        fan = self.fans[at]
-        if fan not in self.shared:  # whichever runs first: some list the key before the query
-            self.shared[fan] = F.linear(x, self.stacked[fan])
-        return self.shared[fan][..., self.slot[at] : self.slot[at] + self.p]
+        reader = self.first_readers[at]
+        if reader not in self.shared:  # whichever runs first: some list the key before the query
+            self.shared[reader] = F.linear(x, self.stacked[reader])
+        return self.shared[reader][..., self.slot[at] : self.slot[at] + self.p]
 
     def backward(self, at: int, kept: torch.Tensor, gradient: torch.Tensor) -> None:
         """Adds this weight's part to its block."""
@@ -51,7 +56,7 @@ class Sketch:
         left = F.linear(gradient, one.left)
         self.blocks[:, one.block].baddbmm_(left.mT.to(self.wide), kept.to(self.wide))
 
-    def _backward_exact(self, one: Projected, x: torch.Tensor, gradient: torch.Tensor) -> None:
+    def _backward_exact(self, one: ProjectedWeight, x: torch.Tensor, gradient: torch.Tensor) -> None:
         assert one.inverse_root is not None
         step = max(1, EXACT_CHUNK // one.inverse_root.numel())
         for at in range(0, len(x), step):
