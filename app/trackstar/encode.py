@@ -16,8 +16,8 @@ from app.models.text import Query, TrainingExample
 from app.trackstar.config import EncodingConfig
 from app.trackstar.hessian import Whitening
 from app.trackstar.moments import Moments
-from app.trackstar.projection import project_weights
 from app.trackstar.projected_gradients import ProjectedGradients
+from app.trackstar.projection import project_weights
 
 __all__ = ["Encoder", "Query"]
 

@@ -141,11 +141,11 @@ def stacked_bars(
     ]
     said = []
     for at, (label, shares) in enumerate(bars):
-        total, below = sum(shares.values()) or 1.0, 0.0
+        total, stacked = sum(shares.values()) or 1.0, 0.0
         for number, kind in enumerate(kinds, 1):
             share = shares.get(kind, 0) / total
             if share:
-                top, bottom = up(below + share), up(below)
+                top, bottom = up(stacked + share), up(stacked)
                 parts.append(
                     Markup(
                         '<rect class="part" fill="url(#{}-part-{})" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}">'
@@ -163,7 +163,7 @@ def stacked_bars(
                         share,
                     )
                 )
-                below += share
+                stacked += share
         parts.append(text(LEFT + step * (at + 0.5), HEIGHT - BOTTOM + 15, label, "middle", "tick"))
         said.append(
             f"{x_label} {label}: " + ", ".join(f"{kind} {n / total:.0%}" for kind, n in shares.items() if n)
