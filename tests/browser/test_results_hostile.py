@@ -80,14 +80,14 @@ def test_near_duplicates_fold_into_one_with_a_count(plain_page: Page, paper: str
     page = plain_page
     page.goto(paper + CROWD)
     assert page.locator(f"section#p{TWIN}").count() == 0
-    leader = page.locator(f"section#p{TWIN - 1}")
-    folded = leader.locator("details.same")
+    first = page.locator(f"section#p{TWIN - 1}")
+    folded = first.locator("details.same")
     expect(folded).to_contain_text("and 1 nearly the same")
     expect(folded.get_by_role("link")).not_to_be_visible()
     folded.locator("summary").click()
     expect(folded.get_by_role("link")).to_contain_text(f"rank {TWIN}")
     page.goto(f"{paper}{CROWD}#p{TWIN}")  # a link to the folded one still leads to it
-    expect(leader).to_be_in_viewport()
+    expect(first).to_be_in_viewport()
 
 
 def test_a_phone_reads_all_of_it_without_sideways_scroll(phone: Page, paper: str) -> None:

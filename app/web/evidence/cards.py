@@ -11,7 +11,7 @@ from app.web.evidence.chance import is_beyond
 from app.web.evidence.lanes import after
 from app.web.evidence.shading import ShadedToken, shades
 from app.web.marking.highlight import Span, entities
-from app.web.marking.near import leaders
+from app.web.marking.near import first_near_duplicates
 from app.web.marking.verbatim import shared_spans
 from app.web.marking.window import window, within
 from app.web.site import urls
@@ -158,12 +158,14 @@ def with_chance(cards: list[Card], chance: Chance | None, *, opponents: bool = F
 def folded(cards: Sequence[Card]) -> list[Card]:
     """The cards in their order, near-duplicates folded into the first of their kind."""
     kept: dict[int, Card] = {}
-    for at, (card, leader) in enumerate(zip(cards, leaders([card.text for card in cards]), strict=True)):
-        if leader == at:
+    for at, (card, first) in enumerate(
+        zip(cards, first_near_duplicates([card.text for card in cards]), strict=True)
+    ):
+        if first == at:
             kept[at] = card
         else:
             duplicate = Duplicate(passage_id=card.passage_id, rank=card.rank, url=card.url)
-            kept[leader].duplicates.append(duplicate)
+            kept[first].duplicates.append(duplicate)
     return list(kept.values())
 
 

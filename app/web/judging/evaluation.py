@@ -18,7 +18,7 @@ from app.store.tables import Run
 from app.web.browsing.export_rows import csv_rows
 from app.web.judging.evaluation_figures import of_runs
 from app.web.judging.evaluation_lines import Evaluated, patched_by
-from app.web.judging.figures import Cell, EvaluationQuery, Figure, behind, cell
+from app.web.judging.figures import Cell, EvaluationQuery, Figure, cell, figure_prompts_url
 from app.web.site import urls
 from app.web.site.budgets import exporting
 from app.web.site.context import Db
@@ -218,7 +218,9 @@ def _row(
     asked: EvaluationQuery,
     drawn: Sequence[Evaluated],
 ) -> RunRow:
-    cells = {name: cell(figures["overall"].get(name), behind(run, asked.task, name)) for name in names}
+    cells = {
+        name: cell(figures["overall"].get(name), figure_prompts_url(run, asked.task, name)) for name in names
+    }
     return _of(run, cells, any(run.id == each.id for each, _ in drawn))
 
 
@@ -226,7 +228,9 @@ def _differences(runs: Sequence[Evaluated], reference: Run, asked: EvaluationQue
     rows = []
     for run, figures in runs:
         if (found := figures["against"].get(reference.slug)) and run.id != reference.id:
-            links = {name: behind(run, asked.task, name, against=reference.slug) for name in found}
+            links = {
+                name: figure_prompts_url(run, asked.task, name, against=reference.slug) for name in found
+            }
             rows.append(
                 _of(run, {name: cell(found[name], links[name]) for name in COMPARED if name in found}, False)
             )

@@ -8,7 +8,7 @@ from app.evaluation.tables import rules_said
 from app.store.tables import Run
 from app.web.judging import charts
 from app.web.judging.evaluation_lines import Evaluated, after, along, by_depth, by_slice
-from app.web.judging.figures import EvaluationQuery, Figure, Key, Value, behind
+from app.web.judging.figures import EvaluationQuery, Figure, Key, Value, figure_prompts_url
 from app.web.site import urls
 from app.words.measures import BY_DEPTH, MAIN, POINTS
 from app.words.methods import is_swept, method_of
@@ -75,7 +75,7 @@ def trade(runs: Sequence[Evaluated], asked: EvaluationQuery) -> Figure | None:
     for number, (run, x, y) in enumerate(shown):
         head: list[Value] = [charts.letter(number), run.name]
         rows.append([*head, *(each[part] for each in (x, y) for part in ("mean", "low", "high"))])
-        urls_of = [behind(run, asked.task, name) for name in ("mrr", "tail_patch_10")]
+        urls_of = [figure_prompts_url(run, asked.task, name) for name in ("mrr", "tail_patch_10")]
         links.append(["", urls.run(run.slug), urls_of[0], "", "", urls_of[1], "", ""])
     return Figure(
         id="attribution-influence",

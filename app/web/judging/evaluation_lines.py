@@ -9,7 +9,7 @@ from app.evaluation.tables import settings_said, steps_said
 from app.store.prompts import buckets_are_counts
 from app.store.tables import Run
 from app.web.judging import charts
-from app.web.judging.figures import EvaluationQuery, Figure, Key, Value, behind, estimate_row
+from app.web.judging.figures import EvaluationQuery, Figure, Key, Value, estimate_row, figure_prompts_url
 from app.web.site import urls
 from app.words.measures import DEPTHS, LABELS, POINTS, in_points, measure_name
 from app.words.methods import method_label, method_of
@@ -105,7 +105,7 @@ def by_slice(runs: Sequence[Evaluated], asked: EvaluationQuery, measure: str) ->
                 name = value_name(parts, value, counts=counted)
                 place = bucket_range(value) if bucket and counted else name
                 order[place] = bucket_number(value) if bucket else 0
-                url = behind(run, asked.task, measure, **{asked.by: value})
+                url = figure_prompts_url(run, asked.task, measure, **{asked.by: value})
                 drawing.add(names[run.id], place, name, found, run, url)
     if not drawing.rows:
         return None
@@ -145,7 +145,7 @@ def by_depth(runs: Sequence[Evaluated], asked: EvaluationQuery, measure: str) ->
     for run, figures in runs:
         for k in DEPTHS:
             if found := figures["overall"].get(f"{measure}_{k}"):
-                url = behind(run, asked.task, f"{measure}_{k}")
+                url = figure_prompts_url(run, asked.task, f"{measure}_{k}")
                 drawing.add(names[run.id], str(k), str(k), found, run, url)
     if not drawing.rows:
         return None
@@ -174,7 +174,7 @@ def along(
         for at, place, run in curve.points:
             if found := figures[run.id]["overall"].get(measure):
                 order[place] = at
-                drawing.add(name, place, place, found, run, behind(run, task, measure))
+                drawing.add(name, place, place, found, run, figure_prompts_url(run, task, measure))
     if not drawing.rows:
         return None
     id_ = f"{measure}-over-{axis.replace(' ', '-').replace('λ', 'lambda')}"

@@ -69,7 +69,7 @@ class EvaluationQuery(BaseModel):
         return urls.evaluation(**{name: value for name, value in query.items() if value != usual.get(name)})
 
 
-def behind(run: Run, task: str, measure: str, **slices: object) -> str:
+def figure_prompts_url(run: Run, task: str, measure: str, **slices: object) -> str:
     """The prompts behind one number."""
     return urls.evaluation_prompts(run=run.slug, task=task, measure=measure, **slices)
 

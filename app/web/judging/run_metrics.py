@@ -9,7 +9,7 @@ from app.store.evaluations import figures_of
 from app.store.tables import Run
 from app.web.judging.evaluation_figures import of_chosen
 from app.web.judging.evaluation_lines import patched_by
-from app.web.judging.figures import Cell, EvaluationQuery, Figure, behind, cell
+from app.web.judging.figures import Cell, EvaluationQuery, Figure, cell, figure_prompts_url
 from app.web.site import urls
 from app.words.measures import LABELS, SHOWN, SHOWN_BY_AIS
 from app.words.tasks import task_place
@@ -54,7 +54,10 @@ def run_metrics(session: Session, run: Run) -> RunMetrics | None:
             TaskMetrics(
                 task=task,
                 prompts=each["prompts"],
-                cells={name: cell(each["overall"].get(name), behind(run, task, name)) for name in names},
+                cells={
+                    name: cell(each["overall"].get(name), figure_prompts_url(run, task, name))
+                    for name in names
+                },
             )
             for task, each in sorted(found.items(), key=lambda item: task_place(item[0]))
             if each["overall"]

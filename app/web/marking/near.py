@@ -15,7 +15,7 @@ MOST_WORDS = 2_000  # of a text that are looked at
 _WORD = re.compile(r"\w+")
 
 
-def leaders(texts: Sequence[str]) -> list[int]:
+def first_near_duplicates(texts: Sequence[str]) -> list[int]:
     """For every text the index of the first text that it all but repeats: its own if there is none before it.
 
     Of two texts this alike, the rarest few shingles of each have one in common (prefix filtering: Bayardo, Ma, Srikant
@@ -24,19 +24,19 @@ def leaders(texts: Sequence[str]) -> list[int]:
     """
     known = [_shingles(text) for text in texts]
     often = Counter(chain.from_iterable(known))
-    found: list[int] = []
+    firsts: list[int] = []
     by_hash: dict[int, list[int]] = {}
     for at, shingles in enumerate(known):
         sample = sorted(shingles)[:SAMPLE]
         few = len(sample) - ceil((ALIKE if len(sample) == len(shingles) else LEAST) * len(sample)) + 1
         rarest = sorted(sample, key=lambda each: (often[each], each))[:few]
         candidates = sorted({other for each in rarest for other in by_hash.get(each, ())})
-        leader = next((other for other in candidates if _alike(shingles, known[other])), at)
-        found.append(leader)
-        if leader == at:
+        first = next((other for other in candidates if _alike(shingles, known[other])), at)
+        firsts.append(first)
+        if first == at:
             for each in rarest:
                 by_hash.setdefault(each, []).append(at)
-    return found
+    return firsts
 
 
 def _shingles(text: str) -> frozenset[int]:
