@@ -20,6 +20,7 @@ from statistics import NormalDist
 import faiss
 import numpy as np
 
+from app.retrieval.ranking import ScoresAndRows
 from app.retrieval.search import Search
 from app.trackstar.index import TrackstarIndex
 from app.words.chance import COUNTED_MOST, Chance
@@ -34,9 +35,6 @@ MIDDLE = (
 )
 BINS, REACH = 48, 1.25  # of the histogram, and how far it reaches on either side: so many times the floor
 COUNTED = 32  # hits fetched at first to count those above the floor
-
-Found = tuple[np.ndarray, np.ndarray]
-"""Scores (n, k) and rows (n, k), as `Search.search` returns them."""
 
 
 def chance_of(scores: np.ndarray, passages: int) -> Chance | None:
@@ -102,26 +100,26 @@ class Unrelated:
 
 def search_with_chance(
     search: Search, unrelated: Unrelated, queries: np.ndarray, k: int, opponents: int = 0
-) -> tuple[Found, Found | None, list[Chance | None]]:
+) -> tuple[ScoresAndRows, ScoresAndRows | None, list[Chance | None]]:
     """The k best passages of each query, so many opponents, and what of either is more than chance.
 
     A count of `COUNTED_MOST` says: so many or more.
     """
     chances = unrelated.of(queries)
-    found, above = _counted(search, queries, k, chances, opponents=False)
+    best, above = _counted(search, queries, k, chances, opponents=False)
     chances = [each and replace(each, above=own) for each, own in zip(chances, above, strict=True)]
     if not opponents:
-        return found, None, chances
+        return best, None, chances
     low, beyond = _counted(search, queries, opponents, chances, opponents=True)
     chances = [
         each and replace(each, opponents_beyond=own) for each, own in zip(chances, beyond, strict=True)
     ]
-    return found, low, chances
+    return best, low, chances
 
 
 def _counted(
     search: Search, queries: np.ndarray, k: int, chances: Sequence[Chance | None], *, opponents: bool
-) -> tuple[Found, list[int]]:
+) -> tuple[ScoresAndRows, list[int]]:
     """The k best on one side, and how many are beyond the floor: more are fetched until one is not."""
     if not any(chances):
         return search.search(queries, k, opponents=opponents), [0] * len(chances)

@@ -19,7 +19,7 @@ from app.digests import file_sha256
 from app.errors import UserError
 from app.files import whole
 from app.models.text import readable
-from app.retrieval.search import CHUNK, ranked, with_ties
+from app.retrieval.ranking import CHUNK, ranked, with_ties
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

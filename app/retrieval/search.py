@@ -17,6 +17,8 @@ import numpy as np
 
 from app.errors import UserError
 from app.files import whole
+from app.retrieval.ranking import CHUNK, ScoresAndRows, hits_only, ranked, with_ties
+from app.retrieval.torch_search import TorchSearch
 from app.trackstar.index import TrackstarIndex, open_index
 
 log = logging.getLogger(__name__)
@@ -33,7 +35,6 @@ PQ_NUMBERS, PQ_CENTROIDS = 8, 256
 APPROXIMATE = {"int8", "int4", "pq"}
 GPU_MOST = 2_048  # rows that GPU FAISS can be asked for
 TRAIN_ROWS = 20_000  # rows drawn for training a quantiser
-CHUNK = 8_192  # rows added, or scored in torch, at a time
 THREADS = faiss.omp_get_max_threads()
 WORTH_A_THREAD = 1 << 24  # numbers of rows; waking a second core for fewer costs what it saves
 
@@ -43,9 +44,7 @@ class Search(Protocol):
 
     kind: str
 
-    def search(
-        self, queries: np.ndarray, k: int, *, opponents: bool = False
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def search(self, queries: np.ndarray, k: int, *, opponents: bool = False) -> ScoresAndRows:
         """The k best rows of each query.
 
         Args:
@@ -78,8 +77,6 @@ def open_search(
     kind = kind or index.manifest.search.get("kind", "exact")
     check_kind(kind, index.manifest.dimension)
     if device.startswith("cuda") and (kind in APPROXIMATE or not _faiss_gpus()):
-        from app.retrieval.torch_search import TorchSearch
-
         return TorchSearch(index, device)
     return FaissSearch(index, kind, gpu=device.startswith("cuda"), progress=progress)
 
@@ -148,20 +145,18 @@ class FaissSearch:
             len(self._parts), initializer=faiss.omp_set_num_threads, initargs=(1,)
         )
 
-    def search(
-        self, queries: np.ndarray, k: int, *, opponents: bool = False
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def search(self, queries: np.ndarray, k: int, *, opponents: bool = False) -> ScoresAndRows:
         """See `Search.search`."""
         asked = np.ascontiguousarray(-queries if opponents else queries, dtype=np.float32)
         if self.kind in APPROXIMATE:
             _, rows = self._scan(asked, min(max(k + len(self._blank) + 30 * k, 300), self._most))
-            scores = np.stack([self._exact(query, found) for query, found in zip(asked, rows, strict=True)])
-            scores = _hits(scores, rows, self._blank)
+            scores = np.stack([self._exact(query, own) for query, own in zip(asked, rows, strict=True)])
+            scores = hits_only(scores, rows, self._blank)
         else:
             scores, rows = with_ties(lambda wanted: self._scan(asked, wanted), k, self._blank, self._most)
         return ranked(scores, rows, k, self._scale, opponents)
 
-    def _scan(self, asked: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def _scan(self, asked: np.ndarray, k: int) -> ScoresAndRows:
         """FAISS's k best of the rows, each core searching its part of them.
 
         FAISS itself shares out queries among cores, never the rows of one query; for a single query its second
@@ -169,8 +164,8 @@ class FaissSearch:
         """
         if len(self._parts) == 1:
             faiss.omp_set_num_threads(1 if len(asked) == 1 else THREADS)
-            found: tuple[np.ndarray, np.ndarray] = self._parts[0][1].search(asked, k)
-            return found
+            best_of_all: ScoresAndRows = self._parts[0][1].search(asked, k)
+            return best_of_all
         found_by = list(self._threads.map(lambda part: part[1].search(asked, k), self._parts))
         scores = np.concatenate([scores for scores, _ in found_by], axis=1)
         rows = np.concatenate(
@@ -191,49 +186,6 @@ class FaissSearch:
             held = shards == shard
             found[held] = self._rows[shard][rows[held] - self._starts[shard]]
         return found @ query
-
-
-def with_ties(
-    scan: Callable[[int], tuple[np.ndarray, np.ndarray]], k: int, blank: np.ndarray, total: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """FAISS's best rows, as many as it takes for every row that scores what the k-th hit does to be among them.
-
-    Of equal rows FAISS keeps whichever it met, which depends on how many were asked for and on where rows are cut
-    among cores.
-
-    Args:
-        scan: as many best rows as it is told, best first: scores and rows.
-        blank: rows that are no hits; their score is -inf. total: of rows there are.
-    """
-    wanted = min(k + len(blank) + 1, total)
-    while True:
-        scores, rows = scan(wanted)
-        hits = _hits(scores, rows, blank)
-        if wanted == total or (scores[:, -1] < np.partition(hits, -k, axis=1)[:, -k]).all():
-            return hits, rows
-        wanted = min(8 * wanted, total)
-
-
-def _hits(scores: np.ndarray, rows: np.ndarray, blank: np.ndarray) -> np.ndarray:
-    """The scores, -inf where there is no row or a blank one."""
-    hidden = rows < 0
-    if len(blank):
-        hidden |= np.isin(rows, blank)
-    return np.where(hidden, -np.inf, scores)
-
-
-def ranked(
-    scores: np.ndarray, rows: np.ndarray, k: int, scale: float, opponents: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Candidates (n, c) cut to the k best, ties by row, as `Search.search` returns them."""
-    order = (np.arange(len(rows))[:, None], np.lexsort((rows, -scores), axis=1)[:, :k])
-    scores = scores[order]
-    rows = np.where(np.isfinite(scores), rows[order], -1)
-    missing = k - rows.shape[1]
-    if missing > 0:
-        scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
-        rows = np.pad(rows, ((0, 0), (0, missing)), constant_values=-1)
-    return (-scores if opponents else scores).astype(np.float32) * np.float32(scale), rows.astype(np.int64)
 
 
 def _cuts(total: int, dimension: int) -> list[int]:

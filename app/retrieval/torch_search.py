@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from app.retrieval.search import CHUNK, ranked
+from app.retrieval.ranking import CHUNK, ScoresAndRows, ranked
 from app.trackstar.index import TrackstarIndex
 
 
@@ -17,9 +17,7 @@ class TorchSearch:
         self._blank = torch.tensor(index.manifest.zero_rows, dtype=torch.long, device=device)
         self._scale = 1.0 / index.manifest.row_scale
 
-    def search(
-        self, queries: np.ndarray, k: int, *, opponents: bool = False
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def search(self, queries: np.ndarray, k: int, *, opponents: bool = False) -> ScoresAndRows:
         """See `app.retrieval.search.Search.search`."""
         asked = torch.from_numpy(-queries if opponents else queries).to(self._rows.device, torch.float32)
         best = torch.empty(len(asked), 0, device=asked.device)
@@ -30,8 +28,8 @@ class TorchSearch:
             scores = asked @ piece.float().T  # (n, chunk); rows are float16, sums float32
             blank = self._blank[(self._blank >= start) & (self._blank < start + len(piece))] - start
             scores[:, blank] = -torch.inf
-            top, found = _best(scores, places[start : start + len(piece)].expand_as(scores), k)
-            best, rows = _best(torch.cat([best, top], 1), torch.cat([rows, found], 1), k)
+            top, at = _best(scores, places[start : start + len(piece)].expand_as(scores), k)
+            best, rows = _best(torch.cat([best, top], 1), torch.cat([rows, at], 1), k)
         return ranked(best.cpu().numpy(), rows.cpu().numpy(), k, self._scale, opponents)
 
 

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 import torch
 
-from app.retrieval.search import ranked
+from app.retrieval.ranking import ranked
 from app.runs.saving import PromptRanking, rankings_of
 from app.trackstar.encode import Encoder
 from app.words.chance import Chance
