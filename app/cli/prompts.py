@@ -5,10 +5,12 @@ from typing import Annotated
 import typer
 
 from app.cli.reading import (
+    ChoicesField,
     DryRun,
     Files,
     FormatName,
     IdField,
+    LabelField,
     PromptField,
     Split,
     TargetField,
@@ -27,6 +29,8 @@ SHOWN = (
     "task",
     "ground_truth",
     "aliases",
+    "choices",
+    "label",
     "subject",
     "relation",
     "fact_id",
@@ -54,6 +58,8 @@ def add(
     id_field: IdField = "",
     prompt_field: PromptField = "",
     target_field: TargetField = "",
+    choices_field: ChoicesField = "",
+    label_field: LabelField = "",
     split: Split = "",
     format: FormatName = "",
     form: Annotated[
@@ -67,6 +73,7 @@ def add(
     The id is `id`, `fact_id` or `example_id`, and the row's number where no row has one.
     Known are also task (fact, commonsense, arithmetic, open_ended), aliases,
     subject, relation, fact_id, ground_truth, frequency and entailing_passage_ids; every other field is kept.
+    A task that chooses has choices (a list of texts) and label (the number of the right one, from 0), which is its target.
 
     Facts whose passages are not all in the corpus are left out, and counted. T-REx files are read as they stand:
 
@@ -83,7 +90,9 @@ def add(
     from app.store.engine import open_store
     from app.store.prompts import add_prompts, count_prompts
 
-    fields = Fields(id_field, prompt=prompt_field, target=target_field)
+    fields = Fields(
+        id_field, prompt=prompt_field, target=target_field, choices=choices_field, label=label_field
+    )
     reading, shape = Reading(format=format, split=split), preset(form) if form else None
     left_out: LeftOut = []
     if dry_run:

@@ -21,6 +21,12 @@ IdField = Annotated[str, typer.Option(help="The field with the ids, if it is ano
 TextField = Annotated[str, typer.Option(help="The field with the passages' texts, if it is another.")]
 PromptField = Annotated[str, typer.Option(help="The field with the prompts, if it is another.")]
 TargetField = Annotated[str, typer.Option(help="The field with the targets, if it is another.")]
+ChoicesField = Annotated[
+    str, typer.Option(help="The field with a list of choices; default: choices, where it has one.")
+]
+LabelField = Annotated[
+    str, typer.Option(help="The field with the number of the right choice, from 0; default: label.")
+]
 Split = Annotated[str, typer.Option(help="Of a data set with several splits, only this one.")]
 FormatName = Annotated[
     str,

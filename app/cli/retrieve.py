@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.reading import tell_left_out
+from app.errors import UserError
 from app.settings import get_settings
+from app.words.choices import CHOICES
 from app.words.methods import TRACKSTAR, rankers
 
 if TYPE_CHECKING:
@@ -15,6 +17,13 @@ if TYPE_CHECKING:
     from app.store.tables import Run
 
 DENSE_MODEL = "Directory of the sentence-transformers model of dense; default STARTRAIL_DENSE_MODEL."
+ChooseBy = Annotated[
+    str,
+    typer.Option(
+        help="Of prompts with choices, the model takes the one of the highest total probability, or per token: total or"
+        " token; default: as they were judged before, at first total."
+    ),
+]
 METHOD = f"One of {', '.join(each.name for each in rankers())}; {TRACKSTAR} is the index's own method."
 
 
@@ -40,10 +49,17 @@ def retrieve(
             help="What is explained of each prompt: its target, or what the model said: target or said."
         ),
     ] = "target",
+    contrast: Annotated[
+        str,
+        typer.Option(
+            help="choices: of prompts with choices, why the one explained and not the likeliest other one."
+        ),
+    ] = "",
+    choose_by: ChooseBy = "",
 ) -> None:
     """Ask a method about every prompt of a set and save the run; the model's answers are saved with it."""
     from app.cli.progress import bar
-    from app.runs.inputs import ensure_answers, explaining, open_inputs
+    from app.runs.inputs import contrasting, ensure_answers, explaining, open_inputs
     from app.runs.ranking.request import check_method
     from app.runs.retrieve import retrieve as make_run
     from app.store.engine import open_store
@@ -51,15 +67,20 @@ def retrieve(
 
     settings = get_settings()
     dense_model = dense_model or settings.dense_model
-    check_method(method, dense_model)
+    if contrast not in ("", CHOICES):
+        raise UserError(
+            f"There is no contrast “{contrast}”.", field="contrast", remedy=f"Use --contrast {CHOICES}."
+        )
+    check_method(method, dense_model, contrast=bool(contrast))
     store = open_store(settings.url, migrate=True)
     with store.session() as session:
         inputs = open_inputs(session, settings, index, prompts)
         tell_left_out(list(inputs.left_out.items()), None)
         with bar("Answering prompts") as step:
-            ensure_answers(session, inputs, step, explains=explain)
+            ensure_answers(session, inputs, step, explains=explain, by=choose_by)
     with store.session() as session:
         inputs = explaining(session, inputs, explain)
+        inputs = contrasting(session, inputs) if contrast else inputs
         with bar(f"Retrieving by {method}") as step:
             made = make_run(
                 session,

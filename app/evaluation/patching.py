@@ -5,6 +5,7 @@ state. What was measured is saved as it comes, so that work that was stopped goe
 """
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -168,12 +169,22 @@ def _measure(
 
 def _queries(session: Session, wanted: Collection[Asked], model: int) -> dict[Asked, Query]:
     found = session.execute(
-        select(Prompt.id, Prompt.text, Prompt.target, Output.said, Output.said_tokens)
+        select(Prompt.id, Prompt.text, Prompt.target, Output.said, Output.said_tokens, Prompt.choices)
         .outerjoin(Output, and_(Output.prompt_id == Prompt.id, Output.model_id == model))
         .where(Prompt.id.in_({prompt for prompt, _ in wanted}))
     )
-    of = {row.id: (row.text, row.target, row.said, row.said_tokens) for row in found}
-    return {(prompt, explains): Query.explaining(explains, *of[prompt]) for prompt, explains in wanted}
+    of = {
+        row.id: partial(
+            Query.explaining,
+            prompt=row.text,
+            target=row.target,
+            said=row.said,
+            tokens=row.said_tokens,
+            whole=bool(row.choices),
+        )
+        for row in found
+    }
+    return {(prompt, explains): of[prompt](explains) for prompt, explains in wanted}
 
 
 def _row(result: int, rank: int, change: float) -> dict[str, Any]:

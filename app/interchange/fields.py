@@ -18,6 +18,8 @@ class Fields:
     text: str = ""
     prompt: str = ""
     target: str = ""
+    choices: str = ""
+    label: str = ""
 
 
 @dataclass

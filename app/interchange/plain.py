@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from app.interchange.choosing import Choosing, choosing
 from app.interchange.fields import Fields, Ids, Named, rest
 from app.interchange.names import PASSAGE_IDS, PROMPT_IDS, PROMPTS, TARGETS, TEXTS
 from app.interchange.presets import CannotBeAsked, DatasetPreset
@@ -101,7 +102,8 @@ def as_prompts(lines: Iterable[Line], fields: Fields) -> Iterator[PromptRecord]:
     prompts, targets = Named("prompt", fields.prompt, PROMPTS), Named("target", fields.target, TARGETS)
     for line in lines:
         name, text = prompts.text(line)
-        goal, target = targets.text(line)
+        chooses = choosing(line, fields)
+        goal, target = _target(line, targets, chooses)
         id_ = ids.of(line)
         yield PromptRecord(
             external_id=id_,
@@ -110,13 +112,35 @@ def as_prompts(lines: Iterable[Line], fields: Fields) -> Iterator[PromptRecord]:
             task=_task(line),
             ground_truth=line.text("ground_truth", optional=True),
             aliases=line.texts("aliases"),
+            choices=chooses.choices if chooses else None,
+            label=chooses.label if chooses else None,
             subject=line.text("subject", optional=True),
             relation=line.text("relation", optional=True),
             fact_id=line.text("fact_id", optional=True),
             frequency=line.count("frequency"),
             stated_by=line.texts(STATED_BY),
-            extra=rest(line.record, name, goal, ids.name, *_PROMPT_FIELDS),
+            extra=rest(
+                line.record, name, goal, ids.name, *_PROMPT_FIELDS, *(chooses.fields if chooses else ())
+            ),
         )
+
+
+def _target(line: Line, targets: Named, chooses: Choosing | None) -> tuple[str | None, str]:
+    """The field of the target and what stands there; of a prompt with choices, the right one, said again or not."""
+    if chooses is None:
+        return targets.text(line)
+    if not targets.given and not any(name in line.record and name not in chooses.fields for name in TARGETS):
+        return None, chooses.target
+    name, said = targets.text(line)
+    if name in chooses.fields:
+        return None, chooses.target
+    if said != chooses.target:
+        raise line.wrong(
+            name,
+            f"The target is “{said[:60]}”, and the label names “{chooses.target[:60]}”.",
+            "Leave the target out, or make the two agree.",
+        )
+    return name, said
 
 
 def _task(line: Line) -> str:

@@ -2,8 +2,8 @@
 
 One record is one prompt with what was retrieved for it (https://github.com/PAIR-code/pretraining-tda). Older files
 use other names for the same things; both are read, and written back as they came. Some fields are ours: `model_answer`,
-`target_probability`, `entailing_passage_ids` (which passages of the corpus state the fact) and, of passages, `_types`
-and `_tail_patches`.
+`target_probability`, `entailing_passage_ids` (which passages of the corpus state the fact), of tasks that choose `choices`,
+`label` and `weighed_choices`, and of passages `_types`, `_tail_patches` and `_halves`.
 
 A record comes back as it was by one rule: a value that a column gives back exactly lives in the column, anything else
 (an unknown field, a null, `1` where the column holds `1.0`) is kept as it is in `Result.extra`, and the order of the
@@ -19,18 +19,24 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from app.interchange.records.line import MOST, Line
+from app.words.choices import read_weighed
 
 LARGEST = sys.float_info.max
-Kind = Literal["text", "id", "count", "number", "truth", "texts"]
+Kind = Literal["text", "id", "count", "number", "truth", "texts", "weighed"]
 
 
 @dataclass(frozen=True)
 class RecordField:
-    """A field of a record, under today's name and older ones, and the column it is kept in."""
+    """A field of a record, under today's name and older ones, and the column it is kept in.
+
+    Args:
+        ours: no other tool's files need mean this by it; what is not of the kind is kept as it is, never refused.
+    """
 
     names: tuple[str, ...]
     column: str
     kind: Kind
+    ours: bool = False
 
 
 PROMPT = (
@@ -46,6 +52,8 @@ PROMPT = (
     RecordField(("c4_frequency", "fact_frequency"), "frequency", "count"),
     RecordField(("c4_frequency_bucket", "frequency_bucket"), "frequency_bucket", "count"),
     RecordField(("has_trex_sentence",), "stated", "truth"),
+    RecordField(("choices",), "choices", "texts", ours=True),
+    RecordField(("label",), "label", "count", ours=True),
 )
 OUTPUT = (
     RecordField(("8b_generations", "temperature_samples"), "samples", "texts"),
@@ -53,6 +61,7 @@ OUTPUT = (
     RecordField(("is_8b_correct",), "correct", "truth"),
     RecordField(("model_answer",), "answer", "text"),
     RecordField(("target_probability",), "probability", "number"),
+    RecordField(("weighed_choices",), "weighed", "weighed", ours=True),
 )
 SIDES = ("proponent", "opponent")
 # Lists as long as `proponents`: what follows "proponent" in the name -> column and kind of the items.
@@ -66,8 +75,16 @@ LISTS: dict[str, tuple[str, Kind]] = {
     "_ranks": ("original_rank", "count"),
     "_types": ("kind", "text"),
     "_tail_patches": ("tail_patch", "number"),
+    "_halves": ("halves", "count"),
 }
-KEPT = ("query_set", "entailing_passage_ids")  # known, and in no column
+KEPT = (  # known, and no column gives them back as they came
+    "query_set",
+    "entailing_passage_ids",
+    "chance_floor",
+    "above_chance",
+    "chance",
+    "contrast",
+)
 COLUMNS: dict[str, tuple[str, str]] = {  # name of a field -> row and column
     **{name: ("prompt", field.column) for field in PROMPT for name in field.names},
     **{name: ("output", field.column) for field in OUTPUT for name in field.names},
@@ -86,6 +103,7 @@ _WORDS: dict[Kind, tuple[str, str]] = {
     "number": ("a number", "Write it without quotes, or null where it is not known."),
     "truth": ("true or false", "Write true, false or null, without quotes."),
     "texts": ("a list of texts", 'Write it as ["…", "…"].'),
+    "weighed": ("what choices weigh", "Leave it out."),
 }
 
 
@@ -122,6 +140,8 @@ def parse(line: Line) -> Parsed:
             name == field.names[0] or record.get(field.names[0]) is None
         ):  # today's name goes before an older one
             row, column = COLUMNS[name]
+            if field.ours and not _fits(field.kind, value):
+                continue
             rows[row][column] = _checked(line, name, field.kind, value)
     sides = {side: found for side in SIDES if (found := _side(line, side))}
     return Parsed(line, rows["prompt"], rows["output"], sides)
@@ -189,6 +209,13 @@ def _checked_all(line: Line, name: str, kind: Kind, column: str, values: list[An
 def _checked(line: Line, name: str, kind: Kind, value: Any) -> Any:
     if type(value) is _USUAL.get(kind):
         return value
+    if _fits(kind, value):
+        return _AS[kind](value) if kind in _AS else value
+    words, remedy = _WORDS[kind]
+    raise line.wrong(name, f"{_short(value)} is not {words}.", remedy)
+
+
+def _fits(kind: Kind, value: Any) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     fits = {
         "text": isinstance(value, str),
@@ -197,11 +224,9 @@ def _checked(line: Line, name: str, kind: Kind, value: Any) -> Any:
         "number": number and abs(value) <= LARGEST,
         "truth": isinstance(value, bool) or (number and value in (0, 1)),  # as numpy writes it
         "texts": isinstance(value, list) and all(isinstance(each, str) for each in value),
+        "weighed": read_weighed(value) is not None,
     }
-    if fits[kind]:
-        return _AS[kind](value) if kind in _AS else value
-    words, remedy = _WORDS[kind]
-    raise line.wrong(name, f"{_short(value)} is not {words}.", remedy)
+    return fits[kind]
 
 
 def _short(value: Any) -> str:

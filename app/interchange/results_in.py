@@ -189,9 +189,8 @@ class _Importer:
                 self.names |= dict.fromkeys(names)
             place = (id_, self.run.id, prompt["id"], self.count + at)
             extra = leftover(parsed.record, stored)
-            chance = read_chance(parsed.record.get("chance"))
-            told = (chance.floor, chance.above, chance.as_dict()) if chance else (None, None, None)
-            results.append((*place, *summary, *told, extra, None if names == self.usual else names))
+            fields = None if names == self.usual else names
+            results.append((*place, *summary, *_told(parsed.record), extra, fields))
         insert_rows(self.session, Result, _RESULT, results)
         insert_rows(
             self.session, Retrieved, ("result_id", "side", "rank", "passage_id", *_RETRIEVED), retrieved
@@ -220,9 +219,16 @@ class _Importer:
 
 
 _SUMMARY = ("top_score", "first_correct_rank", "best_ais", "tail_patch")
-_CHANCE = ("chance_floor", "above_chance", "chance")
-_RESULT = ("id", "run_id", "prompt_id", "position", *_SUMMARY, *_CHANCE, "extra", "fields")
-_RETRIEVED = ("score", "correct", "original_rank", "ais_score", "ais_window", "kind", "tail_patch")
+_TOLD = ("chance_floor", "above_chance", "chance", "contrast")
+_RESULT = ("id", "run_id", "prompt_id", "position", *_SUMMARY, *_TOLD, "extra", "fields")
+_RETRIEVED = ("score", "correct", "original_rank", "ais_score", "ais_window", "kind", "tail_patch", "halves")
+
+
+def _told(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What our own exports say of a ranking beside its passages, in the order of `_TOLD`; it is kept as it came, too."""
+    chance, contrast = read_chance(record.get("chance")), record.get("contrast")
+    known = (chance.floor, chance.above, chance.as_dict()) if chance else (None, None, None)
+    return (*known, contrast if isinstance(contrast, str) else None)
 
 
 def _summary(columns: dict[str, Any]) -> tuple[float | None, ...]:

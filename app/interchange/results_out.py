@@ -57,6 +57,8 @@ def example_records(session: Session, run: Run, results: Sequence[Result]) -> It
             own: dict[str, Any] = {STATED: stated[prompt.id]} if prompt.id in stated else {}
             if result.chance:
                 own |= {name: getattr(result, name) for name in CHANCE}
+            if result.contrast is not None:
+                own["contrast"] = result.contrast
             yield rebuild([*usual_names(rows), *own], {**result.extra, **own}, rows)
 
 

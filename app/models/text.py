@@ -51,17 +51,25 @@ class Query:
 
     @classmethod
     def explaining(
-        cls, explains: str, prompt: str, target: str, said: str | None, tokens: Sequence[int] | None
+        cls,
+        explains: str,
+        prompt: str,
+        target: str,
+        said: str | None,
+        tokens: Sequence[int] | None,
+        *,
+        whole: bool = False,
     ) -> Self:
         """What a run asks of a prompt: its target, or the answer in what the model `said` (`app.words.answers`).
 
         Args:
             explains: `said` or `target`; of a model that said nothing, the target.
             said: as it follows the prompt, with its `tokens`.
+            whole: all of it is the answer, for it was chosen, not written.
         """
         if explains != SAID or not said or not tokens:
             return cls.of_target(prompt, target)
-        end = answer_end(said)
+        end = len(said) if whole else answer_end(said)
         return cls(prompt, said, (0, end) if end < len(said) else None, tuple(tokens))
 
     @property

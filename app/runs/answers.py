@@ -9,14 +9,17 @@ from sqlalchemy.orm import Session
 from app.models.generate import complete
 from app.models.load import LoadedModel
 from app.models.text import Query
+from app.runs.choosing import chosen_output, weigh
 from app.store.models import put_outputs
 from app.store.tables import Model, Prompt
 from app.tracing.probabilities import completions
-from app.words.answers import answer_of
+from app.words.answers import SAID, answer_of
+from app.words.choices import TOTAL
 from app.words.names import fold, is_right
 
 SAMPLES = 10
 ANSWER_TOKENS = 16
+Progress = Callable[[int, int], None]
 
 
 def answer_prompts(
@@ -27,9 +30,35 @@ def answer_prompts(
     *,
     samples: int = SAMPLES,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    by: str = TOTAL,
+    progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
-    """Ask the model every prompt and save what it says as outputs; returns them in order."""
+    """Ask the model every prompt and save what it says as outputs; returns them in order.
+
+    Args:
+        by: the rule by which it chooses where a prompt has choices (`app.words.choices.RULES`).
+    """
+    choosing = [prompt for prompt in prompts if prompt.choices]
+    writing = [prompt for prompt in prompts if not prompt.choices]
+    weighed = weigh(model, choosing, by=by, progress=progress)
+    made = {
+        output["prompt_id"]: output
+        for output in [
+            *(chosen_output(model, prompt, own) for prompt, own in zip(choosing, weighed, strict=True)),
+            *_written_outputs(model, writing, samples, seed, progress),
+        ]
+    }
+    outputs = [made[prompt.id] for prompt in prompts]
+    put_outputs(session, record.id, outputs)
+    return outputs
+
+
+def _written_outputs(
+    model: LoadedModel, prompts: Sequence[Prompt], samples: int, seed: int, progress: Progress | None
+) -> list[dict[str, Any]]:
+    """Of prompts that the model answers in words of its own."""
+    if not prompts:
+        return []
     said = complete(
         model,
         [prompt.text for prompt in prompts],
@@ -39,7 +68,7 @@ def answer_prompts(
         progress=progress,
     )
     spoken = [
-        Query.explaining("said", prompt.text, prompt.target, each.text, each.tokens)
+        Query.explaining(SAID, prompt.text, prompt.target, each.text, each.tokens)
         for prompt, each in zip(prompts, said, strict=True)
     ]
     sure = target_probabilities(model, spoken)
@@ -60,9 +89,9 @@ def answer_prompts(
                 "said": each.text or None,
                 "said_tokens": list(each.tokens) or None,
                 "said_probability": own if each.tokens else None,
+                "weighed": None,
             }
         )
-    put_outputs(session, record.id, outputs)
     return outputs
 
 

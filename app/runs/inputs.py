@@ -12,6 +12,7 @@ from app.models.generate import start_of
 from app.models.load import LoadedModel, count_parameters, load_model
 from app.models.text import Query
 from app.runs.answers import answer_prompts
+from app.runs.choosing import checked_rule, choice_queries, judge_again
 from app.settings import Settings
 from app.store.corpora import get_corpus
 from app.store.models import register_model
@@ -20,6 +21,7 @@ from app.store.tables import Corpus, Model, Output, Prompt, PromptSet
 from app.tracing.loaded import check_corpus
 from app.trackstar.index import TrackstarIndex, open_index
 from app.words.answers import EXPLAINS, SAID, TARGET
+from app.words.choices import CHOICES, TOTAL, fits, read_weighed
 
 Progress = Callable[[int, int], None]
 
@@ -30,6 +32,7 @@ class RunInputs:
 
     Args:
         explains: `target`, or what the model `said`; then `outputs` has it, by prompt.
+        contrasts: by prompt, rather than what; empty where a run explains no contrast.
         left_out: prompts of the set that this model cannot be asked, by id, and why.
     """
 
@@ -42,20 +45,29 @@ class RunInputs:
     left_out: dict[str, str] = field(default_factory=dict)
     explains: str = TARGET
     outputs: Mapping[int, Output] = field(default_factory=dict)
+    contrasts: Mapping[int, Query] = field(default_factory=dict)
 
     @property
     def about(self) -> dict[str, Any]:
-        """What a run's configuration says of the prompts that were left out; empty where none was."""
-        return {"left_out": self.left_out} if self.left_out else {}
+        """What a run's configuration says of what it was asked; empty where there is nothing to say."""
+        left_out = {"left_out": self.left_out} if self.left_out else {}
+        return left_out | ({"contrast": CHOICES} if self.contrasts else {})
 
     @property
     def queries(self) -> list[Query]:
         """Each prompt with what is explained: its target, or what the model said."""
         return [self._query(prompt, self.outputs.get(prompt.id)) for prompt in self.prompts]
 
+    @property
+    def others(self) -> list[Query | None]:
+        """For each prompt, what it is asked against: see `contrasts`."""
+        return [self.contrasts.get(prompt.id) for prompt in self.prompts]
+
     def _query(self, prompt: Prompt, output: Output | None) -> Query:
         said, tokens = (output.said, output.said_tokens) if output else (None, None)
-        return Query.explaining(self.explains, prompt.text, prompt.target, said, tokens)
+        return Query.explaining(
+            self.explains, prompt.text, prompt.target, said, tokens, whole=bool(prompt.choices)
+        )
 
 
 def explaining(session: Session, inputs: RunInputs, explains: str) -> RunInputs:
@@ -70,12 +82,41 @@ def explaining(session: Session, inputs: RunInputs, explains: str) -> RunInputs:
             field="explain",
             remedy=f"Use {' or '.join(EXPLAINS)}.",
         )
+    outputs = answered(session, inputs) if explains == SAID else {}
+    return replace(inputs, explains=explains, outputs=outputs)
+
+
+def contrasting(session: Session, inputs: RunInputs) -> RunInputs:
+    """The same inputs for a run that explains why this choice and not another: against the likeliest of the others.
+
+    Prompts without choices are asked as they would be without a contrast.
+
+    Raises:
+        UserError: no prompt of the set has choices.
+    """
+    outputs = answered(session, inputs)
+    found: dict[int, Query] = {}
+    for prompt in inputs.prompts:
+        weighed = read_weighed(outputs[prompt.id].weighed) if prompt.id in outputs else None
+        if prompt.choices and weighed and fits(prompt.choices, weighed):
+            at = weighed.chosen if inputs.explains == SAID or prompt.label is None else prompt.label
+            found[prompt.id] = Query.of_target(prompt.text, prompt.choices[weighed.best_but(at)])
+    if not found:
+        raise UserError(
+            f"No prompt of “{inputs.prompt_set.name}” has choices to contrast.",
+            field="contrast",
+            remedy="Leave --contrast out, or add prompts with choices: `startrail prompts add --help`.",
+        )
+    return replace(inputs, contrasts=found)
+
+
+def answered(session: Session, inputs: RunInputs) -> dict[int, Output]:
+    """What the model answered to the set's prompts, by prompt."""
     own = select(Output).where(
         Output.model_id == inputs.model.id,
         Output.prompt_id.in_(select(Prompt.id).where(Prompt.prompt_set_id == inputs.prompt_set.id)),
     )
-    outputs = {output.prompt_id: output for output in session.scalars(own)} if explains == SAID else {}
-    return replace(inputs, explains=explains, outputs=outputs)
+    return {output.prompt_id: output for output in session.scalars(own)}
 
 
 def open_inputs(session: Session, settings: Settings, index_name: str, prompt_set: str) -> RunInputs:
@@ -104,16 +145,33 @@ def open_inputs(session: Session, settings: Settings, index_name: str, prompt_se
 
 
 def ensure_answers(
-    session: Session, inputs: RunInputs, progress: Progress | None = None, *, explains: str = TARGET
+    session: Session,
+    inputs: RunInputs,
+    progress: Progress | None = None,
+    *,
+    explains: str = TARGET,
+    by: str = "",
 ) -> None:
-    """Ask the model every prompt, unless it was asked before; to explain what it said, its tokens must be known too."""
+    """Ask the model every prompt, unless it was asked before; to explain what it said, its tokens must be known too.
+
+    Args:
+        by: the rule by which it chooses where a prompt has choices; empty: as they were judged before.
+
+    Raises:
+        UserError: there is no such rule.
+    """
+    rule = checked_rule(by or TOTAL)
     known = select(func.count()).where(
         Output.model_id == inputs.model.id, Output.prompt_id.in_([prompt.id for prompt in inputs.prompts[:1]])
     )
     if explains == SAID:
         known = known.where(Output.said_tokens.is_not(None))
+    if next((prompt for prompt in inputs.prompts if prompt.choices), None) is not None:
+        known = known.where(Output.weighed.is_not(None))
     if not session.scalar(known):
-        answer_prompts(session, inputs.model, inputs.loaded, inputs.prompts, progress=progress)
+        answer_prompts(session, inputs.model, inputs.loaded, inputs.prompts, by=rule, progress=progress)
+    elif by:
+        judge_again(session, inputs.loaded, inputs.model.id, inputs.prompts, rule)
 
 
 def _askable(
@@ -127,7 +185,8 @@ def _askable(
     kept, left_out = [], {}
     for prompt in prompts:
         try:
-            loaded.texts.query(Query.of_target(prompt.text, prompt.target))
+            for query in [Query.of_target(prompt.text, prompt.target), *choice_queries(prompt)]:
+                loaded.texts.query(query)
             start_of(loaded, prompt.text)
             kept.append(prompt)
         except UserError as error:

@@ -40,7 +40,7 @@ def retrieve(
     request = RankingRequest(
         session=session,
         inputs=inputs,
-        method=check_method(method, dense_model),
+        method=check_method(method, dense_model, contrast=bool(inputs.contrasts)),
         k=k,
         opponents=opponents,
         search=kind,
@@ -77,4 +77,5 @@ def save(
         configuration=dict(configuration),
         index_name=inputs.index.path.name,
         explains=inputs.explains,
+        contrasts=[other.completion if other else None for other in inputs.others],
     )

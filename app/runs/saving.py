@@ -51,8 +51,12 @@ def save_run(
     configuration: dict[str, Any],
     index_name: str | None = None,
     explains: str = TARGET,
+    contrasts: Sequence[str | None] = (),
 ) -> Run:
     """Write a finished run: results, retrieved passages, and which of them state the prompt's fact.
+
+    Args:
+        contrasts: rather than what each prompt's completion is explained; empty where it is explained alone.
 
     Raises:
         UserError: a run of this name exists.
@@ -82,7 +86,7 @@ def save_run(
     stated = stated_passages(session, prompt_set)
     results: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
-    for prompt, each in zip(prompts, rankings, strict=True):
+    for prompt, each, contrast in zip(prompts, rankings, contrasts or [None] * len(prompts), strict=True):
         good = stated.get(prompt.id, set())
         first = next((r for r, row in enumerate(each.proponents.rows, 1) if int(ids[row]) in good), None)
         top = each.proponents.scores[0] if len(each.proponents.scores) else None
@@ -96,6 +100,7 @@ def save_run(
                 "chance_floor": each.chance and each.chance.floor,
                 "above_chance": each.chance and each.chance.above,
                 "chance": each.chance and each.chance.as_dict(),
+                "contrast": contrast,
                 "extra": {},
             }
         )

@@ -55,6 +55,7 @@ FIELDS: dict[str, FilterField] = {
               ("groundtruth",)),
         FilterField("subject", "text", "prompt", "subject", "whom or what the fact is about"),
         FilterField("example_id", "text", "prompt", "example id", "the prompt's id in its file", ("trex_id",)),
+        FilterField("label", "number", "prompt", "right choice", "number of the right one of its choices, from 0"),
         FilterField("fact_id", "text", "prompt", "fact id", "the id of its fact"),
         FilterField("frequency", "number", "prompt", "corpus frequency", "passages that state the fact",
               ("c4_frequency", "fact_frequency")),

@@ -26,6 +26,8 @@ class PromptRecord:
     task: str = FACT
     ground_truth: str | None = None
     aliases: Sequence[str] = ()
+    choices: Sequence[str] | None = None
+    label: int | None = None
     subject: str | None = None
     relation: str | None = None
     fact_id: str | None = None
@@ -141,6 +143,8 @@ def _row(record: PromptRecord, prompt_set_id: int, position: int, slug: str) -> 
         "target": record.target,
         "ground_truth": record.ground_truth,
         "aliases": list(record.aliases),
+        "choices": list(record.choices) if record.choices else None,
+        "label": record.label,
         "subject": record.subject,
         "relation": record.relation,
         "fact_id": record.fact_id,

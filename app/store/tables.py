@@ -98,6 +98,8 @@ class Prompt(Base):
     target: Mapped[str] = mapped_column(AnyText)
     ground_truth: Mapped[str | None] = mapped_column(AnyText)  # where it differs from the traced target
     aliases: Mapped[list[str]] = mapped_column(default=list)
+    choices: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))  # of a task that chooses
+    label: Mapped[int | None] = mapped_column(BigCount)  # which of them is right, from 0
     subject: Mapped[str | None] = mapped_column(AnyText)
     relation: Mapped[str | None] = mapped_column(AnyText)
     fact_id: Mapped[str | None] = mapped_column(AnyText)
@@ -136,6 +138,9 @@ class Output(Base):
     )  # the answer and what follows it, as it follows the prompt
     said_tokens: Mapped[list[int] | None]  # ids of `said`
     said_probability: Mapped[float | None]  # of the answer's tokens, given the prompt
+    weighed: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True)
+    )  # app.words.choices.Weighed
 
 
 class Run(Base):
@@ -183,6 +188,7 @@ class Result(Base):
     chance_floor: Mapped[float | None]  # a score; None where the method's scores do not tell it
     above_chance: Mapped[int | None]  # passages of the corpus that score more
     chance: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # app.words.chance.Chance
+    contrast: Mapped[str | None] = mapped_column(AnyText)  # the completion rather than which it explains
     extra: Mapped[dict[str, Any]] = mapped_column(default=dict)  # what the file said beyond our columns
     fields: Mapped[list[str] | None]  # of the file's record, in order, where not those of its first record
     run: Mapped[Run] = relationship()
@@ -204,6 +210,7 @@ class Retrieved(Base):
     ais_window: Mapped[str | None] = mapped_column(AnyText)
     kind: Mapped[str | None] = mapped_column(String(40))  # proponent type, see app.evaluation.types
     tail_patch: Mapped[float | None]  # percentage points
+    halves: Mapped[int | None]  # of the two of the projection, in whose first ten it is: app.runs.doubt
     passage: Mapped[Passage] = relationship()
 
 

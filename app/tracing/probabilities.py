@@ -16,6 +16,17 @@ BATCH_TOKENS = 4096
 
 
 @torch.no_grad()
+def log_probabilities(model: LoadedModel, queries: Sequence[Query]) -> list[tuple[float, int]]:
+    """Of each query's completion, given its prompt: the natural logarithm of its probability, and of how many tokens.
+
+    Raises:
+        UserError: a query cannot be traced (see `Texts.query`).
+    """
+    values = _token_log_probabilities(model, [model.texts.query(query) for query in queries])
+    return [(float(logs.sum()), len(logs)) for logs, _ in values]
+
+
+@torch.no_grad()
 def completions(model: LoadedModel, queries: Sequence[Query]) -> list[Completion]:
     """Each query's completion, token by token; `probability` is the joint one of the target's tokens.
 

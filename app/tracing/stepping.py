@@ -117,7 +117,7 @@ def _asked(session: Session, result: Result, prompt: Prompt) -> Query:
     own = select(Output).where(Output.prompt_id == prompt.id, Output.model_id == run.model_id)
     output = session.scalar(own)
     said = (output.said, output.said_tokens) if output else (None, None)
-    return Query.explaining(run.explains, prompt.text, prompt.target, *said)
+    return Query.explaining(run.explains, prompt.text, prompt.target, *said, whole=bool(prompt.choices))
 
 
 def _ids(hits: Sequence[Hit]) -> list[int]:

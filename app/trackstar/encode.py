@@ -74,15 +74,22 @@ class Encoder:
         texts = self.model.texts
         return self.finish(self.gradients([texts.query(query) for query in queries]))
 
-    def encode_contrast(self, prompt: str, completion: str, instead: str) -> np.ndarray:
-        """(d,) float32: what makes `completion` likelier than `instead`, both as they follow the prompt.
+    def encode_against(self, queries: Sequence[Query], others: Sequence[Query | None]) -> np.ndarray:
+        """(n, d) float32: what makes each query's completion likelier than the other's; alone where there is none.
 
-        Gradients are linear before the unit norm, so this is the encoding of log p(instead) - log p(completion)
-        as a loss; proponents raise the first against the second.
+        Gradients are linear before the unit norm, so this is the encoding of log p(other) - log p(query) as a loss;
+        proponents raise the first against the second.
+
+        Raises:
+            UserError: a query cannot be traced (see `Texts.query`).
         """
         texts = self.model.texts
-        both = self.gradients([texts.query(Query(prompt, text)) for text in (completion, instead)])
-        return self.finish(both[:1] - both[1:])[0]
+        gradients = self.gradients([texts.query(query) for query in queries])
+        against = [(row, texts.query(other)) for row, other in enumerate(others) if other is not None]
+        if against:
+            rows = torch.tensor([row for row, _ in against])
+            gradients[rows] -= self.gradients([example for _, example in against])
+        return self.finish(gradients)
 
     def gradients(
         self, examples: Sequence[TrainingExample], *, done: Callable[[int], None] | None = None

@@ -13,8 +13,8 @@ def rank(request: RankingRequest) -> Ranked:
     search = open_search(inputs.index, request.search, device=str(inputs.loaded.device))
     unrelated = Unrelated(inputs.index)
     rankings: list[PromptRanking] = []
-    for queries in request.batches():
-        encoded = encoder.encode_queries(queries)
+    for queries, others in request.pairs():
+        encoded = encoder.encode_against(queries, others)
         rankings += rankings_of(*search_with_chance(search, unrelated, encoded, request.k, request.opponents))
     manifest = inputs.index.manifest
     about = {

@@ -60,17 +60,23 @@ class RankingRequest:
 
     def batches(self) -> Iterator[Sequence[Query]]:
         """What is asked of each prompt, some at a time; each batch that was worked on is told to `progress`."""
-        queries = self.inputs.queries
+        return (queries for queries, _ in self.pairs())
+
+    def pairs(self) -> Iterator[tuple[Sequence[Query], Sequence[Query | None]]]:
+        """As `batches`, each with what it is asked against; None where it is asked alone."""
+        queries, others = self.inputs.queries, self.inputs.others
         for start in range(0, len(queries), AT_ONCE):
-            yield queries[start : start + AT_ONCE]
+            some = slice(start, start + AT_ONCE)
+            yield queries[some], others[some]
             self.progress(min(start + AT_ONCE, len(queries)), len(queries))
 
 
-def check_method(name: str, dense_model: Path | None) -> Method:
+def check_method(name: str, dense_model: Path | None, *, contrast: bool = False) -> Method:
     """The method, if it can rank here, before hours are spent on the model's answers.
 
     Raises:
-        UserError: it is unknown, or only files have results of it, or it needs a dense model and none is there.
+        UserError: it is unknown, or only files have results of it, or it needs a dense model and none is there, or it
+            cannot rank by a contrast.
     """
     known = {method.name: method for method in rankers()}
     if name not in known:
@@ -78,6 +84,13 @@ def check_method(name: str, dense_model: Path | None) -> Method:
         raise UserError(problem, field="method", remedy=f"Use {', '.join(known)}.")
     if "dense model" in known[name].needs:
         check_model(dense_model)
+    if contrast and not known[name].contrasts:
+        able = ", ".join(each.name for each in known.values() if each.contrasts)
+        raise UserError(
+            f"{known[name].label} does not tell what speaks for one completion and against another.",
+            field="contrast",
+            remedy=f"Use {able}, or leave --contrast out.",
+        )
     return known[name]
 
 

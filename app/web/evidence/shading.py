@@ -63,7 +63,9 @@ def example_query(example: Example) -> Query:
     """What the example's run asked of its prompt."""
     prompt, output = example.prompt, example.output
     said = (output.said, output.said_tokens) if output else (None, None)
-    return Query.explaining(example.run.explains, prompt.text, prompt.target, *said)
+    return Query.explaining(
+        example.run.explains, prompt.text, prompt.target, *said, whole=bool(prompt.choices)
+    )
 
 
 def token_influence(

@@ -21,7 +21,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"premise": "The kettle whistled.", "choice1": "The water boiled.", "choice2": "I slept.",
          "question": "cause", "label": 0, "idx": 7},
         {"text": "The kettle whistled because", "target": "the water boiled.", "task": "commonsense", "external_id": "7",
-         "extra": {"choices": ["the water boiled.", "I slept."], "label": 0}},
+         "choices": ["the water boiled.", "I slept."], "label": 0},
     ),
     (
         "copa",
@@ -50,7 +50,8 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"id": "q2", "question": "Where is milk kept?", "answerKey": "A",
          "choices": {"label": ["A", "B"], "text": ["fridge", "oven"]}},
         {"text": "Question: Where is milk kept?\nAnswer:", "target": "fridge",
-         "extra": {"choices": ["fridge", "oven"], "label": 0, "question": "Where is milk kept?", "answerKey": "A"}},
+         "choices": ["fridge", "oven"], "label": 0,
+         "extra": {"question": "Where is milk kept?", "answerKey": "A"}},
     ),
     (
         "popqa",

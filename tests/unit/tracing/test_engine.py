@@ -168,7 +168,8 @@ def test_a_contrast_ranks_by_the_gradient_of_the_difference(
     found = result(store, id_)
     search = open_search(open_index(settings.indexes / "demo"))
     sides = [encoder.encode_queries([Query("The capital is", text)])[0] for text in ("Paris", "Rome")]
-    wanted = [encoder.encode_contrast("The capital is", "Paris", "Rome"), *sides]
+    paris, rome = (Query("The capital is", text) for text in ("Paris", "Rome"))
+    wanted = [encoder.encode_against([paris], [rome])[0], *sides]
     for ranking, vector in zip([found.rankings["trackstar"], *found.sides], wanted, strict=True):
         scores, _ = search.search(np.asarray(vector)[None], 10)
         assert [hit.score for hit in ranking.proponents] == pytest.approx(

@@ -143,15 +143,15 @@ def test_a_contrast_is_the_difference_of_two_gradients_before_the_norm(load):
     loaded = load("llama")
     method = EncodingConfig(projection_dim=3)
     encoder = encoder_of(loaded, method)
-    paris, rome = (
-        loaded.texts.query(Query("The capital of France is", city)) for city in ("Paris", "Lisbon")
-    )
+    asked = [Query("The capital of France is", city) for city in ("Paris", "Lisbon", "Rome")]
+    paris, rome = (loaded.texts.query(query) for query in asked[:2])
     v = matrices(loaded, "factored")
     fitted_on = reference.projected(loaded, loaded.texts.passages(tiny.MANY), method, v)
     pair = reference.projected(loaded, [paris, rome], method, v)
     want = reference.unit(reference.whitened(pair[:1] - pair[1:], fitted_on, method))
-    got = torch.from_numpy(encoder.encode_contrast("The capital of France is", "Paris", "Lisbon")).double()
-    assert relative(got[None], want) < 1e-5
+    both = encoder.encode_against([asked[0], asked[2]], [asked[1], None])
+    assert relative(torch.from_numpy(both[:1]).double(), want) < 1e-5
+    assert both[1] == pytest.approx(encoder.encode_queries(asked[2:])[0], abs=1e-6), "asked alone as ever"
 
 
 def test_the_projection_depends_on_name_and_seed_and_not_on_order_or_width(load):
