@@ -44,13 +44,14 @@ def choosing(line: Line, fields: Fields) -> Choosing | None:
     label = line.record.get(which)
     if label is None and not fields.label:
         label = _place_of_target(line, choices, fields)
-    number = int(str(label)) if re.fullmatch(r"\d{1,9}", str(label)) and label is not True else None
+    written = str(label).strip()
+    number = int(written) if re.fullmatch(r"\d{1,9}", written) else None
     if number is not None and number < len(choices):
         return Choosing(choices, number, (name, which))
     if must or number is not None:
         raise line.wrong(
             which,
-            f"{str(label)[:40]!r} is not the number of one of {len(choices)} choices.",
+            f"{written[:40]!r} is not the number of one of {len(choices)} choices.",
             f"Give 0 for the first, up to {len(choices) - 1} for the last.",
         )
     return None

@@ -81,11 +81,17 @@ def read_prompts(
     left_out = left_out if left_out is not None else []
     lines = read_records(where, replace(reading or Reading(), texts=False), progress)
     for prompt in as_prompts(_formed(lines, form, left_out) if form else lines, fields or Fields()):
-        blank = "prompt" if not prompt.text.strip() else "target" if not prompt.target.strip() else ""
-        if blank:
-            left_out.append((prompt.external_id, f"the {blank} is blank"))
+        if blank := _blank(prompt):
+            left_out.append((prompt.external_id, f"{blank} is blank"))
         else:
             yield prompt
+
+
+def _blank(prompt: PromptRecord) -> str:
+    """What of a prompt is missing, so that nobody can be asked it; empty where nothing is."""
+    parts = {"the prompt": prompt.text, "the target": prompt.target}
+    parts |= {f"choice {number}": choice for number, choice in enumerate(prompt.choices or (), 1)}
+    return next((name for name, text in parts.items() if not text.strip()), "")
 
 
 def _formed(lines: Iterable[Line], form: DatasetPreset, left_out: LeftOut) -> Iterator[Line]:
