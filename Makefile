@@ -17,7 +17,7 @@ help:
 	@echo "make dev          serve with reload, without a worker: a saved file shows at once"
 	@echo "make coverage     what the tests do not run"
 	@echo "make lint         style, types and rooms only"
-	@echo "make format       Python, and with Node.js CSS and JavaScript too"
+	@echo "make format       what pre-commit does: Python, CSS and JavaScript; a template's long lines are named"
 	@echo "make lock         requirements.lock from pyproject.toml and constraints.txt"
 	@echo "make reference    docs/reference/ from docstrings and --help"
 	@echo "make bench        every benchmark of docs/benchmarks.md"
@@ -52,18 +52,21 @@ system:
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: install
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
-	@if command -v npx >/dev/null; then npx --yes prettier@3 --write static/*.css static/*.js; fi
+	$(BIN)/pre-commit run --all-files || $(BIN)/pre-commit run --all-files  # the first run mends, the second says what is left
 
 lock: install
+	@mkdir -p build
 	$(BIN)/pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-header \
-	  --extra world --extra dev --constraint constraints.txt --unsafe-package torch --output-file requirements.lock pyproject.toml
+	  --extra world --extra dev --constraint constraints.txt --unsafe-package torch --output-file build/lock.txt pyproject.toml
+	@{ echo "# What \`make install\` installs, exactly, and what it must be to the byte. Made by \`make lock\`."; \
+	  echo "# torch is not in it: which build a machine needs (CPU, CUDA) is the machine's; the Makefile pins its version."; \
+	  sed '/^# WARNING: .* not pinned/,$$d' build/lock.txt; } > requirements.lock
 
 test: install system lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile tests/unit tests/http tests/perf

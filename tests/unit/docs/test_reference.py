@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 from starlette.routing import compile_path
 from typer.main import get_command
 
@@ -100,3 +101,11 @@ def test_the_lock_pins_what_the_constraints_say() -> None:
         for name in ("constraints.txt", "requirements.lock")
     )
     assert {pin for pin in constrained ^ locked if not pin.startswith("torch==")} == set()
+
+
+def test_what_formats_before_a_commit_is_what_the_lock_pins() -> None:
+    """Another version of ruff in a hook than in `make lint`, and each undoes what the other did."""
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    pins = {pin for hook in hooks if hook["language"] == "python" for pin in hook["additional_dependencies"]}
+    assert len(pins) == 2
+    assert pins <= set((ROOT / "constraints.txt").read_text().split())
