@@ -3,7 +3,8 @@ const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 const say = (text) => {
-  const status = $("#say") ?? document.body.appendChild(Object.assign(document.createElement("p"), { id: "say", role: "status" }));
+  const status =
+    $("#say") ?? document.body.appendChild(Object.assign(document.createElement("p"), { id: "say", role: "status" }));
   status.textContent = text;
   status.classList.add("shown");
   clearTimeout(say.timer);
@@ -26,23 +27,37 @@ const link = (given) => {
 };
 const copy = async (given) => {
   const text = link(given);
-  try { await navigator.clipboard.writeText(text); say("Link copied"); } catch { prompt("Copy this link:", text); }
+  try {
+    await navigator.clipboard.writeText(text);
+    say("Link copied");
+  } catch {
+    prompt("Copy this link:", text);
+  }
 };
 const ready = (root) => {
   for (const button of $$("[data-copy], #theme, #keys", root)) button.hidden = false;
   // of a row too long for the screen, the choice that is made is in sight
-  for (const chosen of $$(".seg.scroll [aria-current]", root)) chosen.parentElement.scrollLeft = chosen.offsetLeft - chosen.parentElement.offsetLeft - 40;
+  for (const chosen of $$(".seg.scroll [aria-current]", root))
+    chosen.parentElement.scrollLeft = chosen.offsetLeft - chosen.parentElement.offsetLeft - 40;
 };
 ready(document);
 
 // Highlight any part of the prompt by selecting it, in all passages at once; the address keeps it
 let picked = "";
-const clear = () => { for (const mark of $$("mark.picked")) mark.replaceWith(...mark.childNodes); for (const p of $$(".passage")) p.normalize(); };
+const clear = () => {
+  for (const mark of $$("mark.picked")) mark.replaceWith(...mark.childNodes);
+  for (const p of $$(".passage")) p.normalize();
+};
 const inPassage = (passage, pattern) => {
   const walker = document.createTreeWalker(passage, NodeFilter.SHOW_TEXT);
   const nodes = [];
   while (walker.nextNode()) nodes.push(walker.currentNode);
-  const hits = [...nodes.map((node) => node.data).join("").matchAll(pattern)].map((hit) => [hit.index, hit.index + hit[0].length]);
+  const hits = [
+    ...nodes
+      .map((node) => node.data)
+      .join("")
+      .matchAll(pattern),
+  ].map((hit) => [hit.index, hit.index + hit[0].length]);
   let start = 0;
   for (const node of nodes) {
     const length = node.data.length;
@@ -63,7 +78,10 @@ const highlight = (words) => {
   if (words.length < 2) return 0;
   const pattern = new RegExp(words.replace(/[\^$\\.*+?()[\]{}|/]/g, "\\$&").replace(/\s+/g, "\\s+"), "giu");
   // of a long passage both the opened part and the whole are marked, but counted once
-  return $$("#passages .passage").reduce((sum, each) => sum + (inPassage(each, pattern) * !each.closest("details.long > summary")), 0);
+  return $$("#passages .passage").reduce(
+    (sum, each) => sum + inPassage(each, pattern) * !each.closest("details.long > summary"),
+    0,
+  );
 };
 const keep = (words) => {
   picked = words;
@@ -76,19 +94,24 @@ const pick = (text) => {
   if (!words || words === picked) return;
   const found = highlight(words);
   keep(words);
-  say(`“${words.slice(0, 40)}” stands ${found === 1 ? "once" : found ? `${found} times` : "nowhere"} in these passages`);
+  say(
+    `“${words.slice(0, 40)}” stands ${found === 1 ? "once" : found ? `${found} times` : "nowhere"} in these passages`,
+  );
 };
 const pickSelected = () => {
   const chosen = getSelection();
   const prompted = $("#prompt");
   if (prompted?.contains(chosen.anchorNode) && prompted.contains(chosen.focusNode)) pick(String(chosen));
 };
-const pickOfAddress = () => { picked = new URLSearchParams(location.search).get("pick")?.slice(0, 300) ?? ""; };
+const pickOfAddress = () => {
+  picked = new URLSearchParams(location.search).get("pick")?.slice(0, 300) ?? "";
+};
 pickOfAddress();
 if (picked) highlight(picked);
 document.addEventListener("htmx:before:history:restore", pickOfAddress);
 document.addEventListener("mouseup", pickSelected);
-document.addEventListener("selectionchange", () => { // by keyboard and by touch
+document.addEventListener("selectionchange", () => {
+  // by keyboard and by touch
   clearTimeout(pickSelected.timer);
   pickSelected.timer = setTimeout(pickSelected, 400);
 });
@@ -101,13 +124,22 @@ document.addEventListener("click", (event) => {
   else if (on("#keys")) showHelp();
   else if (on("#prompt") && !String(getSelection())) {
     if (on("mark")) pick(on("mark").textContent);
-    else if (picked) { clear(); keep(""); }
+    else if (picked) {
+      clear();
+      keep("");
+    }
   }
 });
 
 // Keyboard, unless switched off
 const keysOn = () => localStorage.getItem("keys") !== "off";
-const SHORTCUTS = [["/", "search"], ["j / k", "next or previous passage"], ["[ / ]", "previous or next prompt"], ["c", "copy the link"], ["?", "this help"]];
+const SHORTCUTS = [
+  ["/", "search"],
+  ["j / k", "next or previous passage"],
+  ["[ / ]", "previous or next prompt"],
+  ["c", "copy the link"],
+  ["?", "this help"],
+];
 const showHelp = () => {
   let dialog = $("#shortcuts");
   if (!dialog) {
@@ -120,10 +152,14 @@ const showHelp = () => {
       list.appendChild(document.createElement("dd")).textContent = does;
     }
     const toggle = dialog.appendChild(document.createElement("label"));
-    const box = toggle.appendChild(Object.assign(document.createElement("input"), { type: "checkbox", checked: keysOn() }));
+    const box = toggle.appendChild(
+      Object.assign(document.createElement("input"), { type: "checkbox", checked: keysOn() }),
+    );
     toggle.append(" Shortcuts are on");
     box.addEventListener("change", () => localStorage.setItem("keys", box.checked ? "on" : "off"));
-    const close = dialog.appendChild(Object.assign(document.createElement("button"), { textContent: "Close", type: "button" }));
+    const close = dialog.appendChild(
+      Object.assign(document.createElement("button"), { textContent: "Close", type: "button" }),
+    );
     close.addEventListener("click", () => dialog.close());
   }
   dialog.showModal();
@@ -149,7 +185,10 @@ document.addEventListener("keydown", (event) => {
     c: () => copy($("[data-copy]")?.dataset.copy),
     "?": showHelp,
   }[event.key];
-  if (act) { event.preventDefault(); act(); }
+  if (act) {
+    event.preventDefault();
+    act();
+  }
 });
 
 // After a swap, what a reader unfolded stays so, and focus stays on the control that had it; where that is gone, on the
@@ -157,8 +196,10 @@ document.addEventListener("keydown", (event) => {
 let held = null;
 let unfolded = [];
 const folds = (name) => $$("details").filter((each) => each.className === name);
-const alike = (element) => element.tagName === held.tag && element.textContent.trim() === held.text
-  && ["href", "name", "value"].every((name) => element.getAttribute(name) === held[name]);
+const alike = (element) =>
+  element.tagName === held.tag &&
+  element.textContent.trim() === held.text &&
+  ["href", "name", "value"].every((name) => element.getAttribute(name) === held[name]);
 document.addEventListener("htmx:before:swap", () => {
   clear(); // the marks are ours; the passages are to be compared as the server wrote them
   unfolded = $$("details[open]").map((each) => [each.className, folds(each.className).indexOf(each)]);
@@ -176,14 +217,20 @@ document.addEventListener("htmx:after:swap", () => {
   }
   held = null;
   ready(document);
-  if (picked) { highlight(picked); keep(picked); }
+  if (picked) {
+    highlight(picked);
+    keep(picked);
+  }
 });
 
 // The plot: dots travel once from "before" to where a step led them, and the one pointed at lights its row
 if (!matchMedia("(prefers-reduced-motion: reduce)").matches) {
   for (const lane of $$(".dots[data-before]")) {
     for (const dot of $$("circle", lane)) {
-      dot.animate({ cx: [lane.dataset.before, dot.getAttribute("cx")] }, { duration: 900, easing: "cubic-bezier(.2, .8, .2, 1)" });
+      dot.animate(
+        { cx: [lane.dataset.before, dot.getAttribute("cx")] },
+        { duration: 900, easing: "cubic-bezier(.2, .8, .2, 1)" },
+      );
     }
   }
 }

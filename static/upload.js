@@ -28,7 +28,11 @@ document.addEventListener("submit", (event) => {
   request.onerror = () => fail("The connection broke. Nothing was imported; send it again.");
   request.onload = () => {
     let answer = {};
-    try { answer = JSON.parse(request.responseText); } catch { /* a proxy's page: the status says enough */ }
+    try {
+      answer = JSON.parse(request.responseText);
+    } catch {
+      /* a proxy's page: the status says enough */
+    }
     if (request.status < 300 && answer.url) location.assign(answer.url);
     else fail([answer.detail || `The server answered ${request.status}.`, answer.remedy].filter(Boolean).join(" "));
   };
