@@ -16,7 +16,7 @@ from sqlalchemy import JSON, ColumnElement, and_, case, func, insert, literal, o
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound, UserError
-from app.store.changes import announce
+from app.store.commits import announce
 from app.store.job_kinds import KINDS, TRACING
 from app.store.tables import Job, now
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.store import jobs, traces, workers
-from app.store.changes import CommitListener
+from app.store.commits import CommitListener
 from app.store.engine import Store
 from app.store.tables import Job
 

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, closing
 import anyio
 
 from app.store import jobs
-from app.store.changes import CommitListener
+from app.store.commits import CommitListener
 from app.store.engine import Store
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from app.errors import NotFound
 from app.store import jobs, traces, workers
-from app.store.changes import CommitListener
+from app.store.commits import CommitListener
 from app.store.engine import Store
 from app.store.job_kinds import KINDS, MAX_ATTEMPTS
 from app.store.tables import Job, WorkerRow, now
