@@ -12,8 +12,8 @@ from app.store.browse import Filters
 from app.store.prompts import buckets_are_counts
 from app.store.tables import Prompt, Result, Run
 from app.store.tally import ENTAILED, Tally, tallies
-from app.web.browsing.asked import ListQuery
 from app.web.browsing.filter_words import PRESETS
+from app.web.browsing.list_query import ListQuery
 from app.web.browsing.listing_words import SORTS, part_name, sentence
 from app.web.site import urls
 from app.web.site.respond import wants_json

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from app.errors import NotFound
 from app.store import browse, search
 from app.store.runs import get_run, list_runs
-from app.web.browsing.asked import After, AskedQuery, Before
+from app.web.browsing.list_query import After, AskedQuery, Before
 from app.web.browsing.listing import Listing, make_listing
 from app.web.marking.highlight import Span, find
 from app.web.site import urls

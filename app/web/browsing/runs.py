@@ -10,7 +10,7 @@ from starlette.responses import Response
 from app.store.runs import get_run, list_runs, most_influential
 from app.store.tables import Run
 from app.store.tally import Tally, tallies
-from app.web.browsing.asked import After, AskedQuery, Before
+from app.web.browsing.list_query import After, AskedQuery, Before
 from app.web.browsing.listing import Listing, ListingSummary, make_listing
 from app.web.judging.run_metrics import RunMetrics, run_metrics
 from app.web.site import urls

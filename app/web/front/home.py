@@ -11,7 +11,7 @@ from app.store.memory import remembered
 from app.store.runs import list_runs
 from app.store.tables import Output, Prompt, Retrieved, Run
 from app.store.tally import tallies
-from app.web.browsing.asked import ListQuery
+from app.web.browsing.list_query import ListQuery
 from app.web.browsing.listing import Item, item
 from app.web.evidence.cards import Card, make_card, measured, written
 from app.web.evidence.lanes import Evidence

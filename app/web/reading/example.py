@@ -16,7 +16,7 @@ from app.store.examples import Example, get_example, influence_counts, sides
 from app.store.runs import get_run, sibling_runs
 from app.store.steps import of_result, steps_of
 from app.tracing.asking import shade
-from app.web.browsing.asked import AskedQuery, ListQuery
+from app.web.browsing.list_query import AskedQuery, ListQuery
 from app.web.browsing.listing import Item, item, none_states
 from app.web.evidence.cards import Card, Shown, cards_of
 from app.web.evidence.chance import Standing, standing

@@ -6,7 +6,7 @@ from app.evaluation.judged import Judged, slice_of
 from app.evaluation.measures import measures
 from app.store.browse import Filters
 from app.store.tally import FACETS
-from app.web.browsing.asked import ListQuery
+from app.web.browsing.list_query import ListQuery
 from app.words.measures import COMPARED, LABELS, MAIN, SHOWN, SHOWN_BY_AIS, WIDE
 from app.words.slices import EVALUATED, SLICES, bucket_name, bucket_range, clause, value_name
 from app.words.tasks import TASKS, task_in
