@@ -19,8 +19,8 @@ def doubt(run: Annotated[str, typer.Argument(help="A run that an index's own met
     Two halves of the index stand for two seeds, so nothing is encoded again. The figures are saved with the run.
     """
     from app.cli.progress import bar
-    from app.runs.doubt import FIRST, measure_doubt
     from app.runs.inputs import explaining, open_inputs
+    from app.runs.seed_agreement import FIRST, measure_doubt
     from app.store.engine import open_store
     from app.store.runs import get_run
 

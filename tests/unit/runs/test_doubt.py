@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from app.errors import UserError
-from app.runs.doubt import doubt_of, first_by_halves, halves, measure_doubt
 from app.runs.inputs import RunInputs, open_inputs
 from app.runs.retrieve import retrieve
+from app.runs.seed_agreement import doubt_of, first_by_halves, halves, measure_doubt
 from app.store.corpora import get_corpus
 from app.store.engine import Store
 from app.store.prompts import PromptRecord, add_prompts
