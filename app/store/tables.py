@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from app.store.text import AnyText
+from app.store.any_text import AnyText
 
 # SQLite only auto-increments INTEGER primary keys; PostgreSQL wants room for billions of passages.
 BigId = BigInteger().with_variant(Integer, "sqlite")

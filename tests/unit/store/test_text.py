@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.exc import StatementError
 
+from app.store.any_text import ESCAPE, from_stored, to_stored
 from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import Store
 from app.store.tables import Passage
-from app.store.text import ESCAPE, from_stored, to_stored
 
 any_text = st.text(st.characters(exclude_categories=()))
 
