@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.interchange.choosing import Choosing, choosing
+from app.interchange.field_names import PASSAGE_IDS, PROMPT_IDS, PROMPTS, TARGETS, TEXTS
 from app.interchange.fields import Fields, Ids, Named, rest
-from app.interchange.names import PASSAGE_IDS, PROMPT_IDS, PROMPTS, TARGETS, TEXTS
 from app.interchange.presets import CannotBeAsked, DatasetPreset
 from app.interchange.records import Line, Progress, Reading, read_records
 from app.store.corpora import PassageRecord

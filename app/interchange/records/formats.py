@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import UserError
-from app.interchange.names import PASSAGE_IDS, PROMPT_IDS, PROMPTS, TARGETS, TEXTS
+from app.interchange.field_names import PASSAGE_IDS, PROMPT_IDS, PROMPTS, TARGETS, TEXTS
 from app.interchange.records import json_text, tables, texts
 from app.interchange.records.bounds import Bounds
 from app.interchange.records.line import Line
