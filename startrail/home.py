@@ -118,7 +118,7 @@ class Home(Client):
         """
         from app.runs.inputs import ensure_answers, open_inputs
         from app.runs.retrieve import retrieve
-        from app.store.names import slugify
+        from app.store.naming import slugify
 
         with self.store.session() as session:
             inputs = open_inputs(session, self.settings, index, prompts)

@@ -63,7 +63,7 @@ def retrieve(
     from app.runs.ranking.request import check_method
     from app.runs.retrieve import retrieve as make_run
     from app.store.engine import open_store
-    from app.store.names import slugify
+    from app.store.naming import slugify
 
     settings = get_settings()
     dense_model = dense_model or settings.dense_model

@@ -17,7 +17,7 @@ from app.interchange.results_passages import Passages
 from app.interchange.tools import AUTO, tool_for
 from app.interchange.tools.matrices import KEPT_PROPONENTS, Places
 from app.store.models import register_model
-from app.store.names import slugify
+from app.store.naming import slugify
 from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, Statement, Tombstone, now
 from app.store.writing import insert_rows, new_ids, write_alone
 from app.words.chance import read_chance

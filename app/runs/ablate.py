@@ -12,7 +12,7 @@ from app.runs.inputs import RunInputs
 from app.runs.ranking.variants import rank_family, read_texts, variant
 from app.runs.retrieve import save
 from app.runs.saving import OPPONENTS, PROPONENTS
-from app.store.names import slugify
+from app.store.naming import slugify
 from app.store.tables import Run
 from app.trackstar.config import EncodingConfig
 from app.words.methods import METHODS, TRACKSTAR, encodings, method_label, method_of

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.digests import CorpusDigest
 from app.errors import NotFound, UserError
 from app.store.chunks import chunks
-from app.store.names import suggest
+from app.store.naming import suggest
 from app.store.search import NEW_TEXTS
 from app.store.tables import Corpus, Passage
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.errors import NotFound
 from app.store.chunks import chunks
 from app.store.corpora import CHUNK
-from app.store.names import suggest
+from app.store.naming import suggest
 from app.store.search import NEW_TEXTS
 from app.store.tables import Model, Output
 

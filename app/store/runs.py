@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, case, delete, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.errors import NotFound
-from app.store.names import suggest
+from app.store.naming import suggest
 from app.store.permalinks import bury
 from app.store.tables import Passage, Result, Retrieved, Run
 from app.words.methods import leading

@@ -22,7 +22,7 @@ from app.errors import NotFound, UserError
 from app.interchange.results import import_results
 from app.store import jobs, workers
 from app.store.engine import Store
-from app.store.names import slugify
+from app.store.naming import slugify
 from app.store.tables import Job, Run
 
 KEEP_SECONDS = 7 * 24 * 3600  # for files that a process left behind when it died

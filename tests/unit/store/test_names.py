@@ -10,7 +10,7 @@ from app.store.corpora import (
 )  # fmt: skip
 from app.store.engine import Store
 from app.store.models import get_model, register_model
-from app.store.names import slugify, suggest, unique_slug
+from app.store.naming import slugify, suggest, unique_slug
 from app.store.prompts import (
     PromptRecord,
     add_prompts,
