@@ -78,7 +78,7 @@ def build(settings: Settings, world: DemoFiles) -> None:
 
 
 def _shipped() -> DemoFiles:
-    from app.demo.files import corpus_path, model_path, prompts_path
+    from app.demo.shipped import corpus_path, model_path, prompts_path
 
     return DemoFiles(model_path(), corpus_path(), prompts_path())
 
@@ -86,8 +86,8 @@ def _shipped() -> DemoFiles:
 def _retrained(settings: Settings) -> DemoFiles:
     """The same corpus, generated and trained on again, in HOME/demo-retrained."""
     from app.cli.pretrain import train
-    from app.demo.files import write_world
     from app.demo.pretrain import PretrainConfig
+    from app.demo.shipped import write_world
     from app.demo.world import generate
 
     if (settings.models / NAME).exists():

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 from app.cli.demo import DemoFiles, build
-from app.demo.files import corpus_path, model_path, prompts_path
+from app.demo.shipped import corpus_path, model_path, prompts_path
 from app.settings import Settings
 
 PROMPTS_PER_TASK = 6

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from app.demo.files import model_path
+from app.demo.shipped import model_path
 from app.demo.world import generate
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from app.demo.files import corpus_path, prompts_path, write_jsonl
+from app.demo.shipped import corpus_path, prompts_path, write_jsonl
 from app.demo.world import World, generate
 from app.errors import UserError
 
@@ -148,7 +148,7 @@ def test_the_atlas_is_what_the_packages_say(world):
 
 
 def test_copying_the_model_never_overwrites(tmp_path):
-    from app.demo.files import copy_model
+    from app.demo.shipped import copy_model
 
     (tmp_path / "demo").mkdir()
     with pytest.raises(UserError, match="exists already"):

@@ -4,7 +4,7 @@
     app/demo/data/prompts.jsonl.gz   one prompt a line (`World.prompts`)
     app/demo/data/model/             the pretrained model directory, weights in float16
 
-`python -m app.demo.files` makes all of it again (10 to 25 minutes of pretraining on two cores).
+`python -m app.demo.shipped` makes all of it again (10 to 25 minutes of pretraining on two cores).
 """
 
 import gzip
