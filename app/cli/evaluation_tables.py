@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from app.evaluation import tables
-from app.evaluation.tables import Table
+from app.evaluation import text_tables
+from app.evaluation.text_tables import Table
 from app.words.measures import BY_DEPTH, LABELS, MAIN, WIDE, by_ais, in_points, measure_name
 from app.words.passages import type_name
 from app.words.slices import EVALUATED, value_name
@@ -49,21 +49,21 @@ def _tables(report: Report, against: str, slices: Sequence[str]) -> Iterator[Tab
         if not figures:
             continue
         settings = {names[slug]: run.get("tail_patch_settings") for slug, run in own.items()}
-        step = tables.settings_said(settings, figures.values())
-        rules = tables.rules_said(run.get("types_by") for run in own.values())
+        step = text_tables.settings_said(settings, figures.values())
+        rules = text_tables.rules_said(run.get("types_by") for run in own.values())
         note = "Means over prompts with 95% bootstrap intervals."
         about = f"{task_name(task)} of {prompt_set}"
-        shown = tables.shown(list(figures.values()))
+        shown = text_tables.shown(list(figures.values()))
         count = max(each["prompts"] for each in figures.values())
         patched = any(map(in_points, shown))
-        ais = tables.ais_said(own.values()) if any(map(by_ais, shown)) else ""
+        ais = text_tables.ais_said(own.values()) if any(map(by_ais, shown)) else ""
         whole = " ".join(filter(None, (note, step if patched else "", ais)))
-        yield tables.of_measures(f"{about}: {count:,} prompts", figures, shown, whole)
+        yield text_tables.of_measures(f"{about}: {count:,} prompts", figures, shown, whole)
         if against:
             differing = [
                 n for n in shown if any(n in each["against"].get(against, {}) for each in figures.values())
             ]
-            yield tables.of_measures(
+            yield text_tables.of_measures(
                 f"{about}: how much higher than {names.get(against, against)}",
                 figures,
                 differing,
@@ -72,18 +72,18 @@ def _tables(report: Report, against: str, slices: Sequence[str]) -> Iterator[Tab
             )
         for measure in BY_DEPTH:
             said = measure_name(measure).removesuffix("@k")
-            yield tables.of_depths(
+            yield text_tables.of_depths(
                 f"{about}: {said} of the first k", figures, measure, _note(measure, note, step)
             )
         for by in slices:
             for measure in MAIN:
-                yield tables.of_slice(
+                yield text_tables.of_slice(
                     f"{about}: {LABELS[measure]} by {EVALUATED[by].way}", figures, by, measure,
                     named=partial(named, counts), note=_note(measure, note, step),
                 )  # fmt: skip
         for last in (1, 10):
             title = f"{about}: types of {'the first passage' if last == 1 else f'the first {last} passages'}, shares"
-            yield tables.of_types(title, figures, last, named=type_name, note=rules)
+            yield text_tables.of_types(title, figures, last, named=type_name, note=rules)
 
 
 def show(table: Table) -> None:
@@ -93,7 +93,7 @@ def show(table: Table) -> None:
 
     from app.cli.progress import console
 
-    room = table.part or console.width >= tables.ROOM
+    room = table.part or console.width >= text_tables.ROOM
     wide = [] if room else [LABELS[name] for name in WIDE]
     places = [at for at, head in enumerate(table.heads) if head not in wide]
     drawn = Drawn(title=Text(table.title), title_justify="left")

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from app.errors import NotFound
 from app.evaluation.curves import ordered
-from app.evaluation.tables import ais_said
+from app.evaluation.text_tables import ais_said
 from app.store.evaluations import evaluated, evaluated_tasks
 from app.store.runs import list_runs
 from app.store.tables import Run

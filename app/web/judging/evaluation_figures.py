@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.evaluation.curves import over_mixing, over_size, over_training
-from app.evaluation.tables import rules_said
+from app.evaluation.text_tables import rules_said
 from app.store.tables import Run
 from app.web.judging import charts
 from app.web.judging.evaluation_lines import Evaluated, after, along, by_depth, by_slice

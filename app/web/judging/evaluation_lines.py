@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.evaluation.curves import Curve
-from app.evaluation.tables import settings_said, steps_said
+from app.evaluation.text_tables import settings_said, steps_said
 from app.store.prompts import buckets_are_counts
 from app.store.tables import Run
 from app.web.judging import charts

@@ -4,7 +4,7 @@ depth, and the types of its passages."""
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from app.evaluation.tables import ais_said
+from app.evaluation.text_tables import ais_said
 from app.store.evaluations import figures_of
 from app.store.tables import Run
 from app.web.judging.evaluation_figures import of_chosen

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from app.cli.evaluation_tables import show
 from app.cli.main import app
 from app.cli.progress import console
-from app.evaluation.tables import Table, ais_said, rules_said, settings_said
+from app.evaluation.text_tables import Table, ais_said, rules_said, settings_said
 from app.interchange.results import import_results
 from app.settings import get_settings
 from app.store.engine import open_store

@@ -18,7 +18,7 @@ from app.cli.main import app
 from app.evaluation.classify import classify_run
 from app.evaluation.measures import LABELS
 from app.evaluation.report import evaluate_runs
-from app.evaluation.tables import rules_said
+from app.evaluation.text_tables import rules_said
 from app.interchange.results import export_results, import_results
 from app.store.engine import open_store
 from app.store.runs import get_run
