@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.errors import UserError
 from app.interchange.field_names import PASSAGE_IDS, PROMPT_IDS, PROMPTS, TARGETS, TEXTS
-from app.interchange.records import json_text, tables, texts
+from app.interchange.records import columnar, json_text, texts
 from app.interchange.records.bounds import Bounds
 from app.interchange.records.line import Line
 from app.interchange.records.streams import HEAD, utf_of
@@ -100,9 +100,9 @@ def _wikitext(head: FileHead) -> bool:
 
 
 FORMATS: tuple[Format, ...] = (
-    Format("parquet", "Parquet", _magic(b"PAR1"), tables.read_parquet),
-    Format("arrow", "Arrow", _magic(b"ARROW1"), tables.read_arrow),
-    Format("arrow-stream", "an Arrow stream", _magic(b"\xff\xff\xff\xff"), tables.read_arrow_stream),
+    Format("parquet", "Parquet", _magic(b"PAR1"), columnar.read_parquet),
+    Format("arrow", "Arrow", _magic(b"ARROW1"), columnar.read_arrow),
+    Format("arrow-stream", "an Arrow stream", _magic(b"\xff\xff\xff\xff"), columnar.read_arrow_stream),
     Format("json", "a JSON array", _array, json_text.read_json_array),
     Format("jsonl", "JSON Lines", _json_lines, json_text.read_json_lines),
     Format("csv", "a table of text (CSV, TSV)", _table, texts.read_table),
