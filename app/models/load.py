@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from app.errors import UserError
-from app.models.context import longest_input
+from app.models.context_length import longest_input
 from app.models.text import Texts
 from app.models.weights import LinearWeight, find_weights
 

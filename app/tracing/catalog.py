@@ -14,7 +14,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from app.errors import UserError
-from app.models.context import longest_input
+from app.models.context_length import longest_input
 from app.models.continuing import continuing, whole
 from app.models.spelling import LETTER, spell
 from app.settings import Settings
