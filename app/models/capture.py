@@ -13,8 +13,8 @@ import torch
 
 from app.errors import UserError
 from app.models.batching import pad, predicting
-from app.models.head import LossHead
 from app.models.load import LoadedModel
+from app.models.loss_head import LossHead
 from app.models.losses import Loss
 from app.models.text import TrainingExample
 

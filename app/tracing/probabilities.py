@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 
 from app.models.batching import length_batches, pad, predicting
-from app.models.head import widened
 from app.models.load import LoadedModel
+from app.models.loss_head import widened
 from app.models.text import Query, TrainingExample
 from app.tracing.results import Completion, CompletionToken
 

@@ -24,7 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from app.errors import UserError
 from app.models.batching import length_batches, pad
-from app.models.head import token_losses, widened
+from app.models.loss_head import token_losses, widened
 from app.models.text import Located, Query, TrainingExample
 from app.trackstar.encode import Encoder
 from app.trackstar.projection import ProjectedWeight, direction
