@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import Store, open_store
+from app.store.full_text import catch_up
 from app.store.models import register_model
-from app.store.search import catch_up
 from app.store.tables import PromptSet, Retrieved, Run
 
 RELATIONS = [f"relation {n}" for n in range(28)]

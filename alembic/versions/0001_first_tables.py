@@ -246,7 +246,7 @@ def upgrade() -> None:
 def _sqlite_search(table: str, columns: tuple[str, ...]) -> None:
     """An FTS5 index beside the table, kept equal to it by triggers.
 
-    New rows are left to `app.store.search.catch_up`, which takes them in after the transaction that brought them:
+    New rows are left to `app.store.full_text.catch_up`, which takes them in after the transaction that brought them:
     finding their words takes longer than all else, and SQLite has one writer at a time.
     """
     fts, names = f"{table}_fts", ", ".join(columns)

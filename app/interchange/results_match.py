@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from app.interchange.results_fields import OUTPUT, PROMPT, Parsed
 from app.interchange.results_passages import digest
+from app.store.full_text import NEW_TEXTS
 from app.store.naming import slugify
-from app.store.search import NEW_TEXTS
 from app.store.tables import Output, Prompt, PromptSet
 from app.store.writing import insert_rows, new_ids
 from app.words.tasks import FACT, OPEN_ENDED, TASKS, task_in

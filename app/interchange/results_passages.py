@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.errors import UserError
 from app.interchange.results_fields import Parsed
 from app.store.chunks import chunks
-from app.store.search import NEW_TEXTS
+from app.store.full_text import NEW_TEXTS
 from app.store.tables import Corpus, Passage
 from app.store.writing import insert_rows, new_ids
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.store.examples import judged
 from app.store.filters import Node, Rows, condition
-from app.store.search import matching_outputs, matching_prompts, words
+from app.store.full_text import matching_outputs, matching_prompts, words
 from app.store.tables import Output, Prompt, Result, Run
 from app.store.tally import FACETS, NAMES, Tally, joined, tallies
 

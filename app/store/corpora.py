@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from app.digests import CorpusDigest
 from app.errors import NotFound, UserError
 from app.store.chunks import chunks
+from app.store.full_text import NEW_TEXTS
 from app.store.naming import suggest
-from app.store.search import NEW_TEXTS
 from app.store.tables import Corpus, Passage
 
 CHUNK = 2_000  # rows per INSERT: enough to be fast, small enough to show progress

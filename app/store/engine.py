@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.errors import UserError
 from app.paths import ALEMBIC
-from app.store.search import NEW_TEXTS, catch_up
+from app.store.full_text import NEW_TEXTS, catch_up
 
 PATIENCE = 15  # seconds that one SQLite connection waits for another
 WAL = "PRAGMA journal_mode=WAL"

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from app.errors import NotFound
 from app.store.chunks import chunks
 from app.store.corpora import CHUNK
+from app.store.full_text import NEW_TEXTS
 from app.store.naming import suggest
-from app.store.search import NEW_TEXTS
 from app.store.tables import Model, Output
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnClause, Select, func, literal, literal_column, select, text, union_all
 from sqlalchemy.orm import Session
 
-from app.store.search import words
+from app.store.full_text import words
 from app.store.tables import Passage
 
 MOST = 1_000  # counted up to one more: beyond it a phrase is common, and how common does not matter

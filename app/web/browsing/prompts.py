@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from starlette.responses import RedirectResponse, Response
 
 from app.errors import NotFound
-from app.store import browse, search
+from app.store import browse, full_text
 from app.store.runs import get_run, list_runs
 from app.web.browsing.list_query import After, AskedQuery, Before
 from app.web.browsing.listing import Listing, make_listing
@@ -84,9 +84,9 @@ def prompts_page(
                 id=each.id,
                 url=urls.passage(each.id),
                 text=each.text[:400],
-                spans=find(each.text[:400], search.words(asked.q), "verbatim"),
+                spans=find(each.text[:400], full_text.words(asked.q), "verbatim"),
             )
-            for each in search.search_passages(session, asked.q)
+            for each in full_text.search_passages(session, asked.q)
         ],
     )
     return respond(request, page, "prompts.html", block="results", status=422 if listing.error else 200)

@@ -11,8 +11,8 @@ from app.interchange.results import Names, export_results, import_results
 from app.interchange.results_match import guess_task
 from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import Store
+from app.store.full_text import search_passages
 from app.store.prompts import PromptRecord, add_prompts
-from app.store.search import search_passages
 from app.store.tables import Corpus, Output, Passage, Prompt, PromptSet, Result, Retrieved, Run
 from app.words.methods import method_in
 from tests.support.paper_records import OLD_NAMES, paper_record, write

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import delete, func, select, text, update
 
-from app.store import search
+from app.store import full_text
 from app.store.browse import Filters, count
 from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import Store
@@ -64,7 +64,7 @@ QUESTIONS = [
 def test_passages_that_have_every_word(library: Store) -> None:
     with library.session() as session:
         for question, found in QUESTIONS:
-            hits = search.search_passages(session, question)
+            hits = full_text.search_passages(session, question)
             assert [passage.external_id for passage in hits] == found, question
 
 
@@ -106,9 +106,9 @@ def test_passages_that_change_or_go_change_what_is_found(library: Store) -> None
         session.execute(update(Passage).where(Passage.external_id == "paris").values(text="Born in Lyon."))
         session.execute(delete(Passage).where(Passage.external_id == "code"))
     with library.session() as session:
-        assert search.search_passages(session, "paris") == []
-        assert search.search_passages(session, "foo bar") == []
-        assert [p.external_id for p in search.search_passages(session, "lyon")] == ["paris"]
+        assert full_text.search_passages(session, "paris") == []
+        assert full_text.search_passages(session, "foo bar") == []
+        assert [p.external_id for p in full_text.search_passages(session, "lyon")] == ["paris"]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -123,14 +123,14 @@ def test_a_process_that_died_before_indexing_is_made_up_for(
     with store._sessions.begin() as session:  # without Store.session nobody indexes
         add_corpus(session, "c", [PassageRecord(str(n), f"word{n} common") for n in range(30)])
     with store.session() as session:
-        assert search.search_passages(session, "common") == []
+        assert full_text.search_passages(session, "common") == []
         session.execute(delete(Passage).where(Passage.external_id.in_(["3", "29"])))
     told: list[tuple[int, int]] = []
     reopened = open_store(database_url, migrate=True)
-    search.catch_up(reopened.engine, lambda done, total: told.append((done, total)))
+    full_text.catch_up(reopened.engine, lambda done, total: told.append((done, total)))
     assert told == []  # nothing was left for the second call
     with reopened.session() as session:
-        found = session.scalars(search.matching_passages(session, "common")).all()
+        found = session.scalars(full_text.matching_passages(session, "common")).all()
         assert len(found) == session.scalar(select(func.count()).select_from(Passage)) == 28
         session.execute(text("INSERT INTO passages_fts(passages_fts) VALUES ('integrity-check')"))
     reopened.engine.dispose()
