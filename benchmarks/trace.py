@@ -29,8 +29,8 @@ from app.models.text import Query
 from app.settings import Settings
 from app.store.corpora import get_corpus, stream_passages
 from app.store.engine import open_store
-from app.tracing.engine import use_threads
 from app.tracing.loaded import Loaded, open_loaded
+from app.tracing.trace_engine import use_threads
 
 TOKENS = 24
 WARM_UP = 10

@@ -131,7 +131,7 @@ class Home(Client):
         with self.store.session() as session:
             if workers.alive(session) or self._worker is not None:
                 return
-        from app.tracing.engine import TraceEngine
+        from app.tracing.trace_engine import TraceEngine
         from app.tracing.worker import Worker
 
         self._worker = Worker(self.store, TraceEngine(self.settings, self.store, device=self.settings.device))

@@ -125,7 +125,7 @@ def _wait(store: Any, settings: Any, id_: str) -> Any:
 
 def _worker(store: Any, settings: Any) -> Any:
     from app.cli.progress import errors
-    from app.tracing.engine import TraceEngine, use_threads
+    from app.tracing.trace_engine import TraceEngine, use_threads
     from app.tracing.worker import Worker
 
     use_threads(0)

@@ -44,7 +44,7 @@ def worker(
     store = open_store(settings.url)
     if check:
         raise typer.Exit(0 if _lives(store) else 1)
-    from app.tracing.engine import TraceEngine, use_threads
+    from app.tracing.trace_engine import TraceEngine, use_threads
     from app.tracing.worker import Worker
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")

@@ -44,7 +44,7 @@ Outcome = dict[str, Any] | UserError | Cancelled
 
 
 class Engine(Protocol):
-    """What answers. Made by `app.tracing.engine.TraceEngine`."""
+    """What answers. Made by `app.tracing.trace_engine.TraceEngine`."""
 
     device: str
 

@@ -11,7 +11,7 @@ from app.errors import UserError
 from app.settings import get_settings
 from app.store.engine import Store
 from app.store.models import register_model
-from app.tracing.engine import TraceEngine
+from app.tracing.trace_engine import TraceEngine
 from app.tracing.worker import Worker
 from app.trackstar.manifest import IndexManifest
 from tests.support.asking import made_home, put_corpus, settings_of

@@ -17,7 +17,7 @@ from app.demo.world import generate
 from app.settings import Settings
 from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import Store, open_store
-from app.tracing.engine import TraceEngine, use_threads
+from app.tracing.trace_engine import TraceEngine, use_threads
 from app.tracing.worker import Worker
 from app.trackstar.config import EncodingConfig
 from app.trackstar.index import build_index

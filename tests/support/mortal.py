@@ -17,7 +17,7 @@ forking.set_forkserver_preload(
     [
         "app.cli.worker",
         "app.cli.progress",
-        "app.tracing.engine",
+        "app.tracing.trace_engine",
         "transformers.models.llama.modeling_llama",
         "pytest",
     ]
