@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.settings import get_settings
 from app.store.tables import Passage, Trace
-from app.tracing.results import Completion, Hit, TraceResult, TrainingResult
+from app.tracing.trace_results import Completion, Hit, TraceResult, TrainingResult
 
 
 def show(session: Session, trace: Trace, training: dict[str, Any] | None, *, reused: bool) -> None:

@@ -20,7 +20,7 @@ from app.store.tables import Job
 from app.tracing.loaded import Loaded, ranking
 from app.tracing.probabilities import completions
 from app.tracing.questions import Question
-from app.tracing.results import Completion, Match, Provenance, Ranking, TraceResult
+from app.tracing.trace_results import Completion, Match, Provenance, Ranking, TraceResult
 from app.tracing.version import code_version
 from app.tracing.worker import Cancelled, Outcome, Report
 from app.words.answers import answer_end

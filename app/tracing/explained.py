@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.models.text import Query
-from app.tracing.results import TraceResult
+from app.tracing.trace_results import TraceResult
 
 
 def explained(request: dict[str, Any], result: TraceResult) -> Query:

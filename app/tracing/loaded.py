@@ -27,7 +27,7 @@ from app.store.corpora import get_corpus, sample_texts, stream_passages
 from app.store.engine import Store
 from app.store.tables import Corpus, Passage
 from app.tracing.catalog import choose
-from app.tracing.results import Hit, Ranking
+from app.tracing.trace_results import Hit, Ranking
 from app.trackstar.encode import Encoder
 from app.trackstar.index import TrackstarIndex, open_index
 from app.words.chance import Chance

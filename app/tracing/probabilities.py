@@ -10,7 +10,7 @@ from app.models.batching import length_batches, pad, predicting
 from app.models.load import LoadedModel
 from app.models.loss_head import widened
 from app.models.text import Query, TrainingExample
-from app.tracing.results import Completion, CompletionToken
+from app.tracing.trace_results import Completion, CompletionToken
 
 BATCH_TOKENS = 4096
 

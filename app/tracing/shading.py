@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.models.text import Query
-from app.tracing.results import Shaded, ShadingResult
+from app.tracing.trace_results import Shaded, ShadingResult
 from app.tracing.training import texts_of
 from app.trackstar.encode import Encoder
 from app.trackstar.tokens import token_influences

@@ -23,7 +23,7 @@ from app.store.engine import Store
 from app.store.tables import Output, Prompt, Result, Retrieved, Run
 from app.tracing.explained import explained
 from app.tracing.loaded import Loaded
-from app.tracing.results import Hit, TraceResult
+from app.tracing.trace_results import Hit, TraceResult
 from app.tracing.training import texts_of
 from app.words.methods import BM25, TRACKSTAR
 

@@ -14,7 +14,7 @@ from app.store import traces
 from app.store.tables import Passage
 from app.tracing.explained import explained
 from app.tracing.probabilities import completions
-from app.tracing.results import Step, TraceResult, TrainingResult
+from app.tracing.trace_results import Step, TraceResult, TrainingResult
 
 
 def train(session: Session, patch: TailPatch, request: dict[str, Any]) -> TrainingResult:

@@ -15,7 +15,7 @@ from app.store.models import put_outputs, register_model
 from app.store.prompts import PromptRecord, add_prompts, list_prompts
 from app.store.steps import begin, keep, of_result, of_trace
 from app.store.tables import Job, Result, Retrieved, Trace, now
-from app.tracing.results import Completion, CompletionToken, Hit, Provenance, Ranking, TraceResult
+from app.tracing.trace_results import Completion, CompletionToken, Hit, Provenance, Ranking, TraceResult
 from app.web.marking.window import SIZE
 from tests.support.seeded import add_run
 from tests.support.sites import site, store_of

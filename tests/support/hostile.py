@@ -14,7 +14,7 @@ from app.store.corpora import PassageRecord, add_corpus, stream_passages
 from app.store.models import get_model, put_outputs
 from app.store.prompts import PromptRecord, add_prompts, list_prompts
 from app.store.tables import Result, Retrieved
-from app.tracing.results import (
+from app.tracing.trace_results import (
     Completion,
     CompletionToken,
     Hit,

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from app.store.tables import Passage, Trace
 from app.tracing.explained import span_of
-from app.tracing.results import TraceResult
+from app.tracing.trace_results import TraceResult
 from app.web.site import urls
 
 FIELDS = {

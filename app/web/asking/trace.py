@@ -21,7 +21,7 @@ from app.store.tables import Job, Trace
 from app.tracing import asking
 from app.tracing.explained import explained
 from app.tracing.questions import MAX_BODY, Question, StepRequest
-from app.tracing.results import TraceResult
+from app.tracing.trace_results import TraceResult
 from app.web.asking import trace_view
 from app.web.asking.changes import TraceChanges, changes
 from app.web.asking.form import BorderHint, doubtful, doubts_of

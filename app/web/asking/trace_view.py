@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.store.steps import StepsOf
 from app.store.tables import Job, Passage, Trace
 from app.tracing.explained import span_of
-from app.tracing.results import Completion, Hit, Provenance, Ranking, TraceResult, TrainingResult
+from app.tracing.trace_results import Completion, Hit, Provenance, Ranking, TraceResult, TrainingResult
 from app.web.evidence.cards import Card, Elsewhere, Measured, make_card, with_chance, with_shares, written
 from app.web.evidence.chance import Standing, standing
 from app.web.evidence.lanes import Evidence, after

@@ -14,7 +14,7 @@ from app.store.examples import Example
 from app.store.jobs import OVER
 from app.tracing.asking import shaded
 from app.tracing.questions import MAX_PASSAGES, Shading
-from app.tracing.results import ShadingResult
+from app.tracing.trace_results import ShadingResult
 from app.web.marking.highlight import Span
 
 STEPS = 5

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.store.steps import StepsOf
-from app.tracing.results import Hit, Step, TraceResult, TrainingResult
+from app.tracing.trace_results import Hit, Step, TraceResult, TrainingResult
 from app.web.evidence.lanes import AGAINST, FOR, RANDOM, WORDS, Dot, Evidence, Lane, after, first_of, lane
 from app.web.evidence.measured import DEPTH, after_steps, evidence
 from app.web.site import urls

@@ -21,8 +21,8 @@ from app.store.tables import Job
 from app.tracing import asking
 from app.tracing.catalog import choose
 from app.tracing.questions import Question, StepRequest
-from app.tracing.results import TraceResult, TrainingResult
 from app.tracing.trace_engine import TraceEngine
+from app.tracing.trace_results import TraceResult, TrainingResult
 from app.tracing.worker import Cancelled, Outcome, Report, Worker
 from app.trackstar.encode import Encoder
 from app.trackstar.index import open_index

@@ -18,7 +18,7 @@ from app.store import jobs, workers
 from app.store.engine import Store
 from app.store.job_kinds import MAX_ATTEMPTS
 from app.store.tables import Job, Passage, Trace
-from app.tracing.results import TraceResult, TrainingResult
+from app.tracing.trace_results import TraceResult, TrainingResult
 from tests.support.asking import made_home, put_corpus
 from tests.support.mortal import worker_process
 from tests.support.sites import site
