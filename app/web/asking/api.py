@@ -18,10 +18,10 @@ from app.web.asking.trace import TracePage, live, load
 from app.web.site import urls
 from app.web.site.body import read_json
 from app.web.site.context import Db
-from app.web.site.encode import json_bytes
 from app.web.site.params import Name, Slug, TraceId
 from app.web.site.problems import ProblemDetails
 from app.web.site.respond import origin, respond
+from app.web.site.serialize import json_bytes
 
 router = APIRouter(prefix="/api/traces", tags=["traces"])
 

@@ -32,9 +32,9 @@ from app.web.site import urls
 from app.web.site.body import build, read_form
 from app.web.site.budgets import streaming
 from app.web.site.context import Db
-from app.web.site.encode import sendable
 from app.web.site.params import Name, Slug, TraceId
 from app.web.site.respond import origin, page_route, respond, templates, wants_json
+from app.web.site.serialize import sendable
 from app.words.answers import SAID, TARGET
 
 router = APIRouter()

@@ -21,8 +21,8 @@ from app.web.loading.imports import Finish, Imports, Report, Work, load_results,
 from app.web.loading.multipart import need_room, receive_form, too_large
 from app.web.site import urls
 from app.web.site.context import Config
-from app.web.site.encode import json_bytes
 from app.web.site.respond import page_route, respond, wants_json
+from app.web.site.serialize import json_bytes
 
 router = APIRouter()
 FORM_OVERHEAD = 64 << 10  # what a form adds to its file

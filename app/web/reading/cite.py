@@ -12,9 +12,9 @@ from app.web.reading.shared import method_name, shared
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.downloads import TYPES, etag, unless_known
-from app.web.site.encode import text_bytes
 from app.web.site.params import Slug
 from app.web.site.respond import origin, page_route, respond
+from app.web.site.serialize import text_bytes
 
 router = APIRouter()
 

@@ -17,8 +17,8 @@ from app.store.limits import is_trouble
 from app.store.permalinks import moved_to, reason_gone
 from app.store.runs import list_runs
 from app.web.site import urls
-from app.web.site.encode import json_bytes, text_bytes
 from app.web.site.respond import own_path, render, wants_json
+from app.web.site.serialize import json_bytes, text_bytes
 
 log = logging.getLogger(__name__)
 TROUBLE = {

@@ -14,7 +14,7 @@ from app.web.evidence import drawing
 from app.web.marking.highlight import mark
 from app.web.site import urls
 from app.web.site.downloads import etag, unless_known
-from app.web.site.encode import json_bytes, text_bytes
+from app.web.site.serialize import json_bytes, text_bytes
 from app.words import saying as words
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
