@@ -15,7 +15,7 @@ PAGES = (
     "reading.differ",
     "reading.compare",
     "loading.upload",
-    "loading.progress",
+    "loading.import_page",
     "reading.share",
     "reading.cite",
     "asking.form",

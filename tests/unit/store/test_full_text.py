@@ -119,7 +119,7 @@ def test_a_process_that_died_before_indexing_is_made_up_for(
     in batches, and passages removed before they were indexed do no harm."""
     from app.store.engine import open_store
 
-    monkeypatch.setattr(search, "BATCH", 7)
+    monkeypatch.setattr(full_text, "BATCH", 7)
     with store._sessions.begin() as session:  # without Store.session nobody indexes
         add_corpus(session, "c", [PassageRecord(str(n), f"word{n} common") for n in range(30)])
     with store.session() as session:
