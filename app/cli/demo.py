@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 NAME = "demo"
 METHODS = (TRACKSTAR, BM25)
+ENDINGS = "endings"  # prompts that choose, and the run that explains what the model chose
+RATHER = "endings-rather"  # the run that explains why that and not the other
+RUNS = (*METHODS, ENDINGS, RATHER)
 PATCHED = 40  # facts whose passages the model is trained on one step each, some twenty seconds
 
 
@@ -31,11 +34,12 @@ def register(app: typer.Typer) -> None:
 
 @dataclass(frozen=True)
 class DemoFiles:
-    """What the demo is built from: a model directory, passages and prompts as JSON Lines."""
+    """What the demo is built from: a model directory, passages and two prompt sets as JSON Lines."""
 
     model: Path
     corpus: Path
     prompts: Path
+    endings: Path
 
 
 def demo(
@@ -72,15 +76,16 @@ def build(settings: Settings, world: DemoFiles) -> None:
         _add_texts(store, world)
         _index(settings, store)
         _retrieve(settings, store)
+        _choose(settings, store)
         _evaluate(settings, store)
     with store.session() as session:
         _figures(session, time.monotonic() - started)
 
 
 def _shipped() -> DemoFiles:
-    from app.demo.shipped import corpus_path, model_path, prompts_path
+    from app.demo.shipped import corpus_path, endings_path, model_path, prompts_path
 
-    return DemoFiles(model_path(), corpus_path(), prompts_path())
+    return DemoFiles(model_path(), corpus_path(), prompts_path(), endings_path())
 
 
 def _retrained(settings: Settings) -> DemoFiles:
@@ -97,24 +102,24 @@ def _retrained(settings: Settings) -> DemoFiles:
         )
     world = generate()
     folder = settings.home / "demo-retrained"
-    corpus, prompts = write_world(world, folder)
+    corpus, prompts, endings = write_world(world, folder)
     out = folder / "model"
     if not out.exists():
         train([passage["text"] for passage in world.passages], out, PretrainConfig(), half=True)
-    return DemoFiles(out, corpus, prompts)
+    return DemoFiles(out, corpus, prompts, endings)
 
 
 def _complete(settings: Settings, store: "Store") -> bool:
-    """Whether both runs are there and evaluated, with the model and the index they came from."""
+    """Whether all runs are there and evaluated, with the model and the index they came from."""
     from sqlalchemy import select
 
     from app.store.tables import Run
 
     with store.session() as session:
-        runs = session.scalars(select(Run).where(Run.slug.in_(METHODS))).all()
+        runs = session.scalars(select(Run).where(Run.slug.in_(RUNS))).all()
         evaluated = {run.slug for run in runs if "evaluated_at" in run.metrics}
     return (
-        evaluated == set(METHODS)
+        evaluated == set(RUNS)
         and (settings.models / NAME / "config.json").is_file()
         and (settings.indexes / NAME / "manifest.json").is_file()
     )
@@ -143,16 +148,21 @@ def _add_texts(store: "Store", world: DemoFiles) -> None:
     from app.interchange.plain import read_passages, read_prompts
     from app.store.corpora import add_corpus
     from app.store.prompts import add_prompts
-    from app.store.tables import Corpus
+    from app.store.tables import Corpus, PromptSet
 
     with store.session() as session:
-        if session.scalar(select(Corpus.id).where(Corpus.name == NAME)) is not None:
-            return
-        about = "Generated facts, causes, sums and stories; the corpus knows which passage states which fact."
-        with bar("Adding passages") as step:
-            corpus = add_corpus(session, NAME, read_passages(world.corpus), description=about, progress=step)
-        with bar("Adding prompts") as step:
-            add_prompts(session, NAME, read_prompts(world.prompts), corpus=corpus, progress=step)
+        corpus = session.scalar(select(Corpus).where(Corpus.name == NAME))
+        if corpus is None:
+            about = "Generated facts, causes, sums and stories; the corpus knows which passage states which fact."
+            with bar("Adding passages") as step:
+                corpus = add_corpus(
+                    session, NAME, read_passages(world.corpus), description=about, progress=step
+                )
+        known = set(session.scalars(select(PromptSet.name)))
+        for name, file in ((NAME, world.prompts), (ENDINGS, world.endings)):
+            if name not in known:
+                with bar(f"Adding prompts, {name}") as step:
+                    add_prompts(session, name, read_prompts(file), corpus=corpus, progress=step)
 
 
 def _index(settings: Settings, store: "Store") -> None:
@@ -197,6 +207,23 @@ def _retrieve(settings: Settings, store: "Store") -> None:
                     retrieve(session, inputs, method, slug=method, progress=step)
 
 
+def _choose(settings: Settings, store: "Store") -> None:
+    """Which ending the model chooses, the passages behind it, and those behind it rather than the other."""
+    from app.cli.progress import bar
+    from app.runs.inputs import contrasting, ensure_answers, explaining, open_inputs
+    from app.runs.retrieve import retrieve
+    from app.words.answers import SAID
+
+    with store.session() as session:
+        inputs = open_inputs(session, settings, NAME, ENDINGS)
+        ensure_answers(session, inputs, explains=SAID)
+        inputs = explaining(session, inputs, SAID)
+        for slug, asked in ((ENDINGS, inputs), (RATHER, contrasting(session, inputs))):
+            if not _has_run(session, slug):
+                with bar(f"Tracing {slug}") as step:
+                    retrieve(session, asked, TRACKSTAR, slug=slug, progress=step)
+
+
 def _evaluate(settings: Settings, store: "Store") -> None:
     """What the passages have to do with the facts, whether those of some facts move the model, and the figures."""
     from app.cli.progress import bar
@@ -211,7 +238,7 @@ def _evaluate(settings: Settings, store: "Store") -> None:
     with bar("Training on passages") as step:
         patch_runs(store, METHODS, patch, task="fact", limit=PATCHED, progress=step)
     with store.session() as session:
-        runs = [get_run(session, slug) for slug in METHODS]
+        runs = [get_run(session, slug) for slug in RUNS]
         for run in runs:
             with bar(f"Types of passages, {run.name}") as step:
                 classify_run(session, run, step)
@@ -239,14 +266,17 @@ def _figures(session: "Session", seconds: float) -> None:
     from app.store.tables import Output, Prompt
 
     model = get_model(session, NAME)
-    query = select(Prompt.task, Prompt.frequency, Output.correct).join(Output, Output.prompt_id == Prompt.id)
+    query = select(Prompt.task, Prompt.frequency, Prompt.choices, Output.correct).join(
+        Output, Output.prompt_id == Prompt.id
+    )
     answers = session.execute(query.where(Output.model_id == model.id)).all()
     slices: dict[str, Callable[[Any], bool]] = {
         "facts stated four times or more": lambda row: row.task == "fact" and row.frequency >= 4,
         "facts stated twice or three times": lambda row: row.task == "fact" and 2 <= row.frequency <= 3,
         "facts stated once": lambda row: row.task == "fact" and row.frequency == 1,
         "arithmetic": lambda row: row.task == "arithmetic",
-        "cause and effect": lambda row: row.task == "commonsense",
+        "cause and effect": lambda row: row.task == "commonsense" and not row.choices,
+        "which of two endings": lambda row: bool(row.choices),
         "how stories go on": lambda row: row.task == "open_ended",
     }
     table = Table(title="What the demo model answers right", title_justify="left")

@@ -2,6 +2,7 @@
 
     app/demo/data/corpus.jsonl.gz    one passage a line (`World.passages`)
     app/demo/data/prompts.jsonl.gz   one prompt a line (`World.prompts`)
+    app/demo/data/endings.jsonl.gz   one prompt with two endings a line (`World.endings`)
     app/demo/data/model/             the pretrained model directory, weights in float16
 
 `python -m app.demo.shipped` makes all of it again (10 to 25 minutes of pretraining on two cores).
@@ -31,6 +32,11 @@ def prompts_path() -> Path:
     return DATA / "prompts.jsonl.gz"
 
 
+def endings_path() -> Path:
+    """The shipped prompts with two endings each, gzipped JSON Lines."""
+    return DATA / "endings.jsonl.gz"
+
+
 def model_path() -> Path:
     """The shipped model directory."""
     return DATA / "model"
@@ -45,13 +51,14 @@ def write_jsonl(rows: Iterable[Mapping[str, Any]], file: Path) -> None:
     write_bytes(file, content)
 
 
-def write_world(world: World, folder: Path) -> tuple[Path, Path]:
-    """Writes `corpus.jsonl.gz` and `prompts.jsonl.gz` into a folder and returns their paths."""
+def write_world(world: World, folder: Path) -> tuple[Path, Path, Path]:
+    """Writes `corpus.jsonl.gz`, `prompts.jsonl.gz` and `endings.jsonl.gz` into a folder and returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    corpus, prompts = folder / corpus_path().name, folder / prompts_path().name
+    corpus, prompts, endings = (folder / path().name for path in (corpus_path, prompts_path, endings_path))
     write_jsonl(world.passages, corpus)
     write_jsonl(world.prompts, prompts)
-    return corpus, prompts
+    write_jsonl(world.endings, endings)
+    return corpus, prompts, endings
 
 
 def copy_model(out: Path) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 
 from app.demo.arithmetic import arithmetic_part
 from app.demo.causes import causes_part
+from app.demo.endings import endings
 from app.demo.facts import facts_part
 from app.demo.stories import stories_part
 from app.demo.voice import Draft, Fact, Part, PromptDraft
@@ -34,11 +35,13 @@ class World:
             `mentions`; `states` lists the ids of the facts that the passage states.
         prompts: `{"id", "task", "prompt", "target", "aliases", "subject", "relation", "fact_id",
             "frequency", "entailing_passage_ids"}`; `frequency` counts the passages that state the fact.
+        endings: prompts that choose between two endings (`app.demo.endings`), a set of their own.
         facts: every fact the corpus may state, by id.
     """
 
     passages: list[dict[str, Any]]
     prompts: list[dict[str, Any]]
+    endings: list[dict[str, Any]]
     facts: dict[str, Fact]
 
 
@@ -60,7 +63,7 @@ def generate(seed: int = 0) -> World:
     for passage in passages:
         for identifier in passage["states"]:
             stating[identifier].append(passage["id"])
-    return World(passages, [_prompt(question, stating) for question in questions], facts)
+    return World(passages, [_prompt(question, stating) for question in questions], endings(stating, seed), facts)
 
 
 def _number(drafts: list[Draft]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from app.demo.shipped import corpus_path, prompts_path, write_jsonl
+from app.demo.shipped import corpus_path, endings_path, prompts_path, write_jsonl
 from app.demo.world import World, generate
 from app.errors import UserError
 
@@ -27,12 +27,13 @@ def test_shipped_corpus_and_prompts_are_the_generated_ones(world):
     """Whoever retrains must train on what the shipped model has read."""
     assert lines(corpus_path()) == world.passages
     assert lines(prompts_path()) == world.prompts
+    assert lines(endings_path()) == world.endings
 
 
 def test_same_seed_gives_the_same_corpus_in_another_process_with_other_hashes(world):
     """Sets and dicts must not leak their order into the corpus."""
     digest = "import hashlib, json; from app.demo.world import generate; w = generate(0);"
-    digest += "print(hashlib.sha256(json.dumps([w.passages, w.prompts]).encode()).hexdigest())"
+    digest += "print(hashlib.sha256(json.dumps([w.passages, w.prompts, w.endings]).encode()).hexdigest())"
     found = {
         subprocess.run(
             [sys.executable, "-c", digest],
