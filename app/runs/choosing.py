@@ -100,6 +100,6 @@ def checked_rule(by: str) -> str:
         raise UserError(
             f"“{by}” is no rule to choose by.",
             field="choose-by",
-            remedy=" or ".join(f"{name} ({label})" for name, label in RULES.items()) + ".",
+            remedy=f"Use {' or '.join(f'{name} ({label})' for name, label in RULES.items())}.",
         )
     return by
