@@ -153,7 +153,9 @@ def _add_texts(store: "Store", world: DemoFiles) -> None:
     with store.session() as session:
         corpus = session.scalar(select(Corpus).where(Corpus.name == NAME))
         if corpus is None:
-            about = "Generated facts, causes, sums and stories; the corpus knows which passage states which fact."
+            about = (
+                "Generated facts, causes, sums and stories; the corpus knows which passage states which fact."
+            )
             with bar("Adding passages") as step:
                 corpus = add_corpus(
                     session, NAME, read_passages(world.corpus), description=about, progress=step

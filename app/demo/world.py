@@ -63,7 +63,9 @@ def generate(seed: int = 0) -> World:
     for passage in passages:
         for identifier in passage["states"]:
             stating[identifier].append(passage["id"])
-    return World(passages, [_prompt(question, stating) for question in questions], endings(stating, seed), facts)
+    return World(
+        passages, [_prompt(question, stating) for question in questions], endings(stating, seed), facts
+    )
 
 
 def _number(drafts: list[Draft]) -> list[dict[str, Any]]:
