@@ -45,6 +45,11 @@ def can_shade(settings: Settings, example: Example) -> bool:
     return bool(name) and (settings.indexes / str(name) / "manifest.json").is_file()
 
 
+def can_split(settings: Settings, example: Example) -> bool:
+    """Whether scores can be split over words: not those of a contrast, which are of two completions together."""
+    return example.result.contrast is None and can_shade(settings, example)
+
+
 def shading_of(example: Example) -> Shading:
     """What the worker is asked: the passages that a page of the example begins with."""
     ids = dict.fromkeys(row.passage_id for row in example.retrieved[: min(SHOWN, MAX_PASSAGES)])

@@ -23,9 +23,10 @@ from app.web.evidence.chance import Standing, standing
 from app.web.evidence.lanes import Evidence
 from app.web.evidence.measured import evidence_of_example
 from app.web.evidence.shading import SHOWN as SHADED
-from app.web.evidence.shading import ShadingView, can_shade, example_query, shading_of, token_influence
+from app.web.evidence.shading import ShadingView, can_split, example_query, shading_of, token_influence
 from app.web.evidence.stepping import stepped_when_read
 from app.web.marking.highlight import Span, entities
+from app.web.reading.choices import Choices, choices_of
 from app.web.reading.example_parts import SharedWords, Stating, first_stating, rarest_stretches, taken_for
 from app.web.reading.share_card import og_text, og_title
 from app.web.site import urls
@@ -60,8 +61,9 @@ class Sample(BaseModel):
 class ExamplePage(BaseModel):
     """One output: prompt, answer, retrieved passages, and where to go from here.
 
-    `explained` is what the passages were searched for: what the model said, or the target, as `explains` says; where it said
-    something wrong, `rather_than` is the truth. `probability` is the target's.
+    `explained` is what the passages were searched for: what the model said, or the target, as `explains` says; where it
+    said something wrong, `rather_than` is the truth, and in a run of contrasts the `contrast`, which is as it follows the
+    prompt. `choices` are those of a task that chooses. `probability` is the target's.
 
     `total` is the length of the list that the query makes, `number` its place there where that is cheap to know.
     """
@@ -82,6 +84,8 @@ class ExamplePage(BaseModel):
     explains: str
     explained: str
     rather_than: str | None
+    contrast: str | None
+    choices: Choices | None
     said_probability: float | None
     subject: str | None
     aliases: list[str]
@@ -164,7 +168,7 @@ def ask_tokens(
     """Have the worker split the passages' influence over their tokens, and back to the page that waits for it."""
     with request.app.state.store.session() as session:  # committed before the browser comes back for the page
         example = get_example(session, get_run(session, slug), prompt, side, limit=SHADED)
-        if not can_shade(settings, example) or not example.retrieved:
+        if not can_split(settings, example) or not example.retrieved:
             raise UserError("The index that this run was made with is not here.", status=409)
         shade(session, settings, shading_of(example))
     given = side if side == "opponent" else ""
@@ -180,7 +184,7 @@ def _page(
     view: str,
     show: int,
 ) -> ExamplePage:
-    views = {key: name for key, name in VIEWS.items() if key != "tokens" or can_shade(settings, example)}
+    views = {key: name for key, name in VIEWS.items() if key != "tokens" or can_split(settings, example)}
     view = view if view in views else "entities"
     run, prompt, output, result = example.run, example.prompt, example.output, example.result
     state: dict[str, object] = {
@@ -219,6 +223,7 @@ def _page(
     explained = query.completion[: query.span[1] if query.span else None]
     wrong = explains == SAID and output is not None and output.correct is False
     truth = (prompt.ground_truth or prompt.target) if wrong else None
+    instead = result.contrast or (follow(prompt.text, truth) if truth else None)
     chance_of_it = (
         None if output is None else output.said_probability if explains == SAID else output.probability
     )
@@ -243,7 +248,9 @@ def _page(
         target=prompt.target,
         explains=explains,
         explained=explained.strip(),
-        rather_than=truth,
+        rather_than=instead and instead.strip(),
+        contrast=result.contrast,
+        choices=choices_of(example),
         said_probability=output.said_probability if output else None,
         subject=prompt.subject,
         aliases=prompt.aliases,
@@ -295,9 +302,7 @@ def _page(
         cite_url=urls.cite(run.slug, prompt.slug),
         csv_url=urls.twin(here(), "csv"),
         compare_url=urls.compare(prompt.slug, [run.slug, others[0]]) if others else None,
-        trace_url=urls.trace_form(
-            prompt=prompt.text, completion=explained, contrast=follow(prompt.text, truth) if truth else None
-        ),
+        trace_url=urls.trace_form(prompt=prompt.text, completion=explained, contrast=instead),
         previous_url=on(before, -1),
         next_url=on(after, 0),
         list_url=urls.prompts(run=run.slug, **asked.query()),
