@@ -29,7 +29,7 @@ from app.models.text import Query
 from app.settings import Settings
 from app.store.corpora import get_corpus, stream_passages
 from app.store.engine import open_store
-from app.tracing.loaded import Loaded, open_loaded
+from app.tracing.loaded import LoadedIndex, open_loaded
 from app.tracing.trace_engine import use_threads
 
 TOKENS = 24
@@ -77,7 +77,7 @@ def arguments() -> argparse.Namespace:
     return asked
 
 
-def make_questions(loaded: Loaded, texts: list[str]) -> list[Query]:
+def make_questions(loaded: LoadedIndex, texts: list[str]) -> list[Query]:
     """As many different queries of exactly `TOKENS` tokens as can be had by joining words of passages."""
     words = [word for text in texts[::7] for word in text.split()]
     chance = random.Random(time.time_ns())  # new ones every time, so that none is answered from the store
@@ -91,7 +91,7 @@ def make_questions(loaded: Loaded, texts: list[str]) -> list[Query]:
     return list(dict.fromkeys(found))
 
 
-def beside_the_model(loaded: Loaded, path: Path, questions: list[Query], rounds: int) -> list[Check]:
+def beside_the_model(loaded: LoadedIndex, path: Path, questions: list[Query], rounds: int) -> list[Check]:
     """Milliseconds of our trace and of the plain model, taken in turn over the same queries."""
     plain = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
     texts = loaded.model.texts

@@ -210,7 +210,9 @@ class Retrieved(Base):
     ais_window: Mapped[str | None] = mapped_column(AnyText)
     kind: Mapped[str | None] = mapped_column(String(40))  # proponent type, see app.evaluation.types
     tail_patch: Mapped[float | None]  # percentage points
-    halves: Mapped[int | None]  # of the two of the projection, in whose first ten it is: app.runs.doubt
+    halves: Mapped[
+        int | None
+    ]  # of the two of the projection, in whose first ten it is: app.runs.seed_agreement
     passage: Mapped[Passage] = relationship()
 
 

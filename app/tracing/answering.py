@@ -17,7 +17,7 @@ from app.models.generate import complete, start_of
 from app.models.text import Query
 from app.store.engine import Store
 from app.store.tables import Job
-from app.tracing.loaded import Loaded, ranking
+from app.tracing.loaded import LoadedIndex, ranking
 from app.tracing.probabilities import completions
 from app.tracing.questions import Question
 from app.tracing.trace_results import Completion, Match, Provenance, Ranking, TraceResult
@@ -30,7 +30,7 @@ SAMPLE_SEED = 0
 
 
 @dataclass
-class Work:
+class PendingAnswer:
     """One question on its way."""
 
     job: Job
@@ -62,7 +62,9 @@ class Work:
         return self.question.prompt + self.completion
 
 
-def answer_together(store: Store, loaded: Loaded, jobs: Sequence[Job], report: Report) -> dict[str, Outcome]:
+def answer_together(
+    store: Store, loaded: LoadedIndex, jobs: Sequence[Job], report: Report
+) -> dict[str, Outcome]:
     """An outcome for each job, by id."""
     batch = _Batch(store, loaded, jobs, report)
     with batch.timed("total"):
@@ -73,14 +75,14 @@ def answer_together(store: Store, loaded: Loaded, jobs: Sequence[Job], report: R
 
 
 class _Batch:
-    def __init__(self, store: Store, loaded: Loaded, jobs: Sequence[Job], report: Report) -> None:
+    def __init__(self, store: Store, loaded: LoadedIndex, jobs: Sequence[Job], report: Report) -> None:
         self.store, self.loaded, self.report = store, loaded, report
         self.together = len(jobs)
         self.timings: dict[str, float] = {}
         self.ended: dict[str, Outcome] = {}
         asked = [(job, _question(job)) for job in jobs]
         self.works = [
-            Work(job, question, question.completion or "", question.span, question.tokens)
+            PendingAnswer(job, question, question.completion or "", question.span, question.tokens)
             for job, question in asked
         ]
 
@@ -152,7 +154,7 @@ class _Batch:
                 for s in stretch
             ]
 
-    def enter(self, stage: str, works: Sequence[Work]) -> None:
+    def enter(self, stage: str, works: Sequence[PendingAnswer]) -> None:
         """Say what is done now; what nobody wants any more is dropped."""
         if not works:
             return
@@ -161,7 +163,7 @@ class _Batch:
                 self.ended[work.job.id] = Cancelled()
         self.works = [work for work in self.works if work.job.id not in self.ended]
 
-    def try_each(self, check: Callable[[Work], Any]) -> None:
+    def try_each(self, check: Callable[[PendingAnswer], Any]) -> None:
         """Drop what `check` refuses, with its reason."""
         for work in self.works:
             try:
@@ -221,7 +223,7 @@ def _question(job: Job) -> Question:
     return Question.saved(job.request)
 
 
-def _has_completion(work: Work) -> None:
+def _has_completion(work: PendingAnswer) -> None:
     if not work.completion.strip():
         raise UserError(
             "The model ends here: it completes this prompt with nothing.",
@@ -230,7 +232,7 @@ def _has_completion(work: Work) -> None:
         )
 
 
-def _searched(works: Sequence[Work], gradients: torch.Tensor) -> list[torch.Tensor]:
+def _searched(works: Sequence[PendingAnswer], gradients: torch.Tensor) -> list[torch.Tensor]:
     """For each work the gradients searched with: its own; or of the difference, of the first, of the second.
 
     The gradient is linear before whitening and unit norm: that of log p(A) - log p(B) is the difference.

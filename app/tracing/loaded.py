@@ -44,7 +44,7 @@ Sides = tuple[Rows, Rows, Chance | None]
 
 
 @dataclass
-class Loaded:
+class LoadedIndex:
     """One index ready to answer. Not shared between threads."""
 
     name: str
@@ -155,7 +155,7 @@ def ranking(sides: Sides, ids: Mapping[int, int]) -> Ranking:
     return Ranking(proponents=proponents, opponents=opponents, chance=sides[2])
 
 
-def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "cpu") -> Loaded:
+def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "cpu") -> LoadedIndex:
     """Load an index, its model and its corpus's words.
 
     Raises:
@@ -178,7 +178,7 @@ def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "c
             )
         if corpus.passage_count <= VERBATIM_MOST:
             verbatim = Verbatim.build(text for _, _, text in stream_passages(session, corpus.id))
-        return Loaded(
+        return LoadedIndex(
             name=name,
             sha256=askable.index_sha256,
             index=index,

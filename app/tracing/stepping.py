@@ -22,7 +22,7 @@ from app.store import steps, traces
 from app.store.engine import Store
 from app.store.tables import Output, Prompt, Result, Retrieved, Run
 from app.tracing.explained import explained
-from app.tracing.loaded import Loaded
+from app.tracing.loaded import LoadedIndex
 from app.tracing.trace_results import Hit, TraceResult
 from app.tracing.training import texts_of
 from app.words.methods import BM25, TRACKSTAR
@@ -46,7 +46,7 @@ class Subject:
 
 
 def take_steps(
-    store: Store, loaded: Loaded, parent: str, count: int, report: Callable[[int, int], bool]
+    store: Store, loaded: LoadedIndex, parent: str, count: int, report: Callable[[int, int], bool]
 ) -> dict[str, Any]:
     """Take what is missing of the steps of a trace or result, and keep each as it comes.
 
@@ -82,7 +82,7 @@ def take_steps(
     return {"kind": "steps", "taken": len(todo), "timings": {"total": 1000 * (perf_counter() - started)}}
 
 
-def key_of(loaded: Loaded, patch: TailPatch, query: Query) -> str:
+def key_of(loaded: LoadedIndex, patch: TailPatch, query: Query) -> str:
     """Equal for equal weights, settings of the step and targets."""
     target = loaded.model.texts.query(query)
     said = [loaded.index.manifest.model.sha256, patch.settings, target.ids, target.targets]
@@ -129,7 +129,7 @@ def _retrieved(session: Session, result_id: int, side: str) -> list[int]:
     return list(session.scalars(rows.order_by(Retrieved.rank).limit(100)))
 
 
-def lanes_of(session: Session, loaded: Loaded, subject: Subject, count: int) -> dict[str, list[int]]:
+def lanes_of(session: Session, loaded: LoadedIndex, subject: Subject, count: int) -> dict[str, list[int]]:
     """`count` passages a lane: those shown, and what is not shown is searched for now."""
     shown = subject.shown
     lanes = {"for": shown["for"][:count]}
@@ -147,24 +147,24 @@ def _at_least(shown: list[int], count: int, search: Callable[[], list[int]]) -> 
     return shown[:count] if len(shown) >= count else search()
 
 
-def _by_words(session: Session, loaded: Loaded, query: Query, count: int) -> list[int]:
+def _by_words(session: Session, loaded: LoadedIndex, query: Query, count: int) -> list[int]:
     (rows,) = loaded.by_words([query.joined], [count])
     return _passages(session, loaded, [row for row, _ in rows])
 
 
-def _opponents(session: Session, loaded: Loaded, query: Query, count: int) -> list[int]:
+def _opponents(session: Session, loaded: LoadedIndex, query: Query, count: int) -> list[int]:
     vectors = loaded.encoder.encode_queries([query])
     _, rows = loaded.search.search(vectors, count, opponents=True)
     return _passages(session, loaded, [int(row) for row in rows[0] if row >= 0])
 
 
-def _passages(session: Session, loaded: Loaded, rows: Sequence[int]) -> list[int]:
+def _passages(session: Session, loaded: LoadedIndex, rows: Sequence[int]) -> list[int]:
     ids = loaded.ids(session, rows)
     return [ids[row] for row in rows]
 
 
 def _random(
-    session: Session, loaded: Loaded, count: int, *, avoid: Mapping[str, Sequence[int]], seed: str
+    session: Session, loaded: LoadedIndex, count: int, *, avoid: Mapping[str, Sequence[int]], seed: str
 ) -> list[int]:
     """Drawn with the seed, so that asking again measures the same; none that another lane has."""
     others = set(chain.from_iterable(avoid.values()))

@@ -15,7 +15,7 @@ from app.store.engine import Store
 from app.store.tables import Job
 from app.tracing import asking
 from app.tracing.answering import answer_together
-from app.tracing.loaded import Loaded, open_loaded
+from app.tracing.loaded import LoadedIndex, open_loaded
 from app.tracing.shading import shade
 from app.tracing.stepping import NotWanted, take_steps
 from app.tracing.training import train
@@ -36,7 +36,7 @@ class TraceEngine:
         self.settings = settings
         self.store = store
         self.device = device
-        self._kept: OrderedDict[str, Loaded] = OrderedDict()
+        self._kept: OrderedDict[str, LoadedIndex] = OrderedDict()
 
     def follow(self, session: Session, job: Job) -> None:
         """After an answer, the steps on its passages: when nobody's question waits."""
@@ -97,7 +97,7 @@ class TraceEngine:
         except UserError as error:
             return error
 
-    def _open(self, name: str, sha256: str = "") -> Loaded:
+    def _open(self, name: str, sha256: str = "") -> LoadedIndex:
         """The index as it was when the question was put, kept for the next.
 
         Raises:
