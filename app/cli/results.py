@@ -63,7 +63,7 @@ def import_(
     from rich.markup import escape
 
     from app.cli.progress import bar, console, kilobytes
-    from app.interchange.results import UNKNOWN, Names, import_results
+    from app.interchange.results import UNKNOWN, Destination, import_results
     from app.store.engine import open_store
 
     store = open_store(get_settings().url, migrate=True)
@@ -78,7 +78,7 @@ def import_(
                 session,
                 file,
                 run=run,
-                into=Names(prompts, corpus, model, method),
+                into=Destination(prompts, corpus, model, method),
                 form=form,
                 rows=rows,
                 k=k,

@@ -23,7 +23,7 @@ class Fields:
 
 
 @dataclass
-class Named:
+class FieldLookup:
     """One kind of field: found in the first record, then expected in all.
 
     Args:
@@ -74,7 +74,7 @@ class Named:
 
 
 @dataclass
-class Ids:
+class RecordIds:
     """Gives every record its id: its own, or its number from 0 where no record has one. Each id stands once.
 
     What the first record has decides for all: half of the ids made up would be found by nobody.

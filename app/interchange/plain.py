@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.interchange.choosing import Choosing, choosing
 from app.interchange.field_names import PASSAGE_IDS, PROMPT_IDS, PROMPTS, TARGETS, TEXTS
-from app.interchange.fields import Fields, Ids, Named, rest
+from app.interchange.fields import FieldLookup, Fields, RecordIds, rest
 from app.interchange.presets import CannotBeAsked, DatasetPreset
 from app.interchange.records import Line, Progress, Reading, read_records
 from app.store.corpora import PassageRecord
@@ -53,7 +53,7 @@ def read_passages(
 
 def as_passages(lines: Iterable[Line], fields: Fields) -> Iterator[PassageRecord]:
     """Each record as a passage."""
-    ids, texts = Ids(fields.id, PASSAGE_IDS), Named("text", fields.text, TEXTS)
+    ids, texts = RecordIds(fields.id, PASSAGE_IDS), FieldLookup("text", fields.text, TEXTS)
     for line in lines:
         name, text = texts.text(line)
         id_ = ids.of(line)
@@ -104,8 +104,11 @@ def _formed(lines: Iterable[Line], form: DatasetPreset, left_out: LeftOut) -> It
 
 def as_prompts(lines: Iterable[Line], fields: Fields) -> Iterator[PromptRecord]:
     """Each record as a prompt."""
-    ids = Ids(fields.id, PROMPT_IDS)
-    prompts, targets = Named("prompt", fields.prompt, PROMPTS), Named("target", fields.target, TARGETS)
+    ids = RecordIds(fields.id, PROMPT_IDS)
+    prompts, targets = (
+        FieldLookup("prompt", fields.prompt, PROMPTS),
+        FieldLookup("target", fields.target, TARGETS),
+    )
     for line in lines:
         name, text = prompts.text(line)
         chooses = choosing(line, fields)
@@ -131,7 +134,7 @@ def as_prompts(lines: Iterable[Line], fields: Fields) -> Iterator[PromptRecord]:
         )
 
 
-def _target(line: Line, targets: Named, chooses: Choosing | None) -> tuple[str | None, str]:
+def _target(line: Line, targets: FieldLookup, chooses: Choosing | None) -> tuple[str | None, str]:
     """The field of the target and what stands there; of a prompt with choices, the right one, said again or not."""
     if chooses is None:
         return targets.text(line)

@@ -5,7 +5,7 @@ prompts share them (same id, text and target), so that their runs stand side by 
 `export_results` gives back the records, equal field by field, in the order of the file.
 """
 
-from app.interchange.results_in import UNKNOWN, Names, import_results
+from app.interchange.results_in import UNKNOWN, Destination, import_results
 from app.interchange.results_out import example_record, example_records, export_results
 
 __all__ = ["UNKNOWN", "Names", "example_record", "example_records", "export_results", "import_results"]

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from app.errors import UserError
 from app.interchange.records import Line, Progress, Reading, read_records
 from app.interchange.results_fields import SIDES, Parsed, leftover, parse, unknown
-from app.interchange.results_match import Prompts, put_answers
-from app.interchange.results_passages import Passages
+from app.interchange.results_match import PromptMatcher, put_answers
+from app.interchange.results_passages import PassageMatcher
 from app.interchange.tools import AUTO, tool_for
 from app.interchange.tools.matrices import KEPT_PROPONENTS, Places
 from app.store.models import register_model
@@ -29,7 +29,7 @@ END = "end_of_export"  # our own exports say in the last record how many there a
 
 
 @dataclass(frozen=True)
-class Names:
+class Destination:
     """Where the contents of a file go. Files with the same names share their prompts and passages."""
 
     prompts: str = IMPORTED
@@ -44,7 +44,7 @@ def import_results(
     *,
     run: str,
     name: str | None = None,
-    into: Names | None = None,
+    into: Destination | None = None,
     reading: Reading | None = None,
     form: str = AUTO,
     rows: str = "",
@@ -65,7 +65,7 @@ def import_results(
         UserError: a line or field of the file cannot be used, or the run's name is taken. Roll back then.
     """
     write_alone(session)
-    into, file = into or Names(), Path(path)
+    into, file = into or Destination(), Path(path)
     tool = tool_for(file, form)
     if tool:
         into = replace(into, method=into.method or tool.method)
@@ -109,7 +109,7 @@ def _whole(lines: Iterator[Line], file: str) -> Iterator[Line]:
 class _Importer:
     session: Session
     name: str
-    into: Names
+    into: Destination
     file: str
     count: int = 0
     usual: list[str] | None = None  # the first record's fields, in order
@@ -156,8 +156,8 @@ class _Importer:
         session.add(self.run)
         session.flush()
         session.execute(delete(Tombstone).where(Tombstone.path == f"/runs/{slug}"))
-        self.passages = Passages(session, corpus)
-        self.prompts = Prompts(session, prompt_set, self.file)
+        self.passages = PassageMatcher(session, corpus)
+        self.prompts = PromptMatcher(session, prompt_set, self.file)
 
     def add(self, records: list[Parsed]) -> None:
         """Write some records: first what they share with others, then themselves."""

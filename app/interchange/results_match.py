@@ -24,7 +24,7 @@ _ANSWER = [field.column for field in OUTPUT]
 Row = dict[str, Any]
 
 
-class Prompts:
+class PromptMatcher:
     """The prompts of a set. A set that belongs to a corpus is complete and takes in no more."""
 
     def __init__(self, session: Session, prompt_set: PromptSet, file: str) -> None:

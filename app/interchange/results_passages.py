@@ -38,7 +38,7 @@ class _Wanted:
     texts: Sequence[str | None]
 
 
-class Passages:
+class PassageMatcher:
     """The passages of a corpus by id and text. A corpus with a hash is complete and takes in no more."""
 
     def __init__(self, session: Session, corpus: Corpus) -> None:

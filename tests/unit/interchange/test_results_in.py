@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from app.evaluation.judged import judged_prompts
-from app.interchange.results import Names, export_results, import_results
+from app.interchange.results import Destination, export_results, import_results
 from app.interchange.results_match import guess_task
 from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import Store
@@ -70,7 +70,7 @@ def test_results_can_be_tied_to_a_corpus_and_prompts_added_before(store: Store, 
             session,
             write(tmp_path / "a.jsonl", [record]),
             run="mine",
-            into=Names("questions", "world", "m", "bm25"),
+            into=Destination("questions", "world", "m", "bm25"),
         )
         assert (run.corpus_id, run.method, run.model.name) == (corpus.id, "bm25", "m")
         found = session.scalars(select(Passage.external_id).join(Retrieved).order_by(Retrieved.rank)).all()
@@ -95,7 +95,7 @@ def test_passages_that_a_file_does_not_judge_are_judged_by_the_statements(
         add_prompts(session, "questions", [asked], corpus=corpus)
         made = {}
         for name, texts_of in (("world", "world"), ("elsewhere", "imported")):
-            into = Names("questions", texts_of, "m", "bm25")
+            into = Destination("questions", texts_of, "m", "bm25")
             made[name] = import_results(session, write(tmp_path / "a.jsonl", [record]), run=name, into=into)
         judged = {name: judged_prompts(session, run)[0] for name, run in made.items()}
         assert judged["world"].correct == [False, True, not said]

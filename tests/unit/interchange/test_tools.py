@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
-from app.interchange.results import Names, export_results, import_results
+from app.interchange.results import Destination, export_results, import_results
 from app.interchange.tools import TOOLS
 from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import Store
@@ -104,7 +104,7 @@ def test_scores_of_every_tool_come_in_to_the_bit(store: Store, tmp_path: Path, w
     path = write(tmp_path / "scores")
     with store.session() as session:
         put_texts(session)
-        run = import_results(session, path, run="theirs", into=Names("q", "c"), k=7)
+        run = import_results(session, path, run="theirs", into=Destination("q", "c"), k=7)
         assert (run.method, run.prompt_count) == (method, QUERIES)
     with store.session() as session:
         records = list(export_results(session, get_run(session, "theirs")))
@@ -122,7 +122,7 @@ def test_scores_of_modules_and_tokens_add_up(store: Store, tmp_path: Path) -> No
     path = kronfluence(tmp_path / "pairwise_scores.safetensors", {"a": parts[0], "b": parts[1]})
     with store.session() as session:
         put_texts(session)
-        import_results(session, path.parent, run="theirs", into=Names("q", "c"), k=1)
+        import_results(session, path.parent, run="theirs", into=Destination("q", "c"), k=1)
     whole = parts.astype(np.float64).sum(axis=(0, 3))
     with store.session() as session:
         for row, record in zip(whole, export_results(session, get_run(session, "theirs")), strict=True):
@@ -135,7 +135,7 @@ def test_bfloat16_is_read_as_it_is(store: Store, tmp_path: Path) -> None:
     torch.save(half, tmp_path / "scores.pt")
     with store.session() as session:
         put_texts(session)
-        import_results(session, tmp_path / "scores.pt", run="theirs", into=Names("q", "c"), k=1)
+        import_results(session, tmp_path / "scores.pt", run="theirs", into=Destination("q", "c"), k=1)
         record = next(export_results(session, get_run(session, "theirs")))
     assert record["proponent_scores"] == [half[0].max().item()]
 
@@ -203,7 +203,7 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(
     with store.session() as session:
         put_texts(session)
     with pytest.raises(UserError, match=said), store.session() as session:
-        import_results(session, path, run="theirs", into=Names("q", "c"))
+        import_results(session, path, run="theirs", into=Destination("q", "c"))
     assert not (tmp_path / "scores.ran").exists()
 
 
@@ -214,11 +214,11 @@ def test_where_both_ways_round_fit_the_user_says_which(store: Store, tmp_path: P
     with store.session() as session:
         put_texts(session, passages=QUERIES)
     with pytest.raises(UserError, match="which are the rows"), store.session() as session:
-        import_results(session, tmp_path / "square.npy", run="a", into=Names("q", "c"))
+        import_results(session, tmp_path / "square.npy", run="a", into=Destination("q", "c"))
     for rows, matrix in (("queries", square), ("passages", square.T)):
         with store.session() as session:
             run = import_results(
-                session, tmp_path / "square.npy", run=rows, into=Names("q", "c"), rows=rows, k=1
+                session, tmp_path / "square.npy", run=rows, into=Destination("q", "c"), rows=rows, k=1
             )
             record = next(export_results(session, run))
         assert record["proponent_scores"] == [float(matrix[0].max())]
