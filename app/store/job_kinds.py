@@ -7,7 +7,7 @@ MAX_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
-class Kind:
+class JobKind:
     """What holds for all jobs of a kind.
 
     Args:
@@ -28,12 +28,12 @@ class Kind:
 
 _SENT_AGAIN = ("The server stopped meanwhile.", "Send the file again.")
 KINDS = {
-    "trace": Kind(
+    "trace": JobKind(
         timedelta(minutes=10), timedelta(hours=1)
     ),  # a large model's longest stage, first load included
-    "shade": Kind(timedelta(minutes=10), timedelta(hours=1)),
-    "steps": Kind(timedelta(minutes=10), timedelta(hours=1)),
+    "shade": JobKind(timedelta(minutes=10), timedelta(hours=1)),
+    "steps": JobKind(timedelta(minutes=10), timedelta(hours=1)),
     # Done by the process that took the file in, which alone has it.
-    "import": Kind(timedelta(minutes=5), timedelta(hours=6), attempts=1, lost=_SENT_AGAIN),
+    "import": JobKind(timedelta(minutes=5), timedelta(hours=6), attempts=1, lost=_SENT_AGAIN),
 }
 TRACING = ("trace", "shade", "steps")  # what a tracing worker does

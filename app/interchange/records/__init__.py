@@ -14,7 +14,7 @@ from app.interchange.records.bounds import USUAL, Bounds
 from app.interchange.records.formats import PASSAGES, Format, by_name, recognise
 from app.interchange.records.line import EVERY, Line, Progress
 from app.interchange.records.sources import RecordFile, find
-from app.interchange.records.streams import Counted, inflated
+from app.interchange.records.streams import CountedBytes, inflated
 
 __all__ = ["USUAL", "Bounds", "Line", "Progress", "Reading", "read_records"]
 
@@ -85,9 +85,9 @@ def read_records(
         progress(done, total)
 
 
-def _opened(source: RecordFile) -> Counted:
+def _opened(source: RecordFile) -> CountedBytes:
     try:
-        return Counted(source.open())
+        return CountedBytes(source.open())
     except OSError as error:
         raise UserError(
             f"It cannot be opened: {error.strerror}.", file=source.name, remedy="Check its permissions."

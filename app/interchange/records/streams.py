@@ -40,7 +40,7 @@ COMPRESSIONS: dict[bytes, Callable[[BinaryIO], Any]] = {
 }
 
 
-class Counted(io.RawIOBase):
+class CountedBytes(io.RawIOBase):
     """A file that knows how many bytes were read from it, also where it cannot be sought in."""
 
     def __init__(self, inner: BinaryIO) -> None:
@@ -67,7 +67,7 @@ class Counted(io.RawIOBase):
 class _Inflated(io.RawIOBase):
     """What comes out of a compressed file; damage and excess are errors that name the file."""
 
-    def __init__(self, inner: Any, raw: Counted, bounds: Bounds, name: str | Path) -> None:
+    def __init__(self, inner: Any, raw: CountedBytes, bounds: Bounds, name: str | Path) -> None:
         self._inner, self._raw, self._bounds, self._name = inner, raw, bounds, name
         self._count = 0
 
@@ -106,7 +106,7 @@ class _Inflated(io.RawIOBase):
             )
 
 
-def inflated(raw: Counted, name: str | Path, bounds: Bounds) -> io.BufferedReader:
+def inflated(raw: CountedBytes, name: str | Path, bounds: Bounds) -> io.BufferedReader:
     """The file's bytes, decompressed as often as they are compressed.
 
     Raises:

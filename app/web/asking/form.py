@@ -27,7 +27,7 @@ RECENT = 12
 Typed = Annotated[str, Query(max_length=MAX_CHARACTERS)]
 
 
-class Choice(BaseModel):
+class IndexChoice(BaseModel):
     """An index that can be asked, with its model and corpus."""
 
     index: str
@@ -36,7 +36,7 @@ class Choice(BaseModel):
     passages: int
 
 
-class Wrong(BaseModel):
+class FieldError(BaseModel):
     """What is wrong with the question, and in which field."""
 
     field: str | None
@@ -75,9 +75,9 @@ class FormPage(BaseModel):
 
     title: str = "Trace"
     values: dict[str, Any]
-    wrong: Wrong | None = None
+    wrong: FieldError | None = None
     doubts: list[BorderHint] = []  # what may not have been meant; asked as it is if the reader says so
-    choices: list[Choice]
+    choices: list[IndexChoice]
     before: EarlierTrace | None = None  # the trace that is edited and asked again
     recent: list[EarlierTrace]
     ready: bool  # a worker is there and has loaded
@@ -190,13 +190,13 @@ def _page(
     doubts: Sequence[BorderHint] = (),
 ) -> FormPage:
     choices = [
-        Choice(index=each.index, model=each.model, corpus=each.corpus, passages=each.passages)
+        IndexChoice(index=each.index, model=each.model, corpus=each.corpus, passages=each.passages)
         for each in catalog.askables(settings)
     ]
     blank = {name: field.default for name, field in Question.model_fields.items()} | {"prompt": ""}
     return FormPage(
         values=blank | {"index": settings.default_index} | values,
-        wrong=Wrong(field=error.field, message=error.message, remedy=error.remedy) if error else None,
+        wrong=FieldError(field=error.field, message=error.message, remedy=error.remedy) if error else None,
         doubts=list(doubts),
         choices=choices,
         before=link(before, traces.get(session, before.id)) if before is not None else None,

@@ -5,7 +5,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.store import compare
-from app.web.loading.imports import ImportProblem, Imports, State
+from app.web.loading.imports import ImportProblem, Imports, ImportState
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.params import Slug
@@ -52,7 +52,7 @@ def progress(request: Request, db: Db, id_: Slug) -> Response:
     return respond(request, page, "import.html", block="progress")
 
 
-def _comparison(session: Db, state: State) -> str | None:
+def _comparison(session: Db, state: ImportState) -> str | None:
     """The new run beside the first other one that has its prompts."""
     other = compare.another_with(session, state.run)
     return urls.differences([other, state.run]) if other else None

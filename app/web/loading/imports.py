@@ -42,7 +42,7 @@ class ImportProblem(BaseModel):
 
 
 @dataclass(frozen=True)
-class State:
+class ImportState:
     """One file on its way in.
 
     Args:
@@ -73,7 +73,7 @@ Finish = Callable[[Session, str, int], None]
 Work = Callable[[Report, Finish], None]
 
 
-class Lost(Exception):
+class ImportLost(Exception):
     """The job is no longer this process's: nothing may be saved."""
 
 
@@ -102,7 +102,7 @@ class Imports:
         """Where the import's own copy of the file belongs."""
         return self.directory / f"{id_}.data{suffix}"
 
-    def get(self, id_: str) -> State:
+    def get(self, id_: str) -> ImportState:
         """The import as it stands; one whose process died shows as failed.
 
         Raises:
@@ -144,7 +144,7 @@ class Imports:
             self._fail(
                 id_, ImportProblem(**{name: getattr(error, name) for name in ImportProblem.model_fields})
             )
-        except Lost:
+        except ImportLost:
             pass  # whoever took it away has said why
         except Exception as error:
             problem = ImportProblem(
@@ -173,7 +173,7 @@ class Imports:
 
     def _finish(self, session: Session, id_: str, run: str, examples: int) -> None:
         if not jobs.finish(session, id_, self._name, {"run": run, "examples": examples}):
-            raise Lost
+            raise ImportLost
 
     def _fail(self, id_: str, problem: ImportProblem) -> None:
         with self.store.session() as session:
@@ -187,15 +187,15 @@ def _find(session: Session, id_: str) -> Job:
         raise NotFound("There is no such import.", remedy="Start from the upload page.") from None
 
 
-def _state(job: Job, told: tuple[str, int, int | None] | None) -> State:
+def _state(job: Job, told: tuple[str, int, int | None] | None) -> ImportState:
     """What the row says; `told` is newer where this process does the import."""
     known: dict[str, Any] = {"id": job.id, "file": job.request["file"], "run": job.request["run"]}
     if job.state == "done":
-        return State(**known | {"stage": "done"} | (job.result or {}))
+        return ImportState(**known | {"stage": "done"} | (job.result or {}))
     if job.state == "failed":
-        return State(**known, stage="failed", problem=ImportProblem.model_validate(job.error))
+        return ImportState(**known, stage="failed", problem=ImportProblem.model_validate(job.error))
     stage, done, total = told or (job.stage, job.done, job.total)
-    return State(**known, stage="waiting" if stage == "queued" else stage, done=done, total=total)  # type: ignore[arg-type]
+    return ImportState(**known, stage="waiting" if stage == "queued" else stage, done=done, total=total)  # type: ignore[arg-type]
 
 
 def load_results(

@@ -11,10 +11,10 @@ from app.errors import NotFound, UserError
 from app.store import jobs
 from app.store.engine import Store
 from app.store.tables import Corpus, Job
-from app.web.loading.imports import Finish, Imports, Report, State, presets, run_name, unused
+from app.web.loading.imports import Finish, Imports, ImportState, Report, presets, run_name, unused
 
 
-def finished(imports: Imports, id_: str) -> State:
+def finished(imports: Imports, id_: str) -> ImportState:
     for _ in range(200):
         if (now := imports.get(id_)).over:
             return now
