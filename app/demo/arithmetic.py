@@ -10,7 +10,7 @@ from random import Random
 from app.demo.voice import (
     Draft,
     Fact,
-    Part,
+    FamilyPart,
     PromptDraft,
     capital,
     endless,
@@ -86,9 +86,9 @@ def number_word(number: int) -> str:
     return f"{tens}-{UNITS[unit]}" if unit else tens
 
 
-def arithmetic_part(rng: Random, taken: set[str]) -> Part:
+def arithmetic_part(rng: Random, taken: set[str]) -> FamilyPart:
     """Every small calculation, its passages, and the prompts about some of them."""
-    part = Part([], [], [])
+    part = FamilyPart([], [], [])
     for operation in ("sum", "difference", "product"):
         tasks = list(_calculations(operation))
         asked = set(rng.sample(range(len(tasks)), ASKED[operation]))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from app.demo.voice import Draft, Fact, Part, PromptDraft, capital, endless, new_text, two_names
+from app.demo.voice import Draft, Fact, FamilyPart, PromptDraft, capital, endless, new_text, two_names
 
 CAUSES_FILE = Path(__file__).parent / "sources" / "causes.tsv"
 TOLD = range(16, 27)
@@ -42,9 +42,9 @@ MENTIONED = (
 )
 
 
-def causes_part(rng: Random, taken: set[str]) -> Part:
+def causes_part(rng: Random, taken: set[str]) -> FamilyPart:
     """Every cause and effect, its tellings, passages that only mention it, and the prompts."""
-    part = Part([], [], [])
+    part = FamilyPart([], [], [])
     with CAUSES_FILE.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines, delimiter="\t"))
     asked = set(rng.sample(range(len(rows)), ASKED))

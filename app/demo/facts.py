@@ -15,7 +15,18 @@ from app.demo.relations import (
     TARGET_MENTIONS,
     Relation,
 )
-from app.demo.voice import Draft, Fact, Part, PromptDraft, capital, endless, framed, new_text, slug, two_names
+from app.demo.voice import (
+    Draft,
+    Fact,
+    FamilyPart,
+    PromptDraft,
+    capital,
+    endless,
+    framed,
+    new_text,
+    slug,
+    two_names,
+)
 
 # How many facts in a hundred are stated 1, 2, … 16 times: a long tail, as in real text.
 STATED_TIMES = (16, 12, 9, 8, 8, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2)
@@ -23,9 +34,9 @@ MENTIONS = 3_400
 MOST = 16
 
 
-def facts_part(rng: Random, taken: set[str]) -> Part:
+def facts_part(rng: Random, taken: set[str]) -> FamilyPart:
     """All facts, the passages that state or only mention them, and the prompts about them."""
-    part = Part([], [], [])
+    part = FamilyPart([], [], [])
     for relation in RELATIONS:
         ranked = _known(relation.name)[: relation.stated]
         asked = set(rng.sample(range(len(ranked)), relation.asked))

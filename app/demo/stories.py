@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from app.demo.voice import Draft, Fact, Part, PromptDraft, an, capital, new_text, words
+from app.demo.voice import Draft, Fact, FamilyPart, PromptDraft, an, capital, new_text, words
 
 CHARACTERS_FILE = Path(__file__).parent / "sources" / "characters.tsv"
 STORIES = 2_400
@@ -53,9 +53,9 @@ ENDS = (
 TREASURES = words("lantern button whistle feather shell kite pebble compass spoon scarf bell map")
 
 
-def stories_part(rng: Random, taken: set[str]) -> Part:
+def stories_part(rng: Random, taken: set[str]) -> FamilyPart:
     """Stories of every character, what they state about home and wish, and two prompts per character."""
-    part = Part([], [], [])
+    part = FamilyPart([], [], [])
     with CHARACTERS_FILE.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines, delimiter="\t"))
     for row in rows:

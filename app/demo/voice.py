@@ -108,7 +108,7 @@ class PromptDraft:
 
 
 @dataclass
-class Part:
+class FamilyPart:
     """What one family contributes: its facts, passages and prompts."""
 
     facts: list[Fact]

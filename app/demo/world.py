@@ -15,9 +15,9 @@ from app.demo.causes import causes_part
 from app.demo.endings import endings
 from app.demo.facts import facts_part
 from app.demo.stories import stories_part
-from app.demo.voice import Draft, Fact, Part, PromptDraft
+from app.demo.voice import Draft, Fact, FamilyPart, PromptDraft
 
-FAMILIES: dict[str, Callable[[Random, set[str]], Part]] = {
+FAMILIES: dict[str, Callable[[Random, set[str]], FamilyPart]] = {
     "facts": facts_part,
     "causes": causes_part,
     "arithmetic": arithmetic_part,

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.runs.inputs import RunInputs
-from app.runs.ranking.passing import Best
+from app.runs.ranking.passing import BestRows
 from app.store.tables import Passage, Result, Retrieved, Run
 from app.trackstar.index import TrackstarIndex
 
@@ -82,7 +82,7 @@ def first_by_halves(
 ) -> tuple[np.ndarray, np.ndarray]:
     """For either half, the rows (n, ≤ FIRST) that come first for each query (n, d)."""
     masks = halves(index)
-    best = [Best.empty(len(queries), FIRST) for _ in masks]
+    best = [BestRows.empty(len(queries), FIRST) for _ in masks]
     blank = np.asarray(index.manifest.zero_rows, dtype=np.int64)
     for start in range(0, index.manifest.passages, CHUNK):
         rows = np.arange(start, min(start + CHUNK, index.manifest.passages))

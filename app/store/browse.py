@@ -41,7 +41,7 @@ class Filters:
 
 
 @dataclass(frozen=True)
-class Row:
+class ListedResult:
     """One prompt in a list."""
 
     result: Result
@@ -51,10 +51,10 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Window:
+class ListWindow:
     """Rows that stand together in a list, and whether there are more on either side."""
 
-    rows: list[Row]
+    rows: list[ListedResult]
     before: bool
     after: bool
 
@@ -118,7 +118,7 @@ def page(
     last: bool = False,
     size: int = PAGE_SIZE,
     few: bool = False,
-) -> list[Row]:
+) -> list[ListedResult]:
     """One page of prompts in order, from behind (or up to before) the prompt at a position of the run.
 
     Args:
@@ -136,7 +136,7 @@ def page(
     if few:
         columns = [*columns[:-1], columns[-1] + 0]  # an expression: the index over positions cannot serve it
     order = [c.desc() if down else c.asc() for c, down in zip(columns, descending, strict=True)]
-    rows = [Row(*row) for row in session.execute(query.order_by(*order).limit(size))]
+    rows = [ListedResult(*row) for row in session.execute(query.order_by(*order).limit(size))]
     return rows[::-1] if backwards else rows
 
 
@@ -149,10 +149,10 @@ def window(
     sort: str = "",
     after: int | None = None,
     before: int | None = None,
-) -> Window:
+) -> ListWindow:
     """A page of the list and what lies beyond it; `before` less than 0 is the last page."""
     if not total:
-        return Window([], False, False)
+        return ListWindow([], False, False)
     last = before is not None and before < 0
     size = (total % PAGE_SIZE or PAGE_SIZE) if last else PAGE_SIZE
     few = is_few(run, total, size)
@@ -161,8 +161,8 @@ def window(
     )
     if before is not None:
         more, rows = len(rows) > size, rows[-size:]
-        return Window(rows, before=more, after=not last)
-    return Window(rows[:size], before=after is not None, after=len(rows) > size)
+        return ListWindow(rows, before=more, after=not last)
+    return ListWindow(rows[:size], before=after is not None, after=len(rows) > size)
 
 
 def is_few(run: Run, total: int, size: int = 1) -> bool:

@@ -15,7 +15,7 @@ from app.trackstar.encode import Encoder
 from app.words.chance import Chance
 
 
-class PassingSearch:
+class StreamedSearch:
     """One variant's search while the corpus passes by: its queries, and the best of what passed.
 
     Args:
@@ -27,7 +27,7 @@ class PassingSearch:
         self, mixed: Encoder, alone: Encoder, queries: np.ndarray, facts: np.ndarray, k: int, opponents: int
     ) -> None:
         self.mixed, self.alone, self.queries, self.facts = mixed, alone, queries, facts
-        self.best = (Best.empty(len(queries), k), Best.empty(len(queries), opponents))
+        self.best = (BestRows.empty(len(queries), k), BestRows.empty(len(queries), opponents))
         self.chances: list[Chance | None] = [None] * len(queries)
         self._beyond = np.zeros((2, len(queries)), dtype=np.int64)
 
@@ -63,7 +63,7 @@ class PassingSearch:
 
 
 @dataclass
-class Best:
+class BestRows:
     """The best rows so far of every query, on one side: scores and rows (queries, ≤ k)."""
 
     k: int

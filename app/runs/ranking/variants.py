@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from app.models.text import TrainingExample
 from app.retrieval.chance import SAMPLE, chance_of
 from app.runs.inputs import RunInputs
-from app.runs.ranking.passing import PassingSearch, usable_rows
+from app.runs.ranking.passing import StreamedSearch, usable_rows
 from app.runs.ranking.request import Ranked, RankingRequest
 from app.store.corpora import stream_passages
 from app.trackstar.config import EncodingConfig
@@ -101,10 +101,10 @@ def rank_family(
     evaluation = _autocorrelation(plain, asked[torch.from_numpy(facts)])
     usable = sum(bool(passage.targets) for passage in passages)
     sampled = sampled[:SAMPLE][usable_rows(sampled[:SAMPLE])]
-    searches: dict[str, PassingSearch] = {}
+    searches: dict[str, StreamedSearch] = {}
     for name, method in members.items():
         finishers = _finishers(inputs, method, moments, train, evaluation)
-        own = PassingSearch(*finishers, _queries(finishers, asked, facts), facts, k, opponents)
+        own = StreamedSearch(*finishers, _queries(finishers, asked, facts), facts, k, opponents)
         if method.unit_norm:
             own.chances = [chance_of(scores, usable) for scores in own.scores(sampled)]
         searches[name] = own

@@ -119,7 +119,7 @@ def _batches(store: Store, slug: str, asked: ListQuery, make: Any) -> Iterator[d
         after = rows[-1].result.position
 
 
-def _summary(session: Db, run: Run, row: browse.Row) -> dict[str, Any]:
+def _summary(session: Db, run: Run, row: browse.ListedResult) -> dict[str, Any]:
     prompt, result, output = row.prompt, row.result, row.output
     sources = (
         (prompt, ("slug", "task", "relation", "target", "ground_truth", "frequency", "frequency_bucket")),
@@ -130,7 +130,7 @@ def _summary(session: Db, run: Run, row: browse.Row) -> dict[str, Any]:
     return {"example_id": prompt.external_id, "prompt": prompt.text, **values}
 
 
-def _record(session: Db, run: Run, row: browse.Row) -> dict[str, Any]:
+def _record(session: Db, run: Run, row: browse.ListedResult) -> dict[str, Any]:
     return example_record(session, run, row.result)
 
 

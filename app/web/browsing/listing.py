@@ -191,7 +191,7 @@ def make_listing(
     )
 
 
-def item(row: browse.Row, run: Run, asked: ListQuery) -> Item:
+def item(row: browse.ListedResult, run: Run, asked: ListQuery) -> Item:
     """A row as the list shows it; its link keeps the list's state, so that next and previous follow it."""
     output = row.output
     return Item(

@@ -41,7 +41,7 @@ class RunInfo(BaseModel):
     summary: ListingSummary
 
 
-class Other(BaseModel):
+class OtherRun(BaseModel):
     """A run over the same prompts, and where the two are compared."""
 
     name: str
@@ -72,7 +72,7 @@ class RunPage(BaseModel):
     run: RunInfo
     configuration: dict[str, Any]
     metrics: RunMetrics | None
-    compare: list[Other]
+    compare: list[OtherRun]
     listing: Listing
     influential: list[Influential]
     export_url: str
@@ -125,7 +125,7 @@ def run_page(
         configuration=run.configuration,
         metrics=run_metrics(session, run),
         compare=[
-            Other(name=each.name, url=urls.differences([run.slug, each.slug]))
+            OtherRun(name=each.name, url=urls.differences([run.slug, each.slug]))
             for each in list_runs(session)
             if each.id != run.id and each.prompt_set_id == run.prompt_set_id
         ],

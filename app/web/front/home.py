@@ -36,7 +36,7 @@ class TaskCount(BaseModel):
     url: str
 
 
-class First(BaseModel):
+class FirstProponent(BaseModel):
     """A run's first passage for the story's prompt."""
 
     run: str
@@ -54,8 +54,8 @@ class StoryPart(BaseModel):
     spans: list[Span]
     answer: str | None
     probability: float | None
-    influence: First
-    attribution: First
+    influence: FirstProponent
+    attribution: FirstProponent
     evidence: Evidence
     compare_url: str
 
@@ -135,9 +135,9 @@ def _story(session: Session, runs: list[Run]) -> StoryPart | None:
     targets = [prompt.target, *prompt.aliases]
     answer, before = _explained(influence, prompt, story.output)
 
-    def first(run: Run, row: Retrieved) -> First:
+    def first(run: Run, row: Retrieved) -> FirstProponent:
         text = row.passage.text
-        return First(
+        return FirstProponent(
             run=run.slug,
             name=run.name,
             method=run.method,

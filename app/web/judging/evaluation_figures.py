@@ -8,7 +8,7 @@ from app.evaluation.text_tables import rules_said
 from app.store.tables import Run
 from app.web.judging import charts
 from app.web.judging.evaluation_lines import Evaluated, after, along, by_depth, by_slice
-from app.web.judging.figures import EvaluationQuery, Figure, Key, Value, figure_prompts_url
+from app.web.judging.figures import EvaluationQuery, Figure, LegendKey, Value, figure_prompts_url
 from app.web.site import urls
 from app.words.measures import BY_DEPTH, MAIN, POINTS
 from app.words.methods import is_swept, method_of
@@ -86,7 +86,7 @@ def trade(runs: Sequence[Evaluated], asked: EvaluationQuery) -> Figure | None:
         rows=rows,
         links=links,
         keys=[
-            Key(label=run.name, url=urls.run(run.slug), swatch=charts.letter_swatch(number))
+            LegendKey(label=run.name, url=urls.run(run.slug), swatch=charts.letter_swatch(number))
             for number, (run, _, _) in enumerate(shown)
         ],
         svg=charts.scatter(
@@ -121,7 +121,9 @@ def types(evaluated: Evaluated, task: str) -> Figure | None:
             ["", *(_of_kind(run, task, kind, rank) if counts.get(kind) else "" for kind in TYPES)]
             for rank, counts in enumerate(ranks, 1)
         ],
-        keys=[Key(label=TYPES[kind], swatch=charts.part_swatch(at, id_)) for at, kind in enumerate(TYPES)],
+        keys=[
+            LegendKey(label=TYPES[kind], swatch=charts.part_swatch(at, id_)) for at, kind in enumerate(TYPES)
+        ],
         svg=charts.stacked_bars(bars, x_label="rank", name=id_, title=title),
     )
 

@@ -9,7 +9,14 @@ from app.evaluation.text_tables import settings_said, steps_said
 from app.store.prompts import buckets_are_counts
 from app.store.tables import Run
 from app.web.judging import charts
-from app.web.judging.figures import EvaluationQuery, Figure, Key, Value, estimate_row, figure_prompts_url
+from app.web.judging.figures import (
+    EvaluationQuery,
+    Figure,
+    LegendKey,
+    Value,
+    estimate_row,
+    figure_prompts_url,
+)
 from app.web.site import urls
 from app.words.measures import DEPTHS, LABELS, POINTS, in_points, measure_name
 from app.words.methods import method_label, method_of
@@ -58,10 +65,10 @@ class Drawing:
         """Of each line, that of its runs' method."""
         return {name: method_of(run.method).css for name, run in self.drawn.items()}
 
-    def keys(self, *, linked: bool = True) -> list[Key]:
+    def keys(self, *, linked: bool = True) -> list[LegendKey]:
         """One entry a line; of lines that are one run each, with a link to it."""
         return [
-            Key(
+            LegendKey(
                 label=name,
                 url=urls.run(run.slug) if linked else None,
                 swatch=charts.line_swatch(at, self.colours[name]),

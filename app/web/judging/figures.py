@@ -27,7 +27,7 @@ class Cell(BaseModel):
         return self.low > 0 or self.high < 0
 
 
-class Key(BaseModel):
+class LegendKey(BaseModel):
     """One entry of a chart's key."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -47,7 +47,7 @@ class Figure(BaseModel):
     rows: list[list[Value]]
     links: list[list[str]]
     csv_url: str = ""
-    keys: list[Key] = []
+    keys: list[LegendKey] = []
     svg: Markup = Field(exclude=True)
 
 

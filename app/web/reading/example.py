@@ -214,7 +214,7 @@ def _page(
     def here(**changes: object) -> str:
         return urls.example(run.slug, prompt.slug, **(state | changes))
 
-    def on(rows: list[browse.Row], at: int) -> str | None:
+    def on(rows: list[browse.ListedResult], at: int) -> str | None:
         return urls.example(run.slug, rows[at].prompt.slug, **state) if rows else None
 
     present = sides(session, result.id)
@@ -308,7 +308,7 @@ def _page(
         list_url=urls.prompts(run=run.slug, **asked.query()),
         list=[
             item(row, run, asked)
-            for row in [*before, browse.Row(result, prompt, output, example.judged), *after]
+            for row in [*before, browse.ListedResult(result, prompt, output, example.judged), *after]
         ],
         extra={**prompt.extra, **result.extra},
         og_title=og_title(prompt.text, prompt.target),

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from app.store import browse
-from app.store.browse import Filters, Row
+from app.store.browse import Filters, ListedResult
 from app.store.engine import Store
 from app.store.phrases import phrase_counts
 from app.store.runs import list_runs
@@ -23,7 +23,7 @@ CHOICES = (
 )
 
 
-def values(row: Row) -> dict[str, str | None]:
+def values(row: ListedResult) -> dict[str, str | None]:
     """A row's facet values as the documentation of the facets says them."""
     output, result, prompt = row.output, row.result, row.prompt
     judged = prompt.task == "fact" or (prompt.frequency or 0) > 0 or prompt.stated is False
