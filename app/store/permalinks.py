@@ -59,7 +59,7 @@ def moved_to(session: Session, path: str) -> str | None:
     return f"{found}{suffix}" if f"{found}{suffix}" != path else None
 
 
-def bury(session: Session, path: str, reason: str) -> None:
+def leave_tombstone(session: Session, path: str, reason: str) -> None:
     """Leave a tombstone: from now on `path` and what is below it answer 410 with the reason."""
     session.merge(Tombstone(path=path.rstrip("/"), reason=reason))
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from app.errors import NotFound
 from app.store.naming import suggest
-from app.store.permalinks import bury
+from app.store.permalinks import leave_tombstone
 from app.store.tables import Passage, Result, Retrieved, Run
 from app.words.methods import leading
 
@@ -60,7 +60,7 @@ def remove_run(session: Session, slug: str, reason: str) -> Run:
     """
     run = get_run(session, slug)
     session.execute(delete(Run).where(Run.id == run.id))
-    bury(session, f"/runs/{run.slug}", reason)
+    leave_tombstone(session, f"/runs/{run.slug}", reason)
     return run
 
 

@@ -24,7 +24,7 @@ def new_name() -> str:
     return name
 
 
-def beat(
+def record_heartbeat(
     session: Session, name: str, *, device: str, status: str, detail: str, loaded: dict[str, Any]
 ) -> None:
     """Say that this worker lives, and what state it is in (`loading`, `ready`, `failed`)."""

@@ -190,7 +190,7 @@ class Worker:
 
     def _beat(self) -> None:
         with self.store.session() as session:
-            workers.beat(
+            workers.record_heartbeat(
                 session,
                 self.name,
                 device=self.engine.device,

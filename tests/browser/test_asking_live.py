@@ -181,7 +181,9 @@ def test_whoever_waits_is_told_when_a_worker_comes(
         page.evaluate("window.sameDocument = true")
         expect(page.get_by_text("No tracing worker is ready.")).to_be_visible()
         with store.session() as session:
-            workers.beat(session, workers.new_name(), device="cpu", status="ready", detail="", loaded={})
+            workers.record_heartbeat(
+                session, workers.new_name(), device="cpu", status="ready", detail="", loaded={}
+            )
         expect(page.get_by_text("No tracing worker is ready.")).to_have_count(0)
         expect(page.locator(".stages [aria-current]")).to_have_text("Waiting, next")
         assert page.evaluate("window.sameDocument")

@@ -5,7 +5,7 @@ from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 
 from app.store.engine import open_store
-from app.store.permalinks import bury
+from app.store.permalinks import leave_tombstone
 from tests.support.sites import site
 
 MISSING = (
@@ -98,7 +98,7 @@ def test_a_wrong_expression_stays_in_its_box_with_the_reason_beside_it(client: T
 def test_what_was_removed_says_why(database_url: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
     store = open_store(database_url)
     with store.session() as session:
-        bury(session, "/runs/old", "It was computed with a broken index.")
+        leave_tombstone(session, "/runs/old", "It was computed with a broken index.")
     with site(database_url, tmp_path) as client:
         page = client.get("/runs/old")
         assert page.status_code == 410

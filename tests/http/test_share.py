@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from app.store.engine import open_store
-from app.store.permalinks import bury
+from app.store.permalinks import leave_tombstone
 from tests.support.seeded import fill
 from tests.support.sites import site, store_of
 
@@ -92,7 +92,7 @@ def test_what_was_taken_down_answers_gone_with_the_reason(database_url: str, tmp
     """A link in a paper must not end in a plain 404: the reader learns what happened."""
     with open_store(database_url).session() as session:
         fill(session, prompts=4, passages=50)
-        bury(session, "/runs/old-run", "Withdrawn: the corpus held private mail.")
+        leave_tombstone(session, "/runs/old-run", "Withdrawn: the corpus held private mail.")
     with site(database_url, tmp_path) as client:
         for path in ("/runs/old-run", "/runs/old-run/prompts/ghana", "/runs/old-run/prompts/ghana.json"):
             answer = client.get(path)

@@ -154,7 +154,7 @@ def test_a_sign_of_life_without_progress_does_not_keep_it(store: Store) -> None:
     take(store, "a/1/x")
     expire(store, id_)
     with store.session() as session:
-        workers.beat(session, "a/1/x", device="cpu", status="ready", detail="", loaded={})
+        workers.record_heartbeat(session, "a/1/x", device="cpu", status="ready", detail="", loaded={})
     with store.session() as session:
         assert jobs.recover(session) == (1, 0)
     assert take(store, "b/1/x") == [id_]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from app.store.engine import Store
-from app.store.permalinks import bury, moved_to, reason_gone
+from app.store.permalinks import leave_tombstone, moved_to, reason_gone
 from app.store.tables import Corpus, Model, Passage, Prompt, PromptSet, Run
 
 
@@ -79,7 +79,7 @@ def test_what_is_unknown_unclear_or_already_right_leads_nowhere(path: str, store
 
 def test_what_was_removed_says_why_and_so_does_everything_below_it(store: Store) -> None:
     with store.session() as session:
-        bury(session, "/runs/old/", "Withdrawn: the corpus held private mail.")
+        leave_tombstone(session, "/runs/old/", "Withdrawn: the corpus held private mail.")
     with store.session() as session:
         for path in (
             "/runs/old",
