@@ -8,4 +8,4 @@ prompts share them (same id, text and target), so that their runs stand side by 
 from app.interchange.results_in import UNKNOWN, Destination, import_results
 from app.interchange.results_out import example_record, example_records, export_results
 
-__all__ = ["UNKNOWN", "Names", "example_record", "example_records", "export_results", "import_results"]
+__all__ = ["UNKNOWN", "Destination", "example_record", "example_records", "export_results", "import_results"]

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.runs.inputs import RunInputs
-from app.runs.ranking.passing import BestRows
+from app.runs.ranking.streamed import BestRows
 from app.store.tables import Passage, Result, Retrieved, Run
 from app.trackstar.index import TrackstarIndex
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
 from app.errors import UserError
-from app.store.kept import kept_column
+from app.store.extra_columns import kept_column
 from app.store.tables import Output, Prompt, Result, Statement
 from app.words.tasks import LISTED
 

@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 from app.models.text import TrainingExample
 from app.retrieval.chance import SAMPLE, chance_of
 from app.runs.inputs import RunInputs
-from app.runs.ranking.passing import StreamedSearch, usable_rows
 from app.runs.ranking.request import Ranked, RankingRequest
+from app.runs.ranking.streamed import StreamedSearch, usable_rows
 from app.store.corpora import stream_passages
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
