@@ -7,17 +7,21 @@ import torch
 from app.models.text import TrainingExample
 
 
-def length_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+def length_batches(lengths: Sequence[int], budget: int, *, alike: float = 0.0) -> list[list[int]]:
     """Rows grouped so that rows × longest ≤ `budget` tokens; longest first, so that memory peaks at once.
 
     Rows of length 0 are left out; a row longer than the budget stands alone. Depends on the lengths only.
+
+    Args:
+        alike: no row is shorter than this share of its batch's longest.
     """
     order = sorted(
         (row for row, length in enumerate(lengths) if length), key=lambda row: (-lengths[row], row)
     )
     batches: list[list[int]] = []
     for row in order:
-        if batches and (len(batches[-1]) + 1) * lengths[batches[-1][0]] <= budget:
+        longest = lengths[batches[-1][0]] if batches else 0
+        if batches and (len(batches[-1]) + 1) * longest <= budget and lengths[row] >= alike * longest:
             batches[-1].append(row)
         else:
             batches.append([row])

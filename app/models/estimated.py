@@ -1,21 +1,24 @@
-"""A step for a model that came without its optimizer's state: Adafactor's, with second moments estimated from a sample.
+"""A step for a model that came without its optimizer's state: with second moments estimated from a sample.
 
-Most checkpoints are published as weights alone. What Adafactor would have kept is the mean square of each gradient,
-by row and by column; it is estimated here from passages of the corpus, for every parameter, and the learning rate is
-chosen by rule (`choose_rate`). Both are said beside every number that comes of them.
+Most checkpoints are published as weights alone. What their optimizer would have kept is the mean square of each
+gradient; it is estimated here from passages of the corpus, by row and by column, for every parameter, and the learning
+rate is chosen by rule (`choose_rate`). Both are said beside every number that comes of them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
 from app.errors import UserError
-from app.models.batching import pad, predicting
+from app.models.batching import length_batches, pad, predicting
 from app.models.load import LoadedModel
 from app.models.optimizer_state import OptimizerState
+from app.models.optimizers import Optimizer
+from app.models.taps import PassageGradients
 from app.models.text import TrainingExample
+from app.models.thin import Thin
 
 SAMPLE = 32  # passages
 LENGTH = 256  # tokens of each at most: a step's size is estimated, not a model trained
@@ -45,30 +48,63 @@ def sample_of(model: LoadedModel, texts: Sequence[str]) -> list[TrainingExample]
     return found[:SAMPLE]
 
 
-def estimated_state(model: LoadedModel, sample: Sequence[TrainingExample]) -> OptimizerState:
-    """Adafactor's state with the mean square gradients of the sample, each passage's loss its own mean."""
-    named = dict(model.model.named_parameters())
-    weights = {name: parameter.detach().requires_grad_() for name, parameter in named.items()}
+def estimated_state(
+    model: LoadedModel, used: Optimizer, sample: Sequence[TrainingExample], separate: PassageGradients | None
+) -> OptimizerState:
+    """Second moments by row and column from the mean square gradients of the sample, each passage's loss its own mean.
+
+    Args:
+        used: the optimizer whose state it is to be.
+        separate: takes the gradients of many passages at once, where the model allows it.
+    """
+    made = _together(sample, separate) if separate else _apart(model, sample)
     sums: dict[str, dict[str, torch.Tensor]] = {}
-    for example in sample:
-        with torch.enable_grad():
-            loss = mean_loss(model, weights, example)
-            gradients = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
-        for name, gradient in zip(weights, gradients, strict=True):
-            if gradient is not None:
-                for key, value in _squares(gradient.float()).items():
-                    known = sums.setdefault(name, {})
-                    known[key] = known[key] + value if key in known else value
+    for squares in made:
+        for name, values in squares.items():
+            known = sums.setdefault(name, {})
+            for key, value in values.items():
+                known[key] = known[key] + value if key in known else value
     entries = {
         name: {key: _damped(total / len(sample)) for key, total in held.items()}
         for name, held in sums.items()
     }
-    return OptimizerState(entries, "adafactor", {name: {} for name in entries}, STEP, Path(model.path))
+    return OptimizerState(
+        entries, used.name, dict.fromkeys(entries, used.estimated), STEP, Path(model.path)
+    )
 
 
-def mean_loss(
-    model: LoadedModel, weights: Mapping[str, torch.Tensor], example: TrainingExample
-) -> torch.Tensor:
+Squares = dict[str, dict[str, torch.Tensor]]
+
+
+def _together(sample: Sequence[TrainingExample], separate: PassageGradients) -> Iterator[Squares]:
+    for batch in length_batches([len(example.ids) for example in sample], separate.tokens):
+        found = separate.of([sample[at] for at in batch])
+        with torch.no_grad():
+            squares = {name: _thin_squares(thin) for name, thin in found.thin.items()}
+            whole = {name: {"variance": value.float().square().sum(0)} for name, value in found.whole.items()}
+        yield squares | whole
+
+
+def _thin_squares(thin: Thin) -> dict[str, torch.Tensor]:
+    rows, columns = thin.mean_squares()
+    return {"row_var": rows.sum(0)[:, None], "col_var": columns.sum(0)[None]}
+
+
+def _apart(model: LoadedModel, sample: Sequence[TrainingExample]) -> Iterator[Squares]:
+    named = dict(model.model.named_parameters())
+    weights = {name: parameter.detach().requires_grad_() for name, parameter in named.items()}
+    for example in sample:
+        with torch.enable_grad():
+            loss = mean_loss(model, weights, example)
+            gradients = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+        yield {
+            name: _squares(gradient.float())
+            for name, gradient in zip(weights, gradients, strict=True)
+            if gradient is not None
+        }
+
+
+def mean_loss(model: LoadedModel, weights: Mapping[str, torch.Tensor], example: TrainingExample) -> torch.Tensor:
     """Mean cross-entropy over the example's loss tokens under these weights."""
     ids = pad([example], model.device)
     made = torch.func.functional_call(

@@ -7,7 +7,9 @@ from torch.nn.functional import cross_entropy
 from app.errors import UserError
 from app.models.estimated import DAMPING, RATES, STILL, choose_rate, estimated_state, sample_of
 from app.models.load import load_model
+from app.models.optimizers import Adafactor
 from app.models.steps import TailPatch
+from app.models.taps import PassageGradients
 from app.models.text import Query
 from tests.support import tiny
 
@@ -22,7 +24,7 @@ def bare(request, checkpoints):
 def test_second_moments_are_the_mean_squares_of_the_samples_gradients(bare):
     """Against autograd on the model itself, whose weights are called as they are."""
     sample = sample_of(bare, tiny.TEXTS[:3])
-    state = estimated_state(bare, sample)
+    state = estimated_state(bare, Adafactor(), sample, PassageGradients(bare))
     model = bare.model
     wanted = {name: torch.zeros_like(parameter) for name, parameter in model.named_parameters()}
     model.requires_grad_()

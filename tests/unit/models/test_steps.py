@@ -87,7 +87,7 @@ def test_a_state_in_half_precision_steps_as_well(tmp_path):
         entry |= {key: entry[key].bfloat16() for key in ("exp_avg", "exp_avg_sq")}
     torch.save(state, path / "optimizer.pt")
     patch = TailPatch(load_model(path))
-    assert {moment.dtype for moments in patch.moments.values() for moment in moments.values()} == {
+    assert {moment.dtype for moments in patch.update.moments.values() for moment in moments.values()} == {
         torch.float32
     }
     assert patch.measure(QUERIES[0], tiny.TEXTS[:2]) == pytest.approx(want, rel=0.05)
@@ -116,10 +116,10 @@ def test_weights_and_state_are_bit_for_bit_what_they_were(load):
     loaded = load("llama")
     patch = TailPatch(loaded)
     before = {name: value.clone() for name, value in loaded.model.state_dict().items()}
-    moments = {name: {k: v.clone() for k, v in held.items()} for name, held in patch.moments.items()}
+    moments = {name: {k: v.clone() for k, v in held.items()} for name, held in patch.update.moments.items()}
     first = patch.measure(QUERIES[0], tiny.TEXTS[:2])
     assert all(torch.equal(before[name], value) for name, value in loaded.model.state_dict().items())
-    assert all(torch.equal(v, patch.moments[n][k]) for n, held in moments.items() for k, v in held.items())
+    assert all(torch.equal(v, patch.update.moments[n][k]) for n, held in moments.items() for k, v in held.items())
     assert not any(parameter.requires_grad for parameter in loaded.model.parameters())
     assert patch.measure(QUERIES[0], tiny.TEXTS[:2]) == first
 
