@@ -19,7 +19,7 @@ from app.store.chunks import chunks
 from app.store.engine import Store
 from app.store.tables import Evaluation, Output, Passage, Prompt, Result, Retrieved, Run
 
-CHUNK = 16  # passages between two saves, about a second of a small model: what a kill loses, and how often progress is told
+CHUNK = 32  # passages between two saves, about a second of a small model: what a kill loses, and how often progress is told
 Asked = tuple[int, str]  # a prompt, and what of it is explained
 Places = dict[Asked, list[tuple[int, int]]]  # (result, rank) where the passage stands for it
 Known = dict[tuple[Asked, int], float]  # what was measured, by what was asked and the passage
@@ -156,13 +156,10 @@ def _measure(
     new = sorted(wanted - before.keys())
     before.update(zip(new, patch.probabilities([queries[id_] for id_ in new]), strict=True))
     rows: list[dict[str, Any]] = []
-    for passage, places in todo.items():
-        prompts = list(places)
-        [changes] = patch.measure_all(
-            [queries[id_] for id_ in prompts], [texts[passage]], before=[before[id_] for id_ in prompts]
-        )
-        for id_, change in zip(prompts, changes, strict=True):
-            rows += [_row(result, rank, change) for result, rank in places[id_]]
+    ends = patch.after([(texts[id_], [queries[asked] for asked in places]) for id_, places in todo.items()])
+    for places, own in zip(todo.values(), ends, strict=True):
+        for asked, end in zip(places, own, strict=True):
+            rows += [_row(result, rank, 100 * (end - before[asked])) for result, rank in places[asked]]
     _save(session, rows)
     return sum(map(len, todo.values()))
 

@@ -68,9 +68,7 @@ def estimated_state(
         name: {key: _damped(total / len(sample)) for key, total in held.items()}
         for name, held in sums.items()
     }
-    return OptimizerState(
-        entries, used.name, dict.fromkeys(entries, used.estimated), STEP, Path(model.path)
-    )
+    return OptimizerState(entries, used.name, dict.fromkeys(entries, used.estimated), STEP, Path(model.path))
 
 
 Squares = dict[str, dict[str, torch.Tensor]]
@@ -104,7 +102,9 @@ def _apart(model: LoadedModel, sample: Sequence[TrainingExample]) -> Iterator[Sq
         }
 
 
-def mean_loss(model: LoadedModel, weights: Mapping[str, torch.Tensor], example: TrainingExample) -> torch.Tensor:
+def mean_loss(
+    model: LoadedModel, weights: Mapping[str, torch.Tensor], example: TrainingExample
+) -> torch.Tensor:
     """Mean cross-entropy over the example's loss tokens under these weights."""
     ids = pad([example], model.device)
     made = torch.func.functional_call(

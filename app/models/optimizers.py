@@ -89,7 +89,9 @@ class Adafactor:
     """torch's; of transformers' where the settings are its."""
 
     name, label = "adafactor", "Adafactor"
-    estimated: Mapping[str, Any] = {"eps": (1e-16, 1e-3)}  # small enough that a small model's V is not clamped
+    estimated: Mapping[str, Any] = {
+        "eps": (1e-16, 1e-3)
+    }  # small enough that a small model's V is not clamped
 
     def lacking(self, weight: Any, moments: Mapping[str, Any], settings: Mapping[str, Any]) -> set[str]:
         """`row_var` and `col_var`, or of vectors `variance` (transformers: `exp_avg_sq`; `exp_avg` with a beta1)."""
@@ -111,7 +113,9 @@ class Adafactor:
             squares = gradient.square()
             row, col = _averaged(weight, (squares.mean(-1), squares.mean(-2)), moments, settings, step)
             # 1/√(row·col/mean) as an outer product of roots would lose the clamp that torch applies to V itself.
-            variance = (row[..., :, None] * col[..., None, :]).div_(row.mean(-1)[..., None, None].clamp_(min=eps))
+            variance = (row[..., :, None] * col[..., None, :]).div_(
+                row.mean(-1)[..., None, None].clamp_(min=eps)
+            )
         else:
             variance = moments["variance"].lerp(gradient * gradient, _fresh(settings, step))
         update = variance.clamp_(min=eps * eps).rsqrt_().mul_(gradient)
@@ -157,10 +161,9 @@ class AdamW:
         """See `Optimizer.stepped`."""
         beta1, beta2 = settings.get("betas", (0.9, 0.999))
         rate = settings["lr"]
+        first = gradient  # of a first step, corrected for its bias
         if "exp_avg" in moments:
             first = moments["exp_avg"].lerp(gradient, 1 - beta1).div_(1 - beta1**step)
-        else:
-            first = gradient  # of the first step, corrected for its bias
         second = _variance(weight, moments).mul(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         corrected = 1 - beta2**step if "exp_avg_sq" in moments else 1.0  # an estimate has no bias of zeros
         root = second.sqrt_().div_(corrected**0.5).add_(settings.get("eps", 1e-8))

@@ -99,7 +99,7 @@ def logits_after(
         return _by_matrix(tap, stepped, of, owners, x, output, rows)
 
     with hooked(taps, hook):
-        return model(input_ids=ids, use_cache=False).logits  # type: ignore[no-any-return]
+        return model(input_ids=ids, use_cache=False).logits
 
 
 def _has_bias(tap: Tap, stepped: Stepped) -> bool:
@@ -112,7 +112,7 @@ def _by_small(tap: Tap, stepped: Stepped, of: torch.Tensor, x: torch.Tensor) -> 
         return None
 
     def one(values: dict[str, torch.Tensor], x_: torch.Tensor) -> torch.Tensor:
-        return functional_call(tap.module, values, (x_[None],))[0]  # type: ignore[no-any-return]
+        return functional_call(tap.module, values, (x_[None],))[0]
 
     return vmap(one)(new, x)
 
@@ -128,7 +128,7 @@ def _by_matrix(
 ) -> torch.Tensor:
     """What the module puts out with its stepped matrix and bias."""
     name, weight = tap.names["weight"], tap.module.weight
-    out = int(weight.shape[0] if tap.kind == "linear" else weight.shape[1])  # type: ignore[union-attr,index]
+    out = int(weight.shape[0] if tap.kind == "linear" else weight.shape[1])
     bias = tap.module.bias if "bias" in tap.names else None
     made = by_row(output, rows, out)
     made = made if bias is None else made - bias
@@ -143,9 +143,7 @@ def _by_matrix(
     return made.reshape(shape)
 
 
-def _changed(
-    tap: Tap, change: Change, of: torch.Tensor, x: torch.Tensor, made: torch.Tensor
-) -> torch.Tensor:
+def _changed(tap: Tap, change: Change, of: torch.Tensor, x: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
     rows = len(of)
     same = rows == len(change.more) and bool((of == torch.arange(rows, device=of.device)).all())
     more = change.more if same else change.more[of]
@@ -158,7 +156,11 @@ def _changed(
 
 
 def _formed(
-    tap: Tap, former: Callable[[int], torch.Tensor], owners: Sequence[int], x: torch.Tensor, made: torch.Tensor
+    tap: Tap,
+    former: Callable[[int], torch.Tensor],
+    owners: Sequence[int],
+    x: torch.Tensor,
+    made: torch.Tensor,
 ) -> torch.Tensor:
     parts = torch.empty_like(made)
     for passage in dict.fromkeys(owners):

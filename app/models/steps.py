@@ -6,7 +6,7 @@ points. Where no state was saved, or another optimizer is asked for, its first s
 own weights are never written to.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import exp
 from typing import Any
@@ -17,7 +17,7 @@ from app.models.load import LoadedModel
 from app.models.optimizer_state import OptimizerState, has_optimizer, read_optimizer
 from app.models.optimizers import OPTIMIZERS, chosen
 from app.models.taps import NotSeparableError, PassageGradients
-from app.models.text import TrainingExample, Query
+from app.models.text import Query, TrainingExample
 from app.models.updating import Apart, Stepper, Together, Update, logp_of
 
 DEFAULT = "adafactor"  # where no state says which
@@ -85,7 +85,9 @@ class TailPatch:
 
     def probabilities(self, queries: Sequence[Query]) -> list[float]:
         """Each query's target probability (0..1) under the saved weights."""
-        return [exp(logp) for logp in logp_of(self.model, [self.model.texts.query(query) for query in queries])]
+        return [
+            exp(logp) for logp in logp_of(self.model, [self.model.texts.query(query) for query in queries])
+        ]
 
     def measure(self, query: Query, passages: Sequence[str]) -> list[float]:
         """Change of the query's target probability after a step on each passage, in percentage points."""
@@ -123,7 +125,9 @@ class TailPatch:
         )
         by_place = dict(zip(teaching, made, strict=True))
         for at, (_, queries) in enumerate(asked):
-            out.append([exp(logp) for logp in by_place[at]] if at in by_place else self.probabilities(queries))
+            out.append(
+                [exp(logp) for logp in by_place[at]] if at in by_place else self.probabilities(queries)
+            )
         return out
 
     def _checked(self) -> Update:
@@ -161,7 +165,8 @@ class TailPatch:
         half = min(TRIED, len(self.sample) // 2)
         own = self.sample[:half]
         others = [
-            TrainingExample(one.ids[: one.targets[-1] + 1], one.targets[-1:]) for one in self.sample[half : 2 * half]
+            TrainingExample(one.ids[: one.targets[-1] + 1], one.targets[-1:])
+            for one in self.sample[half : 2 * half]
         ]
         before = logp_of(self.model, [*own, *others])
         after = self.stepper.after(

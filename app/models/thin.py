@@ -31,7 +31,10 @@ class Thin:
         """Of a linear map."""
         n, _, columns = right.shape
         return cls(
-            left, right, torch.empty(n, 0, dtype=torch.long, device=left.device), right.new_empty(n, 0, columns)
+            left,
+            right,
+            torch.empty(n, 0, dtype=torch.long, device=left.device),
+            right.new_empty(n, 0, columns),
         )
 
     @classmethod
@@ -46,7 +49,9 @@ class Thin:
     def __add__(self, other: "Thin") -> "Thin":
         """The sum with a gradient that looked nothing up, or none of the same rows."""
         pairs = zip(self, other, strict=True)
-        return Thin(*(torch.cat(pair, 1) if all(p.shape[1] for p in pair) else _there(*pair) for pair in pairs))
+        return Thin(
+            *(torch.cat(pair, 1) if all(p.shape[1] for p in pair) else _there(*pair) for pair in pairs)
+        )
 
     def __iter__(self):  # type: ignore[no-untyped-def]
         return iter((self.left, self.right, self.at, self.extra))

@@ -137,7 +137,10 @@ class Apart:
 
 @torch.no_grad()
 def logp_of(
-    loaded: LoadedModel, examples: Sequence[TrainingExample], *, weights: Mapping[str, torch.Tensor] | None = None
+    loaded: LoadedModel,
+    examples: Sequence[TrainingExample],
+    *,
+    weights: Mapping[str, torch.Tensor] | None = None,
 ) -> list[float]:
     """Log probability of each example's loss tokens together, under the model's own or other weights."""
     out = [0.0] * len(examples)

@@ -119,7 +119,9 @@ def test_weights_and_state_are_bit_for_bit_what_they_were(load):
     moments = {name: {k: v.clone() for k, v in held.items()} for name, held in patch.update.moments.items()}
     first = patch.measure(QUERIES[0], tiny.TEXTS[:2])
     assert all(torch.equal(before[name], value) for name, value in loaded.model.state_dict().items())
-    assert all(torch.equal(v, patch.update.moments[n][k]) for n, held in moments.items() for k, v in held.items())
+    assert all(
+        torch.equal(v, patch.update.moments[n][k]) for n, held in moments.items() for k, v in held.items()
+    )
     assert not any(parameter.requires_grad for parameter in loaded.model.parameters())
     assert patch.measure(QUERIES[0], tiny.TEXTS[:2]) == first
 
