@@ -18,8 +18,8 @@ from torch.func import functional_call, vjp, vmap
 from transformers.pytorch_utils import Conv1D
 
 from app.models.batching import pad, predicting
-from app.models.head import widened
 from app.models.load import LoadedModel
+from app.models.loss_head import widened
 from app.models.text import TrainingExample
 from app.models.thin import Thin
 
