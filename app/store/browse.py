@@ -65,6 +65,7 @@ SORTS: dict[str, tuple[Callable[[], ColumnElement[Any]], bool]] = {
     "rare": (lambda: func.coalesce(Prompt.frequency, 1 << 40), False),
     "score": (lambda: func.coalesce(Result.top_score, -1e300), True),
     "probability": (lambda: func.coalesce(Output.probability, -1.0), True),
+    "sure": (lambda: func.coalesce(Output.said_probability, -1.0), True),
     "tail-patch": (lambda: func.coalesce(Result.tail_patch, -1e300), True),
 }
 

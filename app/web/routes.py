@@ -7,6 +7,7 @@ PAGES = (
     "browsing.runs",
     "reading.example",
     "reading.passage",
+    "finds.mistakes",
     "judging.evaluation",
     "judging.evaluation_prompts",
     "judging.methods",

@@ -67,7 +67,7 @@ def _asked(
     q: Annotated[str, _said("words that prompt and target, or the answer, contain", 500)] = "",
     where: Annotated[str, _said("an expression over the record’s fields, see /about", 2000)] = "",
     sort: Annotated[
-        str, _said("frequency, rare, score, probability or tail-patch; else the run’s order")
+        str, _said("frequency, rare, score, probability, sure or tail-patch; else the run’s order")
     ] = "",
 ) -> ListQuery:
     asked = ListQuery(

@@ -13,6 +13,7 @@ SORTS = {
     "rare": "least often stated first",
     "score": "highest score first",
     "probability": "most probable first",
+    "sure": "surest answer first",
     "tail-patch": "largest tail-patch first",
 }
 PARTS = {"q": "the words", "where": "the expression"}

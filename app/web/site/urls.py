@@ -99,6 +99,11 @@ def evaluation_prompts(**query: object) -> str:
     return with_query(at("/evaluation/prompts"), query)
 
 
+def mistakes(**query: object) -> str:
+    """What the model answered wrong."""
+    return with_query(at("/finds/mistakes"), query)
+
+
 def methods(name: str = "") -> str:
     """The registry of methods, or the entry of the one that runs call `name`."""
     return at("/methods") + (f"#{quote(method_of(name).name)}" if name else "")

@@ -1,0 +1,93 @@
+"""`/finds/mistakes`: the prompts of a run that the model answered wrong, the surest of its mistakes first."""
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from app.store import browse
+from app.store.browse import Filters, Row
+from app.store.runs import get_run, list_runs
+from app.store.tables import Run
+from app.web.browsing.list_query import After, Before
+from app.web.site import urls
+from app.web.site.context import Db
+from app.web.site.params import RunName
+from app.web.site.respond import page_route, respond
+
+router = APIRouter()
+WRONG = Filters(right="no")
+SORT = "sure"
+
+
+class Mistake(BaseModel):
+    """What the model said to a prompt, and what is right; probabilities of either, given the prompt."""
+
+    prompt: str
+    said: str | None
+    said_probability: float | None
+    truth: str
+    truth_probability: float | None
+    task: str
+    relation: str | None
+    frequency: int | None
+    url: str
+
+
+class MistakesPage(BaseModel):
+    """Wrong answers of one run: `total` of the `judged` of its `prompts`; `run` is None where there is none yet."""
+
+    title: str = "Mistakes"
+    run: str | None = None
+    run_name: str | None = None
+    total: int = 0
+    judged: int = 0
+    prompts: int = 0
+    items: list[Mistake] = []
+    list_url: str | None = None
+    first_url: str | None = None
+    next_url: str | None = None
+
+
+@page_route(router, "/finds/mistakes")
+def mistakes_page(
+    request: Request, session: Db, run: RunName = "", after: After = None, before: Before = None
+) -> Response:
+    """Wrong answers of a run, the one the model was surest of first, each with what would have been right."""
+    done = [each for each in list_runs(session) if each.status == "done"]
+    chosen = get_run(session, run) if run else next(iter(done), None)
+    page = _page(session, chosen, run, after, before) if chosen else MistakesPage()
+    return respond(request, page, "mistakes.html")
+
+
+def _page(session: Session, run: Run, asked: str, after: int | None, before: int | None) -> MistakesPage:
+    tally = browse.tally(session, run, Filters())
+    right, total = (tally.count({"right": value}) for value in ("yes", "no"))
+    window = browse.window(session, run, WRONG, total, sort=SORT, after=after, before=before)
+    last = window.rows[-1].result.position if window.rows else None
+    return MistakesPage(
+        run=run.slug,
+        run_name=run.name,
+        total=total,
+        judged=right + total,
+        prompts=run.prompt_count,
+        items=[_mistake(row, run) for row in window.rows],
+        list_url=urls.prompts(run=run.slug, right="no", sort=SORT),
+        first_url=urls.mistakes(run=asked) if window.before else None,
+        next_url=urls.mistakes(run=asked, after=last) if window.after else None,
+    )
+
+
+def _mistake(row: Row, run: Run) -> Mistake:
+    prompt, output = row.prompt, row.output
+    return Mistake(
+        prompt=prompt.text,
+        said=output.answer if output else None,
+        said_probability=output.said_probability if output else None,
+        truth=prompt.ground_truth or prompt.target,
+        truth_probability=output.probability if output else None,
+        task=prompt.task,
+        relation=prompt.relation,
+        frequency=prompt.frequency,
+        url=urls.example(run.slug, prompt.slug),
+    )
