@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.store import browse
-from app.store.browse import Filters, Row
+from app.store.browse import Filters, ListedResult
 from app.store.runs import get_run, list_runs
 from app.store.tables import Run
 from app.web.browsing.list_query import After, Before
@@ -78,7 +78,7 @@ def _page(session: Session, run: Run, asked: str, after: int | None, before: int
     )
 
 
-def _mistake(row: Row, run: Run) -> Mistake:
+def _mistake(row: ListedResult, run: Run) -> Mistake:
     prompt, output = row.prompt, row.output
     return Mistake(
         prompt=prompt.text,
