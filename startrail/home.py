@@ -66,17 +66,21 @@ class Home(Client):
         self._need_worker()
         return super().step(*asked, **options)
 
-    def add_corpus(self, passages: Mapping[str, str], name: str, *, description: str = "") -> int:
+    def add_corpus(self, passages: Mapping[str, str], name: str, **origin: str) -> int:
         """Add a corpus, id -> text in the order of its passages; returns how many there are.
+
+        Args:
+            origin: what its page says of it: `description`, `source`, `licence`, `author`.
 
         Raises:
             UserError: there is one of this name, or it is empty.
         """
         from app.store.corpora import PassageRecord, add_corpus
+        from app.store.origins import Origin
 
         with self.store.session() as session:
             records = (PassageRecord(id_, text) for id_, text in passages.items())
-            return add_corpus(session, name, records, description=description).passage_count
+            return add_corpus(session, name, records, origin=Origin(**origin)).passage_count
 
     def build_index(
         self, model: str, corpus: str, *, name: str = "", progress: Any = None, **how: Any

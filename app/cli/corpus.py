@@ -1,10 +1,12 @@
 """`startrail corpus`: the passages a model was trained on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from app.cli.describing import Author, Description, FromWhere, Licence, said_of
 from app.cli.reading import (
     ChunkTokens,
     Dedup,
@@ -23,12 +25,13 @@ from app.cli.reading import (
 )
 from app.errors import UserError
 from app.settings import get_settings
+from app.store.origins import Origin
 
 group = typer.Typer(no_args_is_help=True, help="Add and list corpora: the passages a model was trained on.")
 
 
 def register(app: typer.Typer) -> None:
-    """Add `corpus add` and `corpus list`."""
+    """Add `corpus add`, `corpus describe` and `corpus list`."""
     app.add_typer(group, name="corpus")
 
 
@@ -36,7 +39,10 @@ def register(app: typer.Typer) -> None:
 def add(
     files: Files,
     name: Annotated[str, typer.Option(help="The corpus's name; default: the file's.")] = "",
-    description: Annotated[str, typer.Option(help="One sentence that pages show beside the name.")] = "",
+    description: Description = "",
+    source: FromWhere = "",
+    licence: Licence = "",
+    author: Author = "",
     id_field: IdField = "",
     text_field: TextField = "",
     split: Split = "",
@@ -100,6 +106,7 @@ def add(
         show(sift(read_passages(files, fields=fields, reading=reading)), ("external_id", "text"))
         return
     name = name or stem(files)
+    origin = Origin(description, source or _on_the_hub(files), licence, author)
     selection = None
     if facts is not None:
         with bar("Choosing facts, KB") as step:
@@ -116,11 +123,29 @@ def add(
             records = sift(read_passages(files, kilobytes(step), fields=fields, reading=reading))
             if selection:
                 records = only(records, selection)
-            corpus = add_corpus(session, name, records, description=description)
+            corpus = add_corpus(session, name, records, origin=origin)
             session.expunge(corpus)
     about = f", which state {selection.facts:,} facts" if selection else ""
     console.print(f"[green]✓[/] corpus {escape(corpus.name)}: {corpus.passage_count:,} passages{about}")
     tell_left_out([(id_, f"as {first}") for id_, first in sift.left_out], left_out)
+
+
+@group.command("describe")
+def describe_corpus(
+    name: Annotated[str, typer.Argument(help="A corpus of this home.")],
+    description: Description = "",
+    source: FromWhere = "",
+    licence: Licence = "",
+    author: Author = "",
+) -> None:
+    """Say of a corpus that is here where it comes from. What is left out stays as it is."""
+    said_of("corpus", name, Origin(description, source, licence, author))
+
+
+def _on_the_hub(files: Sequence[str]) -> str:
+    """The page of the data set that the passages come from, where they come from the hub."""
+    found = next((each for each in files if each.startswith("hf://")), "")
+    return found.split("@")[0].replace("hf://", "https://huggingface.co/", 1)
 
 
 @group.command("list")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli.describing import CORPUS, describe_demo
 from app.cli.serve import HOST_HELP, run_site
 from app.errors import UserError
 from app.files import whole
@@ -78,6 +79,7 @@ def build(settings: Settings, world: DemoFiles) -> None:
         _retrieve(settings, store)
         _choose(settings, store)
         _evaluate(settings, store)
+    describe_demo(store, settings.models / NAME, NAME)
     with store.session() as session:
         _figures(session, time.monotonic() - started)
 
@@ -153,13 +155,8 @@ def _add_texts(store: "Store", world: DemoFiles) -> None:
     with store.session() as session:
         corpus = session.scalar(select(Corpus).where(Corpus.name == NAME))
         if corpus is None:
-            about = (
-                "Generated facts, causes, sums and stories; the corpus knows which passage states which fact."
-            )
             with bar("Adding passages") as step:
-                corpus = add_corpus(
-                    session, NAME, read_passages(world.corpus), description=about, progress=step
-                )
+                corpus = add_corpus(session, NAME, read_passages(world.corpus), origin=CORPUS, progress=step)
         known = set(session.scalars(select(PromptSet.name)))
         for name, file in ((NAME, world.prompts), (ENDINGS, world.endings)):
             if name not in known:

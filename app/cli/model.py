@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli.describing import Author, Description, FromWhere, Licence, said_of
 from app.errors import UserError
 from app.settings import get_settings
+from app.store.origins import Origin
 
 if TYPE_CHECKING:
     from app.models.load import LoadedModel
@@ -17,7 +19,7 @@ models = typer.Typer(no_args_is_help=True, help="Models: what is here, and what 
 
 
 def register(app: typer.Typer) -> None:
-    """Add `model list` and `model show`."""
+    """Add `model list`, `model show` and `model describe`."""
     app.add_typer(models, name="model")
 
 
@@ -80,6 +82,18 @@ def show(
     console.print(table)
     total = sum(row["out"] * row["in"] for row in rows)
     console.print(f"{len(rows)} weights, {total:,} of {facts['parameters']:,} parameters.")
+
+
+@models.command("describe")
+def describe_model(
+    name: Annotated[str, typer.Argument(help="A model that a run or an index of this home names.")],
+    description: Description = "",
+    source: FromWhere = "",
+    licence: Licence = "",
+    author: Author = "",
+) -> None:
+    """Say of a model where it comes from, beside what its model card says. What is left out stays as it is."""
+    said_of("model", name, Origin(description, source, licence, author))
 
 
 def _facts(loaded: "LoadedModel") -> dict[str, Any]:

@@ -18,6 +18,7 @@ from app.interchange.tools import AUTO, tool_for
 from app.interchange.tools.matrices import KEPT_PROPONENTS, Places
 from app.store.models import register_model
 from app.store.naming import slugify
+from app.store.origins import Origin
 from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, Statement, Tombstone, now
 from app.store.writing import insert_rows, new_ids, write_alone
 from app.words.chance import read_chance
@@ -144,7 +145,9 @@ class _Importer:
         if prompt_set is None:
             prompt_set = PromptSet(name=into.prompts)
         if model is None:
-            model = register_model(session, into.model, description="Outputs that came with results files.")
+            model = register_model(
+                session, into.model, origin=Origin("Outputs that came with results files.")
+            )
         self.run = Run(
             slug=slug,
             name=self.name.strip(),

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import UserError
-from app.models.load import check_files, count_parameters
+from app.models.load import check_files
 from app.models.text import Query
 from app.retrieval.search import check_kind, prepare
+from app.runs.registering import register
 from app.settings import Settings
 from app.store.corpora import get_corpus, stream_passages
 from app.store.engine import Store
-from app.store.models import register_model
 from app.store.prompts import get_prompt_set, list_prompts
 from app.tracing.catalog import plain
 from app.trackstar.build import build_index
@@ -203,6 +203,4 @@ def _keep(store: Store, model: ModelPlace, sha256: str) -> None:
         place.unlink(missing_ok=True)  # a link whose model is gone
         place.symlink_to(model.directory)
     with store.session() as session:
-        register_model(
-            session, place.name, path=str(place), sha256=sha256, parameters=count_parameters(place)
-        )
+        register(session, place.name, place, sha256)

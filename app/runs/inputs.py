@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.models.generate import start_of
-from app.models.load import LoadedModel, count_parameters, load_model
+from app.models.load import LoadedModel, load_model
 from app.models.text import Query
 from app.runs.answers import answer_prompts
 from app.runs.choosing import checked_rule, choice_queries, judge_again
+from app.runs.registering import register
 from app.settings import Settings
 from app.store.corpora import get_corpus
-from app.store.models import register_model
 from app.store.prompts import get_prompt_set, list_prompts
 from app.store.tables import Corpus, Model, Output, Prompt, PromptSet
 from app.tracing.loaded import check_corpus
@@ -205,7 +205,4 @@ def _model(session: Session, settings: Settings, loaded: LoadedModel, name: str)
     known = session.scalar(select(Model).where(Model.name == name, Model.sha256 == loaded.sha256))
     if known is not None:
         return known
-    path = settings.models / name
-    return register_model(
-        session, name, path=str(path), sha256=loaded.sha256, parameters=count_parameters(path)
-    )
+    return register(session, name, settings.models / name, loaded.sha256)

@@ -13,6 +13,7 @@ from app.errors import NotFound, UserError
 from app.store.chunks import chunks
 from app.store.full_text import NEW_TEXTS
 from app.store.naming import suggest
+from app.store.origins import NOTHING_SAID, Origin, describe
 from app.store.tables import Corpus, Passage
 
 CHUNK = 2_000  # rows per INSERT: enough to be fast, small enough to show progress
@@ -55,7 +56,7 @@ def add_corpus(
     name: str,
     records: Iterable[PassageRecord],
     *,
-    description: str = "",
+    origin: Origin = NOTHING_SAID,
     progress: Callable[[int, int], None] | None = None,
 ) -> Corpus:
     """Add a corpus; row r of every index of it is the passage at position r.
@@ -65,9 +66,9 @@ def add_corpus(
     """
     if session.scalar(select(Corpus.id).where(Corpus.name == name)) is not None:
         raise UserError(f"A corpus “{name}” exists already.", field="name", remedy="Choose another --name.")
-    corpus = Corpus(name=name, description=description)
+    corpus = Corpus(name=name)
     session.add(corpus)
-    session.flush()
+    describe(session, corpus, origin)
     digest = CorpusDigest()
     count = 0
     for chunk in chunks(records, CHUNK):

@@ -1,7 +1,8 @@
 """Questions about models and what they answered."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import delete, insert, select
@@ -12,6 +13,7 @@ from app.store.chunks import chunks
 from app.store.corpora import CHUNK
 from app.store.full_text import NEW_TEXTS
 from app.store.naming import suggest
+from app.store.origins import NOTHING_SAID, Origin, describe
 from app.store.tables import Model, Output
 
 
@@ -35,15 +37,16 @@ def register_model(
     path: str | None = None,
     sha256: str | None = None,
     parameters: int | None = None,
-    description: str = "",
+    origin: Origin = NOTHING_SAID,
+    facts: Mapping[str, Any] = MappingProxyType({}),
 ) -> Model:
-    """The model of this name, made or brought up to date."""
+    """The model of this name, made or brought up to date. `origin` fills in what nobody said of it yet."""
     model = session.scalar(select(Model).where(Model.name == name))
     if model is None:
         model = Model(name=name)
         session.add(model)
-    model.path, model.sha256, model.parameters, model.description = path, sha256, parameters, description
-    session.flush()
+    model.path, model.sha256, model.parameters, model.facts = path, sha256, parameters, dict(facts)
+    describe(session, model, origin, over=False)
     return model
 
 

@@ -12,7 +12,7 @@ from app.store.permalinks import leave_tombstone
 from app.store.tables import Passage, Result, Retrieved, Run
 from app.words.methods import leading
 
-_WHOLE = (joinedload(Run.model), joinedload(Run.corpus), joinedload(Run.prompt_set))
+WITH_NAMES = (joinedload(Run.model), joinedload(Run.corpus), joinedload(Run.prompt_set))
 
 
 def get_run(session: Session, slug: str) -> Run:
@@ -21,7 +21,7 @@ def get_run(session: Session, slug: str) -> Run:
     Raises:
         NotFound: there is none; close names are suggested.
     """
-    run = None if "\0" in slug else session.scalar(select(Run).where(Run.slug == slug).options(*_WHOLE))
+    run = None if "\0" in slug else session.scalar(select(Run).where(Run.slug == slug).options(*WITH_NAMES))
     if run is None:
         slugs = session.scalars(select(Run.slug)).all()
         raise NotFound(f"There is no run “{slug}”.", remedy=suggest(slug, slugs, "startrail runs list"))
@@ -36,7 +36,7 @@ def in_order() -> tuple[ColumnElement[Any], ColumnElement[Any]]:
 
 def list_runs(session: Session) -> list[Run]:
     """All runs, in the order of `in_order`."""
-    query = select(Run).options(*_WHOLE).order_by(*in_order())
+    query = select(Run).options(*WITH_NAMES).order_by(*in_order())
     return list(session.scalars(query))
 
 

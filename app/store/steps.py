@@ -8,11 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from app.store.tables import LanePassage, StepSet, StepTaken
 
+_RESULT = "result:"
 LANES = ("for", "words", "random", "against")
 
 
@@ -51,7 +52,7 @@ def of_trace(trace_id: str) -> str:
 
 def of_result(result_id: int) -> str:
     """The name under which the steps of a run's result are kept."""
-    return f"result:{result_id}"
+    return f"{_RESULT}{result_id}"
 
 
 def steps_of(session: Session, parent: str) -> StepsOf | None:
@@ -74,6 +75,24 @@ def steps_of(session: Session, parent: str) -> StepsOf | None:
     for lane, passage_id, after, _ in rows:
         lanes[lane].append(SteppedPassage(passage_id, after))
     return StepsOf(found.before, lanes, found.settings)
+
+
+def taken_on(session: Session, passage_id: int, limit: int) -> list[tuple[int, float, float]]:
+    """What steps on a passage did for results: the result's id, the probability before and after; the largest first."""
+    query = (
+        select(LanePassage.parent, StepSet.before, StepTaken.after)
+        .join(StepSet, StepSet.id == LanePassage.set_id)
+        .join(
+            StepTaken,
+            and_(StepTaken.set_id == LanePassage.set_id, StepTaken.passage_id == LanePassage.passage_id),
+        )
+        .where(LanePassage.passage_id == passage_id, LanePassage.parent.startswith(_RESULT))
+        .order_by(func.abs(StepTaken.after - StepSet.before).desc(), LanePassage.parent)
+        .limit(limit)
+    )
+    return [
+        (int(parent.removeprefix(_RESULT)), before, end) for parent, before, end in session.execute(query)
+    ]
 
 
 def has_steps(session: Session, parent: str) -> bool:

@@ -24,7 +24,16 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {dict[str, Any]: JSON, list[str]: JSON, list[int]: JSON, list[Any]: JSON}
 
 
-class Model(Base):
+class HasOrigin:
+    """Where a model or corpus comes from, in the words of whoever added it: see `app.store.origins`."""
+
+    description: Mapped[str] = mapped_column(AnyText, default="")
+    source: Mapped[str] = mapped_column(AnyText, default="", server_default="")
+    licence: Mapped[str] = mapped_column(AnyText, default="", server_default="")
+    author: Mapped[str] = mapped_column(AnyText, default="", server_default="")
+
+
+class Model(HasOrigin, Base):
     """A causal LM checkpoint with its optimizer's second moments; `path` is None for imported results."""
 
     __tablename__ = "models"
@@ -33,17 +42,16 @@ class Model(Base):
     path: Mapped[str | None]
     sha256: Mapped[str | None] = mapped_column(String(64))
     parameters: Mapped[int | None] = mapped_column(BigInteger)
-    description: Mapped[str] = mapped_column(AnyText, default="")
+    facts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # see `app.models.card`
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
 
 
-class Corpus(Base):
+class Corpus(HasOrigin, Base):
     """A named, versioned set of passages; `sha256` is over ids and texts in order."""
 
     __tablename__ = "corpora"
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(200), unique=True)
-    description: Mapped[str] = mapped_column(AnyText, default="")
     sha256: Mapped[str | None] = mapped_column(String(64))
     passage_count: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)

@@ -77,6 +77,17 @@ def askables(settings: Settings) -> list[Askable]:
     return found
 
 
+def manifests(settings: Settings) -> list[tuple[str, IndexManifest]]:
+    """Name and manifest of every index that is here and can be read, by name."""
+    found = []
+    for file in sorted(settings.indexes.glob("*/manifest.json")):
+        try:
+            found.append((file.parent.name, _manifest(str(file), file.stat().st_mtime_ns)[0]))
+        except (UserError, OSError):
+            continue
+    return found
+
+
 def choose(settings: Settings, *, model: str = "", index: str = "") -> Askable:
     """The index and model that a question is put to; an empty name leaves the choice to the site.
 

@@ -5,6 +5,7 @@ PAGES = (
     "front.home",
     "browsing.prompts",
     "browsing.runs",
+    "browsing.behind",
     "reading.example",
     "reading.passage",
     "finds.mistakes",

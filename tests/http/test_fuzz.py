@@ -15,7 +15,7 @@ from tests.support.sites import site, store_of
 VALUES = {
     "slug": ["trackstar", "hostile", "capital-china"], "run": ["trackstar", "bm25", "hostile"], "n": ["1", "3"],
     "prompt": ["capital-china", "attack"], "id": ["1", "2"], "trace_id": ["2" * 12], "id_": ["0" * 16], "kind": ["bib"],
-    "runs": ["trackstar,bm25", "trackstar,bm25,dense"], "measure": ["mrr"], "task": ["fact"],
+    "runs": ["trackstar,bm25", "trackstar,bm25,dense"], "measure": ["mrr"], "task": ["fact"], "name": ["demo", "hostile"],
 }  # fmt: skip
 
 

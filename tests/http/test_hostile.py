@@ -28,6 +28,7 @@ QUERIES = {
     "/go": ["?run=hostile-long&n=2"],
     "/compare": ["", "?runs=hostile-long,hostile-too"],
     "/compare/{slug}": ["?runs=hostile-long,hostile-too"],
+    "/compare/{slug}/card.png": ["?runs=hostile-long,hostile-too"],
     "/runs/{slug}/prompts/{prompt}": ["", "?view=verbatim", "?view=plain&side=opponent"],
     "/traces/{trace_id}": ["", "?view=all", "?view=sides", "?view=verbatim", "?since={trace}"],
     "/traces/{trace_id}/events": ["", "?view=all", "?since={trace}"],
@@ -63,6 +64,10 @@ def hostile(
         "run": values["run"][:2],
     }
     values |= {"/compare/{slug}:slug": values["prompt"]}
+    values |= {
+        "/models/{name}:name": ["demo-4m"],
+        "/corpora/{name}:name": ["hostile", "hostile-long", "demo"],
+    }
     with site(f"sqlite:///{home / 'startrail.db'}", home) as client:
         yield client, values
         store_of(client).engine.dispose()

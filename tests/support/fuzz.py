@@ -35,7 +35,10 @@ def requests(app: FastAPI, values: Values, seed: int) -> Iterator[tuple[str, str
     """(method, address, what httpx sends with it), without end; parameters of paths are often right, so that what lies
     behind them is reached."""
     random = Random(seed)
-    known = [(route.path or "", route.original_route) for route in iter_route_contexts(app.routes)]
+    known = [
+        ((route.path or "").replace(":path}", "}"), route.original_route)
+        for route in iter_route_contexts(app.routes)
+    ]
     pages = [(path, route) for path, route in known if isinstance(route, APIRoute)]
     while True:
         path, route = random.choice(pages)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.store import jobs, traces
 from app.store.corpora import PassageRecord, add_corpus, stream_passages
 from app.store.models import get_model, put_outputs
+from app.store.origins import Origin, describe
 from app.store.prompts import PromptRecord, add_prompts, list_prompts
 from app.store.tables import Result, Retrieved
 from app.tracing.trace_results import (
@@ -46,6 +47,7 @@ def fill_hostile(session: Session) -> dict[str, list[str]]:
     corpus = add_corpus(
         session, "hostile-long", [PassageRecord(name, text, {"note": text}) for name, text in TEXTS]
     )
+    describe(session, corpus, Origin(TEXTS[0][1], "https://<script>", SCRIPT, TEXTS[4][1]))
     numbers = {name: id_ for id_, name, _ in stream_passages(session, corpus.id)}
     ids = list(numbers.values())
     records = [
@@ -55,6 +57,8 @@ def fill_hostile(session: Session) -> dict[str, list[str]]:
     ]  # fmt: skip
     prompt_set = add_prompts(session, "hostile-long", records, corpus=corpus)
     model = get_model(session, "demo-4m")
+    describe(session, model, Origin(*(text for _, text in TEXTS[:4])))
+    model.facts = {SCRIPT: TEXTS[3][1], "training": {SCRIPT: 1e9, "what": [SCRIPT]}}
     prompts = list_prompts(session, prompt_set.id)
     outputs = [
         {"prompt_id": prompt.id, "answer": text, "correct": False, "probability": 0.1, "confidence": 0.2,

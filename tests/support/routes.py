@@ -16,7 +16,7 @@ Values = Mapping[str, Sequence[str]]
 def routes(app: FastAPI, *methods: str) -> list[tuple[str, str]]:
     """(method, path with its parameters) of every route that answers one of the methods, mounts left out."""
     return [
-        (method, route.path or "")
+        (method, (route.path or "").replace(":path}", "}"))
         for route in iter_route_contexts(app.routes)
         for method in sorted(route.methods or ())
         if method in methods

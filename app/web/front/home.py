@@ -5,6 +5,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from app.settings import Settings
 from app.store import browse
 from app.store.examples import find_story
 from app.store.memory import remembered
@@ -86,9 +87,14 @@ class HomePage(BaseModel):
 @page_route(router, "/")
 def home_page(request: Request, session: Db, settings: Config) -> Response:
     """The front page."""
+    return respond(request, load(session, settings), "home.html")
+
+
+def load(session: Session, settings: Settings) -> HomePage:
+    """The front page's model."""
     runs = [run for run in list_runs(session) if run.status == "done"]
     main = runs[0] if runs else None
-    page = HomePage(
+    return HomePage(
         run=main.slug if main else None,
         model=main.model.name if main else None,
         parameters=main.model.parameters if main else None,
@@ -101,7 +107,6 @@ def home_page(request: Request, session: Db, settings: Config) -> Response:
         else [],
         index=settings.default_index,
     )
-    return respond(request, page, "home.html")
 
 
 def _tasks(session: Session, run: Run) -> list[TaskCount]:

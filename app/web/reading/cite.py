@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from app.store.origins import origin_of
 from app.web.reading.citing import Cited, bibtex, plain
 from app.web.reading.shared import method_name, shared
 from app.web.site import urls
@@ -25,6 +26,8 @@ class CitePage(BaseModel):
     title: str
     prompt: str
     target: str
+    model: str
+    corpus: str
     permalink: str
     example_url: str
     text: str
@@ -51,6 +54,8 @@ def cite(request: Request, db: Db, run: Slug, prompt: Slug) -> Response:
         title=f"Cite: {cited.prompt} {cited.target}",
         prompt=cited.prompt,
         target=cited.target,
+        model=cited.model,
+        corpus=cited.corpus,
         permalink=cited.url,
         example_url=urls.example(run, prompt),
         text=plain(cited),
@@ -71,6 +76,8 @@ def _cited(request: Request, db: Db, run: str, prompt: str) -> Cited:
         method=method_name(example.run),
         model=example.run.model.name,
         corpus=example.run.corpus.name,
+        model_origin=origin_of(example.run.model),
+        corpus_origin=origin_of(example.run.corpus),
         key=example.prompt.slug,
         url=origin(request) + urls.example(example.run.slug, example.prompt.slug),
         when=example.run.finished_at or example.run.created_at,

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.web.reading.share_card import clean, shorten
+from app.store.origins import NOTHING_SAID, Origin
+from app.web.reading.card_text import clean, shorten
 
 PAPER = """@article{chang2024scalable,
   title = {Scalable Influence and Fact Tracing for Large Language Model Pretraining},
@@ -33,6 +34,8 @@ class Cited:
     key: str
     url: str
     when: datetime
+    model_origin: Origin = NOTHING_SAID
+    corpus_origin: Origin = NOTHING_SAID
     configuration: str = ""  # hash of the run's configuration, to tell equal names apart
 
 
@@ -70,9 +73,16 @@ def _note(cited: Cited) -> str:
     parts = [
         f"Startrail run {cited.run}",
         f"method {cited.method}",
-        f"model {cited.model}",
-        f"corpus {cited.corpus}",
+        f"model {cited.model}{_origin(cited.model_origin)}",
+        f"corpus {cited.corpus}{_origin(cited.corpus_origin)}",
     ]
     if cited.configuration:
         parts.append(f"configuration {cited.configuration}")
     return clean(", ".join(parts))
+
+
+def _origin(said: Origin) -> str:
+    """` (Ann Author; CC-BY-4.0; https://…)`: who made it, under which licence, and where it can be had."""
+    parts = (shorten(clean(part).rstrip("."), 120) for part in (said.author, said.licence, said.source))
+    known = "; ".join(part for part in parts if part)
+    return f" ({known})" if known else ""

@@ -9,33 +9,29 @@ from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
 from app.errors import UserError
-from app.models.text import Query
 from app.settings import Settings
 from app.store import browse
 from app.store.examples import Example, get_example, influence_counts, sides
 from app.store.runs import get_run, sibling_runs
-from app.store.steps import of_result, steps_of
 from app.tracing.asking import shade
 from app.web.browsing.list_query import AskedQuery, ListQuery
 from app.web.browsing.listing import Item, item, none_states
 from app.web.evidence.cards import Card, Shown, cards_of
 from app.web.evidence.chance import Standing, standing
 from app.web.evidence.lanes import Evidence
-from app.web.evidence.measured import evidence_of_example
 from app.web.evidence.shading import SHOWN as SHADED
-from app.web.evidence.shading import ShadingView, can_split, example_query, shading_of, token_influence
+from app.web.evidence.shading import ShadingView, can_split, shading_of, token_influence
 from app.web.evidence.stepping import stepped_when_read
 from app.web.marking.highlight import Span, entities
 from app.web.reading.choices import Choices, choices_of
-from app.web.reading.example_parts import SharedWords, Stating, first_stating, rarest_stretches, taken_for
+from app.web.reading.example_parts import SharedWords, Stating, first_stating, rarest_stretches
+from app.web.reading.explained import evidence_for, explained_of
 from app.web.reading.share_card import og_text, og_title
 from app.web.site import urls
 from app.web.site.context import Config, Db
 from app.web.site.params import Side, Slug
 from app.web.site.respond import page_route, respond
-from app.words.answers import SAID, TARGET
 from app.words.chance import read_chance
-from app.words.joining import follow
 from app.words.saying import counted
 
 router = APIRouter()
@@ -218,22 +214,11 @@ def _page(
         return urls.example(run.slug, rows[at].prompt.slug, **state) if rows else None
 
     present = sides(session, result.id)
-    query = example_query(example)
-    explains = TARGET if query == Query.of_target(prompt.text, prompt.target) else run.explains
-    explained = query.completion[: query.span[1] if query.span else None]
-    wrong = explains == SAID and output is not None and output.correct is False
-    truth = (prompt.ground_truth or prompt.target) if wrong else None
-    instead = result.contrast or (follow(prompt.text, truth) if truth else None)
-    chance_of_it = (
-        None if output is None else output.said_probability if explains == SAID else output.probability
-    )
+    said = explained_of(example)
     chance = read_chance(result.chance)
-    shown_at = {(row.side, row.rank) for row in example.retrieved}
-    measured = evidence_of_example(session, run, prompt, explained.strip(), chance_of_it, shown_at)
-    if taken := steps_of(session, of_result(result.id)):
-        measured = taken_for(example, explained.strip(), taken, cards) or measured
+    measured = evidence_for(session, example, said, cards)
     return ExamplePage(
-        title=f"{prompt.text}{explained}",
+        title=f"{prompt.text}{said.text}",
         run=run.slug,
         run_name=run.name,
         run_url=urls.run(run.slug),
@@ -246,9 +231,9 @@ def _page(
         relation=prompt.relation,
         prompt=prompt.text,
         target=prompt.target,
-        explains=explains,
-        explained=explained.strip(),
-        rather_than=instead and instead.strip(),
+        explains=said.kind,
+        explained=said.text.strip(),
+        rather_than=said.instead and said.instead.strip(),
         contrast=result.contrast,
         choices=choices_of(example),
         said_probability=output.said_probability if output else None,
@@ -273,7 +258,7 @@ def _page(
         above_chance=chance and chance.above,
         opponent_chance_floor=chance and chance.opponent_floor,
         opponents_beyond_chance=chance and chance.opponents_beyond,
-        standing=standing(chance, run.method, chance_of_it, explained.strip()),
+        standing=standing(chance, run.method, said.probability, said.text.strip()),
         retrieved=example.retrieved_count,
         more_url=here(show=next((n for n in urls.SHOWN if n > show), MOST_SHOWN)) if left > 0 else None,
         views=[
@@ -302,7 +287,7 @@ def _page(
         cite_url=urls.cite(run.slug, prompt.slug),
         csv_url=urls.twin(here(), "csv"),
         compare_url=urls.compare(prompt.slug, [run.slug, others[0]]) if others else None,
-        trace_url=urls.trace_form(prompt=prompt.text, completion=explained, contrast=instead),
+        trace_url=urls.trace_form(prompt=prompt.text, completion=said.text, contrast=said.instead),
         previous_url=on(before, -1),
         next_url=on(after, 0),
         list_url=urls.prompts(run=run.slug, **asked.query()),
@@ -311,9 +296,9 @@ def _page(
             for row in [*before, browse.ListedResult(result, prompt, output, example.judged), *after]
         ],
         extra={**prompt.extra, **result.extra},
-        og_title=og_title(prompt.text, prompt.target),
-        og_text=og_text(run.name, cards[0].text if cards else ""),
-        og_image=urls.card(run.slug, prompt.slug),
+        og_title=og_title(prompt.text, said.text),
+        og_text=og_text(run.name, cards[0].text if cards else "", measured),
+        og_image=urls.card(urls.example(run.slug, prompt.slug)),
     )
 
 

@@ -1,35 +1,181 @@
-"""`/runs/{run}/prompts/{prompt}/card.png`: the picture of an example for sites that show links."""
+"""The pictures of pages for sites that show links: `…/card.png` of an example, a trace, a comparison, a passage, and `/`."""
 
 from fastapi import APIRouter, Request
+from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app.store.examples import Example
-from app.web.reading.share_card import SharedCard, draw
-from app.web.reading.shared import method_name, shared, verdict
-from app.web.site.context import Db
+from app.store import compare as compared
+from app.store import jobs
+from app.store.examples import get_passage, influence_by_run, measured_steps
+from app.store.tables import Prompt, Run
+from app.web.asking import trace as traces
+from app.web.evidence.lanes import FOR, RANDOM, Dot, Lane, after, first_of, lane, mean_change
+from app.web.evidence.measured import DEPTH
+from app.web.evidence.verdict import Piece, moved
+from app.web.front import home
+from app.web.reading.card_plot import Moved
+from app.web.reading.explained import evidence_for, explained_of
+from app.web.reading.moved import moved_by
+from app.web.reading.share_card import ANSWERS, SharedCard, draw, verdict_of
+from app.web.reading.shared import correctness, method_name, shared
+from app.web.site.context import Config, Db
 from app.web.site.downloads import etag, known_already
-from app.web.site.params import Slug
+from app.web.site.params import Id, Runs, Slug
+from app.words.methods import method_label
+from app.words.saying import plural
 
 router = APIRouter()
+EACH = "one training step on each passage"
+BESIDE = 3  # methods of a comparison, so that the control has a lane too
+
+
+@router.get("/card.png", include_in_schema=False)
+def home_card(request: Request, db: Db, settings: Config) -> Response:
+    """The front page's story."""
+    page = home.load(db, settings)
+    if page.story is None:
+        asked = "See which training passages made a language model say that."
+        return _picture(request, SharedCard("", asked, "", passage="No run has been made here yet."))
+    card = SharedCard(
+        EACH,
+        page.story.prompt,
+        page.story.evidence.answer,
+        line=page.model or "",
+        said=verdict_of(page.story.evidence),
+        evidence=page.story.evidence,
+        passage=page.story.influence.card.text,
+    )
+    return _picture(request, card)
 
 
 @router.get("/runs/{run}/prompts/{prompt}/card.png", include_in_schema=False)
-def card(request: Request, db: Db, run: Slug, prompt: Slug) -> Response:
-    """1200 by 630 pixels, drawn anew only when the example changed."""
-    picture = as_card(shared(db, run, prompt, 10))
-    headers = {"ETag": etag(picture), "Cache-Control": "public, max-age=3600"}
+def example_card(request: Request, db: Db, run: Slug, prompt: Slug) -> Response:
+    """An example: what the model said, and what its passages' steps did."""
+    example = shared(db, run, prompt, DEPTH)
+    said = explained_of(example)
+    measured = evidence_for(db, example, said)
+    parts = [method_name(example.run), example.run.model.name, correctness(example)]
+    card = SharedCard(
+        EACH if measured.lanes else "training passages behind an answer",
+        example.prompt.text,
+        said.text,
+        line=" · ".join(part for part in parts if part),
+        said=verdict_of(measured),
+        evidence=measured,
+        passage=example.retrieved[0].passage.text if example.retrieved else "",
+    )
+    return _picture(request, card)
+
+
+@router.get("/traces/{trace_id}/card.png", include_in_schema=False)
+def trace_card(request: Request, db: Db, trace_id: Slug) -> Response:
+    """A trace: as an example, of a question that somebody asked."""
+    page = traces.load(request, db, jobs.find(db, trace_id))
+    answer = page.answer
+    if answer is None:
+        return _picture(request, SharedCard("a question", page.prompt, "", passage="Not answered yet."))
+    start, end = answer.target
+    card = SharedCard(
+        EACH if answer.evidence.lanes else "training passages behind an answer",
+        page.prompt + answer.lead + answer.completion.text[:start],
+        answer.completion.text[start:end],
+        line=answer.provenance.model,
+        said=verdict_of(answer.evidence),
+        evidence=answer.evidence,
+        passage=page.proponents[0].text if page.proponents else "",
+    )
+    return _picture(request, card)
+
+
+@router.get("/compare/{slug}/card.png", include_in_schema=False)
+def compare_card(request: Request, db: Db, slug: Slug, runs: Runs = "") -> Response:
+    """A comparison: a lane for each method."""
+    chosen = compared.runs_named(db, [name for name in runs.split(",") if name])
+    prompt = compared.prompt_named(db, chosen[0], slug)
+    example = shared(db, chosen[0].slug, prompt.slug, 1)
+    said = explained_of(example)
+    names = ", ".join(method_label(run.method) for run in chosen)
+    before = said.probability
+    lanes = _beside(db, chosen, prompt, before) if before is not None else []
+    measured = evidence_for(db, example, said).model_copy(update={"before": before, "lanes": lanes})
+    card = SharedCard(
+        "methods compared, " + EACH if lanes else "methods compared",
+        prompt.text,
+        said.text,
+        line=names,
+        said=tuple(_ranking(before, lanes)) if before is not None else (),
+        evidence=measured,
+        passage=example.retrieved[0].passage.text if example.retrieved else "",
+    )
+    return _picture(request, card)
+
+
+@router.get("/passages/{id}/card.png", include_in_schema=False)
+def passage_card(request: Request, db: Db, id: Id) -> Response:
+    """A passage, and what one step on it did to answers."""
+    passage = get_passage(db, id)
+    found = moved_by(db, id, ANSWERS)
+    prompts = sum(count for _, count in influence_by_run(db, id))
+    said = [Piece(f"Found for {plural(prompts, 'prompt')}.")] if prompts else []
+    card = SharedCard(
+        "one training step on one passage" if found else "a training passage",
+        passage.text,
+        "",
+        line=passage.corpus.name,
+        said=tuple(_furthest(found)) if found else tuple(said),
+        moved=tuple(found),
+    )
+    return _picture(request, card)
+
+
+def _beside(session: Session, runs: list[Run], prompt: Prompt, before: float) -> list[Lane]:
+    """A lane for each run whose passages were stepped on, and the control's."""
+    by_run: dict[int, list[Dot]] = {}
+    control: list[Dot] = []
+    for run, rows in measured_steps(session, prompt.id, runs[0], depth=DEPTH):
+        dots = [
+            Dot(passage_id=row.passage_id, after=after(before, row.tail_patch or 0.0), rank=row.rank)
+            for row in rows
+            if row.side == "proponent"
+        ]
+        if run.method == RANDOM:
+            control = dots
+        elif dots:
+            by_run[run.id] = dots
+    lanes = [
+        lane(
+            FOR,
+            by_run[run.id],
+            source=first_of(method_label(run.method), len(by_run[run.id])),
+            method=run.method,
+            label=run.name,
+        )
+        for run in runs[:BESIDE]
+        if run.id in by_run
+    ]
+    return [*lanes, lane(RANDOM, control, source="the control")] if lanes and control else lanes
+
+
+def _ranking(before: float, lanes: list[Lane]) -> list[Piece]:
+    """`Passages of TrackStar move it up by 12 points on average, of BM25 up by 1 point.`"""
+    said: list[Piece] = []
+    for at, each in enumerate(lanes):
+        mean = mean_change(before, each)
+        if mean is not None:
+            whose = "random ones" if each.name == RANDOM else f"those of {each.label}"
+            said += [Piece(f", {whose} " if at else f"Passages found by {each.label} move it "), moved(mean)]
+    return [*said, Piece(" on average.")] if said else []
+
+
+def _furthest(found: list[Moved]) -> list[Piece]:
+    first = found[0]
+    change = 100 * (first.after - first.before)
+    return [Piece(f"One training step on it moves “{first.answer}” "), moved(change), Piece(".")]
+
+
+def _picture(request: Request, card: SharedCard) -> Response:
+    """The card, drawn anew only where the reader has another."""
+    headers = {"ETag": etag(card), "Cache-Control": "public, max-age=3600"}
     if known_already(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return Response(draw(picture), media_type="image/png", headers=headers)
-
-
-def as_card(example: Example) -> SharedCard:
-    """What is drawn of an example."""
-    parts = [method_name(example.run), example.run.model.name, verdict(example)]
-    return SharedCard(
-        prompt=example.prompt.text,
-        target=example.prompt.target,
-        line=" · ".join(part for part in parts if part),
-        passage=example.retrieved[0].passage.text if example.retrieved else "",
-        states=tuple(row.correct for row in example.retrieved),
-    )
+    return Response(draw(card), media_type="image/png", headers=headers)

@@ -1,36 +1,60 @@
-"""What a link to an example shows where it is shared: Open Graph title and text, and a drawn card.
+"""What a link shows where it is shared: Open Graph title and text, and a drawn card with claim, verdict and plot.
 
-The card is a 1200 by 630 PNG made with Pillow and the two fonts beside this file; equal cards give equal
-bytes. Text comes from prompts and web pages, so nothing here trusts it: control characters, stacked accents,
-endless words, right-to-left text and lone surrogates are drawn or dropped, never an error.
+The card is a 1200 by 630 PNG made with Pillow and the two fonts beside this file; equal cards give equal bytes.
 """
 
-import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from io import BytesIO
-from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from app.web.evidence.lanes import Evidence
+from app.web.evidence.verdict import Piece, verdict
+from app.web.reading.card_plot import AXES, LANE, Box, Moved, draw_lanes, draw_moved, lane_height
+from app.web.reading.card_text import (
+    PAPER,
+    QUIET,
+    TARGET,
+    Block,
+    Word,
+    clean,
+    font_for,
+    set_lines,
+    shorten,
+    words_of,
+    wrapped,
+)
 
 SIZE = (1200, 630)
-_MARGIN = 72
-_INNER = SIZE[0] - 2 * _MARGIN
-_PAPER, _INK, _QUIET, _LINE = "#fbfaf7", "#1d2129", "#5d6470", "#e3e0d8"
-_STAR, _GOOD, _TARGET = "#9a5b00", "#1f7a4d", "#c9ebe7"
-_FONTS = Path(__file__).parent / "fonts"
-_RIGHT_TO_LEFT = ("R", "AL")
+MARGIN = 64
+INNER = SIZE[0] - 2 * MARGIN
+LANES, ANSWERS = 4, 4  # that the card has room for
+STAR = "#9a5b00"
 
 
 @dataclass(frozen=True)
 class SharedCard:
-    """What is drawn: one output, its first proponent, and which of its proponents state the fact."""
+    """What is drawn.
 
+    Args:
+        head: beside the mark, what this is: “one training step on each passage”.
+        prompt: the claim; `target` is the end of it that is explained, marked.
+        line: at the right of the head: “TrackStar · demo · the model got it right”.
+        said: the verdict in pieces, with what colours them.
+        evidence: whose lanes are drawn.
+        moved: where there are no lanes, what one passage did to several answers.
+        passage: a text to quote where nothing was measured.
+    """
+
+    head: str
     prompt: str
     target: str
-    line: str  # under the prompt: “TrackStar · demo · the model got it right”
-    passage: str = ""  # the first proponent's text
-    states: tuple[bool | None, ...] = ()  # for each proponent in rank order: does it state the fact
+    line: str = ""
+    said: tuple[Piece, ...] = ()
+    evidence: Evidence | None = None
+    moved: tuple[Moved, ...] = ()
+    passage: str = ""
 
 
 def og_title(prompt: str, target: str) -> str:
@@ -38,71 +62,58 @@ def og_title(prompt: str, target: str) -> str:
     return shorten(f"{clean(prompt)} {clean(target)}".strip(), 110)
 
 
-def og_text(method: str, passage: str) -> str:
-    """The text of a shared link, at most 200 characters: what the method put first."""
+def og_text(method: str, passage: str, measured: Evidence | None = None) -> str:
+    """The text of a shared link, at most 200 characters: the verdict, or what the method put first."""
+    if measured is not None and measured.lanes:
+        return shorten(clean(measured.verdict), 200)
     if not clean(passage):
         return "Which training passages made the model say that?"
     return shorten(f"{clean(method)} puts this passage first: “{shorten(clean(passage), 150)}”", 200)
 
 
-def clean(text: str) -> str:
-    """`text` on one line, without what cannot or should not be drawn: control and direction characters, lone
-    surrogates, and accents stacked more than two high."""
-    kept: list[str] = []
-    marks = 0
-    for c in text[:4000]:
-        kind = unicodedata.category(c)
-        marks = marks + 1 if kind == "Mn" else 0
-        if kind in ("Cc", "Zs", "Zl", "Zp"):
-            kept.append(" ")
-        elif kind not in ("Cf", "Cs", "Co", "Cn") and marks <= 2:
-            kept.append(c)
-    return " ".join("".join(kept).split())
-
-
-def shorten(text: str, limit: int) -> str:
-    """`text` cut at a word to at most `limit` characters, with an ellipsis where it was cut."""
-    if len(text) <= limit:
-        return text
-    head = text[: limit - 1]
-    at = head.rfind(" ")
-    return f"{head[: at if at > limit // 2 else None].rstrip(' ,;:.')}…"
+def verdict_of(evidence: Evidence) -> tuple[Piece, ...]:
+    """What the card says of the evidence; nothing where nothing was measured."""
+    if evidence.before is None or not evidence.lanes:
+        return ()
+    return tuple(verdict(evidence.before, evidence.lanes, evidence.answer))
 
 
 def draw(card: SharedCard) -> bytes:
-    """The card as PNG bytes."""
-    image = Image.new("RGB", SIZE, _PAPER)
+    """The card as a PNG."""
+    image = Image.new("RGB", SIZE, PAPER)
     pen = ImageDraw.Draw(image)
-    image.paste(_STAR, (_MARGIN - 2, 57), _star(30))
-    pen.text((_MARGIN + 40, 72), "Startrail", _INK, _font("Startrail", 32), anchor="lm")
-    _text(pen, shorten(clean(card.line), 62), SIZE[0] - _MARGIN, 72, 24)
-    pen.line((_MARGIN, 112, SIZE[0] - _MARGIN, 112), _LINE, 2)
-    words = _output(clean(card.prompt), shorten(clean(card.target), 90))
-    size, lines = next(
-        fit
-        for fit in ((s, _wrapped(words, s, n)) for s, n in ((60, 2), (50, 3), (42, 4)))
-        if fit[1][1] or fit[0] == 42
-    )
-    y = 150.0
-    for line in lines[0]:
-        _line(pen, line, y, size, _INK)
-        y += size * 1.34
-    passage = _wrapped([(w, False) for w in clean(card.passage).split()], 28, 3)[0]
-    if passage:
-        y = max(y + 24, 356)
-        pen.line((_MARGIN, y, _MARGIN + 48, y), _STAR, 4)
-        y += 22
-    for line in passage:
-        if y < 530:
-            _line(pen, line, y, 28, _QUIET)
-            y += 40
-    _chips(pen, card.states[:20])
+    _head(image, pen, card)
+    rows = _rows(card)
+    y = _claim(pen, card, roomy=not rows)
+    bottom = SIZE[1] - 20
+    if card.said:
+        lines = max(1, min(5, int((bottom - AXES - rows * LANE[0] - y - 14) // 36))) if rows else 4
+        y = set_lines(pen, _sentences(card.said, 27, lines), (MARGIN, y + 6, SIZE[0] - MARGIN))
+    if rows:
+        lane = lane_height(rows, bottom - y - 12)
+        _plot(image, pen, card, Box(MARGIN, bottom - AXES - rows * lane, SIZE[0] - MARGIN - 24, lane))
+    elif card.passage:
+        _quote(pen, card.passage, y + 20)
     out = BytesIO()
     image.save(out, "PNG", optimize=False, compress_level=9)
     return out.getvalue()
 
 
-Word = tuple[str, bool]  # a word and whether it belongs to the target
+def _head(image: Image.Image, pen: ImageDraw.ImageDraw, card: SharedCard) -> None:
+    image.paste(STAR, (MARGIN - 2, 40), _star(26))
+    head = f"Startrail · {clean(card.head)}" if card.head else "Startrail"
+    pen.text((MARGIN + 34, 54), head, QUIET, font_for(head, 21, sans=True), anchor="lm")
+    line = shorten(clean(card.line), 52)
+    pen.text((SIZE[0] - MARGIN, 54), line, QUIET, font_for(line, 19, sans=True), anchor="rm")
+
+
+def _claim(pen: ImageDraw.ImageDraw, card: SharedCard, *, roomy: bool) -> float:
+    """The claim as large as it fits; the y below it."""
+    words = _output(clean(card.prompt), shorten(clean(card.target), 90))
+    sizes = ((60, 2), (50, 3), (42, 4)) if roomy else ((54, 1), (44, 2), (36, 2))
+    fits = (wrapped(words, size, lines, INNER) for size, lines in sizes)
+    block = next(fit for fit in fits if fit.whole or fit.size == sizes[-1][0])
+    return set_lines(pen, block, (MARGIN, 84, SIZE[0] - MARGIN))
 
 
 def _output(prompt: str, target: str) -> list[Word]:
@@ -110,99 +121,55 @@ def _output(prompt: str, target: str) -> list[Word]:
     room = 150 - len(target)
     if len(prompt) > room:
         prompt = f"… {prompt[-room:].partition(' ')[2] or prompt[-room:]}"
-    return [(w, False) for w in prompt.split()] + [(w, True) for w in target.split()]
+    return [*words_of(prompt), *words_of(target, TARGET)]
 
 
-def _wrapped(words: list[Word], size: int, limit: int) -> tuple[list[list[Word]], bool]:
-    """Lines that fit the card, at most `limit`, and whether all words found room."""
-    font = _font(" ".join(w for w, _ in words), size)
-    space = font.getlength(" ")
-    lines: list[list[Word]] = [[]]
-    used = 0.0
-    for word, marked in (piece for whole in words for piece in _pieces(whole, font)):
-        width = font.getlength(word)
-        if lines[-1] and used + width > _INNER - (2 * space if len(lines) == limit else 0):
-            if len(lines) == limit:
-                lines[-1].append(("…", False))
-                return lines, False
-            lines.append([])
-            used = 0.0
-        lines[-1].append((word, marked))
-        used += width + space
-    return [line for line in lines if line], True
+def _sentences(said: Sequence[Piece], size: int, lines: int) -> Block:
+    """As many whole sentences of the verdict as `lines` hold, and of the first as much as fits."""
+    words = list(_toned(said))
+    ends = [at + 1 for at, word in enumerate(words) if word.text.endswith(".")]
+    for end in reversed(ends):
+        block = wrapped(words[:end], size, lines, INNER)
+        if block.whole:
+            return block
+    return wrapped(words, size, lines, INNER)
 
 
-def _pieces(word: Word, font: ImageFont.FreeTypeFont) -> list[Word]:
-    """A word cut into pieces no wider than the card."""
-    text, marked = word[0][:200], word[1]
-    pieces: list[Word] = []
-    while text:
-        end = len(text)
-        while end > 1 and font.getlength(text[:end]) > _INNER - 40:
-            end = max(1, end * 4 // 5)
-        pieces.append((text[:end], marked))
-        text = text[end:]
-    return pieces
+def _toned(said: Iterable[Piece]) -> Iterable[Word]:
+    """The words of the verdict. A full stop after a coloured piece stays at its word."""
+    words: list[Word] = []
+    glued = False
+    for piece in said:
+        text = clean(piece.text)
+        if words and text and not glued and not piece.text[:1].isspace():
+            first, _, text = text.partition(" ")
+            words[-1] = Word(words[-1].text + first, words[-1].tone or piece.tone)
+        words += words_of(text, piece.tone)
+        glued = piece.text[-1:].isspace()
+    return words
 
 
-def _line(pen: ImageDraw.ImageDraw, line: list[Word], y: float, size: int, colour: str) -> None:
-    """Place a line's words in reading order: from the right where its first strong letter is right-to-left,
-    runs of the other direction turned round."""
-    font = _font(" ".join(w for w, _ in line), size)
-    space = font.getlength(" ")
-    base = next((d for d in map(_direction, (w for w, _ in line)) if d), "L")
-    runs: list[tuple[str, list[Word]]] = []
-    for word in line:
-        side = _direction(word[0]) or (runs[-1][0] if runs else base)
-        if runs and runs[-1][0] == side:
-            runs[-1][1].append(word)
-        else:
-            runs.append((side, [word]))
-    placed = [w for side, words in runs for w in (words if side == base else words[::-1])]
-    x = float(_MARGIN if base == "L" else SIZE[0] - _MARGIN)
-    top, bottom = round(y) + 2, round(y + size * 1.26)
-    for at, (text, marked) in enumerate(placed):
-        width = font.getlength(text)
-        left = x if base == "L" else x - width
-        if marked and at and placed[at - 1][1]:  # one box for neighbours
-            gap = (left - space, left) if base == "L" else (left + width, left + width + space)
-            pen.rectangle((gap[0], top, gap[1], bottom), _TARGET)
-        if marked:
-            pen.rounded_rectangle((left - 7, top, left + width + 7, bottom), 8, _TARGET)
-        pen.text((left, y), text, colour, font)
-        x = x + width + space if base == "L" else x - width - space
+def _rows(card: SharedCard) -> int:
+    """How many lanes or answers the plot has; none where nothing was measured."""
+    if card.evidence and card.evidence.before is not None and card.evidence.lanes:
+        return len(card.evidence.lanes[:LANES])
+    return len(card.moved[:ANSWERS])
 
 
-def _direction(text: str) -> str:
-    for c in text:
-        kind = unicodedata.bidirectional(c)
-        if kind in _RIGHT_TO_LEFT:
-            return "R"
-        if kind == "L":
-            return "L"
-    return ""
+def _plot(image: Image.Image, pen: ImageDraw.ImageDraw, card: SharedCard, box: Box) -> None:
+    shown = card.evidence
+    if shown and shown.before is not None and shown.lanes:
+        draw_lanes(image, pen, box, shown.before, shown.lanes[:LANES], shown.answer)
+    else:
+        draw_moved(image, pen, box, list(card.moved[:ANSWERS]))
 
 
-def _text(pen: ImageDraw.ImageDraw, text: str, right: float, middle: float, size: int) -> None:
-    pen.text((right, middle), text, _QUIET, _font(text, size, sans=True), anchor="rm")
-
-
-def _chips(pen: ImageDraw.ImageDraw, states: tuple[bool | None, ...]) -> None:
-    """One box per proponent in rank order, filled where the passage states the fact."""
-    font = _font("1", 19, sans=True)
-    for at, stated in enumerate(states):
-        x = _MARGIN + at * 46
-        box = (x, 552, x + 36, 588)
-        pen.rounded_rectangle(box, 7, _GOOD if stated else _PAPER, _GOOD if stated else "#c9c5bb", 2)
-        pen.text((x + 18, 570), str(at + 1), "#ffffff" if stated else _QUIET, font, anchor="mm")
-    if any(states):
-        label = "states the fact"
-        right = SIZE[0] - _MARGIN
-        font = _font(label, 22, sans=True)
-        if _MARGIN + len(states) * 46 + font.getlength(label) + 60 < right:
-            pen.text((right, 570), label, _QUIET, font, anchor="rm")
-            left = right - font.getlength(label) - 34
-            pen.rounded_rectangle((left, 560, left + 20, 580), 5, _GOOD)
+def _quote(pen: ImageDraw.ImageDraw, passage: str, y: float) -> None:
+    y = max(y, 340)
+    pen.line((MARGIN, y, MARGIN + 48, y), STAR, 4)
+    room = max(1, int((SIZE[1] - 40 - y - 22) // 40))
+    block = wrapped(words_of(clean(passage)), 28, min(5, room), INNER)
+    set_lines(pen, block, (MARGIN, y + 22, SIZE[0] - MARGIN), QUIET)
 
 
 def _star(size: int) -> Image.Image:
@@ -212,14 +179,3 @@ def _star(size: int) -> Image.Image:
     large = Image.new("L", (size * 8, size * 8), 0)
     ImageDraw.Draw(large).polygon([(size * 4 * (1 + a), size * 4 * (1 + b)) for a, b in unit], 255)
     return large.resize((size, size), Image.Resampling.LANCZOS)
-
-
-def _font(text: str, size: int, *, sans: bool = False) -> ImageFont.FreeTypeFont:
-    """The serif where it has every letter of `text`, else the sans that knows more scripts."""
-    serif = not sans and all(c < "\u0530" or "\u2010" <= c <= "\u2026" for c in text)
-    return _loaded("SourceSerif4.ttf" if serif else "DejaVuSans.ttf", size)
-
-
-@lru_cache(maxsize=32)
-def _loaded(name: str, size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(_FONTS / name, size)

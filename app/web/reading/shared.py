@@ -22,7 +22,7 @@ def method_name(run: Run) -> str:
     return method_label(run.method)
 
 
-def verdict(example: Example) -> str:
+def correctness(example: Example) -> str:
     """`the model got it right`, `… wrong`, or nothing where nobody judged."""
     correct = example.output.correct if example.output else None
     return "" if correct is None else f"the model got it {'right' if correct else 'wrong'}"

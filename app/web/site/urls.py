@@ -52,6 +52,26 @@ def run(slug: str, **query: object) -> str:
     return with_query(at(f"/runs/{quote(slug)}"), query)
 
 
+def models() -> str:
+    """All models."""
+    return at("/models")
+
+
+def model(name: str) -> str:
+    """One model."""
+    return at(f"/models/{quote(name, errors='replace')}")
+
+
+def corpora() -> str:
+    """All corpora."""
+    return at("/corpora")
+
+
+def corpus(name: str) -> str:
+    """One corpus."""
+    return at(f"/corpora/{quote(name, errors='replace')}")
+
+
 def example(run_slug: str, prompt_slug: str, **query: object) -> str:
     """One prompt's output and its proponents in one run."""
     return with_query(at(f"/runs/{quote(run_slug)}/prompts/{quote(prompt_slug)}"), query)
@@ -154,9 +174,10 @@ def import_(id_: str) -> str:
     return at(f"/upload/{quote(id_)}")
 
 
-def card(run_slug: str, prompt_slug: str) -> str:
-    """The picture of an example for sites that show links."""
-    return f"{example(run_slug, prompt_slug)}/card.png"
+def card(url: str) -> str:
+    """The picture of a page for sites that show links; `url` may have a query, which stays."""
+    parts = urlsplit(url)
+    return f"{parts.path.rstrip('/')}/card.png" + (f"?{parts.query}" if parts.query else "")
 
 
 def cite(run_slug: str, prompt_slug: str, suffix: str = "") -> str:

@@ -13,6 +13,7 @@ from app.store.corpora import (
     stream_passages,
 )  # fmt: skip
 from app.store.engine import Store
+from app.store.origins import Origin
 from app.store.prompts import (
     add_prompts,
     list_prompt_sets,
@@ -25,7 +26,7 @@ PASSAGES = [PassageRecord(f"p{n}", f"Passage number {n}", {"n": n}) for n in ran
 def test_a_corpus_keeps_its_order_and_its_hash_tells_its_contents(store: Store) -> None:
     """Row r of an index is the passage at position r, so neither may depend on anything but the file."""
     with store.session() as session:
-        corpus = add_corpus(session, "world", iter(PASSAGES), description="Five.")
+        corpus = add_corpus(session, "world", iter(PASSAGES), origin=Origin("Five."))
         again = add_corpus(session, "copy", PASSAGES)
         turned = add_corpus(session, "turned", PASSAGES[::-1])
         assert corpus.passage_count == 5

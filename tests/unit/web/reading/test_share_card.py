@@ -7,7 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.web.reading.share_card import SharedCard, clean, draw, og_text, og_title, shorten
+from app.web.evidence.lanes import AGAINST, FOR, RANDOM, WORDS, Dot, Evidence, lane
+from app.web.evidence.verdict import plain, verdict
+from app.web.reading.card_plot import Moved
+from app.web.reading.card_text import clean, shorten
+from app.web.reading.share_card import SharedCard, draw, og_text, og_title, verdict_of
+from app.words.methods import method_of
 
 HOSTILE = (
     "\0\x1b[31m\ud800 \u202eabc Z" + "\u0301" * 500 + "\U0001f916" * 40 + " </mark><script>alert(1)</script>"
@@ -31,20 +36,20 @@ def pixels(card: SharedCard) -> Image.Image:
     ],
 )
 def test_any_text_makes_a_card_of_the_size_sites_expect(prompt: str, target: str) -> None:
-    card = SharedCard(prompt, target, "TrackStar · demo", prompt * 3, (True, False, None) * 5)
+    card = SharedCard(prompt * 3, prompt, target, line=target, passage=prompt * 3)
     assert pixels(card).size == (1200, 630)
     assert draw(card) == draw(card), "an ETag must not change from one visit to the next"
 
 
 def test_what_is_drawn_shows_the_target_even_after_a_long_prompt() -> None:
     """The target is the point of the page; a story's beginning is not."""
-    long = SharedCard("once upon a time " * 60, "the key", "TrackStar")
+    long = SharedCard("", "once upon a time " * 60, "the key", line="TrackStar")
     colours = {colour for _, colour in pixels(long).convert("RGB").getcolors(1 << 20) or []}
     assert (0xC9, 0xEB, 0xE7) in colours
 
 
 def test_nothing_is_drawn_past_the_margin() -> None:
-    image = pixels(SharedCard("M" * 300, "W" * 300, "m" * 300, "W " * 900, (True,) * 50)).convert("RGB")
+    image = pixels(SharedCard("", "M" * 300, "W" * 300, line="m" * 300, passage="W " * 900)).convert("RGB")
     edge = image.crop((1140, 0, 1200, 630))
     assert edge.getcolors() == [(60 * 630, (0xFB, 0xFA, 0xF7))]
 
@@ -56,3 +61,62 @@ def test_titles_keep_their_length_and_hold_no_control_characters(text: str, limi
     assert all(c.isprintable() for c in clean(text))
     assert len(og_title(text, text)) <= 110
     assert len(og_text("TrackStar", text)) <= 200
+
+
+def shown(answer: str, before: float, *ends: tuple[float, ...]) -> Evidence:
+    """Evidence with a lane for each tuple of probabilities."""
+    lanes = [
+        lane(name, [Dot(passage_id=n, after=end, rank=n) for n, end in enumerate(dots, 1)], method=method)
+        for (name, method), dots in zip(
+            ((FOR, "trackstar"), (WORDS, "bm25"), (RANDOM, ""), (AGAINST, "trackstar")), ends, strict=False
+        )
+    ]
+    said = plain(verdict(before, lanes, answer))
+    return Evidence(answer=answer, before=before, verdict=said, lanes=lanes, settings={})
+
+
+def colours_at(image: Image.Image, box: tuple[int, int, int, int]) -> set[tuple[int, ...]]:
+    return {colour for _, colour in image.convert("RGB").crop(box).getcolors(1 << 20) or []}
+
+
+def test_a_dot_stands_where_its_step_leads() -> None:
+    """The plot is the page's: 90 % is at nine tenths of the axis, whatever else is drawn."""
+    measured = shown("cedi", 0.1, (0.9,))
+    card = SharedCard("", "The currency of Ghana is the", "cedi", evidence=measured)
+    image = pixels(card)
+    left, right = 64 + 310, 1200 - 64 - 24
+    amber = tuple(bytes.fromhex(method_of("trackstar").colour[0][1:]))
+    at = round(left + 0.9 * (right - left))
+    assert amber in colours_at(image, (at - 3, 420, at + 3, 590))
+    assert amber not in colours_at(image, (at + 12, 420, right + 24, 590))
+
+
+@pytest.mark.parametrize(
+    "ends", [(), ((0.0,),), ((1.0, 0.0, 1e-12),), ((0.5,) * 10,) * 4, ((), (0.2,), (), (0.0,))]
+)
+@pytest.mark.parametrize("before", [0.0, 1.0, 0.5, 1e-30])
+@pytest.mark.parametrize("answer", ["cedi", HOSTILE, "", "ירושלים", "W" * 4000])
+def test_any_evidence_is_drawn(ends: tuple[tuple[float, ...], ...], before: float, answer: str) -> None:
+    measured = shown(answer, before, *ends)
+    card = SharedCard(
+        "", answer, answer, line=answer, said=verdict_of(measured), evidence=measured, passage=answer
+    )
+    image = pixels(card)
+    assert image.size == (1200, 630)
+    assert colours_at(image, (1170, 0, 1200, 630)) == {(0xFB, 0xFA, 0xF7)}, "something runs off the card"
+
+
+@pytest.mark.parametrize("count", range(6))
+def test_answers_moved_by_one_passage_are_drawn(count: int) -> None:
+    moved = tuple(Moved(HOSTILE * (n % 2), f"answer {n}", n / 5, 1 - n / 5) for n in range(count))
+    assert pixels(SharedCard("one step", HOSTILE, "", moved=moved)).size == (1200, 630)
+
+
+def test_the_text_of_a_link_is_the_verdict_where_there_is_one() -> None:
+    measured = shown("cedi", 0.5, (0.75,))
+    assert og_text("TrackStar", "A passage.", measured).startswith(
+        "One training step on the traced passage moves “cedi”"
+    )
+    assert og_text("TrackStar", "A passage.", shown("cedi", 0.5)).startswith(
+        "TrackStar puts this passage first"
+    )

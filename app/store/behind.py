@@ -1,0 +1,49 @@
+"""Questions about what stands behind a name: the runs of a model or corpus, and passages of it to look at."""
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.store.runs import WITH_NAMES
+from app.store.tables import Corpus, Model, Passage, Prompt, PromptSet, Run
+
+
+def list_models(session: Session) -> list[Model]:
+    """All models by name."""
+    return list(session.scalars(select(Model).order_by(Model.name)))
+
+
+def runs_of(session: Session, row: Model | Corpus, limit: int) -> list[Run]:
+    """The runs of a model or over a corpus, the latest first, at most `limit`."""
+    column = Run.model_id if isinstance(row, Model) else Run.corpus_id
+    query = select(Run).where(column == row.id).order_by(Run.id.desc()).limit(limit)
+    return list(session.scalars(query.options(*WITH_NAMES)))
+
+
+def run_count(session: Session, row: Model | Corpus) -> int:
+    """How many runs there are of a model or over a corpus."""
+    column = Run.model_id if isinstance(row, Model) else Run.corpus_id
+    return session.scalar(select(func.count()).select_from(Run).where(column == row.id)) or 0
+
+
+def prompt_sets_of(session: Session, corpus: Corpus) -> list[tuple[PromptSet, int]]:
+    """The prompt sets whose facts the corpus states, each with how many prompts it has."""
+    query = (
+        select(PromptSet, func.count(Prompt.id))
+        .outerjoin(Prompt, Prompt.prompt_set_id == PromptSet.id)
+        .where(PromptSet.corpus_id == corpus.id)
+        .group_by(PromptSet.id)
+        .order_by(PromptSet.name)
+    )
+    return [(row[0], row[1]) for row in session.execute(query)]
+
+
+def sample_passages(session: Session, corpus: Corpus, count: int) -> list[Passage]:
+    """Passages spread evenly over the corpus, the same each time: as few rows are read as are shown."""
+    size = corpus.passage_count
+    places = {size * each // count for each in range(count)} if size else set()
+    query = (
+        select(Passage)
+        .where(Passage.corpus_id == corpus.id, Passage.position.in_(places))
+        .order_by(Passage.position)
+    )
+    return list(session.scalars(query))
