@@ -22,7 +22,8 @@ ELSEWHERE = (
 OWN = ({"Sec-Fetch-Site": "same-origin", "Origin": "null"}, {"Origin": "http://testserver"}, {})
 ANY = {
     "slug": ["trackstar"], "run": ["trackstar"], "prompt": ["capital-china"], "id": ["1"], "trace_id": ["2" * 12],
-    "id_": ["0" * 16], "kind": ["bib"], "/compare/{slug}:slug": ["capital-china"],
+    "id_": ["0" * 16], "name": ["demo"],
+    "kind": ["bib"], "/compare/{slug}:slug": ["capital-china"],
 }  # fmt: skip
 ALSO = {
     "/compare/{slug}": "?runs=trackstar,bm25", "/compare/{slug}.json": "?runs=trackstar,bm25",
