@@ -19,7 +19,7 @@ def doubt(run: Annotated[str, typer.Argument(help="A run that an index's own met
     Two halves of the index stand for two seeds, so nothing is encoded again. The figures are saved with the run.
     """
     from app.cli.progress import bar
-    from app.runs.inputs import explaining, open_inputs
+    from app.runs.inputs import contrasting, explaining, open_inputs
     from app.runs.seed_agreement import FIRST, measure_doubt
     from app.store.engine import open_store
     from app.store.runs import get_run
@@ -34,6 +34,7 @@ def doubt(run: Annotated[str, typer.Argument(help="A run that an index's own met
             )
         inputs = open_inputs(session, settings, found.index_name, found.prompt_set.name)
         inputs = explaining(session, inputs, found.explains)
+        inputs = contrasting(session, inputs) if "contrast" in found.configuration else inputs
         with bar("Ranking by halves") as step:
             told = measure_doubt(session, inputs, found, step)
     typer.echo(f"Over {told.prompts:,} prompts of “{found.prompt_set.name}”, of the first {FIRST} passages:")

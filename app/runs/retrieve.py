@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.runs.inputs import RunInputs
 from app.runs.ranking.request import RankingRequest, check_method, rank
 from app.runs.saving import OPPONENTS, PROPONENTS, PromptRanking, save_run
+from app.runs.seed_agreement import keep
 from app.store.tables import Run
 from app.words.methods import method_label
 
@@ -49,7 +50,15 @@ def retrieve(
     )
     rankings, about = rank(request)
     configuration = {"proponents": k, "opponents": opponents, **about, **inputs.about}
-    return save(session, inputs, rankings, method=method, slug=slug, configuration=configuration)
+    run = save(session, inputs, rankings, method=method, slug=slug, configuration=configuration)
+    told = {
+        prompt.id: each.recurrence
+        for prompt, each in zip(inputs.prompts, rankings, strict=True)
+        if each.recurrence
+    }
+    if told:
+        keep(session, run, told)
+    return run
 
 
 def save(

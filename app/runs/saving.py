@@ -29,12 +29,26 @@ class RankedRows:
 
 
 @dataclass(frozen=True)
+class Recurrence:
+    """How firm one list is against the draw of the projection (`app.runs.seed_agreement`).
+
+    Args:
+        halves: for each of the first proponents, among how many of the two halves' first ten it stands: 0, 1 or 2.
+        overlap: the share of one half's first ten that the other has too.
+    """
+
+    halves: tuple[int, ...]
+    overlap: float
+
+
+@dataclass(frozen=True)
 class PromptRanking:
     """What a method found for one prompt, and what of it is more than chance, where its scores tell."""
 
     proponents: RankedRows
     opponents: RankedRows = field(default_factory=lambda: RankedRows((), ()))
     chance: Chance | None = None
+    recurrence: Recurrence | None = None
 
 
 def save_run(

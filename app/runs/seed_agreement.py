@@ -7,21 +7,24 @@ has half the numbers, so two whole projections agree somewhat more than the halv
 doubt.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.runs.inputs import RunInputs
 from app.runs.ranking.streamed import BestRows
+from app.runs.saving import PromptRanking, Recurrence
+from app.store.chunks import chunks
 from app.store.tables import Passage, Result, Retrieved, Run
 from app.trackstar.index import TrackstarIndex
 
 FIRST = 10  # places of a list that are looked at
 CHUNK = 2_048  # rows scored at a time
+CHEAP = 3e11  # products of two numbers, some twenty seconds of one core: what a run spends on it without being asked
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,47 @@ def measure_doubt(
     lists = _lists(session, run)
     prompts = [at for at, prompt in enumerate(inputs.prompts) if prompt.id in lists]
     encoder = index.encoder(inputs.loaded)
-    queries = encoder.encode_queries([inputs.queries[at] for at in prompts])
-    own = [lists[inputs.prompts[at].id] for at in prompts]
-    firsts = first_by_halves(index, queries, progress)
-    doubt = doubt_of(own, *firsts)
-    run.metrics = {**run.metrics, "doubt": asdict(doubt)}
-    return doubt
+    queries = encoder.encode_against(
+        [inputs.queries[at] for at in prompts], [inputs.others[at] for at in prompts]
+    )
+    ids = [inputs.prompts[at].id for at in prompts]
+    own = [[place.row for place in lists[id_]] for id_ in ids]
+    told = recurrences(own, *first_by_halves(index, queries, progress))
+    return keep(session, run, dict(zip(ids, told, strict=True)))
+
+
+def keep(session: Session, run: Run, told: Mapping[int, Recurrence]) -> SeedAgreement:
+    """Keep with each passage of the run how it recurs, and with the run's figures what that comes to.
+
+    Args:
+        told: by prompt.
+    """
+    lists = {id_: places for id_, places in _lists(session, run).items() if id_ in told}
+    rows = [
+        {"result_id": place.result, "side": "proponent", "rank": rank, "halves": halves}
+        for id_, places in lists.items()
+        for rank, (place, halves) in enumerate(zip(places, told[id_].halves, strict=False), 1)
+    ]
+    for piece in chunks(rows, CHUNK):
+        session.execute(update(Retrieved), piece)
+    judged = [[place.correct for place in places] for places in lists.values()]
+    agreement = agreement_of([told[id_] for id_ in lists], judged)
+    run.metrics = {**run.metrics, "doubt": asdict(agreement)}
+    return agreement
+
+
+def with_recurrence(
+    index: TrackstarIndex, queries: np.ndarray, rankings: Sequence[PromptRanking]
+) -> list[PromptRanking]:
+    """The rankings by the index of queries (n, d), each with how its first proponents recur."""
+    own = [list(each.proponents.rows)[:FIRST] for each in rankings]
+    told = recurrences(own, *first_by_halves(index, queries, lambda done, total: None))
+    return [replace(each, recurrence=how) for each, how in zip(rankings, told, strict=True)]
+
+
+def is_cheap(index: TrackstarIndex, queries: int) -> bool:
+    """Whether ranking by halves takes so little that a run does it without being asked."""
+    return float(queries) * index.manifest.passages * index.manifest.dimension <= CHEAP
 
 
 def halves(index: TrackstarIndex) -> tuple[np.ndarray, np.ndarray]:
@@ -98,40 +136,57 @@ def first_by_halves(
     return best[0].rows, best[1].rows
 
 
-def doubt_of(
-    own: Sequence[Sequence[tuple[int, bool | None]]], one: np.ndarray, other: np.ndarray
-) -> SeedAgreement:
-    """The figures of lists, each of rows with whether they state the fact, beside what either half puts first."""
-    common, both, judged = [], [], []
-    for places, left, right in zip(own, one, other, strict=True):
-        shared = set(left.tolist()) & set(right.tolist()) - {-1}
-        common.append(len(shared) / max(1, int((left >= 0).sum())))
-        both += [row in shared for row, _ in places]
-        judged += [correct for _, correct in places]
+def recurrences(own: Sequence[Sequence[int]], one: np.ndarray, other: np.ndarray) -> list[Recurrence]:
+    """How the rows of each list recur among what either half puts first (n, ≤ FIRST; -1: no row)."""
+    told = []
+    for rows, left, right in zip(own, one.tolist(), other.tolist(), strict=True):
+        first, second = set(left) - {-1}, set(right) - {-1}
+        told.append(
+            Recurrence(
+                halves=tuple((row in first) + (row in second) for row in rows),
+                overlap=len(first & second) / max(1, len(first)),
+            )
+        )
+    return told
+
+
+def agreement_of(told: Sequence[Recurrence], judged: Sequence[Sequence[bool | None]]) -> SeedAgreement:
+    """What the lists come to; `judged` says of the passages of each whether they state the fact."""
+    both = [halves == 2 for each in told for halves in each.halves]
+    correct = [one for each, own in zip(told, judged, strict=True) for one in own[: len(each.halves)]]
 
     def share(wanted: bool) -> float | None:
-        chosen = [each for each, correct in zip(both, judged, strict=True) if correct is wanted]
+        chosen = [each for each, known in zip(both, correct, strict=True) if known is wanted]
         return sum(chosen) / len(chosen) if chosen else None
 
     return SeedAgreement(
-        prompts=len(own),
-        overlap=sum(common) / max(1, len(common)),
+        prompts=len(told),
+        overlap=sum(each.overlap for each in told) / max(1, len(told)),
         both=sum(both) / max(1, len(both)),
         stating=share(True),
         others=share(False),
     )
 
 
-def _lists(session: Session, run: Run) -> dict[int, list[tuple[int, bool | None]]]:
-    """The first proponents of each prompt as rows of the corpus, with whether they state the fact."""
+@dataclass(frozen=True)
+class _Place:
+    """One proponent of a run: whose it is, its row in the corpus, and whether it states the fact."""
+
+    result: int
+    row: int
+    correct: bool | None
+
+
+def _lists(session: Session, run: Run) -> dict[int, list[_Place]]:
+    """The first proponents of each prompt, in rank order."""
     query = (
-        select(Result.prompt_id, Passage.position, Retrieved.correct)
+        select(Result.prompt_id, Result.id, Passage.position, Retrieved.correct)
         .join(Retrieved, Retrieved.result_id == Result.id)
         .join(Passage, Passage.id == Retrieved.passage_id)
         .where(Result.run_id == run.id, Retrieved.side == "proponent", Retrieved.rank <= FIRST)
         .order_by(Result.position, Retrieved.rank)
     )
-    lists: dict[int, list[tuple[int, bool | None]]] = {}
-    for prompt, row, correct in session.execute(query):
-        lists.setdefault(prompt, []).append((row, correct))
+    lists: dict[int, list[_Place]] = {}
+    for prompt, result, row, correct in session.execute(query):
+        lists.setdefault(prompt, []).append(_Place(result, row, correct))
     return lists

@@ -119,6 +119,11 @@ def day(moment: datetime | None) -> str:
     return moment.strftime("%-d %B %Y, %H:%M UTC") if moment else "–"
 
 
+def recurrence(halves: int) -> str:
+    """Among how many of the two halves of a random projection a passage comes first."""
+    return f"comes first by {('neither half', 'one half', 'both halves')[min(halves, 2)]} of the projection"
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "method_label": method_label,
     "method_class": lambda name: method_of(name).css,
@@ -136,4 +141,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "millions": millions,
     "counted": counted,
     "day": day,
+    "recurrence": recurrence,
 }

@@ -1,9 +1,14 @@
 """The index's own method: the encodings that were written when it was built are searched."""
 
+import numpy as np
+
 from app.retrieval.chance import Unrelated, search_with_chance
 from app.retrieval.search import open_search
 from app.runs.ranking.request import Ranked, RankingRequest
 from app.runs.saving import PromptRanking, rankings_of
+from app.runs.seed_agreement import is_cheap, with_recurrence
+
+GROUP = 16  # batches whose recurrence is told together: the index's rows are read once for all of them
 
 
 def rank(request: RankingRequest) -> Ranked:
@@ -13,9 +18,18 @@ def rank(request: RankingRequest) -> Ranked:
     search = open_search(inputs.index, request.search, device=str(inputs.loaded.device))
     unrelated = Unrelated(inputs.index)
     rankings: list[PromptRanking] = []
+    group: list[np.ndarray] = []
+    cheap = is_cheap(inputs.index, len(request.prompts))
     for queries, others in request.pairs():
         encoded = encoder.encode_against(queries, others)
         rankings += rankings_of(*search_with_chance(search, unrelated, encoded, request.k, request.opponents))
+        if not cheap:
+            continue
+        group.append(encoded)
+        if len(group) == GROUP or len(rankings) == len(request.prompts):
+            some = np.concatenate(group)
+            rankings[-len(some) :] = with_recurrence(inputs.index, some, rankings[-len(some) :])
+            group.clear()
     manifest = inputs.index.manifest
     about = {
         "method": manifest.method.as_dict(),

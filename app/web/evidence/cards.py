@@ -32,7 +32,8 @@ class PassageText(BaseModel):
 
 class Measured(BaseModel):
     """What is known of a passage for one prompt; `tail_patch` in percentage points after one training step on it,
-    which led the answer's probability from `before` to `after` (None where nobody knows it)."""
+    which led the answer's probability from `before` to `after` (None where nobody knows it); `halves`: among how many of
+    the two halves of the projection's first ten it stands."""
 
     rank: int
     original_rank: int | None = None
@@ -45,6 +46,7 @@ class Measured(BaseModel):
     tail_patch: float | None = None
     before: float | None = None
     after: float | None = None
+    halves: int | None = None
 
 
 class Duplicate(BaseModel):
@@ -123,6 +125,7 @@ def measured(row: Retrieved, before: float | None = None) -> Measured:
         ais_score=row.ais_score,
         ais_window=row.ais_window,
         tail_patch=row.tail_patch,
+        halves=row.halves,
         before=before,
         after=None if before is None or row.tail_patch is None else after(before, row.tail_patch),
     )

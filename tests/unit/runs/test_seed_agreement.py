@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
 from app.errors import UserError
 from app.runs.inputs import RunInputs, open_inputs
 from app.runs.retrieve import retrieve
-from app.runs.seed_agreement import doubt_of, first_by_halves, halves, measure_doubt
+from app.runs.seed_agreement import agreement_of, first_by_halves, halves, measure_doubt, recurrences
 from app.store.corpora import get_corpus
 from app.store.engine import Store
 from app.store.prompts import PromptRecord, add_prompts
+from app.store.tables import Passage, Result, Retrieved
 from tests.support.asking import made_home, put_corpus, settings_of
 
 
@@ -60,10 +62,45 @@ def test_figures_are_kept_with_the_run_and_only_of_the_indexs_own_lists(
 
 
 def test_shares_are_of_what_they_say() -> None:
-    own = [[(1, True), (2, False), (3, None)], [(7, False)]]
+    own = [[1, 2, 3], [7]]
     one, other = np.array([[1, 2, 9, -1], [4, 5, 6, 8]]), np.array([[1, 3, 2, -1], [7, 8, 9, 10]])
-    told = doubt_of(own, one, other)
-    assert told.overlap == pytest.approx((2 / 3 + 1 / 4) / 2)
-    assert told.both == pytest.approx(2 / 4)
-    assert (told.stating, told.others) == (1.0, 0.5)
-    assert doubt_of([[(1, None)]], one[:1], other[:1]).stating is None
+    told = recurrences(own, one, other)
+    assert [each.halves for each in told] == [(2, 2, 1), (1,)]
+    assert [each.overlap for each in told] == pytest.approx([2 / 3, 1 / 4])
+    summed = agreement_of(told, [[True, False, None], [False]])
+    assert summed.overlap == pytest.approx((2 / 3 + 1 / 4) / 2)
+    assert summed.both == pytest.approx(2 / 4)
+    assert (summed.stating, summed.others) == (1.0, 0.5)
+    assert agreement_of(told, [[None] * 3, [None]]).stating is None
+
+
+def test_a_run_keeps_of_each_passage_how_it_recurs_and_the_command_finds_the_same(
+    store: Store, database_url: str
+) -> None:
+    """What is told at retrieve time, all queries together, is what is measured afterwards; words have no halves."""
+    put_corpus(store)
+    with store.session() as session:
+        inputs = inputs_of(session, database_url)
+        run = retrieve(session, inputs, "trackstar", slug="ours", k=12)
+        words = retrieve(session, inputs, "bm25", slug="words")
+
+        def kept(run_id: int) -> list[int | None]:
+            of_run = select(Retrieved.halves).join(Result).where(Result.run_id == run_id)
+            ordered = of_run.order_by(Result.position, Retrieved.side.desc(), Retrieved.rank)
+            return list(session.scalars(ordered.execution_options(populate_existing=True)))
+
+        first, figures = kept(run.id), run.metrics["doubt"]
+        queries = inputs.index.encoder(inputs.loaded).encode_queries(inputs.queries)
+        ours, theirs = first_by_halves(inputs.index, queries, lambda *_: None)
+        rows = session.scalars(
+            select(Passage.position).join(Retrieved).join(Result)
+            .where(Result.run_id == run.id, Retrieved.side == "proponent", Result.position == 0)
+            .order_by(Retrieved.rank)
+        ).all()  # fmt: skip
+        expected = [(row in ours[0]) + (row in theirs[0]) for row in rows[:10]]
+        assert first[:12] == [*expected, None, None], "only the first ten can be among a half's first ten"
+        assert set(kept(words.id)) == {None}
+        assert "doubt" not in words.metrics
+        measure_doubt(session, inputs, run, lambda *_: None)
+        assert kept(run.id) == first
+        assert run.metrics["doubt"] == pytest.approx(figures)
