@@ -5,9 +5,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from app.settings import Settings
 from app.store.engine import open_store
@@ -17,7 +18,7 @@ from tests.support.seeded import fill
 from tests.support.sites import serving
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-PHONE = {"width": 320, "height": 720}
+PHONE: ViewportSize = {"width": 320, "height": 720}
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +51,7 @@ def filled_file(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path)
 @pytest.fixture(scope="session")
 def live(filled_file: Path) -> Iterator[str]:
     """The address of the filled site; tests only read it."""
-    with serving(Settings(home=filled_file.parent, _env_file=None)) as address:  # type: ignore[call-arg]
+    with serving(Settings(home=filled_file.parent, _env_file=None)) as address:
         yield address
 
 
@@ -60,7 +61,7 @@ def paper(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> It
     home = tmp_path_factory.mktemp("paper")
     shutil.copy(migrated_sqlite, home / "startrail.db")
     load(f"sqlite:///{home / 'startrail.db'}", home)
-    with serving(Settings(home=home, _env_file=None)) as address:  # type: ignore[call-arg]
+    with serving(Settings(home=home, _env_file=None)) as address:
         yield address
 
 
@@ -73,7 +74,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> I
     with store.session() as session:
         evaluated.fill(session)
     store.engine.dispose()
-    with serving(Settings(home=home, _env_file=None)) as address:  # type: ignore[call-arg]
+    with serving(Settings(home=home, _env_file=None)) as address:
         yield address
 
 
@@ -83,8 +84,8 @@ def own_live(filled_file: Path, tmp_path: Path) -> Iterator[Callable[..., str]]:
     shutil.copy(filled_file, tmp_path / "startrail.db")
     opened = []
 
-    def start(**settings: object) -> str:
-        site = serving(Settings(home=tmp_path, _env_file=None, **settings))  # type: ignore[call-arg, arg-type]
+    def start(**settings: Any) -> str:
+        site = serving(Settings(home=tmp_path, _env_file=None, **settings))
         opened.append(site)
         return site.__enter__()
 

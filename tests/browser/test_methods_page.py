@@ -1,6 +1,7 @@
 """The methods in a browser: found from the evaluation, one colour a method, in light and dark, on a phone too."""
 
 import re
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -16,7 +17,7 @@ def colour_of(page: Page, css: str) -> str:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_from_the_evaluation_to_a_method_and_its_runs_in_one_colour(
-    browser: Browser, judged: str, scheme: str
+    browser: Browser, judged: str, scheme: Literal["light", "dark"]
 ) -> None:
     context = browser.new_context(color_scheme=scheme)
     page = context.new_page()

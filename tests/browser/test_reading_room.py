@@ -170,7 +170,7 @@ def test_the_choice_of_dark_is_kept(page: Page, live: str) -> None:
 def test_without_a_choice_the_system_decides(browser: Browser, live: str) -> None:
     seen = set()
     for scheme in ("light", "dark"):
-        context = browser.new_context(color_scheme=scheme, java_script_enabled=False)  # type: ignore[arg-type]
+        context = browser.new_context(color_scheme=scheme, java_script_enabled=False)
         page = context.new_page()
         page.goto(live)
         seen.add(page.locator("body").evaluate("body => getComputedStyle(body).backgroundColor"))

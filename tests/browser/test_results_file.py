@@ -26,7 +26,7 @@ def ordinary() -> list[dict[str, Any]]:
 
 def shown(page: Page) -> int:
     """How many prompts the sentence above the list counts."""
-    return int(re.match(r"[\d,]+", page.locator(".sentence").inner_text())[0].replace(",", ""))  # type: ignore[index]
+    return int(re.match(r"[\d,]+", page.locator(".sentence").inner_text())[0].replace(",", ""))
 
 
 def test_every_ready_made_filter_keeps_what_it_says(plain_page: Page, paper: str) -> None:
@@ -134,7 +134,7 @@ def test_the_sidebar_shows_best_scores_and_warns_where_no_passage_states_the_fac
     assert entries.count() >= 13
     for at in range(entries.count()):
         said = entries.nth(at).inner_text()
-        made = ordinary()[int(re.search(r"number (\d+)", said)[1])]  # type: ignore[index]
+        made = ordinary()[int(re.search(r"number (\d+)", said)[1])]
         assert f"best {made['proponent_scores'][0]:.2f}" in said
         assert ("none states it" in said) == (not stated(ordinary().index(made))), said
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -134,7 +135,8 @@ def test_a_trace_and_what_is_asked_on_are_about_the_tokens_that_the_model_wrote(
     ids = [token["id"] for token in completion["tokens"]]
     assert done["answer"]["joined"] == prompt + completion["text"]
     start = torch.tensor([model.texts.prompt(prompt)])
-    greedy = model.model.generate(
+    network: Any = model.model
+    greedy = network.generate(
         start,
         attention_mask=torch.ones_like(start),
         max_new_tokens=len(ids),

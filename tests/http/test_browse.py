@@ -127,7 +127,7 @@ def test_an_empty_list_says_which_filter_to_drop(client: TestClient) -> None:
     assert set(offers) == {"Drop “task: Arithmetic”", "Drop “relation: capital”"}
     for text, url in offers.items():
         promised = re.search(r"to see (\d+) prompt", said.find("a", string=text).parent.get_text())
-        assert listing(client, url)["total"] == int(promised[1]) > 0  # type: ignore[index]
+        assert listing(client, url)["total"] == int(promised[1]) > 0
 
 
 def test_when_no_single_filter_is_to_blame_all_can_be_dropped(client: TestClient) -> None:
@@ -162,7 +162,7 @@ def test_a_prompt_by_its_number_and_one_by_chance(client: TestClient) -> None:
     for _ in range(5):
         drawn = client.get("/random?run=trackstar&task=fact", follow_redirects=False)
         assert drawn.headers["cache-control"] == "no-store"
-        assert re.search(r"/prompts/([^?]+)", drawn.headers["location"])[1] in known  # type: ignore[index]
+        assert re.search(r"/prompts/([^?]+)", drawn.headers["location"])[1] in known
 
 
 def test_the_numbers_of_a_list_are_those_of_its_prompts(client: TestClient) -> None:

@@ -26,7 +26,7 @@ AT_ONCE = 24
 @pytest.fixture
 def address(filled_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(budgets, "PATIENCE", 1.0)
-    settings = Settings(home=tmp_path, database_url=filled_url, _env_file=None)  # type: ignore[call-arg]
+    settings = Settings(home=tmp_path, database_url=filled_url, _env_file=None)
     with serving(settings) as found:
         yield found
 
@@ -113,13 +113,12 @@ def test_a_heavy_search_says_that_it_was_stopped(
     filled_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody waits for it, and the reader learns what to do instead of seeing a fault."""
-    from app.web.browsing import prompts
 
     def search(session: object, words: str) -> list[object]:
         session.execute(text(LONG[session.get_bind().dialect.name]))  # type: ignore[attr-defined]
         return []
 
-    monkeypatch.setattr(prompts.search, "search_passages", search)
+    monkeypatch.setattr("app.store.search.search_passages", search)
     with site(filled_url, tmp_path, statement_seconds=0.3) as client:
         answer = client.get("/prompts?q=cedi")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")

@@ -19,7 +19,11 @@ ELSEWHERE = (
     {"Origin": "https://testserver:8443"},
     {"Origin": "null"},
 )
-OWN = ({"Sec-Fetch-Site": "same-origin", "Origin": "null"}, {"Origin": "http://testserver"}, {})
+OWN: tuple[dict[str, str], ...] = (
+    {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
+    {"Origin": "http://testserver"},
+    {},
+)
 ANY = {
     "slug": ["trackstar"], "run": ["trackstar"], "prompt": ["capital-china"], "id": ["1"], "trace_id": ["2" * 12],
     "id_": ["0" * 16], "name": ["demo"],

@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -20,7 +21,7 @@ from tests.support.sites import serving, site, store_of
 
 OPERATE = (CHECKOUT / "docs" / "operate.md").read_text()
 ALONE, CUT, PLAIN = [
-    re.search(r"location [^{]*\{[^}]*\}", block)[0]  # type: ignore[index]
+    re.search(r"location [^{]*\{[^}]*\}", block)[0]
     for block in re.findall(r"```nginx\n(.*?)```", OPERATE, re.DOTALL)
 ]
 # What is usual on plain http: the port is lost; nginx's own Host; Apache's and Traefik's way.
@@ -55,7 +56,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids=["cut", "whole", "told"],
 )
 def test_under_a_path_every_address_has_the_path(
-    home: Path, tmp_path: Path, location: str, settings: dict[str, object]
+    home: Path, tmp_path: Path, location: str, settings: dict[str, Any]
 ) -> None:
     """Pages had no style, and each of their links left the site."""
     port = free_port()
@@ -75,7 +76,7 @@ def test_under_a_path_every_address_has_the_path(
         with client.stream("GET", said["events_url"]) as stream:
             assert next(stream.iter_lines()).startswith("data:")
         example = "/startrail/runs/trackstar/prompts/" + first_prompt(client)
-        card = re.search(r'og:image" content="([^"]+)"', client.get(example).text)[1]  # type: ignore[index]
+        card = re.search(r'og:image" content="([^"]+)"', client.get(example).text)[1]
         assert client.get(urlsplit(card).path).headers["content-type"] == "image/png"
         assert "/startrail/" in client.get(f"{example}/cite.txt").text
 
@@ -135,7 +136,7 @@ def crawl(client: httpx.Client, start: str, most: int = 120) -> None:
     ],
 )
 def test_a_form_is_taken_where_the_operator_said_so_and_else_told_why(
-    home: Path, tmp_path: Path, location: str, settings: dict[str, object], status: int
+    home: Path, tmp_path: Path, location: str, settings: dict[str, Any], status: int
 ) -> None:
     """On plain http a browser says only the page's origin. The refusal named the upload page, whatever was refused."""
     port = free_port()
@@ -218,6 +219,6 @@ def test_what_is_said_of_a_request_is_believed_of_the_proxy_only(filled_url: str
 )
 def test_no_header_puts_more_into_a_page_than_a_path(open_site: TestClient, prefix: str) -> None:
     client = TestClient(open_site.app, client=("127.0.0.1", 1))
-    page = client.get("/", headers={"X-Forwarded-Prefix": prefix.encode()})
+    page = client.get("/", headers={b"X-Forwarded-Prefix": prefix.encode()})
     assert page.status_code == 200
     assert 'href="/runs"' in page.text

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from app.demo.pretrain import PretrainConfig, pretrain
 from app.demo.world import generate
@@ -64,10 +65,12 @@ def made_home() -> Path:
     return home
 
 
-def settings_of(home: Path, url: str = "", **changes: object) -> Settings:
+def settings_of(home: Path, url: str = "", **changes: Any) -> Settings:
     """Settings that no environment changes."""
-    quiet = {"steps_per_lane": 0} | changes  # a test says `worker.step()` for what it asked, and no more
-    return Settings(home=home, database_url=url, device="cpu", _env_file=None, **quiet)  # type: ignore[call-arg, arg-type]
+    quiet: dict[str, Any] = {
+        "steps_per_lane": 0
+    } | changes  # a test says `worker.step()` for what it asked, and no more
+    return Settings(home=home, database_url=url, device="cpu", _env_file=None, **quiet)
 
 
 def put_corpus(store: Store) -> None:

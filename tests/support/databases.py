@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -84,7 +85,7 @@ def postgresql() -> Iterator[PostgreSQL]:
     """
     programs = find_programs()
     directory = Path(tempfile.mkdtemp(prefix="startrail-pg-"))
-    identity = unprivileged()
+    identity: dict[str, Any] = unprivileged()
     if identity:
         os.chown(directory, identity["user"], identity["group"])
     data, log = directory / "data", directory / "log"

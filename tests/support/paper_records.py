@@ -86,7 +86,7 @@ def sides(draw: st.DrawFn, side: str) -> dict[str, Any]:
 @st.composite
 def records(draw: st.DrawFn) -> dict[str, Any]:
     """One record: required fields, any of the others under any of their names, and unknown ones, in any order."""
-    record = {"inputs_plaintext": draw(texts), "targets_plaintext": draw(texts)}
+    record: dict[str, Any] = {"inputs_plaintext": draw(texts), "targets_plaintext": draw(texts)}
     fields: dict[str, st.SearchStrategy[Any]] = {
         **dict.fromkeys(("example_id", "trex_id", "fact_id"), texts | st.integers(0, 3) | st.none()),
         **dict.fromkeys(("task", "relation", "subject", "model_answer"), texts | st.none()),
@@ -101,7 +101,7 @@ def records(draw: st.DrawFn) -> dict[str, Any]:
             record[name] = draw(values)
     for side in SIDES:
         if draw(st.booleans()):
-            record |= draw(sides(side))
+            record.update(draw(sides(side)))
     unknown = st.dictionaries(texts.filter(lambda name: name != "end_of_export"), json_values, max_size=2)
     record = {**draw(unknown), **record}
     order = draw(st.permutations(list(record)))

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi.testclient import TestClient
@@ -15,9 +16,9 @@ from app.settings import Settings
 from app.store.engine import Store
 
 
-def site(url: str, home: Path, **settings: object) -> TestClient:
+def site(url: str, home: Path, **settings: Any) -> TestClient:
     """A client of the site over the database at `url`; errors of the site are answers, not exceptions."""
-    given = Settings(home=home, database_url=url, _env_file=None, **settings)  # type: ignore[call-arg, arg-type]
+    given = Settings(home=home, database_url=url, _env_file=None, **settings)
     return TestClient(create_app(given), raise_server_exceptions=False)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -53,7 +54,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def configuration(kind: str):
+def configuration(kind: str) -> Any:
     """`llama` has grouped-query attention and tied embeddings, `gpt2` weights stored transposed; `neo` lists its key first."""
     vocab = len(tokenizer())
     common = {"vocab_size": vocab, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2}

@@ -33,7 +33,7 @@ NAMES = (
 def test_all_of_home_is_in_one_directory(name: str, tmp_path: Path) -> None:
     """“100%25” had its database in “100%” and its models in “100%25”."""
     home = tmp_path / name
-    settings = Settings(home=home, _env_file=None)  # type: ignore[call-arg]
+    settings = Settings(home=home, _env_file=None)
     assert make_url(settings.url).database == str(home / "startrail.db")
     open_store(settings.url, migrate=True).engine.dispose()
     assert (home / "startrail.db").is_file()
@@ -48,7 +48,7 @@ def test_the_tilde_of_a_dotenv_file_is_the_users_home(
     (tmp_path / ".env").write_text("STARTRAIL_HOME=~/startrail\n")
     monkeypatch.setenv("HOME", str(tmp_path / "someone"))
     monkeypatch.delenv("STARTRAIL_HOME", raising=False)
-    settings = Settings(_env_file=tmp_path / ".env")  # type: ignore[call-arg]
+    settings = Settings(_env_file=tmp_path / ".env")
     assert settings.home == tmp_path / "someone" / "startrail"
 
 

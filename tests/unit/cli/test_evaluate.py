@@ -143,7 +143,7 @@ def test_it_is_said_by_which_rules_passages_were_classed() -> None:
 
 def test_it_is_said_who_gave_ais_scores() -> None:
     assert ais_said([{"ais_threshold": 0.5}]).endswith("from a score of 0.5 on, as the files give them.")
-    scored = [{"ais_threshold": 0.7, "ais_model": "nli"}, {"ais_threshold": 0.7}]
+    scored: list[dict[str, object]] = [{"ais_threshold": 0.7, "ais_model": "nli"}, {"ais_threshold": 0.7}]
     assert ais_said(scored).endswith("from a score of 0.7 on, as the files give them or else nli.")
 
 

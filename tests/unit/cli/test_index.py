@@ -3,13 +3,16 @@
 import json
 import math
 import re
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import select
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from app.cli.main import app
 from app.errors import UserError
@@ -22,7 +25,7 @@ from tests.support import tiny
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("STARTRAIL_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("STARTRAIL_DATABASE_URL", raising=False)
     get_settings.cache_clear()
@@ -31,7 +34,7 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def corpus(tmp_path):
+def corpus(tmp_path: Path) -> Path:
     file = tmp_path / "tiny.jsonl"
     file.write_text(
         "".join(json.dumps({"id": f"p{n}", "text": text}) + "\n" for n, text in enumerate(tiny.MANY))
@@ -39,11 +42,13 @@ def corpus(tmp_path):
     return file
 
 
-def startrail(*arguments):
+def startrail(*arguments: Any) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def test_a_file_becomes_a_corpus_of_the_store_and_an_index(home, corpus, checkpoints):
+def test_a_file_becomes_a_corpus_of_the_store_and_an_index(
+    home: Path, corpus: Path, checkpoints: Callable[..., Path]
+) -> None:
     """Row r of the index is the passage at position r, so that pages can show its text."""
     model = checkpoints("llama")
     result = startrail("index", model, corpus, "--name", "tiny", "--projection-dim", 3)
@@ -62,7 +67,9 @@ def test_a_file_becomes_a_corpus_of_the_store_and_an_index(home, corpus, checkpo
     assert model.name in startrail("model", "list").output
 
 
-def test_the_chosen_kind_of_search_is_in_the_manifest_and_is_used(home, corpus, checkpoints):
+def test_the_chosen_kind_of_search_is_in_the_manifest_and_is_used(
+    home: Path, corpus: Path, checkpoints: Callable[..., Path]
+) -> None:
     """Traces and runs search as the index says; the trained file is made once, and watched like the rows."""
     result = startrail("index", checkpoints("llama"), corpus, "--name", "small", "--index", "int4")
     assert result.exit_code == 0, result.output
@@ -77,7 +84,9 @@ def test_the_chosen_kind_of_search_is_in_the_manifest_and_is_used(home, corpus, 
         index.verify()
 
 
-def test_weights_that_had_to_be_told_once_need_not_be_told_again(home, corpus, checkpoints, monkeypatch):
+def test_weights_that_had_to_be_told_once_need_not_be_told_again(
+    home: Path, corpus: Path, checkpoints: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An architecture whose MLP has a name of its own: the index keeps what was said, for all that reads it."""
     monkeypatch.setattr("app.models.weights.MLP", re.compile("$^"))
     monkeypatch.setenv("STARTRAIL_DEFAULT_INDEX", "told")
@@ -126,7 +135,9 @@ def test_weights_that_had_to_be_told_once_need_not_be_told_again(home, corpus, c
         (["MODEL", "CORPUS", "--corpus-name", "allenai/c4"], "allenai/c4' cannot be an index's name"),
     ],
 )
-def test_mistakes_are_one_error_line_and_exit_code_2(home, corpus, checkpoints, arguments, message):
+def test_mistakes_are_one_error_line_and_exit_code_2(
+    home: Path, corpus: Path, checkpoints: Callable[..., Path], arguments: Any, message: str
+) -> None:
     known = {"MODEL": checkpoints("llama"), "CORPUS": corpus}
     result = startrail("index", *(known.get(argument, argument) for argument in arguments))
     assert result.exit_code == 2
@@ -135,7 +146,9 @@ def test_mistakes_are_one_error_line_and_exit_code_2(home, corpus, checkpoints, 
     assert not list((home / "indexes").glob("[!.]*"))
 
 
-def test_a_tables_dates_and_missing_numbers_come_along_as_json(home, corpus, checkpoints):
+def test_a_tables_dates_and_missing_numbers_come_along_as_json(
+    home: Path, corpus: Path, checkpoints: Callable[..., Path]
+) -> None:
     """C4 in Parquet has a timestamp: kept beside the passage as `corpus add` keeps it."""
     table = corpus.with_name("web.parquet")
     columns = {"text": tiny.TEXTS[:2], "timestamp": [datetime(2019, 4, 25, 12)] * 2, "score": [0.5, math.nan]}
@@ -149,7 +162,9 @@ def test_a_tables_dates_and_missing_numbers_come_along_as_json(home, corpus, che
     assert kept == [{"timestamp": "2019-04-25 12:00:00", "score": score} for score in (0.5, None)]
 
 
-def test_a_bad_line_of_the_corpus_leaves_no_corpus_behind(home, corpus, checkpoints):
+def test_a_bad_line_of_the_corpus_leaves_no_corpus_behind(
+    home: Path, corpus: Path, checkpoints: Callable[..., Path]
+) -> None:
     with corpus.open("a") as stream:
         stream.write("{broken\n")
     result = startrail("index", checkpoints("llama"), corpus)
@@ -158,7 +173,9 @@ def test_a_bad_line_of_the_corpus_leaves_no_corpus_behind(home, corpus, checkpoi
     assert "There is no corpus" in startrail("index", checkpoints("llama"), "tiny").output
 
 
-def test_another_file_of_the_same_name_is_not_taken_for_the_corpus(home, corpus, checkpoints):
+def test_another_file_of_the_same_name_is_not_taken_for_the_corpus(
+    home: Path, corpus: Path, checkpoints: Callable[..., Path]
+) -> None:
     startrail("index", checkpoints("llama"), corpus, "--projection-dim", 3)
     corpus.write_text('{"text": "something else"}\n')
     result = startrail("index", checkpoints("llama"), corpus, "--name", "two")
@@ -166,7 +183,7 @@ def test_another_file_of_the_same_name_is_not_taken_for_the_corpus(home, corpus,
     assert "another corpus called 'tiny'" in result.output
 
 
-def test_model_show_tells_weights_groups_and_moments(home, checkpoints):
+def test_model_show_tells_weights_groups_and_moments(home: Path, checkpoints: Callable[..., Path]) -> None:
     shown = json.loads(startrail("model", "show", checkpoints("gpt2", "adamw"), "--json").output)
     assert shown["second_moments"].startswith("adamw state in optimizer.pt")
     assert {(row["kind"], row["group"]) for row in shown["weights"]} == {

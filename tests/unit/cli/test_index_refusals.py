@@ -4,14 +4,14 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from click.testing import Result
 from safetensors.torch import load_file, save_file
 from sqlalchemy import func, select
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from app.cli.main import app
 from app.models.load import load_model
@@ -336,7 +336,7 @@ def test_a_passage_whose_gradient_is_no_number_is_counted_and_never_found(
     """An overflow in one passage must not spread over the batch, R or a score."""
     gradients = Encoder.gradients
 
-    def overflowing(self: Encoder, examples: list, **options: object) -> torch.Tensor:
+    def overflowing(self: Encoder, examples: list, **options: Any) -> torch.Tensor:
         rows = gradients(self, examples, **options)
         for row, example in enumerate(examples):
             if example == self.model.texts.passages(tiny.TEXTS[2:3])[0]:

@@ -5,7 +5,9 @@ import pytest
 from app.cli import progress
 
 
-def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_a_log_gets_a_line_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Twenty minutes without a word look like a hang."""
     monkeypatch.setattr(progress, "QUIET", 0.0)
     with progress.bar("Encoding") as step:
@@ -15,7 +17,7 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys)
     assert "Encoding, loss 2.00: 50 of 200 after 0 s, 0 s left" in said.err
 
 
-def test_short_work_says_nothing(capsys) -> None:
+def test_short_work_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """Below twenty seconds the result itself is the news."""
     with progress.bar("Encoding") as step:
         step(1, 2)

@@ -36,7 +36,8 @@ def zipped(path: Path, rows: list[dict[str, Any]]) -> Path:
 @pytest.fixture
 def trex(tmp_path: Path) -> tuple[Path, Path]:
     """Twenty facts of two relations in T-REx's own fields; n % 5 sentences state fact n, one of them two facts."""
-    corpus, queries = [], []
+    corpus: list[dict[str, Any]] = []
+    queries: list[dict[str, Any]] = []
     for n in range(20):
         stating = [f"trex{n:03d}{k}" for k in range(n % 5)]
         corpus += [

@@ -60,7 +60,9 @@ def test_curvature_is_the_diagonal_of_the_whole_fisher_in_the_factors_basis(
         left, right = factors.left.double(), factors.right.double()
         turned = torch.stack([left.T @ gradients[at] @ right for gradients in whole])
         expected = turned.square().mean(0)
-        assert torch.allclose(factors.curvature.double(), expected, rtol=1e-4, atol=1e-6 * expected.max())
+        assert torch.allclose(
+            factors.curvature.double(), expected, rtol=1e-4, atol=1e-6 * float(expected.max())
+        )
         identity = torch.eye(len(left), dtype=torch.float64)
         assert torch.allclose(left.T @ left, identity, atol=1e-5)
 

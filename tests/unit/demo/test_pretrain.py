@@ -1,6 +1,8 @@
 """A pretraining run leaves a model directory that other tools can open, or nothing at all."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,7 +10,7 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from app.demo.batches import length_batches
-from app.demo.pretrain import PretrainConfig, check_loss, pretrain
+from app.demo.pretrain import PretrainConfig, PretrainReport, check_loss, pretrain
 from app.demo.world import generate
 from app.errors import UserError
 
@@ -28,12 +30,14 @@ SMALL = PretrainConfig(
 
 
 @pytest.fixture(scope="module")
-def texts():
+def texts() -> list[str]:
     return [passage["text"] for passage in generate().passages[:200]]
 
 
 @pytest.fixture(scope="module")
-def trained(texts, tmp_path_factory):
+def trained(
+    texts: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, PretrainReport, list[Any]]:
     """One small run for all the questions below: its directory, report and what the progress heard."""
     steps = []
     out = tmp_path_factory.mktemp("models") / "tiny"
@@ -41,20 +45,20 @@ def trained(texts, tmp_path_factory):
     return out, report, steps
 
 
-def test_loss_falls_and_progress_hears_every_step(trained):
+def test_loss_falls_and_progress_hears_every_step(trained: tuple[Path, PretrainReport, list[Any]]) -> None:
     _, report, steps = trained
     assert report.final_loss < 0.8 * report.first_loss
     assert [step for step, *_ in steps] == list(range(1, report.steps + 1))
     assert all(total == report.steps for _, total, *_ in steps)
 
 
-def test_learning_rate_ends_on_the_floor_not_on_zero(trained):
+def test_learning_rate_ends_on_the_floor_not_on_zero(trained: tuple[Path, PretrainReport, list[Any]]) -> None:
     """Tail-patch takes one more step at the final rate; at zero it would measure nothing."""
     _, _, steps = trained
     assert steps[-1][4] == pytest.approx(SMALL.learning_rate * SMALL.final_learning_rate_fraction)
 
 
-def test_directory_is_a_hugging_face_checkpoint(trained):
+def test_directory_is_a_hugging_face_checkpoint(trained: tuple[Path, PretrainReport, list[Any]]) -> None:
     out, report, _ = trained
     model = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32)
     assert sum(parameter.numel() for parameter in model.parameters()) == report.parameters
@@ -63,7 +67,9 @@ def test_directory_is_a_hugging_face_checkpoint(trained):
     assert model(ids).logits.isfinite().all()
 
 
-def test_tokenizer_round_trips_splits_digits_and_adds_nothing(trained):
+def test_tokenizer_round_trips_splits_digits_and_adds_nothing(
+    trained: tuple[Path, PretrainReport, list[Any]],
+) -> None:
     """BOS is added once, by who builds the input: a tokenizer that adds its own doubles it."""
     out, _, _ = trained
     tokenizer = AutoTokenizer.from_pretrained(out)
@@ -75,7 +81,9 @@ def test_tokenizer_round_trips_splits_digits_and_adds_nothing(trained):
     assert None not in (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
 
 
-def test_optimizer_state_has_a_float32_row_and_column_for_every_matrix(trained):
+def test_optimizer_state_has_a_float32_row_and_column_for_every_matrix(
+    trained: tuple[Path, PretrainReport, list[Any]],
+) -> None:
     out, report, _ = trained
     model = AutoModelForCausalLM.from_pretrained(out)
     with safe_open(out / "optimizer.safetensors", "pt") as state:
@@ -92,7 +100,7 @@ def test_optimizer_state_has_a_float32_row_and_column_for_every_matrix(trained):
                 assert state.get_tensor(f"{name}.variance").shape == parameter.shape
 
 
-def test_metadata_rebuilds_the_optimizer(trained):
+def test_metadata_rebuilds_the_optimizer(trained: tuple[Path, PretrainReport, list[Any]]) -> None:
     """Tail-patch continues from here: state and settings must fit torch's own Adafactor."""
     out, _, _ = trained
     model = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32)
@@ -119,7 +127,7 @@ def test_metadata_rebuilds_the_optimizer(trained):
     assert 0 < moved < 0.01
 
 
-def test_intermediate_checkpoints_have_the_same_form(trained):
+def test_intermediate_checkpoints_have_the_same_form(trained: tuple[Path, PretrainReport, list[Any]]) -> None:
     out, report, _ = trained
     folders = sorted((out / "checkpoints").iterdir(), key=lambda folder: int(folder.name.split("-")[1]))
     assert [int(folder.name.split("-")[1]) for folder in folders] == [
@@ -132,7 +140,7 @@ def test_intermediate_checkpoints_have_the_same_form(trained):
         assert (folder / "optimizer.safetensors").is_file()
 
 
-def test_training_json_says_what_was_done(trained):
+def test_training_json_says_what_was_done(trained: tuple[Path, PretrainReport, list[Any]]) -> None:
     out, report, _ = trained
     told = json.loads((out / "training.json").read_text())
     assert told["config"]["vocab_size"] == 512
@@ -140,14 +148,16 @@ def test_training_json_says_what_was_done(trained):
     assert len(told["corpus_sha256"]) == 64
 
 
-def test_same_texts_and_seed_give_the_same_weights(trained, texts, tmp_path):
+def test_same_texts_and_seed_give_the_same_weights(
+    trained: tuple[Path, PretrainReport, list[Any]], texts: list[str], tmp_path: Path
+) -> None:
     out, _, _ = trained
     pretrain(texts, tmp_path / "again", SMALL, half=True)
     for file in ("model.safetensors", "tokenizer.json"):
         assert (tmp_path / "again" / file).read_bytes() == (out / file).read_bytes()
 
 
-def test_batches_hold_every_passage_once_and_little_padding():
+def test_batches_hold_every_passage_once_and_little_padding() -> None:
     lengths = [5, 40, 6, 41, 7, 39, 5, 42]
     batches = length_batches(lengths, 4, torch.Generator().manual_seed(0))
     assert sorted(row for batch in batches for row in batch) == list(range(8))
@@ -156,8 +166,8 @@ def test_batches_hold_every_passage_once_and_little_padding():
     )
 
 
-def test_a_broken_run_leaves_nothing_behind(texts, tmp_path):
-    def interrupt(step, *_):
+def test_a_broken_run_leaves_nothing_behind(texts: list[str], tmp_path: Path) -> None:
+    def interrupt(step: Any, *_: Any) -> None:
         if step == 2:
             raise KeyboardInterrupt
 
@@ -166,12 +176,12 @@ def test_a_broken_run_leaves_nothing_behind(texts, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_existing_directory_is_never_overwritten(texts, tmp_path):
+def test_an_existing_directory_is_never_overwritten(texts: list[str], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="exists already"):
         pretrain(texts, tmp_path, SMALL)
 
 
-def test_an_empty_corpus_is_refused(tmp_path):
+def test_an_empty_corpus_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no passage"):
         pretrain(["", "  "], tmp_path / "model", SMALL)
 
@@ -180,14 +190,14 @@ def test_an_empty_corpus_is_refused(tmp_path):
     ("wrong", "field"),
     [({"heads": 7}, "heads"), ({"vocab_size": 100}, "vocab_size"), ({"epochs": 0}, "epochs")],
 )
-def test_settings_that_make_no_model_are_refused_by_name(wrong, field):
+def test_settings_that_make_no_model_are_refused_by_name(wrong: Any, field: str) -> None:
     with pytest.raises(UserError) as refused:
         PretrainConfig(**wrong)
     assert refused.value.field == field
     assert refused.value.remedy
 
 
-def test_a_diverging_run_says_so():
+def test_a_diverging_run_says_so() -> None:
     """It must not end in a directory of NaN."""
     with pytest.raises(UserError, match=r"diverged: the loss of step 7"):
         check_loss(float("nan"), 7)

@@ -16,13 +16,13 @@ from typer.testing import CliRunner
 
 from app.cli.main import app
 from app.evaluation.classify import classify_run
-from app.evaluation.measures import LABELS
 from app.evaluation.report import evaluate_runs
 from app.evaluation.text_tables import rules_said
 from app.interchange.results import export_results, import_results
 from app.store.engine import open_store
 from app.store.runs import get_run
 from app.store.tables import Result, Retrieved
+from app.words.measures import LABELS
 from tests.support.evaluated import fill
 from tests.support.homes import filled_home
 

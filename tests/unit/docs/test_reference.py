@@ -59,7 +59,7 @@ def test_files_that_are_named_exist(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_addresses_that_are_named_exist(document: Path) -> None:
     """An address of events was named that was a 404 for whoever typed it."""
-    site = create_app(Settings(_env_file=None, database_url="sqlite://"))  # type: ignore[call-arg]
+    site = create_app(Settings(_env_file=None, database_url="sqlite://"))
     known = [compile_path(path)[0] for _, path in routes(site, "GET", "POST")]
     for verb, address in re.findall(r"`(GET |POST )?(/[a-z][\w/{}.*-]*)(?:\?[^`]*)?`", document.read_text()):
         plain = re.sub(r"\{[^}]*\}|\*", "x", address)

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.evaluation.judged import Judged, parted
-from app.evaluation.measures import DEPTHS
 from app.evaluation.metrics import (
     average_precision,
     entailed,
@@ -20,6 +19,7 @@ from app.evaluation.metrics import (
     recall_at,
     reciprocal_rank,
 )
+from app.words.measures import DEPTHS
 
 RANKINGS = st.lists(st.booleans(), max_size=30)
 VALUES = st.floats(-100, 100)
@@ -170,7 +170,7 @@ def test_entailment_scores_are_judged_at_the_threshold() -> None:
 
 def test_an_interval_holds_its_mean_narrows_with_prompts_and_depends_on_the_seed_alone() -> None:
     rng = np.random.default_rng(1)
-    few, many = rng.random(30), rng.random(3_000)
+    few, many = rng.random(30).tolist(), rng.random(3_000).tolist()
     a, b = estimate(few), estimate(many)
     assert a is not None
     assert b is not None

@@ -1,5 +1,7 @@
 """Tail-patch over runs: work that is stopped goes on where it was, and every figure is of one kind of step."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import func, select
 
@@ -58,7 +60,7 @@ def changes(store: Store, slug: str) -> dict[tuple[str, int], float]:
         .where(Run.slug == slug, Retrieved.side == "proponent", Retrieved.tail_patch.is_not(None))
     )
     with store.session() as session:
-        return {(prompt, rank): change for prompt, rank, change in session.execute(query)}
+        return {(prompt, rank): change or 0 for prompt, rank, change in session.execute(query)}
 
 
 class Stopped(BaseException):
@@ -87,7 +89,7 @@ def test_work_that_was_stopped_goes_on_where_it_was(
     trained: list[str] = []
     measure = patch.measure_all
 
-    def counted(queries: list[Query], texts: list[str], **rest: object) -> list[list[float]]:
+    def counted(queries: list[Query], texts: list[str], **rest: Any) -> list[list[float]]:
         trained.extend(texts)
         return measure(queries, texts, **rest)
 

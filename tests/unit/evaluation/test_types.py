@@ -9,7 +9,7 @@ from app.words.passages import TYPES
 FACT = FactOf(
     "New Zealand", ("Wellington", "Te Whanganui-a-Tara"), "capital", "capital:new-zealand", ("capital",)
 )
-EXACT = {"states": []}
+EXACT: dict[str, list[str]] = {"states": []}
 
 
 @pytest.mark.parametrize(

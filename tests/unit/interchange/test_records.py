@@ -288,7 +288,12 @@ def test_a_bad_record_is_named(
 
 
 def test_what_breaks_off_or_is_damaged_is_named(tmp_path: Path) -> None:
-    whole = {"gz": gzip.compress, "zst": zstd, "xz": lzma.compress, "bz2": bz2.compress}
+    whole: dict[str, Callable[[bytes], bytes]] = {
+        "gz": gzip.compress,
+        "zst": zstd,
+        "xz": lzma.compress,
+        "bz2": bz2.compress,
+    }
     damaged = {f"cut.{name}": pack(jsonl(ROWS))[:-200] for name, pack in whole.items()}
     damaged |= {
         "flipped.gz": b"\x1f\x8b\x08\0\0\0\0\0\0\3" + b"\xff" * 40,

@@ -26,7 +26,8 @@ TYPED = st.one_of(
 @torch.no_grad()
 def step_by_step(model: LoadedModel, ids: list[int], count: int) -> tuple[list[int], float]:
     """The greedy continuation by the model alone, one whole pass a token, and its joint probability."""
-    chosen, log = [], 0.0
+    chosen: list[int] = []
+    log = 0.0
     for _ in range(count):
         odds = model.model(torch.tensor([[*ids, *chosen]])).logits[0, -1].double().log_softmax(-1)
         chosen.append(int(odds.argmax()))

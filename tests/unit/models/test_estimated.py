@@ -1,12 +1,15 @@
 """A model published as weights alone takes steps too: estimated, chosen by rule, and both said."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
 from app.errors import UserError
 from app.models.estimated import DAMPING, RATES, STILL, choose_rate, estimated_state, sample_of
-from app.models.load import load_model
+from app.models.load import LoadedModel, load_model
 from app.models.optimizers import Adafactor
 from app.models.steps import TailPatch
 from app.models.taps import PassageGradients
@@ -17,11 +20,11 @@ QUERY = Query("The capital of", " France")
 
 
 @pytest.fixture(params=["llama", "gpt2"])
-def bare(request, checkpoints):
+def bare(request: pytest.FixtureRequest, checkpoints: Callable[..., Path]) -> LoadedModel:
     return load_model(checkpoints(request.param, None))
 
 
-def test_second_moments_are_the_mean_squares_of_the_samples_gradients(bare):
+def test_second_moments_are_the_mean_squares_of_the_samples_gradients(bare: LoadedModel) -> None:
     """Against autograd on the model itself, whose weights are called as they are."""
     sample = sample_of(bare, tiny.TEXTS[:3])
     state = estimated_state(bare, Adafactor(), sample, PassageGradients(bare))
@@ -46,7 +49,7 @@ def test_second_moments_are_the_mean_squares_of_the_samples_gradients(bare):
             torch.testing.assert_close(state.entries[name][key], damped, rtol=1e-4, atol=1e-12)
 
 
-def test_a_step_teaches_its_passage_and_says_how_it_was_made(bare):
+def test_a_step_teaches_its_passage_and_says_how_it_was_made(bare: LoadedModel) -> None:
     patch = TailPatch(bare, sample=tiny.TEXTS)
     said = patch.settings
     assert (said["optimizer"], said["steps"]) == ("adafactor", 1)
@@ -64,29 +67,29 @@ def test_a_step_teaches_its_passage_and_says_how_it_was_made(bare):
     assert patch.measure(QUERY, ["The capital of France"]) == [pytest.approx(stating, rel=1e-4)]
 
 
-def test_the_same_sample_gives_the_same_step(checkpoints):
+def test_the_same_sample_gives_the_same_step(checkpoints: Callable[..., Path]) -> None:
     """Steps are kept for ever under their settings: two processes must agree."""
     patches = [TailPatch(load_model(checkpoints("llama", None)), sample=tiny.TEXTS) for _ in range(2)]
     assert patches[0].settings == patches[1].settings
     assert patches[0].measure(QUERY, tiny.TEXTS[:2]) == patches[1].measure(QUERY, tiny.TEXTS[:2])
 
 
-def test_a_rate_asked_for_is_taken(bare):
+def test_a_rate_asked_for_is_taken(bare: LoadedModel) -> None:
     patch = TailPatch(bare, learning_rate=1e-3, sample=tiny.TEXTS)
     assert (patch.settings["learning_rate"], patch.settings["learning_rate_from"]) == (1e-3, "asked for")
 
 
-def test_a_saved_state_goes_before_an_estimate(load):
+def test_a_saved_state_goes_before_an_estimate(load: Callable[..., LoadedModel]) -> None:
     assert TailPatch(load("llama"), sample=tiny.TEXTS).settings == TailPatch(load("llama")).settings
 
 
-def test_the_rule_takes_the_largest_rate_that_teaches_and_leaves_others_alone():
+def test_the_rule_takes_the_largest_rate_that_teaches_and_leaves_others_alone() -> None:
     assert choose_rate(lambda rate: (True, 0.0)) == RATES[0]
     assert choose_rate(lambda rate: (rate < 0.02, 0.0)) == max(r for r in RATES if r < 0.02)
     assert choose_rate(lambda rate: (True, 100 * rate)) == max(r for r in RATES if 100 * r < STILL)
     assert choose_rate(lambda rate: (False, 1.0)) == RATES[-1]
 
 
-def test_a_corpus_without_text_is_told(bare):
+def test_a_corpus_without_text_is_told(bare: LoadedModel) -> None:
     with pytest.raises(UserError, match="fewer than two passages"):
         TailPatch(bare, sample=["", " "])

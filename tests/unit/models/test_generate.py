@@ -1,5 +1,7 @@
 """What a model says: the same alone and in company, up to the end of its sentence."""
 
+from typing import Any
+
 import pytest
 
 from app.errors import UserError
@@ -63,7 +65,8 @@ def test_a_model_that_says_hardly_anything_else_still_answers(model: LoadedModel
     """Where every draw is broken, the broken characters are left out, and the command ends."""
     import torch
 
-    head = model.model.get_output_embeddings()
+    network: Any = model.model
+    head = network.get_output_embeddings()
     broken = model.tokenizer.convert_tokens_to_ids("Ģ")  # the byte 0x80, which begins no character
     kept = head.weight.detach().clone()
     with torch.no_grad():

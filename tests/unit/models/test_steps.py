@@ -1,6 +1,9 @@
 """Tail-patch equals a real training step, and leaves the model as it was."""
 
 import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers.optimization import Adafactor
 
 from app.errors import UserError
-from app.models.load import load_model
+from app.models.load import LoadedModel, load_model
 from app.models.steps import TailPatch
 from app.trackstar.encode import Query
 from tests.support import tiny
@@ -16,7 +19,7 @@ from tests.support import tiny
 QUERIES = [Query("The capital of", " France"), Query("The", " fox"), Query("The fox ran", ".")]
 
 
-def resumed(loaded, kind):
+def resumed(loaded: LoadedModel, kind: str) -> tuple[Any, Any]:
     """A copy of the model with the torch optimizer that trained it, as it was saved."""
     model = copy.deepcopy(loaded.model).requires_grad_()
     optimizer = tiny.make_optimizer(model, kind)
@@ -33,7 +36,7 @@ def resumed(loaded, kind):
 
 
 @torch.no_grad()
-def probability(model, loaded, query):
+def probability(model: Any, loaded: LoadedModel, query: Query) -> float:
     example = loaded.texts.query(query)
     logp = model(input_ids=torch.tensor([example.ids])).logits[0].double().log_softmax(-1)
     return sum(logp[place - 1, example.ids[place]] for place in example.targets).exp().item()
@@ -41,7 +44,9 @@ def probability(model, loaded, query):
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 @pytest.mark.parametrize("optimizer", ["adafactor", "adamw"])
-def test_the_change_is_that_of_a_real_training_step(load, kind, optimizer):
+def test_the_change_is_that_of_a_real_training_step(
+    load: Callable[..., LoadedModel], kind: str, optimizer: str
+) -> None:
     """torch's own optimizer, resumed on a copy, steps on each passage from the same state."""
     loaded = load(kind, optimizer)
     patch = TailPatch(loaded)
@@ -61,10 +66,10 @@ def test_the_change_is_that_of_a_real_training_step(load, kind, optimizer):
     [{"scale_parameter": False}, {"scale_parameter": True, "beta1": 0.9, "weight_decay": 0.1}],
     ids=["trainer", "all"],
 )
-def test_transformers_adafactor_steps_by_its_own_formulas(tmp_path, options):
+def test_transformers_adafactor_steps_by_its_own_formulas(tmp_path: Path, options: Any) -> None:
     """`Trainer(optim="adafactor")` saves it: other clipping, no bound on the rate, RMS scaling only if asked for."""
     path = tiny.save_model(tmp_path / "m", optimizer=None)
-    model = load_model(path).model.requires_grad_()
+    model: Any = load_model(path).model.requires_grad_()
     real = Adafactor(model.parameters(), lr=1e-2, relative_step=False, **options)
     tiny.train(model, real, tiny.TEXTS, 8)
     model.save_pretrained(path)
@@ -78,7 +83,7 @@ def test_transformers_adafactor_steps_by_its_own_formulas(tmp_path, options):
     assert abs(got[0]) > before  # a hundredth of it, in points
 
 
-def test_a_state_in_half_precision_steps_as_well(tmp_path):
+def test_a_state_in_half_precision_steps_as_well(tmp_path: Path) -> None:
     """Models trained in bfloat16 have their moments in it; the step is computed in the weights' precision."""
     path = tiny.save_model(tmp_path / "m", optimizer="adamw")
     want = TailPatch(load_model(path)).measure(QUERIES[0], tiny.TEXTS[:2])
@@ -94,7 +99,7 @@ def test_a_state_in_half_precision_steps_as_well(tmp_path):
 
 
 @pytest.mark.parametrize(("optimizer", "gone"), [("adamw", "exp_avg"), ("adafactor", "variance")])
-def test_a_state_that_is_not_whole_names_the_parameter(tmp_path, optimizer, gone):
+def test_a_state_that_is_not_whole_names_the_parameter(tmp_path: Path, optimizer: str, gone: Any) -> None:
     """Enough for V, perhaps; not for a step."""
     path = tiny.save_model(tmp_path / "m", optimizer=optimizer)
     if optimizer == "adamw":
@@ -111,7 +116,7 @@ def test_a_state_that_is_not_whole_names_the_parameter(tmp_path, optimizer, gone
         TailPatch(load_model(path))
 
 
-def test_weights_and_state_are_bit_for_bit_what_they_were(load):
+def test_weights_and_state_are_bit_for_bit_what_they_were(load: Callable[..., LoadedModel]) -> None:
     """A trace may measure a tail-patch and then encode with the same model."""
     loaded = load("llama")
     patch = TailPatch(loaded)
@@ -126,14 +131,14 @@ def test_weights_and_state_are_bit_for_bit_what_they_were(load):
     assert patch.measure(QUERIES[0], tiny.TEXTS[:2]) == first
 
 
-def test_many_queries_at_once_equal_one_at_a_time(load):
+def test_many_queries_at_once_equal_one_at_a_time(load: Callable[..., LoadedModel]) -> None:
     patch = TailPatch(load("llama"))
     together = patch.measure_all(QUERIES, tiny.TEXTS[:2])
     for at, query in enumerate(QUERIES):
         assert patch.measure(query, tiny.TEXTS[:2]) == pytest.approx([row[at] for row in together], abs=1e-6)
 
 
-def test_learning_rate_optimizer_and_steps_are_told(load):
+def test_learning_rate_optimizer_and_steps_are_told(load: Callable[..., LoadedModel]) -> None:
     patch = TailPatch(load("llama"))
     assert patch.settings["optimizer"] == "adafactor"
     assert patch.settings["learning_rate"] == pytest.approx(1e-2)
@@ -141,11 +146,11 @@ def test_learning_rate_optimizer_and_steps_are_told(load):
     assert TailPatch(load("llama"), learning_rate=0.5).settings["learning_rate"] == 0.5
 
 
-def test_a_blank_passage_teaches_nothing(load):
+def test_a_blank_passage_teaches_nothing(load: Callable[..., LoadedModel]) -> None:
     assert TailPatch(load("llama")).measure(QUERIES[0], ["", " "]) == [0.0, 0.0]
 
 
-def test_a_schedule_that_ended_at_zero_asks_for_a_rate(tmp_path):
+def test_a_schedule_that_ended_at_zero_asks_for_a_rate(tmp_path: Path) -> None:
     """Cosine and linear schedules often do; a step at rate zero would report a row of zeros."""
     path = tiny.save_model(tmp_path / "m")
     tensors = load_file(path / "optimizer.safetensors")
@@ -156,6 +161,6 @@ def test_a_schedule_that_ended_at_zero_asks_for_a_rate(tmp_path):
         TailPatch(load_model(path))
 
 
-def test_without_a_state_there_is_no_step(checkpoints):
+def test_without_a_state_there_is_no_step(checkpoints: Callable[..., Path]) -> None:
     with pytest.raises(UserError, match="no optimizer state"):
         TailPatch(load_model(checkpoints("llama", None)))

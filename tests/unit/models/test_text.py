@@ -1,27 +1,35 @@
 """What the model reads: one start token, the target's tokens and no others."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 from tokenizers import Tokenizer, models, normalizers, trainers
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 from app.errors import UserError
-from app.models.text import Query, Texts
+from app.models.text import Located, Query, Texts
 from tests.support import tiny
 
 
-def texts(context=48):
+def texts(context: int = 48) -> Texts:
     return Texts(tiny.tokenizer(), context)
 
 
-def with_template():
+def pieces(located: Located, text: str, places: Sequence[int]) -> list[str]:
+    """What some tokens are in the text; those that are not of it (start, end) are left out."""
+    return [text[slice(*where)] for at in places if (where := located.offsets[at]) is not None]
+
+
+def with_template() -> PreTrainedTokenizerFast:
     """A tokenizer that adds its own start and end token, as Llama's does."""
     inner = type(tiny.tokenizer().backend_tokenizer).from_str(tiny.tokenizer().backend_tokenizer.to_str())
     inner.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)])
     return PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>")
 
 
-def test_a_tokenizer_that_adds_its_own_start_token_does_not_double_it():
+def test_a_tokenizer_that_adds_its_own_start_token_does_not_double_it() -> None:
     plain, template = texts(), Texts(with_template(), 48)
     assert template.tokenizer("a")["input_ids"][0] == 0
     assert plain.passages(tiny.TEXTS) == template.passages(tiny.TEXTS)
@@ -30,22 +38,23 @@ def test_a_tokenizer_that_adds_its_own_start_token_does_not_double_it():
     assert plain.query(query).ids.count(0) == 1
 
 
-def test_a_passage_is_start_text_end_and_every_token_after_the_first_is_predicted():
+def test_a_passage_is_start_text_end_and_every_token_after_the_first_is_predicted() -> None:
     example = texts().passages(["The fox ran."])[0]
     assert (example.ids[0], example.ids[-1]) == (0, 1)
     assert example.targets == tuple(range(1, len(example.ids)))
 
 
-def test_a_tokenizer_without_special_tokens_gets_none():
+def test_a_tokenizer_without_special_tokens_gets_none() -> None:
     bare = PreTrainedTokenizerFast(tokenizer_object=tiny.tokenizer().backend_tokenizer)
     made = Texts(bare, 48)
     ids = made.passages(["The fox ran."])[0].ids
     assert ids == texts().passages(["The fox ran."])[0].ids[1:-1]
+    assert ids
     with pytest.raises(UserError, match="Nothing is left to predict"):
-        made.query(Query("", ids and "T"))
+        made.query(Query("", "T"))
 
 
-def test_a_tokenizer_that_adds_its_own_space_does_not_double_it():
+def test_a_tokenizer_that_adds_its_own_space_does_not_double_it() -> None:
     """SentencePiece's way, in many a tokenizer.json: a passage and a query of the same words have the same tokens."""
     inner = Tokenizer(models.BPE())
     inner.normalizer = normalizers.Sequence(
@@ -58,10 +67,10 @@ def test_a_tokenizer_that_adds_its_own_space_does_not_double_it():
     whole = made.passages([query.joined])[0].ids[:-1]
     assert made.query(query).ids == whole
     located = made.located_query(query)
-    assert [query.joined[slice(*located.offsets[at])].strip() for at in located.example.targets] == ["Paris"]
+    assert [piece.strip() for piece in pieces(located, query.joined, located.example.targets)] == ["Paris"]
 
 
-def test_the_border_between_prompt_and_completion_is_stable():
+def test_the_border_between_prompt_and_completion_is_stable() -> None:
     """Tokenised together, the prompt's last token might swallow the completion's first letters."""
     made = texts()
     example = made.query(Query("The capital of Fr", "ance"))
@@ -69,7 +78,7 @@ def test_the_border_between_prompt_and_completion_is_stable():
     assert example.targets[0] == len(made.prompt("The capital of Fr"))
 
 
-def test_prompt_and_completion_longer_than_the_context_are_refused_and_never_cut():
+def test_prompt_and_completion_longer_than_the_context_are_refused_and_never_cut() -> None:
     """Cut at the beginning, two prompts that differ only there would have one probability."""
     made = texts(context=20)
     with pytest.raises(UserError, match="the model reads 20 together") as refused:
@@ -82,13 +91,11 @@ def test_prompt_and_completion_longer_than_the_context_are_refused_and_never_cut
     assert len(made.query(Query(longest, " Paris")).ids) == 20
 
 
-def test_a_span_keeps_only_the_tokens_it_touches():
+def test_a_span_keeps_only_the_tokens_it_touches() -> None:
     made = texts()
     whole = Query("Two and three make", " five. The fox ran.")
     part = made.query(Query(whole.prompt, whole.completion, span=(11, 14)))
-    located = made.located_query(whole)
-    joined = "Two and three make five. The fox ran."
-    touched = [joined[slice(*located.offsets[at])] for at in part.targets]
+    touched = pieces(made.located_query(whole), whole.joined, part.targets)
     assert "fox" in "".join(touched)
     assert len(part.targets) < len(made.query(whole).targets)
 
@@ -102,6 +109,6 @@ def test_a_span_keeps_only_the_tokens_it_touches():
         (Query("The fox", "ran", span=(2, 2)), "not within"),
     ],
 )
-def test_queries_that_cannot_be_traced_say_why(query, message):
+def test_queries_that_cannot_be_traced_say_why(query: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         texts().query(query)

@@ -1,9 +1,13 @@
 """Checkpoints on disk: what is attention and what MLP is found by structure, what is missing is named."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModelForCausalLM, OPTConfig
@@ -11,7 +15,7 @@ from transformers.pytorch_utils import Conv1D
 
 from app.errors import UserError
 from app.models.capture import Capture
-from app.models.load import count_parameters, load_model, model_sha256
+from app.models.load import LoadedModel, count_parameters, load_model, model_sha256
 from app.models.weights import find_weights, group_of
 from tests.support import tiny
 
@@ -25,7 +29,9 @@ from tests.support import tiny
         ("neox", {"query_key_value", "dense"}, {"dense_h_to_4h", "dense_4h_to_h"}),
     ],
 )
-def test_attention_and_mlp_are_found_in_every_layer(load, kind, attention, mlp):
+def test_attention_and_mlp_are_found_in_every_layer(
+    load: Callable[..., LoadedModel], kind: str, attention: Any, mlp: Any
+) -> None:
     """No embeddings, norms, biases or LM head; fused and transposed weights included."""
     weights = load(kind).weights
     for wanted, names in (("attention", attention), ("mlp", mlp)):
@@ -37,7 +43,7 @@ def test_attention_and_mlp_are_found_in_every_layer(load, kind, attention, mlp):
     assert {w.transposed for w in weights} == {kind == "gpt2"}
 
 
-def test_mlp_weights_that_stand_bare_in_the_block_are_found():
+def test_mlp_weights_that_stand_bare_in_the_block_are_found() -> None:
     """OPT's fc1 and fc2 have no module of their own."""
     model = AutoModelForCausalLM.from_config(
         OPTConfig(
@@ -63,7 +69,7 @@ class Strange(nn.Module):
         self.blocks = nn.ModuleList(blocks)
 
 
-def test_unknown_weights_are_named_and_can_be_told():
+def test_unknown_weights_are_named_and_can_be_told() -> None:
     with pytest.raises(UserError, match=r"blocks\.0\.alpha\.weight, blocks\.0\.beta\.weight") as caught:
         find_weights(Strange("alpha", "beta"))
     assert "--weights" in caught.value.remedy
@@ -79,7 +85,7 @@ def test_unknown_weights_are_named_and_can_be_told():
         find_weights(Strange("alpha"), {"(": "mlp"})
 
 
-def test_a_model_without_blocks_is_refused_with_the_modules_it_has():
+def test_a_model_without_blocks_is_refused_with_the_modules_it_has() -> None:
     model = nn.Module()
     model.head = nn.Linear(2, 2)
     with pytest.raises(UserError, match=r"head \(Linear\)"):
@@ -93,11 +99,11 @@ class Flat(nn.Module):
         super().__init__()
         self.inner = inner
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.inner(x.flatten(0, 1)).view(*x.shape[:2], -1)
 
 
-def test_weights_that_do_not_see_whole_examples_are_refused_by_name(load):
+def test_weights_that_do_not_see_whole_examples_are_refused_by_name(load: Callable[..., LoadedModel]) -> None:
     """A weight that sees loose tokens, or only some, has no per-example gradient here."""
     loaded = load("llama")
     model = copy.deepcopy(loaded.model)
@@ -109,7 +115,7 @@ def test_weights_that_do_not_see_whole_examples_are_refused_by_name(load):
         Capture(replace(loaded, model=model, weights=find_weights(model)))
 
 
-def test_groups_are_contiguous_and_cover_all_layers(load):
+def test_groups_are_contiguous_and_cover_all_layers(load: Callable[..., LoadedModel]) -> None:
     weight = load("llama").weights[0]
     layers = [group_of(type(weight)(**{**weight.__dict__, "layer": n}), 5, 2) for n in range(5)]
     assert layers == [0, 0, 0, 1, 1]
@@ -123,7 +129,7 @@ def test_groups_are_contiguous_and_cover_all_layers(load):
         ("model.safetensors", "cannot be loaded|holds no weights"),
     ],
 )
-def test_an_incomplete_checkpoint_says_what_is_missing(tmp_path, remove, message):
+def test_an_incomplete_checkpoint_says_what_is_missing(tmp_path: Path, remove: Any, message: str) -> None:
     path = tiny.save_model(tmp_path / "m")
     (path / remove).unlink()
     with pytest.raises(UserError, match=message) as caught:
@@ -131,7 +137,7 @@ def test_an_incomplete_checkpoint_says_what_is_missing(tmp_path, remove, message
     assert caught.value.remedy
 
 
-def test_broken_files_give_one_clear_error(tmp_path):
+def test_broken_files_give_one_clear_error(tmp_path: Path) -> None:
     path = tiny.save_model(tmp_path / "m")
     (path / "tokenizer.json").write_text("{")
     with pytest.raises(UserError, match="tokenizer in"):
@@ -145,7 +151,7 @@ def test_broken_files_give_one_clear_error(tmp_path):
         load_model(path)
 
 
-def test_a_checkpoint_that_lacks_a_weight_is_refused_by_its_name(tmp_path):
+def test_a_checkpoint_that_lacks_a_weight_is_refused_by_its_name(tmp_path: Path) -> None:
     """It would be drawn at random at each loading: no two encodings would compare."""
     path = tiny.save_model(tmp_path / "m")
     tensors = load_file(path / "model.safetensors")
@@ -155,7 +161,7 @@ def test_a_checkpoint_that_lacks_a_weight_is_refused_by_its_name(tmp_path):
         load_model(path)
 
 
-def test_devices_that_are_not_there_are_refused(checkpoints):
+def test_devices_that_are_not_there_are_refused(checkpoints: Callable[..., Path]) -> None:
     """Neither what torch does not know nor what this machine or this build of torch does not have."""
     with pytest.raises(UserError, match="is no device"):
         load_model(checkpoints("llama"), device="abacus")
@@ -164,7 +170,7 @@ def test_devices_that_are_not_there_are_refused(checkpoints):
             load_model(checkpoints("llama"), device=kind)
 
 
-def test_the_hash_is_of_weights_and_tokenizer_not_of_the_optimizer(tmp_path):
+def test_the_hash_is_of_weights_and_tokenizer_not_of_the_optimizer(tmp_path: Path) -> None:
     path = tiny.save_model(tmp_path / "m")
     before = model_sha256(path)
     (path / "optimizer.safetensors").write_bytes(b"other")
@@ -174,7 +180,9 @@ def test_the_hash_is_of_weights_and_tokenizer_not_of_the_optimizer(tmp_path):
     assert model_sha256(path) != before
 
 
-def test_parameters_are_counted_without_loading(checkpoints, load):
+def test_parameters_are_counted_without_loading(
+    checkpoints: Callable[..., Path], load: Callable[..., LoadedModel]
+) -> None:
     loaded = load("gpt2")
     assert count_parameters(loaded.path) == sum(p.numel() for p in loaded.model.parameters())
     assert isinstance(loaded.weights[0].module, Conv1D)

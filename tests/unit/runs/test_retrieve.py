@@ -1,9 +1,12 @@
 """Runs as they are saved: whole, with what states the fact marked; every variant of the method from one pass."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.models.text import Query
@@ -31,7 +34,7 @@ def prepared(store: Store, url: str) -> None:
         add_prompts(session, "asked", records, corpus=corpus)
 
 
-def task_of(session, url: str) -> RunInputs:
+def task_of(session: Session, url: str) -> RunInputs:
     return open_inputs(session, settings_of(made_home(), url), "demo", "asked")
 
 
@@ -51,8 +54,8 @@ def test_a_run_says_what_it_found_and_which_passages_state_the_fact(store: Store
         stating = [row for row in rows if row.correct and row.side == "proponent"]
         assert [row.result_id for row in stating] == [first.id]
         assert first.first_correct_rank == stating[0].rank
-        low = [row.score for row in rows if row.side == "opponent" and row.result_id == first.id]
-        high = [row.score for row in rows if row.side == "proponent" and row.result_id == first.id]
+        low = [row.score or 0 for row in rows if row.side == "opponent" and row.result_id == first.id]
+        high = [row.score or 0 for row in rows if row.side == "proponent" and row.result_id == first.id]
         assert low == sorted(low)
         assert high == sorted(high, reverse=True)
         assert low[0] == pytest.approx(high[-1], abs=1e-6), "the last proponent of all is the first opponent"
@@ -114,7 +117,7 @@ def test_a_passage_whose_gradient_is_no_number_is_no_hit_of_an_ablation(
         overflowing = set(task.loaded.texts.passages([passages()[7][1]]))
         gradients = Encoder.gradients
 
-        def spoiled(self, examples, **options):
+        def spoiled(self: Encoder, examples: Any, **options: Any) -> Any:
             rows = gradients(self, examples, **options)
             rows[[example in overflowing for example in examples]] = torch.inf
             return rows

@@ -35,7 +35,7 @@ def store(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def client(store: Store, tmp_path: Path) -> Iterator[Client]:
     """A client of the site over it."""
-    site = create_app(Settings(home=tmp_path, _env_file=None))  # type: ignore[call-arg]
+    site = create_app(Settings(home=tmp_path, _env_file=None))
     with Client(ADDRESS, http=httpx.Client(transport=Inside(site), base_url=ADDRESS)) as client:
         yield client
     site.state.store.engine.dispose()

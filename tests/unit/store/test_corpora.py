@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import select
 
+from app.digests import CorpusDigest
 from app.errors import UserError
 from app.store.corpora import (
-    CorpusDigest,
     PassageRecord,
     add_corpus,
     external_ids,

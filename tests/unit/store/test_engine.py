@@ -66,7 +66,7 @@ def test_a_database_of_no_version_is_refused_with_what_to_do(empty_url: str) -> 
         open_store(empty_url)
 
 
-def test_a_file_that_is_no_database_is_named(tmp_path) -> None:
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     path = tmp_path / "notes.db"
     path.write_text("These are my notes, not a database." * 100)
     with pytest.raises(UserError, match=r"notes\.db"):

@@ -97,7 +97,7 @@ def test_prompts_are_found_by_text_target_and_answer(store: Store) -> None:
 
 
 def _answer(prompt: Prompt, answer: str) -> dict[str, object]:
-    fields = {"correct": None, "probability": None, "confidence": None, "samples": []}
+    fields: dict[str, object] = {"correct": None, "probability": None, "confidence": None, "samples": []}
     return {"prompt_id": prompt.id, "answer": answer, **fields}
 
 

@@ -14,7 +14,7 @@ from app.store.tables import Passage
 from app.store.tally import NAMES, tallies
 from tests.support.seeded import fill
 
-CHOICES = (
+CHOICES: tuple[dict[str, str], ...] = (
     {},
     {"task": "fact"},
     {"right": "yes"},

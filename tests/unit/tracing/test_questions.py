@@ -32,7 +32,7 @@ def own(tmp_path: Path) -> Settings:
 
 
 def refusal(settings: Settings, **asked: object) -> UserError:
-    question = Question(**{"prompt": "The currency of Ghana is the"} | asked)  # type: ignore[arg-type]
+    question = Question(**{"prompt": "The currency of Ghana is the"} | asked)
     with pytest.raises(UserError) as refused:
         checked(question, choose(settings, model=question.model, index=question.index))
     return refused.value

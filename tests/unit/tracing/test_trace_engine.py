@@ -220,12 +220,12 @@ def test_what_was_cancelled_meanwhile_is_dropped_and_the_others_go_on(
 
         def answer(self, taken: Sequence[Job], report: Report) -> list[Outcome]:
             def meddle(
-                some: Sequence[Job], stage: str, done: int = 0, total: int | None = None
+                taken: Sequence[Job], stage: str, done: int = 0, total: int | None = None
             ) -> list[bool]:
                 if stage == "searching":
                     with store.session() as session:
                         jobs.cancel(session, taken[0].id)
-                return report(some, stage, done, total)
+                return report(taken, stage, done, total)
 
             outcomes = super().answer(taken, meddle)
             assert isinstance(outcomes[0], Cancelled)

@@ -1,11 +1,14 @@
 """The fast path against brute force, and everything that must not change an encoding."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 
 from app.errors import UserError
-from app.models.load import load_model
-from app.trackstar.config import EncodingConfig
+from app.models.load import LoadedModel, load_model
+from app.trackstar.config import EncodingConfig, SecondMoments
 from app.trackstar.encode import Encoder, Query
 from app.trackstar.moments import Exact, Factored, load_moments
 from app.trackstar.projection import gaussian
@@ -20,7 +23,7 @@ QUERIES = [
 ]
 
 
-def matrices(loaded, kind):
+def matrices(loaded: LoadedModel, kind: SecondMoments) -> dict[str, torch.Tensor] | None:
     """V entry by entry, (out, in), from the optimizer's state and by its own definition."""
     if kind == "none":
         return None
@@ -33,7 +36,7 @@ def matrices(loaded, kind):
     }
 
 
-def relative(got, want):
+def relative(got: torch.Tensor, want: torch.Tensor) -> float:
     return ((got - want).norm(dim=1) / want.norm(dim=1)).max().item()
 
 
@@ -50,7 +53,9 @@ def relative(got, want):
         ("olmo", "adafactor", "factored"),
     ],
 )
-def test_encodings_equal_brute_force_to_1e_5(load, kind, optimizer, moments):
+def test_encodings_equal_brute_force_to_1e_5(
+    load: Callable[..., LoadedModel], kind: str, optimizer: str, moments: SecondMoments
+) -> None:
     """V, P, R^(-1/2) on both sides and the unit norm, in this order, for passages and for queries."""
     loaded = load(kind, optimizer)
     method = EncodingConfig(projection_dim=3, second_moments=moments)
@@ -67,7 +72,7 @@ def test_encodings_equal_brute_force_to_1e_5(load, kind, optimizer, moments):
 
 
 @pytest.mark.parametrize("preset", [name for name in encodings() if name != TRACKSTAR])
-def test_every_switch_equals_brute_force(load, preset):
+def test_every_switch_equals_brute_force(load: Callable[..., LoadedModel], preset: str) -> None:
     """Each ablation leaves out what its name says and nothing else."""
     loaded = load("llama", "adafactor")
     method = EncodingConfig.preset(preset, projection_dim=3)
@@ -81,7 +86,7 @@ def test_every_switch_equals_brute_force(load, preset):
     assert relative(got, want) < 1e-5
 
 
-def test_soft_capped_logits_are_differentiated_through_the_models_own_head(tmp_path):
+def test_soft_capped_logits_are_differentiated_through_the_models_own_head(tmp_path: Path) -> None:
     """Gemma 2 caps its logits: the shortcut through the last hidden state would be wrong there."""
     loaded = load_model(tiny.save_model(tmp_path / "gemma", "gemma", optimizer=None))
     method = EncodingConfig.preset("gradient-dot", projection_dim=3)
@@ -92,7 +97,7 @@ def test_soft_capped_logits_are_differentiated_through_the_models_own_head(tmp_p
     assert relative(encoder.gradients(examples).double(), want) < 1e-5
 
 
-def test_only_the_target_of_a_query_carries_gradient(load):
+def test_only_the_target_of_a_query_carries_gradient(load: Callable[..., LoadedModel]) -> None:
     """A span of the completion is the loss; the prompt's own tokens never are."""
     loaded = load("llama")
     method = EncodingConfig.preset("gradient-dot", projection_dim=3)
@@ -106,7 +111,7 @@ def test_only_the_target_of_a_query_carries_gradient(load):
     assert relative(encoder.gradients([example]).double(), want) < 1e-5
 
 
-def test_padding_batches_and_order_leave_an_encoding_unchanged(load):
+def test_padding_batches_and_order_leave_an_encoding_unchanged(load: Callable[..., LoadedModel]) -> None:
     """Alone, among longer ones, in small batches or backwards: the same encoding to float tolerance."""
     loaded = load("llama")
     method = EncodingConfig(projection_dim=3)
@@ -121,7 +126,7 @@ def test_padding_batches_and_order_leave_an_encoding_unchanged(load):
     assert torch.allclose(together, batched, atol=2e-5)
 
 
-def test_text_beyond_the_context_changes_nothing(load):
+def test_text_beyond_the_context_changes_nothing(load: Callable[..., LoadedModel]) -> None:
     """A passage is cut at the context; what stood beyond has no part in its encoding."""
     loaded = load("llama")
     encoder = encoder_of(loaded, EncodingConfig(projection_dim=3))
@@ -131,7 +136,7 @@ def test_text_beyond_the_context_changes_nothing(load):
     assert torch.allclose(rows[0], rows[1], atol=1e-6)
 
 
-def test_empty_passages_become_zero_rows_and_never_nan(load):
+def test_empty_passages_become_zero_rows_and_never_nan(load: Callable[..., LoadedModel]) -> None:
     encoder = encoder_of(load("llama"), EncodingConfig(projection_dim=3))
     rows = encoder.encode_passages(["", tiny.TEXTS[0], " \n\t"])
     assert not rows[0].any()
@@ -139,7 +144,9 @@ def test_empty_passages_become_zero_rows_and_never_nan(load):
     assert abs((rows[1] ** 2).sum() - 1) < 1e-6
 
 
-def test_a_contrast_is_the_difference_of_two_gradients_before_the_norm(load):
+def test_a_contrast_is_the_difference_of_two_gradients_before_the_norm(
+    load: Callable[..., LoadedModel],
+) -> None:
     loaded = load("llama")
     method = EncodingConfig(projection_dim=3)
     encoder = encoder_of(loaded, method)
@@ -154,7 +161,9 @@ def test_a_contrast_is_the_difference_of_two_gradients_before_the_norm(load):
     assert both[1] == pytest.approx(encoder.encode_queries(asked[2:])[0], abs=1e-6), "asked alone as ever"
 
 
-def test_the_projection_depends_on_name_and_seed_and_not_on_order_or_width(load):
+def test_the_projection_depends_on_name_and_seed_and_not_on_order_or_width(
+    load: Callable[..., LoadedModel],
+) -> None:
     """Scaled by width, attention would weigh against MLP fourfold; drawn in sequence, order would matter."""
     narrow, wide = gaussian(0, "a", "in", 16, 1000), gaussian(0, "a", "in", 16, 4000)
     assert narrow.var().item() == pytest.approx(1 / 16, rel=0.05)
@@ -168,14 +177,14 @@ def test_the_projection_depends_on_name_and_seed_and_not_on_order_or_width(load)
         assert not torch.allclose(narrow, other)
 
 
-def test_weights_that_read_one_tensor_share_one_product(load):
+def test_weights_that_read_one_tensor_share_one_product(load: Callable[..., LoadedModel]) -> None:
     """Query, key and value stand on one input; a wrong share would have failed against brute force."""
     encoder = Encoder(load("llama"), None, EncodingConfig.preset("gradient-dot", projection_dim=3), None)
     assert encoder.capture.first_readers[:4] == [0, 0, 0, 3]
     assert encoder.capture.first_readers[4:6] == [4, 4]
 
 
-def test_float64_agrees_to_rounding(load):
+def test_float64_agrees_to_rounding(load: Callable[..., LoadedModel]) -> None:
     """What is left of the difference in float32 is rounding, not method."""
     loaded = load("gpt2", "adamw", torch.float64)
     method = EncodingConfig(projection_dim=3, second_moments="exact", hessian="none", unit_norm=False)
@@ -185,7 +194,7 @@ def test_float64_agrees_to_rounding(load):
     assert relative(encoder.gradients(examples), want) < 1e-12
 
 
-def test_bfloat16_is_faithful(load):
+def test_bfloat16_is_faithful(load: Callable[..., LoadedModel]) -> None:
     """Half the bits give the same direction; the moments and R^(-1/2) stay in float32."""
     full, half = load("llama"), load("llama", "adafactor", torch.bfloat16)
     method = EncodingConfig(projection_dim=3, hessian="none")
@@ -196,7 +205,7 @@ def test_bfloat16_is_faithful(load):
     assert (one * two).sum(1).min() > 0.995
 
 
-def test_a_method_and_its_parts_must_agree(load):
+def test_a_method_and_its_parts_must_agree(load: Callable[..., LoadedModel]) -> None:
     loaded = load("llama")
     with pytest.raises(UserError, match="second moments"):
         Encoder(loaded, None, EncodingConfig(hessian="none"), None)

@@ -4,16 +4,18 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from app.digests import CorpusDigest
 from app.errors import NotFound, UserError
-from app.models.load import load_model
-from app.store.corpora import CorpusDigest
-from app.trackstar.config import EncodingConfig
+from app.models.load import LoadedModel, load_model
+from app.trackstar.config import EncodingConfig, SecondMoments
 from app.trackstar.encode import Query
 from app.trackstar.index import build_index, open_index
 from app.trackstar.manifest import IndexManifest
@@ -23,7 +25,7 @@ PASSAGES = [(f"p{at}", text) for at, text in enumerate(tiny.MANY)] + [
     ("blank", " "),
     ("long", " ".join(tiny.TEXTS)),
 ]
-SMALL = {"method": EncodingConfig(projection_dim=3), "shard_rows": 16, "batch_tokens": 256}
+SMALL: dict[str, Any] = {"method": EncodingConfig(projection_dim=3), "shard_rows": 16, "batch_tokens": 256}
 
 KILLED = """
 import json, os, signal, sys, torch
@@ -41,17 +43,17 @@ build_index(model, passages, out, method=method, shard_rows=16, batch_tokens=256
 
 
 @pytest.fixture
-def built(tmp_path, checkpoints):
+def built(tmp_path: Path, checkpoints: Callable[..., Path]) -> Path:
     out = tmp_path / "index"
     build_index(checkpoints("llama"), PASSAGES, out, corpus_name="tiny", model_name="llama", **SMALL)
     return out
 
 
-def contents(path):
+def contents(path: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in path.iterdir()}
 
 
-def test_rows_are_the_passages_encodings_in_order(built, load):
+def test_rows_are_the_passages_encodings_in_order(built: Path, load: Callable[..., LoadedModel]) -> None:
     index = open_index(built)
     index.verify()
     rows = np.concatenate(index.rows).astype(np.float32)
@@ -66,7 +68,7 @@ def test_rows_are_the_passages_encodings_in_order(built, load):
     ]
 
 
-def test_a_passage_asked_as_its_own_query_comes_first(built, load):
+def test_a_passage_asked_as_its_own_query_comes_first(built: Path, load: Callable[..., LoadedModel]) -> None:
     """Completing nothing with a whole passage is, but for the end token, the passage itself."""
     index = open_index(built)
     queries = index.encoder(load("llama")).encode_queries([Query("", text) for text in tiny.TEXTS])
@@ -74,7 +76,9 @@ def test_a_passage_asked_as_its_own_query_comes_first(built, load):
 
 
 @pytest.mark.parametrize("moments", ["factored", "none"])
-def test_queries_take_the_weights_that_the_passages_took(tmp_path, checkpoints, load, moments):
+def test_queries_take_the_weights_that_the_passages_took(
+    tmp_path: Path, checkpoints: Callable[..., Path], load: Callable[..., LoadedModel], moments: SecondMoments
+) -> None:
     """Attention and MLP as they were told apart for the build, whatever the model was loaded for."""
     method = EncodingConfig(projection_dim=3, second_moments=moments)
     build_index(
@@ -85,7 +89,7 @@ def test_queries_take_the_weights_that_the_passages_took(tmp_path, checkpoints, 
     assert np.abs(np.concatenate(index.rows).astype(np.float32) - want).max() < 1e-3
 
 
-def test_the_manifest_counts_what_was_special(built):
+def test_the_manifest_counts_what_was_special(built: Path) -> None:
     manifest = open_index(built).manifest
     assert manifest.counts == {"passages": 42, "empty": 1, "cut": 1, "degenerate": 0, "saturated": 0}
     assert manifest.zero_rows == [40]
@@ -98,7 +102,7 @@ def test_the_manifest_counts_what_was_special(built):
     assert manifest.corpus.sha256 == digest.hexdigest()
 
 
-def test_two_builds_give_equal_bytes(built, tmp_path, checkpoints):
+def test_two_builds_give_equal_bytes(built: Path, tmp_path: Path, checkpoints: Callable[..., Path]) -> None:
     """Also when the corpus can be read only once."""
     build_index(
         checkpoints("llama"),
@@ -111,7 +115,9 @@ def test_two_builds_give_equal_bytes(built, tmp_path, checkpoints):
     assert contents(built) == contents(tmp_path / "two")
 
 
-def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(built, tmp_path, checkpoints):
+def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(
+    built: Path, tmp_path: Path, checkpoints: Callable[..., Path]
+) -> None:
     """SIGKILL after the second shard; the first two are not written again."""
     out = tmp_path / "again"
     arguments = [sys.executable, "-c", KILLED, str(checkpoints("llama")), str(out), json.dumps(PASSAGES)]
@@ -122,7 +128,7 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(built, tmp_path, ch
     (work / ".encodings-00002.npy.partial").write_bytes(b"half a shard")
     seen = []
 
-    def progress(done, total):
+    def progress(done: int, total: int) -> None:
         seen.append((work / "encodings-00001.npy").stat().st_mtime_ns)
 
     build_index(
@@ -139,7 +145,9 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(built, tmp_path, ch
     assert {name: data for name, data in two.items() if not name.startswith(".")} == one
 
 
-def test_a_shard_damaged_while_the_build_was_down_is_made_again(built, tmp_path, checkpoints):
+def test_a_shard_damaged_while_the_build_was_down_is_made_again(
+    built: Path, tmp_path: Path, checkpoints: Callable[..., Path]
+) -> None:
     out = tmp_path / "again"
     arguments = [sys.executable, "-c", KILLED, str(checkpoints("llama")), str(out), json.dumps(PASSAGES)]
     subprocess.run(arguments, check=False, timeout=120)
@@ -148,7 +156,9 @@ def test_a_shard_damaged_while_the_build_was_down_is_made_again(built, tmp_path,
     assert contents(out) == contents(built)
 
 
-def test_another_method_does_not_go_on_with_an_interrupted_build(tmp_path, checkpoints):
+def test_another_method_does_not_go_on_with_an_interrupted_build(
+    tmp_path: Path, checkpoints: Callable[..., Path]
+) -> None:
     """An unfinished build of other settings is cleared, not mixed in."""
     out = tmp_path / "again"
     arguments = [sys.executable, "-c", KILLED, str(checkpoints("llama")), str(out), json.dumps(PASSAGES)]
@@ -169,19 +179,19 @@ def test_another_method_does_not_go_on_with_an_interrupted_build(tmp_path, check
     ],
     ids=["cut short", "missing", "another shape", "bits changed"],
 )
-def test_a_damaged_shard_is_refused_by_name(built, damage, message):
+def test_a_damaged_shard_is_refused_by_name(built: Path, damage: Any, message: str) -> None:
     damage(built / "encodings-00001.npy")
     with pytest.raises(UserError, match=message) as caught:
         open_index(built).verify()
     assert caught.value.file.endswith("encodings-00001.npy")
 
 
-def test_an_index_of_another_model_is_refused(built, checkpoints):
+def test_an_index_of_another_model_is_refused(built: Path, checkpoints: Callable[..., Path]) -> None:
     with pytest.raises(UserError, match="was built with another model"):
         open_index(built).encoder(load_model(checkpoints("llama", "adafactor", seed=5)))
 
 
-def test_other_start_tokens_cannot_slip_under_an_index(tmp_path):
+def test_other_start_tokens_cannot_slip_under_an_index(tmp_path: Path) -> None:
     """They stand in tokenizer_config.json, which is in no hash: all else is equal, and a cosine of 1 becomes 0.5."""
     path = tiny.save_model(tmp_path / "m")
     build_index(path, PASSAGES, tmp_path / "index", **SMALL)
@@ -192,7 +202,9 @@ def test_other_start_tokens_cannot_slip_under_an_index(tmp_path):
         open_index(tmp_path / "index").encoder(load_model(path))
 
 
-def test_another_hessian_cannot_slip_under_an_index(built, tmp_path, checkpoints, load):
+def test_another_hessian_cannot_slip_under_an_index(
+    built: Path, tmp_path: Path, checkpoints: Callable[..., Path], load: Callable[..., LoadedModel]
+) -> None:
     """Rows whitened with one R and queries with another would compare, silently and wrongly."""
     changed = {**SMALL, "method": EncodingConfig(projection_dim=3, damping=0.5)}
     build_index(checkpoints("llama"), PASSAGES, tmp_path / "other", **changed)
@@ -202,12 +214,14 @@ def test_another_hessian_cannot_slip_under_an_index(built, tmp_path, checkpoints
     assert caught.value.file.endswith("trackstar.safetensors")
 
 
-def test_a_build_does_not_go_on_with_another_optimizers_state(tmp_path, checkpoints):
+def test_a_build_does_not_go_on_with_another_optimizers_state(
+    tmp_path: Path, checkpoints: Callable[..., Path]
+) -> None:
     """Half of the rows divided by one exact V and half by another would be no index."""
     path = tiny.save_model(tmp_path / "m", optimizer="adamw")
     exact = {**SMALL, "method": EncodingConfig(projection_dim=3, second_moments="exact")}
 
-    def interrupt(done, total):
+    def interrupt(done: int, total: int) -> None:
         if (tmp_path / ".index.building" / "encodings-00001.npy").exists():
             raise KeyboardInterrupt
 
@@ -222,7 +236,9 @@ def test_a_build_does_not_go_on_with_another_optimizers_state(tmp_path, checkpoi
     assert contents(tmp_path / "index") == contents(tmp_path / "fresh")
 
 
-def test_another_optimizers_state_cannot_slip_under_exact_moments(tmp_path, checkpoints):
+def test_another_optimizers_state_cannot_slip_under_exact_moments(
+    tmp_path: Path, checkpoints: Callable[..., Path]
+) -> None:
     """An exact V is not copied into the index, so its hash is."""
     path = tiny.save_model(tmp_path / "m", optimizer="adamw")
     method = EncodingConfig(projection_dim=3, second_moments="exact")
@@ -237,7 +253,9 @@ def test_another_optimizers_state_cannot_slip_under_exact_moments(tmp_path, chec
 
 
 @pytest.mark.parametrize("preset", ["gradient-dot", "+V+R_train", "trak"])
-def test_progress_ends_at_its_total_and_never_passes_it(tmp_path, checkpoints, preset):
+def test_progress_ends_at_its_total_and_never_passes_it(
+    tmp_path: Path, checkpoints: Callable[..., Path], preset: str
+) -> None:
     """Fitting counts too: R's sample, and what is looked at for float16's sake where rows have no unit norm."""
     told = []
     method = EncodingConfig.preset(preset, projection_dim=3)
@@ -252,7 +270,9 @@ def test_progress_ends_at_its_total_and_never_passes_it(tmp_path, checkpoints, p
     assert all(done <= total for done, total in told)
 
 
-def test_raw_gradients_survive_float16(tmp_path, checkpoints, load):
+def test_raw_gradients_survive_float16(
+    tmp_path: Path, checkpoints: Callable[..., Path], load: Callable[..., LoadedModel]
+) -> None:
     """Without unit norm entries may lie below float16's smallest number or above its largest."""
     method = EncodingConfig.preset("gradient-dot", projection_dim=3)
     build_index(checkpoints("llama"), PASSAGES, tmp_path / "dot", method=method)
@@ -264,7 +284,9 @@ def test_raw_gradients_survive_float16(tmp_path, checkpoints, load):
     assert (np.linalg.norm(rows - want, axis=1)[kept] / np.linalg.norm(want, axis=1)[kept]).max() < 2e-3
 
 
-def test_without_optimizer_state_the_moments_are_estimated_and_it_is_said(tmp_path, checkpoints):
+def test_without_optimizer_state_the_moments_are_estimated_and_it_is_said(
+    tmp_path: Path, checkpoints: Callable[..., Path]
+) -> None:
     path = checkpoints("llama", None)
     manifest = build_index(path, PASSAGES, tmp_path / "index", method=EncodingConfig(projection_dim=3))
     assert manifest.second_moments["source"] == "estimated from 41 passages, row and column factors"
@@ -275,7 +297,9 @@ def test_without_optimizer_state_the_moments_are_estimated_and_it_is_said(tmp_pa
         )
 
 
-def test_estimated_moments_are_mean_squares_of_single_passages_gradients(checkpoints):
+def test_estimated_moments_are_mean_squares_of_single_passages_gradients(
+    checkpoints: Callable[..., Path],
+) -> None:
     from app.models.capture import Capture
     from app.trackstar.estimate import estimate_moments
     from tests.support import reference
@@ -289,7 +313,7 @@ def test_estimated_moments_are_mean_squares_of_single_passages_gradients(checkpo
         assert torch.allclose(moments[weight.name].col.double(), squares.mean(0), rtol=1e-4)
 
 
-def test_a_mixed_hessian_takes_the_tasks_queries(tmp_path, checkpoints):
+def test_a_mixed_hessian_takes_the_tasks_queries(tmp_path: Path, checkpoints: Callable[..., Path]) -> None:
     queries = [Query("The capital of France is", "Paris"), Query("Two and three make", "five")]
     method = EncodingConfig.preset("trackstar", projection_dim=3)
     report = build_index(
@@ -302,7 +326,7 @@ def test_a_mixed_hessian_takes_the_tasks_queries(tmp_path, checkpoints):
         build_index(checkpoints("llama"), PASSAGES, tmp_path / "no", method=method)
 
 
-def test_an_index_is_not_replaced_unless_asked(built, checkpoints):
+def test_an_index_is_not_replaced_unless_asked(built: Path, checkpoints: Callable[..., Path]) -> None:
     before = contents(built)
     with pytest.raises(UserError, match="already"):
         build_index(checkpoints("llama"), PASSAGES, built, **SMALL)
@@ -311,14 +335,16 @@ def test_an_index_is_not_replaced_unless_asked(built, checkpoints):
     assert open_index(built).manifest.passages == 5
 
 
-def test_an_empty_corpus_leaves_nothing_under_the_name(tmp_path, checkpoints):
+def test_an_empty_corpus_leaves_nothing_under_the_name(
+    tmp_path: Path, checkpoints: Callable[..., Path]
+) -> None:
     for passages, message in ([], "no passages"), ([("a", " ")], "has text|has a gradient"):
         with pytest.raises(UserError, match=message):
             build_index(checkpoints("llama"), passages, tmp_path / "index", **SMALL)
     assert not (tmp_path / "index").exists()
 
 
-def test_a_missing_or_foreign_manifest_is_named(built, tmp_path):
+def test_a_missing_or_foreign_manifest_is_named(built: Path, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no index"):
         open_index(tmp_path / "nowhere")
     manifest = json.loads((built / "manifest.json").read_text())
@@ -330,7 +356,7 @@ def test_a_missing_or_foreign_manifest_is_named(built, tmp_path):
         open_index(built)
 
 
-def test_a_manifest_reads_back_as_it_was_written(built):
+def test_a_manifest_reads_back_as_it_was_written(built: Path) -> None:
     manifest = IndexManifest.read(built)
     before = (built / "manifest.json").read_bytes()
     manifest.write(built)

@@ -1,6 +1,9 @@
 """V comes out of the optimizer's file for the right weight, the right way round, and in enough precision."""
 
 import copy
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,15 +11,15 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from app.errors import UserError
-from app.models.load import load_model
+from app.models.load import LoadedModel, load_model
 from app.models.optimizer_state import read_optimizer
 from app.trackstar.config import EncodingConfig
 from app.trackstar.fit import Fit, load_fit, save_fit
-from app.trackstar.moments import Exact, Factored, load_moments
+from app.trackstar.moments import Exact, Factored, Moments, load_moments
 from tests.support import tiny
 
 
-def trained(kind, groups):
+def trained(kind: str, groups: Sequence[Callable[[str, Any], bool]]) -> tuple[Any, torch.optim.Optimizer]:
     """A model and an AdamW whose groups hold the parameters that `groups` picks by name and shape."""
     torch.manual_seed(1)
     model = AutoModelForCausalLM.from_config(tiny.configuration(kind), dtype=torch.float32)
@@ -28,7 +31,7 @@ def trained(kind, groups):
     return model, optimizer
 
 
-def saved(path, model, optimizer):
+def saved(path: Path, model: Any, optimizer: Any) -> LoadedModel:
     model.save_pretrained(path)
     tiny.tokenizer().save_pretrained(path)
     torch.save(optimizer.state_dict(), path / "optimizer.pt")
@@ -41,7 +44,9 @@ BY_BIAS = [lambda n, p: "bias" not in n, lambda n, p: "bias" in n]
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "neox"])
 @pytest.mark.parametrize("groups", [TRAINER, BY_BIAS, [lambda n, p: True]], ids=["trainer", "by-bias", "one"])
-def test_states_of_decay_and_no_decay_groups_find_their_parameters(tmp_path, kind, groups):
+def test_states_of_decay_and_no_decay_groups_find_their_parameters(
+    tmp_path: Path, kind: str, groups: Sequence[Callable[[str, Any], bool]]
+) -> None:
     """In optimizer.pt parameters are only numbers, counted group by group: not the model's order."""
     if kind == "llama" and groups is BY_BIAS:
         groups = TRAINER  # a Llama has no biases
@@ -56,7 +61,7 @@ def test_states_of_decay_and_no_decay_groups_find_their_parameters(tmp_path, kin
         assert torch.equal(value.value, stored.T if weight.transposed else stored)
 
 
-def test_transposed_weights_have_their_factors_turned(load):
+def test_transposed_weights_have_their_factors_turned(load: Callable[..., LoadedModel]) -> None:
     """A square Conv1D weight fits either way round: only the values tell."""
     loaded = load("gpt2", "adafactor")
     state = load_file(loaded.path / "optimizer.safetensors")
@@ -67,7 +72,7 @@ def test_transposed_weights_have_their_factors_turned(load):
         assert torch.equal(value.col, state[f"{weight.name}.row_var"].flatten())
 
 
-def test_adafactors_factors_are_its_second_moment_exactly(load):
+def test_adafactors_factors_are_its_second_moment_exactly(load: Callable[..., LoadedModel]) -> None:
     """V_ij = r_i c_j / mean(r), as the optimizer itself divides by."""
     loaded = load("llama", "adafactor")
     state = load_file(loaded.path / "optimizer.safetensors")
@@ -78,7 +83,7 @@ def test_adafactors_factors_are_its_second_moment_exactly(load):
     assert torch.allclose(got, want, rtol=1e-6, atol=0)
 
 
-def test_transformers_own_adafactor_is_read_too(tmp_path):
+def test_transformers_own_adafactor_is_read_too(tmp_path: Path) -> None:
     """`Trainer(optim="adafactor")` saves row and column factors under other names, without the empty axis."""
     torch.manual_seed(1)
     model = AutoModelForCausalLM.from_config(tiny.configuration("llama"), dtype=torch.float32)
@@ -102,7 +107,9 @@ def test_transformers_own_adafactor_is_read_too(tmp_path):
     assert torch.equal(values[loaded.weights[0].name].row, optimizer.state[first]["row_var"].flatten())
 
 
-def test_a_state_of_other_shapes_names_the_parameter(tmp_path, checkpoints):
+def test_a_state_of_other_shapes_names_the_parameter(
+    tmp_path: Path, checkpoints: Callable[..., Path]
+) -> None:
     model, optimizer = trained("llama", TRAINER)
     path = tmp_path / "m"
     loaded = saved(path, model, optimizer)
@@ -128,7 +135,7 @@ def test_a_state_of_other_shapes_names_the_parameter(tmp_path, checkpoints):
         (lambda t, n: t.update({"other.weight.row_var": torch.ones(3, 1)}), "does not have"),
     ],
 )
-def test_a_damaged_state_names_the_parameter(tmp_path, change, message):
+def test_a_damaged_state_names_the_parameter(tmp_path: Path, change: Any, message: str) -> None:
     path = tiny.save_model(tmp_path / "m")
     loaded = load_model(path)
     name = loaded.weights[0].name
@@ -144,7 +151,7 @@ def test_a_damaged_state_names_the_parameter(tmp_path, change, message):
 
 
 @pytest.mark.parametrize("file", ["optimizer.safetensors", "optimizer.pt"])
-def test_a_state_that_is_no_state_is_refused(tmp_path, file):
+def test_a_state_that_is_no_state_is_refused(tmp_path: Path, file: Any) -> None:
     path = tiny.save_model(tmp_path / "m", optimizer=None)
     (path / file).write_bytes(b"not a state")
     with pytest.raises(UserError) as caught:
@@ -163,14 +170,16 @@ def test_a_state_that_is_no_state_is_refused(tmp_path, file):
         {"param_groups": [{"params": [0, 1], "param_names": ["x"]}], "state": {}},
     ],
 )
-def test_a_file_that_torch_reads_and_is_no_state_is_refused(tmp_path, load, saved):
+def test_a_file_that_torch_reads_and_is_no_state_is_refused(
+    tmp_path: Path, load: Callable[..., LoadedModel], saved: Any
+) -> None:
     torch.save(saved, tmp_path / "optimizer.pt")
     with pytest.raises(UserError, match=r"no optimizer state|counts 2 parameters") as caught:
         read_optimizer(tmp_path, load("llama").model)
     assert caught.value.file.endswith("optimizer.pt")
 
 
-def test_metadata_that_is_no_number_is_refused(tmp_path, load):
+def test_metadata_that_is_no_number_is_refused(tmp_path: Path, load: Callable[..., LoadedModel]) -> None:
     tensors = load_file(load("llama").path / "optimizer.safetensors")
     for name in ("step", "learning_rate"):
         save_file(tensors, tmp_path / "optimizer.safetensors", metadata={name: "many"})
@@ -178,26 +187,27 @@ def test_metadata_that_is_no_number_is_refused(tmp_path, load):
             read_optimizer(tmp_path, load("llama").model)
 
 
-def test_without_a_state_exactness_cannot_be_had(checkpoints):
+def test_without_a_state_exactness_cannot_be_had(checkpoints: Callable[..., Path]) -> None:
     loaded = load_model(checkpoints("llama", None))
     with pytest.raises(UserError, match="no optimizer state"):
         load_moments(loaded, "factored")
 
 
-def test_a_dead_row_does_not_weigh_infinitely():
+def test_a_dead_row_does_not_weigh_infinitely() -> None:
     """A unit that never got a gradient has r = 0; 1/√0 would drown everything else."""
     v = Factored(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 1.0]))
     assert v.inverse_root().max() < 1e5
     assert Exact(torch.tensor([[0.0, 1.0]])).inverse_root().max() < 1e9
 
 
-def test_moments_too_small_for_float16_survive_the_index_file(tmp_path, load):
+def test_moments_too_small_for_float16_survive_the_index_file(
+    tmp_path: Path, load: Callable[..., LoadedModel]
+) -> None:
     """Nine tenths of a real model's second moments lie below float16's smallest number."""
     loaded = load("llama")
     moments = load_moments(loaded, "factored")
-    small = type(moments)(
-        {n: Factored(v.row * 1e-9, v.col * 1e-9) for n, v in moments.values.items()}, "test"
-    )
+    assert moments is not None
+    small = Moments({n: Factored(v.row * 1e-9, v.col * 1e-9) for n, v in moments.values.items()}, "test")
     save_fit(Fit(small, None, 1.0), tmp_path / "f.safetensors")
     back = load_fit(
         tmp_path / "f.safetensors", loaded, EncodingConfig(hessian="none"), "test", None, 1.0

@@ -1,12 +1,16 @@
 """Token numbers are exact: they add up to the score, and each is what its token alone would give."""
 
+from collections.abc import Callable, Sequence
+from typing import Literal
+
 import pytest
 import torch
 
 from app.errors import UserError
+from app.models.load import LoadedModel
 from app.models.text import TrainingExample
-from app.trackstar.config import EncodingConfig
-from app.trackstar.encode import Query
+from app.trackstar.config import EncodingConfig, SecondMoments
+from app.trackstar.encode import Encoder, Query
 from app.trackstar.tokens import token_influence, token_influences
 from tests.support import tiny
 from tests.support.encoders import encoder_of
@@ -14,7 +18,7 @@ from tests.support.encoders import encoder_of
 QUERY = Query("The capital of France is", " Paris on the Seine")
 
 
-def unnormalised(encoder, query, passages):
+def unnormalised(encoder: Encoder, query: Query, passages: Sequence[str]) -> torch.Tensor:
     """Ĝ(z_q)·G(z_m) from whole encodings."""
     g = encoder.whiten(encoder.gradients(encoder.model.texts.passages(passages))).double()
     return g @ torch.from_numpy(encoder.encode_queries([query])[0]).double()
@@ -25,7 +29,13 @@ def unnormalised(encoder, query, passages):
     ("kind", "optimizer", "moments"),
     [("llama", "adafactor", "factored"), ("gpt2", "adamw", "exact"), ("neox", "adamw", "factored")],
 )
-def test_token_numbers_add_up_to_the_unnormalised_score(load, kind, optimizer, moments, split):
+def test_token_numbers_add_up_to_the_unnormalised_score(
+    load: Callable[..., LoadedModel],
+    kind: str,
+    optimizer: str,
+    moments: SecondMoments,
+    split: Literal["loss", "position"],
+) -> None:
     encoder = encoder_of(load(kind, optimizer), EncodingConfig(projection_dim=3, second_moments=moments))
     want = unnormalised(encoder, QUERY, tiny.TEXTS)
     got = token_influences(encoder, QUERY, tiny.TEXTS, split=split)
@@ -36,7 +46,9 @@ def test_token_numbers_add_up_to_the_unnormalised_score(load, kind, optimizer, m
         assert sum(value for *_, value in one.query) == pytest.approx(score, abs=1e-4 * size)
 
 
-def test_a_loss_tokens_number_is_the_score_of_a_passage_with_that_loss_alone(load):
+def test_a_loss_tokens_number_is_the_score_of_a_passage_with_that_loss_alone(
+    load: Callable[..., LoadedModel],
+) -> None:
     """The forward-mode shortcut against one backward pass per token."""
     loaded = load("llama")
     encoder = encoder_of(loaded, EncodingConfig(projection_dim=3))
@@ -51,7 +63,9 @@ def test_a_loss_tokens_number_is_the_score_of_a_passage_with_that_loss_alone(loa
     assert torch.allclose(got, want, rtol=1e-3, atol=1e-4 * want.abs().max().item())
 
 
-def test_places_are_characters_of_the_passage_and_of_the_text_as_read(load):
+def test_places_are_characters_of_the_passage_and_of_the_text_as_read(
+    load: Callable[..., LoadedModel],
+) -> None:
     encoder = encoder_of(load("llama"), EncodingConfig(projection_dim=3))
     text = "The fox ran."
     one = token_influence(encoder, QUERY, text)
@@ -63,7 +77,7 @@ def test_places_are_characters_of_the_passage_and_of_the_text_as_read(load):
     assert "".join(joined[a:b] for a, b, _ in whole.query) == joined
 
 
-def test_a_blank_passage_has_no_tokens_and_a_bad_query_says_so(load):
+def test_a_blank_passage_has_no_tokens_and_a_bad_query_says_so(load: Callable[..., LoadedModel]) -> None:
     encoder = encoder_of(load("llama"), EncodingConfig(projection_dim=3))
     assert token_influence(encoder, QUERY, " ").passage == []
     with pytest.raises(UserError, match="completion is empty"):

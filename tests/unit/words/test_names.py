@@ -1,6 +1,7 @@
 """Where a name stands, and when an answer is right: the same at every place that asks, in every script."""
 
 import unicodedata
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -98,7 +99,9 @@ def test_places_lie_in_the_text_and_spell_the_name(text: str, name: str) -> None
 
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
 @given(text=st.text(st.characters(exclude_categories=["Cs", "Cn"]), max_size=30))
-def test_every_spelling_of_a_text_has_the_same_words(form: str, text: str) -> None:
+def test_every_spelling_of_a_text_has_the_same_words(
+    form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str
+) -> None:
     if fold(unicodedata.normalize(form, text)) == fold(text):
         assert words(unicodedata.normalize(form, text)) == words(text)
 

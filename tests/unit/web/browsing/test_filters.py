@@ -11,7 +11,7 @@ from app.web.browsing.filters import MAX_DEPTH, MAX_LENGTH, MAX_TESTS, MAX_VALUE
 
 of = FIELDS
 numbers = st.integers(-(10**6), 10**12) | st.floats(allow_nan=False, allow_infinity=False)
-texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 number_fields = st.sampled_from([f for f in of.values() if f.kind == "number"])
 text_fields = st.sampled_from([f for f in of.values() if f.kind == "text"])
 truths = st.builds(Truth, st.sampled_from([f for f in of.values() if f.kind == "boolean"]))
