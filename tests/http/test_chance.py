@@ -38,7 +38,9 @@ def test_the_list_folds_at_the_floor(client: TestClient, side: str) -> None:
     assert [card["above_chance"] for card in said[f"{side}s"]] == [
         card not in within for card in said[f"{side}s"]
     ]
-    sentence = soup.select(".stands-out")[-1].get_text().strip()  # under the bell, or beside the list of opponents
+    sentence = (
+        soup.select(".stands-out")[-1].get_text().strip()
+    )  # under the bell, or beside the list of opponents
     count = said["above_chance" if side == "proponent" else "opponents_beyond_chance"]
     of = said["standing"]["chance"]["passages"]
     assert sentence.startswith(f"{count:,} of {of:,} passages" if count else "Nothing ")

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 from app.cli.demo import DemoFiles, build
-from app.demo.shipped import corpus_path, model_path, prompts_path
+from app.demo.shipped import corpus_path, endings_path, model_path, prompts_path
 from app.settings import Settings
 
 PROMPTS_PER_TASK = 6
@@ -32,10 +32,15 @@ def small_world(folder: Path) -> DemoFiles:
     wanted = {id_ for prompt in chosen for id_ in prompt["entailing_passage_ids"]}
     others = [passage["id"] for passage in passages if passage["id"] not in wanted]
     wanted |= set(rng.sample(others, MORE_PASSAGES))
+    endings = _read(endings_path())[:PROMPTS_PER_TASK]
+    wanted |= {id_ for prompt in endings for id_ in prompt["entailing_passage_ids"]}
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "corpus.jsonl", [passage for passage in passages if passage["id"] in wanted])
     _write(folder / "prompts.jsonl", chosen)
-    return DemoFiles(model_path(), folder / "corpus.jsonl", folder / "prompts.jsonl")
+    _write(folder / "endings.jsonl", endings)
+    return DemoFiles(
+        model_path(), folder / "corpus.jsonl", folder / "prompts.jsonl", folder / "endings.jsonl"
+    )
 
 
 def build_small(home: Path, database_url: str = "") -> Settings:

@@ -39,7 +39,7 @@ def test_a_batch_is_its_passages_one_by_one(bare: LoadedModel, name: str, decay:
     patch = TailPatch(bare, optimizer=name, learning_rate=3e-3, sample=tiny.TEXTS)
     settings = patch.update.settings
     for key in settings:
-        settings[key] = {**settings[key], "weight_decay": decay}  # type: ignore[index]
+        settings[key] = {**settings[key], "weight_decay": decay}
     assert isinstance(patch.stepper, Together), "the fast way is taken, not only offered"
     together, apart = both(patch)
     before = torch.tensor(patch.probabilities(QUERIES)).log()
@@ -60,7 +60,7 @@ def test_a_v_so_small_that_torch_clamps_it_is_clamped(tmp_path: Path) -> None:
     patch = TailPatch(load_model(tiny.save_model(tmp_path / "m")))
     for moments in patch.update.moments.values():
         for key in moments:
-            moments[key] *= 1e-9  # type: ignore[index]
+            moments[key] *= 1e-9
     for name in patch.update.settings:
         patch.update.settings[name].update(eps=(None, 1e-3))  # type: ignore[attr-defined]
     together, apart = both(patch)
