@@ -1,6 +1,7 @@
 """What is behind a name: a page for every model and corpus, with whatever was said of it and nothing made up."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from tests.support.sites import site, store_of
 
 
 @pytest.fixture
-def named(database_url: str, tmp_path: Path) -> TestClient:
+def named(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
     """A site with models and corpora under names that people use."""
     with open_store(database_url).session() as session:
         for name in ("EleutherAI/pythia-70m", "modèle 7.5", "a#b?c%d"):

@@ -75,7 +75,7 @@ def shown(answer: str, before: float, *ends: tuple[float, ...]) -> Evidence:
     return Evidence(answer=answer, before=before, verdict=said, lanes=lanes, settings={})
 
 
-def colours_at(image: Image.Image, box: tuple[int, int, int, int]) -> set[tuple[int, ...]]:
+def colours_at(image: Image.Image, box: tuple[int, int, int, int]) -> set[object]:
     return {colour for _, colour in image.convert("RGB").crop(box).getcolors(1 << 20) or []}
 
 
