@@ -37,9 +37,19 @@ def evaluate(
     ] = None,
     seed: Annotated[int, typer.Option(help="Draws the prompts of --limit.")] = 0,
     task: Annotated[str, typer.Option(help="Measure it for prompts of this task; empty: all tasks.")] = FACT,
+    optimizer: Annotated[
+        str,
+        typer.Option(
+            help="Of the tail-patch step: adafactor, adamw, sgd; empty: the one saved with the model, or adafactor."
+        ),
+    ] = "",
     learning_rate: Annotated[
         float | None,
-        typer.Option(min=0, help="Of the tail-patch step; default the one that training ended with."),
+        typer.Option(
+            min=1e-9,
+            max=10,
+            help="Of the tail-patch step; default the one that training ended with, or by rule.",
+        ),
     ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Forget tail-patches that were measured before.")
@@ -73,11 +83,14 @@ def evaluate(
     from app.evaluation.classify import classify_run
     from app.evaluation.curves import ordered
     from app.evaluation.report import evaluate_runs, peers
+    from app.models.optimizers import optimizer_named
     from app.store.engine import open_store
     from app.store.prompts import buckets_are_counts
     from app.store.runs import get_run
 
     settings = get_settings()
+    if optimizer:
+        optimizer_named(optimizer)
     _check(by, task, json_file, markdown)
     store = open_store(settings.url, migrate=True)
     chosen = _chosen(store, runs, prompts, against)
@@ -91,7 +104,7 @@ def evaluate(
             settings,
             store,
             chosen,
-            learning_rate,
+            {"optimizer": optimizer, "learning_rate": learning_rate},
             k=tail_patch,
             task=task,
             limit=limit,
@@ -190,7 +203,7 @@ def _score(settings: Settings, store: "Store", runs: "Sequence[Run]") -> None:
 
 
 def _patch(
-    settings: Settings, store: "Store", runs: "Sequence[Run]", rate: float | None, **options: Any
+    settings: Settings, store: "Store", runs: "Sequence[Run]", step_by: dict[str, Any], **options: Any
 ) -> None:
     from app.cli.progress import bar, errors
     from app.evaluation.patching import patch_runs
@@ -211,6 +224,6 @@ def _patch(
         with store.session() as session:
             sample = sample_texts(session, session.get_one(Corpus, corpus_id), SAMPLE)
         model = load_model(path, device=settings.device)
-        patch = TailPatch(model, learning_rate=rate, sample=sample)
+        patch = TailPatch(model, **step_by, sample=sample)
         with bar(f"Tail-patch, {path.name}"[:34]) as step:
             patch_runs(store, slugs, patch, progress=step, **options)

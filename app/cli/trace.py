@@ -33,6 +33,15 @@ def trace(
     ] = False,
     samples: Annotated[int, typer.Option(min=0, max=20, help="Completions to sample.")] = 0,
     train: Annotated[bool, typer.Option("--train", help="Also train one step on each proponent.")] = False,
+    optimizer: Annotated[
+        str, typer.Option(help="Of that step: adafactor, adamw, sgd; empty: the one saved with the model.")
+    ] = "",
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-9, max=10, help="Of that step; default the one that training ended with, or by rule."
+        ),
+    ] = None,
     as_typed: Annotated[
         bool,
         typer.Option("--as-typed", help="Join what is given to the prompt as it is, without asking back."),
@@ -49,12 +58,15 @@ def trace(
     Example: `startrail trace "The currency of Ghana is the" " cedi"`
     """
     from app.cli.trace_table import show
+    from app.models.optimizers import optimizer_named
     from app.store.engine import open_store
     from app.store.tables import Trace
     from app.tracing import asking
     from app.tracing.questions import Question, StepRequest
     from app.words.joining import doubts
 
+    if optimizer:
+        optimizer_named(optimizer)
     meant = [] if as_typed else doubts(prompt, completion, instead)
     if meant:
         said = ", ".join(f"{name} “{text}”" for name, text in meant[0].repaired.items())
@@ -80,7 +92,12 @@ def trace(
     if train:
         hits = answer.result["rankings"]["trackstar"]["proponents"]
         with store.session() as session:
-            wanted = StepRequest(trace=answer.id, passages=tuple(hit["passage_id"] for hit in hits))
+            wanted = StepRequest(
+                trace=answer.id,
+                passages=tuple(hit["passage_id"] for hit in hits),
+                optimizer=optimizer,
+                learning_rate=learning_rate,
+            )
             put = asking.train(session, settings, wanted)
         training = _wait(store, settings, put.job.id).result
     with store.session() as session:

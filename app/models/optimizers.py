@@ -209,7 +209,7 @@ class SGD:
 OPTIMIZERS: Mapping[str, Optimizer] = {each.name: each for each in (Adafactor(), AdamW(), SGD())}
 
 
-def chosen(name: str) -> Optimizer:
+def optimizer_named(name: str) -> Optimizer:
     """The optimizer of that name.
 
     Raises:

@@ -2,8 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +36,8 @@ VERBATIM_MOST = (
     1_000_000  # passages whose words are kept in suffix order; more would not fit beside the model
 )
 
+PATCHES = 3  # ways to step that are kept with their states
+
 Rows = Sequence[tuple[int, float]]
 """Passages by row with their scores, best first."""
 Sides = tuple[Rows, Rows, Chance | None]
@@ -59,15 +60,26 @@ class LoadedIndex:
     verbatim: Verbatim | None
     corpus_id: int
     sample: list[str]  # passages to estimate an optimizer's state from
+    _patches: dict[tuple[str, float | None], TailPatch] = field(default_factory=dict)
 
-    @cached_property
-    def patch(self) -> TailPatch:
-        """The optimizer's state, read, or where there is none estimated, when the first training is asked for.
+    def patch(self, optimizer: str = "", learning_rate: float | None = None) -> TailPatch:
+        """What takes steps: the optimizer's state, read or estimated when the first is asked for, and kept.
 
         Raises:
-            UserError: it does not fit the model.
+            UserError: the state does not fit the model, or ended with no learning rate and none is given.
         """
-        return TailPatch(self.model, sample=self.sample)
+        if (optimizer, learning_rate) not in self._patches:
+            alike = [patch for (name, _), patch in self._patches.items() if name == optimizer]
+            self._patches[optimizer, learning_rate] = (
+                alike[0].at(learning_rate)
+                if alike and learning_rate is not None
+                else TailPatch(
+                    self.model, optimizer=optimizer, learning_rate=learning_rate, sample=self.sample
+                )
+            )
+            if len(self._patches) > PATCHES:
+                del self._patches[next(iter(self._patches))]
+        return self._patches[optimizer, learning_rate]
 
     def warm_up(self) -> None:
         """Touch everything once, so that the first question is as fast as the next."""

@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from app.errors import UserError
+from app.models.optimizers import OPTIMIZERS
 from app.tracing.version import release
 
 MAX_CHARACTERS = 20_000
@@ -101,6 +102,24 @@ class StepRequest(BaseModel):
     control: int = Field(
         default=10, ge=0, le=MAX_PASSAGES, description="How many random passages to compare with."
     )
+    optimizer: str = Field(
+        default="",
+        description=f"Of the step: {', '.join(OPTIMIZERS)}; empty: the one whose state was saved with the model, or else"
+        " Adafactor's first step from an estimated state.",
+    )
+    learning_rate: float | None = Field(
+        default=None,
+        gt=0,
+        le=10,
+        description="Of the step; without it the one that training ended with, or one chosen by rule.",
+    )
+
+    @field_validator("optimizer")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name and name not in OPTIMIZERS:
+            raise ValueError(f"there is no optimizer “{name}”: use {', '.join(OPTIMIZERS)}")
+        return name
 
 
 class Shading(BaseModel):

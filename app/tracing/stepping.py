@@ -27,7 +27,9 @@ from app.tracing.trace_results import Hit, TraceResult
 from app.tracing.training import texts_of
 from app.words.methods import BM25, TRACKSTAR
 
-LARGE = 500_000_000  # parameters: from here on only the first few passages of a lane are stepped on
+PAGE_SECONDS = (
+    60.0  # where the steps of a page would take longer, only the first few passages of a lane are stepped on
+)
 FEW = 3
 AT_ONCE = 10  # steps between two saves
 
@@ -52,7 +54,7 @@ def take_steps(
 
     Args:
         parent: see `app.store.steps`.
-        count: passages a lane; a large model steps on `FEW`.
+        count: passages a lane; where a step is dear, as measured, `FEW`.
         report: told how many of how many; answers whether more are wanted.
 
     Raises:
@@ -60,8 +62,8 @@ def take_steps(
         NotWanted: `report` said so.
     """
     started = perf_counter()
-    patch = loaded.patch
-    count = min(count, FEW) if sum(p.numel() for p in loaded.model.model.parameters()) >= LARGE else count
+    patch = loaded.patch()
+    count = affordable(patch, count)
     with store.session() as session:
         subject = subject_of(session, parent)
         lanes = lanes_of(session, loaded, subject, count)
@@ -81,10 +83,20 @@ def take_steps(
     return {"kind": "steps", "taken": len(todo), "timings": {"total": 1000 * (perf_counter() - started)}}
 
 
+def affordable(patch: TailPatch, count: int) -> int:
+    """How many passages a lane, of `count`: all where the steps of a page take no longer than `PAGE_SECONDS`."""
+    dear = patch.seconds * count * len(steps.LANES) > PAGE_SECONDS
+    return min(count, FEW) if dear else count
+
+
 def key_of(loaded: LoadedIndex, patch: TailPatch, query: Query) -> str:
-    """Equal for equal weights, settings of the step and targets."""
-    target = loaded.model.texts.query(query)
-    said = [loaded.index.manifest.model.sha256, patch.settings, target.ids, target.targets]
+    """Equal for equal weights, settings of the step and targets; whatever page, run or lane asks.
+
+    A state that was estimated is of the corpus that it was estimated from.
+    """
+    target, manifest = loaded.model.texts.query(query), loaded.index.manifest
+    said = [manifest.model.sha256, patch.settings, target.ids, target.targets]
+    said += [manifest.corpus.sha256] if patch.sample else []
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

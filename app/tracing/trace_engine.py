@@ -90,7 +90,9 @@ class TraceEngine:
                 )
             with self.store.session() as session:
                 if training:
-                    return train(session, loaded.patch, job.request).model_dump(mode="json")
+                    asked = job.request
+                    patch = loaded.patch(asked.get("optimizer", ""), asked.get("learning_rate"))
+                    return train(session, patch, asked).model_dump(mode="json")
                 return shade(session, loaded.encoder, job.request).model_dump(mode="json")
         except NotWanted:
             return Cancelled()

@@ -16,7 +16,7 @@ from app.tracing.questions import MAX_BODY, MAX_PASSAGES, PassageId, Question, S
 from app.web.asking.form import BorderHint, doubts_of
 from app.web.asking.trace import TracePage, live, load
 from app.web.site import urls
-from app.web.site.body import read_json
+from app.web.site.body import build, read_json
 from app.web.site.context import Db
 from app.web.site.params import Name, Slug, TraceId
 from app.web.site.problems import ProblemDetails
@@ -58,6 +58,10 @@ class Steps(BaseModel):
 
     passages: list[PassageId] | None = Field(None, min_length=1, max_length=MAX_PASSAGES)
     control: int = Field(10, ge=0, le=MAX_PASSAGES, description="How many random passages to compare with.")
+    optimizer: str = Field("", description=StepRequest.model_fields["optimizer"].description)
+    learning_rate: float | None = Field(
+        None, gt=0, le=10, description=StepRequest.model_fields["learning_rate"].description
+    )
 
 
 def _body(model: type[BaseModel]) -> dict[str, Any]:
@@ -136,7 +140,7 @@ async def steps(request: Request, trace_id: Slug) -> Response:
     def put() -> Response:
         with state.store.session() as session:
             passages = wanted.passages if wanted.passages is not None else _shown(session, trace_id)
-            training = StepRequest(trace=trace_id, passages=tuple(passages), control=wanted.control)
+            training = build(StepRequest, wanted.model_dump() | {"trace": trace_id, "passages": passages})
             asked = asking.train(session, state.settings, training)
             ticket = _ticket(request, session, asked.job, reused=asked.reused)
         return _accepted(ticket)

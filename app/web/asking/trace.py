@@ -158,7 +158,9 @@ def cancel(request: Request, trace_id: Slug) -> Response:
 async def steps(request: Request, trace_id: Slug) -> Response:
     """Train one step on the passages of the form."""
     fields, settings = await _form(request)
-    values = {"trace": trace_id, "passages": [value for name, value in fields if name == "passage"]}
+    given = {name: value for name, value in fields if name in ("optimizer", "learning_rate") and value}
+    passages = [value for name, value in fields if name == "passage"]
+    values = {"trace": trace_id, "passages": passages, **given}
     view = dict(fields).get("view", "")
 
     def put() -> str:

@@ -15,7 +15,7 @@ from app.tracing.trace_results import Completion, Hit, Provenance, Ranking, Trac
 from app.web.evidence.cards import Card, Elsewhere, Measured, make_card, with_chance, with_shares, written
 from app.web.evidence.chance import Standing, standing
 from app.web.evidence.lanes import Evidence, after
-from app.web.evidence.traced import evidence_of_trace, to_measure, unasked
+from app.web.evidence.traced import alike, evidence_of_trace, to_measure, unasked
 from app.web.marking.highlight import Span, find
 from app.web.marking.overlap import rank_biased_overlap, shared
 from app.web.site import urls
@@ -140,10 +140,12 @@ def answer(
     texts = _texts(
         session, (hit for _, _, ranking in columns for hit in [*ranking.proponents, *ranking.opponents])
     )
-    trained = [
-        *unasked(taken),
-        *(TrainingResult.model_validate(each.result) for each in trainings if each.result),
-    ]
+    trained = alike(
+        [
+            *unasked(taken),
+            *(TrainingResult.model_validate(each.result) for each in trainings if each.result),
+        ]
+    )
     changes = {step.passage_id: (each.probability, step.change) for each in trained for step in each.steps}
     ranks = {
         name: {hit.passage_id: hit.rank for hit in ranking.proponents}

@@ -50,6 +50,11 @@ def evidence_of_trace(
     return evidence(answer, last.probability, lanes, last.settings)
 
 
+def alike(trainings: Sequence[TrainingResult]) -> list[TrainingResult]:
+    """Those that stepped as the last did: figures of two optimizers or learning rates do not stand side by side."""
+    return [each for each in trainings if each.settings == trainings[-1].settings]
+
+
 def unasked(taken: StepsOf | None) -> list[TrainingResult]:
     """The steps that were taken without being asked, as far as they are: like a training that somebody asked for."""
     if taken is None or not (ends := after_steps(taken)):
