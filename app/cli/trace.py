@@ -60,7 +60,7 @@ def trace(
     from app.cli.trace_table import show
     from app.models.optimizers import optimizer_named
     from app.store.engine import open_store
-    from app.store.tables import Trace
+    from app.store.work_tables import Trace
     from app.tracing import asking
     from app.tracing.questions import Question, StepRequest
     from app.words.joining import doubts

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.settings import get_settings
-from app.store.tables import Passage, Trace
+from app.store.tables import Passage
+from app.store.work_tables import Trace
 from app.tracing.trace_results import Completion, Hit, TraceResult, TrainingResult
 
 

@@ -21,9 +21,10 @@ from sqlalchemy.orm import Session
 from app.evaluation.judged import Judged, judged_prompts, parted
 from app.evaluation.measures import figures, measures, types_by_rank
 from app.evaluation.metrics import THRESHOLD, Estimate, paired_difference
+from app.store.base import now
 from app.store.evaluations import evaluated_tasks, save_figures
 from app.store.runs import list_runs
-from app.store.tables import Run, now
+from app.store.tables import Run
 from app.words.measures import COMPARED
 from app.words.slices import EVALUATED
 

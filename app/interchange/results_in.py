@@ -16,10 +16,12 @@ from app.interchange.results_match import PromptMatcher, put_answers
 from app.interchange.results_passages import PassageMatcher
 from app.interchange.tools import AUTO, tool_for
 from app.interchange.tools.matrices import KEPT_PROPONENTS, Places
+from app.store.base import now
 from app.store.models import register_model
 from app.store.naming import slugify
 from app.store.origins import Origin
 from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, Statement, Tombstone, now
+from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, Statement, Tombstone
 from app.store.writing import insert_rows, new_ids, write_alone
 from app.words.chance import read_chance
 from app.words.methods import IMPORTED, method_in

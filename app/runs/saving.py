@@ -12,7 +12,8 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
-from app.store.tables import Corpus, Model, Passage, Prompt, PromptSet, Result, Retrieved, Run, Statement, now
+from app.store.base import now
+from app.store.tables import Corpus, Model, Passage, Prompt, PromptSet, Result, Retrieved, Run, Statement
 from app.words.answers import TARGET
 from app.words.chance import Chance
 

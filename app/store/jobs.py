@@ -16,9 +16,10 @@ from sqlalchemy import JSON, ColumnElement, and_, case, func, insert, literal, o
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound, UserError
+from app.store.base import now
 from app.store.commits import announce
 from app.store.job_kinds import KINDS, TRACING
-from app.store.tables import Job, now
+from app.store.work_tables import Job
 
 OVER = ("done", "failed", "cancelled")
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # no characters that are misread

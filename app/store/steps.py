@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
-from app.store.tables import LanePassage, StepSet, StepTaken
+from app.store.work_tables import LanePassage, StepSet, StepTaken
 
 _RESULT = "result:"
 LANES = ("for", "words", "random", "against")

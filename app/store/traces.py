@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.store.tables import Job, Trace
+from app.store.work_tables import Job, Trace
 
 
 def get(session: Session, id_: str) -> Trace | None:

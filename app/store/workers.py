@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.store.tables import Job, WorkerRow, now
+from app.store.base import now
+from app.store.work_tables import Job, WorkerRow
 
 HEARTBEAT = 4.0  # seconds between two signs of life
 FRESH = timedelta(seconds=15)  # without a sign of life for so long, a worker is not counted on

@@ -16,7 +16,7 @@ from app.errors import UserError
 from app.models.generate import complete, start_of
 from app.models.text import Query
 from app.store.engine import Store
-from app.store.tables import Job
+from app.store.work_tables import Job
 from app.tracing.loaded import LoadedIndex, ranking
 from app.tracing.probabilities import completions
 from app.tracing.questions import Question

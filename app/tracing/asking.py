@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from app.errors import UserError
 from app.settings import Settings
 from app.store import jobs, steps, traces
-from app.store.tables import Corpus, Job, Passage
+from app.store.tables import Corpus, Passage
+from app.store.work_tables import Job
 from app.tracing.catalog import Askable, choose
 from app.tracing.questions import Question, Shading, StepRequest, check_text, key_of
 

@@ -12,7 +12,7 @@ from app.errors import UserError
 from app.settings import Settings
 from app.store import steps
 from app.store.engine import Store
-from app.store.tables import Job
+from app.store.work_tables import Job
 from app.tracing import asking
 from app.tracing.answering import answer_together
 from app.tracing.loaded import LoadedIndex, open_loaded

@@ -18,7 +18,7 @@ from app.errors import UserError
 from app.store import jobs, traces, workers
 from app.store.commits import CommitListener
 from app.store.engine import Store
-from app.store.tables import Job
+from app.store.work_tables import Job
 
 log = logging.getLogger(__name__)
 

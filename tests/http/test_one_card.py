@@ -9,12 +9,14 @@ from bs4 import BeautifulSoup, Tag
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
+from app.store.base import now
 from app.store.corpora import PassageRecord, add_corpus, stream_passages
 from app.store.engine import open_store
 from app.store.models import put_outputs, register_model
 from app.store.prompts import PromptRecord, add_prompts, list_prompts
 from app.store.steps import begin, keep, of_result, of_trace
-from app.store.tables import Job, Result, Retrieved, Trace, now
+from app.store.tables import Result, Retrieved
+from app.store.work_tables import Job, Trace
 from app.tracing.trace_results import Completion, CompletionToken, Hit, Provenance, Ranking, TraceResult
 from app.web.marking.window import SIZE
 from tests.support.seeded import add_run

@@ -17,7 +17,8 @@ from app.store.corpora import get_corpus
 from app.store.engine import Store, open_store
 from app.store.models import register_model
 from app.store.prompts import PromptRecord, add_prompts, list_prompts
-from app.store.tables import Job, Passage, Result, Retrieved
+from app.store.tables import Passage, Result, Retrieved
+from app.store.work_tables import Job
 from app.trackstar.index import open_index
 from app.trackstar.tokens import token_influences
 from tests.support.asking import made_home, settings_of, worker_of

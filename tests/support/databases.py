@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 
 from app.store.engine import migrate
-from app.store.tables import Base
+from app.store.schema import METADATA
 
 # Lost data would not matter here, waiting for the disk does.
 FAST = {
@@ -52,7 +52,7 @@ class PostgreSQL:
             "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'shared'"
         )
         # Deleting would be faster, but dead rows and statistics of other tests' rows would make for odd plans.
-        tables = ", ".join(Base.metadata.tables)
+        tables = ", ".join(METADATA.tables)
         self._do("shared", f"TRUNCATE {tables} RESTART IDENTITY")
 
     @contextmanager

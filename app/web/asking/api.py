@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from app.errors import UserError
 from app.store import jobs, traces
-from app.store.tables import Job
+from app.store.work_tables import Job
 from app.tracing import asking
 from app.tracing.questions import MAX_BODY, MAX_PASSAGES, PassageId, Question, StepRequest
 from app.web.asking.form import BorderHint, doubts_of

@@ -3,7 +3,8 @@
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from app.store.tables import Passage, Trace
+from app.store.tables import Passage
+from app.store.work_tables import Trace
 from app.tracing.explained import span_of
 from app.tracing.trace_results import TraceResult
 from app.web.site import urls

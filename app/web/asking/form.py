@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from app.errors import UserError
 from app.settings import Settings
 from app.store import jobs, traces, workers
-from app.store.tables import Job, Trace
+from app.store.work_tables import Job, Trace
 from app.tracing import asking, catalog
 from app.tracing.questions import MAX_BODY, MAX_CHARACTERS, Question
 from app.web.site import urls

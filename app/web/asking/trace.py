@@ -17,7 +17,7 @@ from app.models.text import Query
 from app.settings import Settings
 from app.store import jobs, traces, workers
 from app.store.steps import StepsOf, of_trace, steps_of
-from app.store.tables import Job, Trace
+from app.store.work_tables import Job, Trace
 from app.tracing import asking
 from app.tracing.explained import explained
 from app.tracing.questions import MAX_BODY, Question, StepRequest

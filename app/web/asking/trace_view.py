@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.store.steps import StepsOf
-from app.store.tables import Job, Passage, Trace
+from app.store.tables import Passage
+from app.store.work_tables import Job, Trace
 from app.tracing.explained import span_of
 from app.tracing.trace_results import Completion, Hit, Provenance, Ranking, TraceResult, TrainingResult
 from app.web.evidence.cards import Card, Elsewhere, Measured, make_card, with_chance, with_shares, written

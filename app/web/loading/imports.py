@@ -23,7 +23,8 @@ from app.interchange.results import import_results
 from app.store import jobs, workers
 from app.store.engine import Store
 from app.store.naming import slugify
-from app.store.tables import Job, Run
+from app.store.tables import Run
+from app.store.work_tables import Job
 
 KEEP_SECONDS = 7 * 24 * 3600  # for files that a process left behind when it died
 MAX_WAITING = 20

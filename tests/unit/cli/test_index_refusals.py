@@ -19,7 +19,8 @@ from app.retrieval.search import open_search
 from app.settings import get_settings
 from app.store.engine import open_store
 from app.store.runs import get_run
-from app.store.tables import Corpus, Output, Run, Trace
+from app.store.tables import Corpus, Output, Run
+from app.store.work_tables import Trace
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
 from app.trackstar.index import TrackstarIndex, build_index, open_index

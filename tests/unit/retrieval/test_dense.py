@@ -23,7 +23,8 @@ from app.settings import get_settings
 from app.store.corpora import get_corpus
 from app.store.engine import Store
 from app.store.prompts import PromptRecord, add_prompts
-from app.store.tables import Retrieved, Trace
+from app.store.tables import Retrieved
+from app.store.work_tables import Trace
 from app.tracing.asking import ask
 from app.tracing.questions import Question
 from app.words.methods import rankers

@@ -14,7 +14,7 @@ from alembic import command
 from app.errors import UserError
 from app.paths import ALEMBIC
 from app.store.engine import Store, make_engine, migrate, open_store
-from app.store.tables import Base
+from app.store.schema import METADATA
 
 NOT_OURS = ("_fts", "alembic_version")
 
@@ -29,7 +29,7 @@ def test_migrations_make_the_tables_of_the_code(store: Store) -> None:
         context = MigrationContext.configure(
             connection, opts={"include_name": ours, "compare_type": True, "render_as_batch": True}
         )
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, METADATA) == []
 
 
 def test_migrations_are_called_after_their_versions() -> None:

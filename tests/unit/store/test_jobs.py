@@ -8,10 +8,11 @@ from sqlalchemy import update
 
 from app.errors import NotFound
 from app.store import jobs, traces, workers
+from app.store.base import now
 from app.store.commits import CommitListener
 from app.store.engine import Store
 from app.store.job_kinds import KINDS, MAX_ATTEMPTS
-from app.store.tables import Job, WorkerRow, now
+from app.store.work_tables import Job, WorkerRow
 
 
 def put(store: Store, count: int = 1, *, limit: int = 1000) -> list[str]:

@@ -13,7 +13,8 @@ from app.models.text import Query
 from app.settings import Settings
 from app.store import jobs, steps, traces
 from app.store.engine import Store, open_store
-from app.store.tables import Passage, StepTaken
+from app.store.tables import Passage
+from app.store.work_tables import StepTaken
 from app.tracing import asking
 from app.tracing.questions import Question
 from app.tracing.worker import Worker

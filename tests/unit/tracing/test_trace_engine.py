@@ -17,7 +17,7 @@ from app.retrieval.search import open_search
 from app.settings import Settings
 from app.store import jobs, traces
 from app.store.engine import Store, open_store
-from app.store.tables import Job
+from app.store.work_tables import Job
 from app.tracing import asking
 from app.tracing.catalog import choose
 from app.tracing.questions import Question, StepRequest

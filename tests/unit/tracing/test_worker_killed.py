@@ -17,7 +17,8 @@ from sqlalchemy import func, select
 from app.store import jobs, workers
 from app.store.engine import Store
 from app.store.job_kinds import MAX_ATTEMPTS
-from app.store.tables import Job, Passage, Trace
+from app.store.tables import Passage
+from app.store.work_tables import Job, Trace
 from app.tracing.trace_results import TraceResult, TrainingResult
 from tests.support.asking import made_home, put_corpus
 from tests.support.mortal import worker_process

@@ -10,7 +10,8 @@ from sqlalchemy import func, select, update
 from app.errors import NotFound, UserError
 from app.store import jobs
 from app.store.engine import Store
-from app.store.tables import Corpus, Job
+from app.store.tables import Corpus
+from app.store.work_tables import Job
 from app.web.loading.imports import Finish, Imports, ImportState, Report, presets, run_name, unused
 
 
