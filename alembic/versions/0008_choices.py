@@ -8,7 +8,7 @@ revision = "0008"
 down_revision = "0007"
 COLUMNS = (
     ("prompts", "choices", sa.JSON),
-    ("prompts", "label", sa.BigInteger),
+    ("prompts", "label", lambda: sa.BigInteger().with_variant(sa.Integer(), "sqlite")),
     ("outputs", "weighed", sa.JSON),
     ("results", "contrast", sa.Text),
     ("retrieved", "halves", sa.Integer),

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
-from app.store import jobs, traces, workers
+from app.store import leases, traces, workers
 from app.store.commits import CommitListener
 from app.store.engine import Store
 from app.store.work_tables import Job
@@ -127,7 +127,7 @@ class Worker:
         self._heart.join()  # it waits for the database no longer than the database lets anybody wait
         try:
             with self.store.session() as session:
-                jobs.release(session, self.name)
+                leases.release(session, self.name)
                 if self.status != "failed":
                     workers.leave(session, self.name)
         except OperationalError as error:
@@ -138,7 +138,7 @@ class Worker:
     def step(self) -> int:
         """Take and answer what waits, `BATCH` questions at most; returns how many were taken."""
         with self.store.session() as session:
-            taken = jobs.claim(session, self.name, BATCH)
+            taken = leases.claim(session, self.name, BATCH)
         if taken:
             self._answer(taken)
         return len(taken)
@@ -160,15 +160,15 @@ class Worker:
             for job, outcome in answers:
                 if isinstance(outcome, UserError):
                     error = {"message": outcome.message, "remedy": outcome.remedy, "field": outcome.field}
-                    jobs.fail(session, job.id, self.name, error)
+                    leases.fail(session, job.id, self.name, error)
                 elif isinstance(outcome, dict):
                     self._finish(session, job, outcome)
 
     def _finish(self, session: Session, job: Job, outcome: dict[str, Any]) -> None:
         """An answer becomes a trace in the same transaction that ends its job; what else was made stands in the job."""
         if job.kind != "trace":
-            jobs.finish(session, job.id, self.name, outcome)
-        elif jobs.finish(session, job.id, self.name):
+            leases.finish(session, job.id, self.name, outcome)
+        elif leases.finish(session, job.id, self.name):
             traces.keep(session, job, outcome)
             self.engine.follow(session, job)
 
@@ -176,7 +176,7 @@ class Worker:
         self, taken: Sequence[Job], stage: str, done: int = 0, total: int | None = None
     ) -> list[bool]:
         with self.store.session() as session:
-            wanted = jobs.advance(session, [job.id for job in taken], self.name, stage, done, total)
+            wanted = leases.advance(session, [job.id for job in taken], self.name, stage, done, total)
         return [job.id in wanted for job in taken]
 
     def _live(self) -> None:
@@ -201,9 +201,9 @@ class Worker:
 
     def _recover(self) -> None:
         with self.store.session() as session:
-            before = jobs.held(session, self.name)
-            again, failed = jobs.recover(session, workers.dead(session, self.name))
-            late = before - jobs.held(session, self.name)
+            before = leases.held(session, self.name)
+            again, failed = leases.recover(session, workers.dead(session, self.name))
+            late = before - leases.held(session, self.name)
         if again or failed:
             log.warning("A worker died or hung: %d of its questions wait again, %d failed.", again, failed)
         if late:

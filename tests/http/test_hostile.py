@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 from PIL import Image
 
-from app.store import jobs
+from app.store import jobs, leases
 from app.store.engine import open_store
 from app.web.loading.imports import ImportProblem
 from tests.support.hostile import fill_hostile
@@ -52,9 +52,9 @@ def hostile(
         values = fill_hostile(session)
         request = {"file": "<script>\ufffd.jsonl" * 40, "run": "<b>run</b>" * 40}
         loaded = jobs.add(session, "import", request, limit=9, worker="tester").id
-        jobs.claim(session, "tester", 1, ["import"])
+        leases.claim(session, "tester", 1, ["import"])
         problem = ImportProblem(message="</p><script>" * 200, remedy="\0", field="<i>", line=3)
-        assert jobs.fail(session, loaded, "tester", problem.model_dump())
+        assert leases.fail(session, loaded, "tester", problem.model_dump())
     store.engine.dispose()
     # Only the runs whose prompts they are have the prompts; `hostile` has its own pages in tests of the pages.
     values |= {

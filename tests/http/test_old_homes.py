@@ -17,7 +17,7 @@ from sqlalchemy import MetaData
 
 from alembic import command
 from app.paths import ALEMBIC
-from app.store import jobs, traces
+from app.store import leases, traces
 from app.store.engine import DUMP, make_engine, migrate, open_store
 from tests.support.sites import site, store_of
 
@@ -111,9 +111,9 @@ def test_what_waited_waits_and_is_taken(client: TestClient) -> None:
     old = trace(status="queued")
     assert client.get(f"/traces/{old['id']}.json").json()["place"] == 1
     with store_of(client).session() as session:
-        (taken,) = jobs.claim(session, "a/1/x", 9)
+        (taken,) = leases.claim(session, "a/1/x", 9)
         assert (taken.id, taken.kind, taken.request) == (old["id"], "trace", old["request"])
-        assert jobs.finish(session, taken.id, "a/1/x")
+        assert leases.finish(session, taken.id, "a/1/x")
         traces.keep(session, taken, trace(kind="trace", prompt="The capital of Mali is")["result"])
     assert client.get(f"/traces/{old['id']}.json").json()["status"] == "done"
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from app.store import jobs, traces
+from app.store import jobs, leases, traces
 from app.store.corpora import PassageRecord, add_corpus, stream_passages
 from app.store.models import get_model, put_outputs
 from app.store.origins import Origin, describe
@@ -130,8 +130,8 @@ def _other_states(session: Session, asked: str, ids: list[int]) -> list[str]:
     request = {"kind": "train", "trace": asked, "passages": ids, "control": 1, "sha256": {}}
     trained = _answered(session, "steps", request, training.model_dump(mode="json"), asked)
     failed = jobs.add(session, "trace", _question(HOSTILE[4][1] + PAGE), limit=1000).id
-    jobs.claim(session, "tester", 1)
-    jobs.fail(
+    leases.claim(session, "tester", 1)
+    leases.fail(
         session, failed, "tester", {"message": HOSTILE[4][1] + SCRIPT, "remedy": PAGE, "field": "prompt"}
     )
     cancelled = jobs.add(session, "trace", _question(HOSTILE[0][1] + PAGE), limit=1000).id
@@ -143,12 +143,12 @@ def _answered(
     session: Session, kind: str, request: dict[str, Any], result: dict[str, Any], parent: str | None = None
 ) -> str:
     jobs.add(session, kind, request, parent=parent, limit=1000)
-    (job,) = jobs.claim(session, "tester", 1)
+    (job,) = leases.claim(session, "tester", 1)
     if kind == "trace":
-        assert jobs.finish(session, job.id, "tester")
+        assert leases.finish(session, job.id, "tester")
         traces.keep(session, job, result)
     else:
-        assert jobs.finish(session, job.id, "tester", result)
+        assert leases.finish(session, job.id, "tester", result)
     return job.id
 
 

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFound, UserError
 from app.interchange.results import import_results
-from app.store import jobs, workers
+from app.store import jobs, leases, workers
 from app.store.engine import Store
 from app.store.naming import slugify
 from app.store.tables import Run
@@ -112,7 +112,7 @@ class Imports:
         with self.store.session() as session:
             job = _find(session, id_)
             if job.state not in jobs.OVER and job.worker and workers.is_gone(job.worker):
-                jobs.recover(session, [job.worker])
+                leases.recover(session, [job.worker])
                 job = _find(session, id_)
         return _state(job, self._told.get(id_))
 
@@ -139,7 +139,7 @@ class Imports:
     def _run(self, id_: str, work: Work) -> None:
         try:
             with self.store.session() as session:
-                jobs.claim(session, self._name, 1, ["import"])
+                leases.claim(session, self._name, 1, ["import"])
             work(self._reporter(id_), lambda session, run, count: self._finish(session, id_, run, count))
         except UserError as error:
             self._fail(
@@ -168,17 +168,17 @@ class Imports:
             if (stage != shown or time.monotonic() - last > SHOWN_EVERY) and (beside or stage == "fetching"):
                 last, shown = time.monotonic(), stage
                 with self.store.session() as session:
-                    jobs.advance(session, [id_], self._name, stage, done, total)
+                    leases.advance(session, [id_], self._name, stage, done, total)
 
         return report
 
     def _finish(self, session: Session, id_: str, run: str, examples: int) -> None:
-        if not jobs.finish(session, id_, self._name, {"run": run, "examples": examples}):
+        if not leases.finish(session, id_, self._name, {"run": run, "examples": examples}):
             raise ImportLost
 
     def _fail(self, id_: str, problem: ImportProblem) -> None:
         with self.store.session() as session:
-            jobs.fail(session, id_, self._name, problem.model_dump())
+            leases.fail(session, id_, self._name, problem.model_dump())
 
 
 def _find(session: Session, id_: str) -> Job:

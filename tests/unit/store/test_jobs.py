@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from app.errors import NotFound
-from app.store import jobs, traces, workers
+from app.store import jobs, leases, traces, workers
 from app.store.base import now
 from app.store.commits import CommitListener
 from app.store.engine import Store
@@ -27,7 +27,7 @@ def put(store: Store, count: int = 1, *, limit: int = 1000) -> list[str]:
 
 def take(store: Store, worker: str, limit: int = 10) -> list[str]:
     with store.session() as session:
-        return [job.id for job in jobs.claim(session, worker, limit)]
+        return [job.id for job in leases.claim(session, worker, limit)]
 
 
 def status(store: Store, id_: str) -> str:
@@ -87,11 +87,11 @@ def test_a_dead_workers_question_is_taken_again_alone(store: Store) -> None:
     ids = put(store, 3)
     assert take(store, "a/1/x") == ids
     with store.session() as session:
-        assert jobs.recover(session) == (0, 0)  # the lease still holds
+        assert leases.recover(session) == (0, 0)  # the lease still holds
     for id_ in ids:
         expire(store, id_)
     with store.session() as session:
-        assert jobs.recover(session) == (3, 0)
+        assert leases.recover(session) == (3, 0)
     (fresh,) = put(store)
     assert [take(store, "b/1/x") for _ in range(4)] == [[ids[0]], [ids[1]], [ids[2]], [fresh]]
 
@@ -101,7 +101,7 @@ def test_a_worker_known_to_be_dead_need_not_run_out_its_lease(store: Store) -> N
     take(store, "a/1/x", limit=1)
     take(store, "b/1/x", limit=1)
     with store.session() as session:
-        assert jobs.recover(session, ["a/1/x"]) == (1, 0)
+        assert leases.recover(session, ["a/1/x"]) == (1, 0)
     assert [status(store, id_) for id_ in ids] == ["queued", "running"]
 
 
@@ -112,7 +112,7 @@ def test_a_question_that_kills_every_worker_fails_with_a_reason(store: Store) ->
         assert take(store, f"a/{attempt}/x") == [id_]
         expire(store, id_)
         with store.session() as session:
-            jobs.recover(session)
+            leases.recover(session)
     assert take(store, "b/1/x") == []
     with store.session() as session:
         job = jobs.find(session, id_)
@@ -126,13 +126,13 @@ def test_a_worker_that_lost_its_lease_cannot_write(store: Store) -> None:
     take(store, "slow/1/x")
     expire(store, id_)
     with store.session() as session:
-        jobs.recover(session)
+        leases.recover(session)
     take(store, "quick/1/x")
     with store.session() as session:
-        assert jobs.advance(session, [id_], "slow/1/x", "encoding") == set()
-        assert not jobs.finish(session, id_, "slow/1/x", {"answer": "slow"})
-        assert jobs.finish(session, id_, "quick/1/x", {"answer": "quick"})
-        assert not jobs.fail(session, id_, "quick/1/x", {"message": "too late"})
+        assert leases.advance(session, [id_], "slow/1/x", "encoding") == set()
+        assert not leases.finish(session, id_, "slow/1/x", {"answer": "slow"})
+        assert leases.finish(session, id_, "quick/1/x", {"answer": "quick"})
+        assert not leases.fail(session, id_, "quick/1/x", {"message": "too late"})
         assert not jobs.cancel(session, id_)
     with store.session() as session:
         job = jobs.find(session, id_)
@@ -144,8 +144,8 @@ def test_progress_keeps_the_lease_of_long_work(store: Store) -> None:
     take(store, "a/1/x")
     expire(store, id_)
     with store.session() as session:
-        assert jobs.advance(session, [id_], "a/1/x", "encoding", 3, 10) == {id_}
-        assert jobs.recover(session) == (0, 0)
+        assert leases.advance(session, [id_], "a/1/x", "encoding", 3, 10) == {id_}
+        assert leases.recover(session) == (0, 0)
         assert jobs.states(session, [id_])[id_][1] == "encoding/1/3", "who watches hears of each step"
 
 
@@ -157,7 +157,7 @@ def test_a_sign_of_life_without_progress_does_not_keep_it(store: Store) -> None:
     with store.session() as session:
         workers.record_heartbeat(session, "a/1/x", device="cpu", status="ready", detail="", loaded={})
     with store.session() as session:
-        assert jobs.recover(session) == (1, 0)
+        assert leases.recover(session) == (1, 0)
     assert take(store, "b/1/x") == [id_]
 
 
@@ -165,14 +165,14 @@ def test_a_sign_of_life_without_progress_does_not_keep_it(store: Store) -> None:
 def test_every_kind_has_a_deadline_that_progress_does_not_move(store: Store, kind: str) -> None:
     with store.session() as session:
         id_ = jobs.add(session, kind, {}, limit=9).id
-        (job,) = jobs.claim(session, "a/1/x", 1, [kind])
+        (job,) = leases.claim(session, "a/1/x", 1, [kind])
         assert job.deadline is not None
-        assert jobs.advance(session, [id_], "a/1/x", "encoding") == {id_}
+        assert leases.advance(session, [id_], "a/1/x", "encoding") == {id_}
     with store.session() as session:
         session.execute(update(Job).where(Job.id == id_).values(deadline=now() - timedelta(seconds=1)))
     with store.session() as session:
-        assert jobs.advance(session, [id_], "a/1/x", "encoding") == set(), "the worker learns it here"
-        assert jobs.recover(session) == (0, 1)
+        assert leases.advance(session, [id_], "a/1/x", "encoding") == set(), "the worker learns it here"
+        assert leases.recover(session) == (0, 1)
     with store.session() as session:
         failed = jobs.find(session, id_, [kind])
         assert failed.state == "failed"
@@ -194,9 +194,9 @@ def test_work_for_one_process_is_taken_by_no_other(store: Store) -> None:
     """Only the process that took a file in has it. Without that process nobody ever will: that is said."""
     with store.session() as session:
         id_ = jobs.add(session, "import", {}, limit=9, worker="a/1/x").id
-        assert jobs.claim(session, "b/1/x", 1, ["import"]) == []
-        assert jobs.recover(session, ["b/1/x"]) == (0, 0)
-        assert jobs.recover(session, ["a/1/x"]) == (0, 1)
+        assert leases.claim(session, "b/1/x", 1, ["import"]) == []
+        assert leases.recover(session, ["b/1/x"]) == (0, 0)
+        assert leases.recover(session, ["a/1/x"]) == (0, 1)
     with store.session() as session:
         assert "again" in (jobs.find(session, id_, ["import"]).error or {})["remedy"]
 
@@ -207,8 +207,8 @@ def test_cancelling_while_it_waits_and_while_it_runs(store: Store) -> None:
     with store.session() as session:
         assert jobs.cancel(session, waiting)
         assert jobs.cancel(session, running)
-        assert jobs.advance(session, [running], "a/1/x", "searching") == set()  # the worker learns it here
-        assert not jobs.finish(session, running, "a/1/x", {})
+        assert leases.advance(session, [running], "a/1/x", "searching") == set()  # the worker learns it here
+        assert not leases.finish(session, running, "a/1/x", {})
     assert take(store, "a/1/x") == []
     assert (status(store, waiting), status(store, running)) == ("cancelled", "cancelled")
 
@@ -218,7 +218,7 @@ def test_a_worker_that_stops_in_good_order_gives_back_what_it_holds(store: Store
     (id_,) = put(store)
     take(store, "a/1/x")
     with store.session() as session:
-        jobs.release(session, "a/1/x")
+        leases.release(session, "a/1/x")
         job = jobs.find(session, id_)
         assert (job.state, job.attempts) == ("queued", 0)
 
@@ -228,8 +228,8 @@ def test_only_a_finished_answer_is_given_again(store: Store) -> None:
     ids = put(store, 2)
     take(store, "a/1/x")
     with store.session() as session:
-        jobs.fail(session, ids[0], "a/1/x", {"message": "out of memory"})
-        jobs.finish(session, ids[1], "a/1/x", {"answer": 1})
+        leases.fail(session, ids[0], "a/1/x", {"message": "out of memory"})
+        leases.finish(session, ids[1], "a/1/x", {"answer": 1})
     with store.session() as session:
         assert jobs.newest(session, "key 0", done=True) is None
         found = jobs.newest(session, "key 1", done=True)
@@ -254,8 +254,8 @@ def test_recent_are_the_questions_that_were_answered_newest_first(store: Store) 
     """A question nobody answered is nothing to read."""
     ids = put(store, 4)
     with store.session() as session:
-        for job in jobs.claim(session, "a/1/x", 9):
-            if job.id != ids[1] and jobs.finish(session, job.id, "a/1/x"):
+        for job in leases.claim(session, "a/1/x", 9):
+            if job.id != ids[1] and leases.finish(session, job.id, "a/1/x"):
                 traces.keep(session, job, {})
     with store.session() as session:
         assert [trace.id for trace in traces.recent(session, limit=2)] == [ids[3], ids[2]]

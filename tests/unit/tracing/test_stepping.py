@@ -11,7 +11,7 @@ from app.models.load import load_model
 from app.models.steps import TailPatch
 from app.models.text import Query
 from app.settings import Settings
-from app.store import jobs, steps, traces
+from app.store import jobs, leases, steps, traces
 from app.store.engine import Store, open_store
 from app.store.tables import Passage
 from app.store.work_tables import StepTaken
@@ -114,7 +114,7 @@ def test_cancelling_stops_the_steps_and_keeps_those_taken(
     worker.step()
     with store.session() as session:
         (job,) = jobs.of(session, id_, "steps")
-    advance, calls = jobs.advance, []
+    advance, calls = leases.advance, []
 
     def meddling(session, ids, *rest):  # type: ignore[no-untyped-def]
         calls.append(rest)
@@ -122,7 +122,7 @@ def test_cancelling_stops_the_steps_and_keeps_those_taken(
             jobs.cancel(session, job.id)
         return advance(session, ids, *rest)
 
-    monkeypatch.setattr(jobs, "advance", meddling)
+    monkeypatch.setattr(leases, "advance", meddling)
     worker.step()
     got = found(store, id_)
     taken = [dot.after is not None for lane in got.lanes.values() for dot in lane]

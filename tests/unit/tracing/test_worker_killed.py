@@ -14,7 +14,7 @@ from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
-from app.store import jobs, workers
+from app.store import jobs, leases, workers
 from app.store.engine import Store
 from app.store.job_kinds import MAX_ATTEMPTS
 from app.store.tables import Passage
@@ -175,7 +175,7 @@ def test_the_page_of_a_question_whose_workers_die_says_so(store: Store, database
             with worker_process(home, database_url) as process:
                 until(partial(in_hand, store, process.pid), "the worker to take the question")
             with store.session() as session:  # as any other worker does with each sign of life
-                again, failed = jobs.recover(session, workers.dead(session, workers.new_name()))
+                again, failed = leases.recover(session, workers.dead(session, workers.new_name()))
             assert again + failed == 1
             if death < MAX_ATTEMPTS:
                 said = page_of(client, id_).find("p", class_="notice").text

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from app.errors import NotFound, UserError
-from app.store import jobs
+from app.store import jobs, leases
 from app.store.engine import Store
 from app.store.tables import Corpus
 from app.store.work_tables import Job
@@ -100,7 +100,7 @@ def test_an_import_whose_server_died_does_not_wait_forever(
         request = {"file": "f.jsonl", "run": "r"}
         id_ = jobs.add(session, "import", request, limit=9, worker=gone).id
         if state == "running":
-            jobs.claim(session, gone, 1, ["import"])
+            leases.claim(session, gone, 1, ["import"])
     got = imports.get(id_)
     assert got.stage == "failed"
     assert got.problem is not None
