@@ -20,7 +20,6 @@ from app.store.base import now
 from app.store.models import register_model
 from app.store.naming import slugify
 from app.store.origins import Origin
-from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, Statement, Tombstone, now
 from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, Statement, Tombstone
 from app.store.writing import insert_rows, new_ids, write_alone
 from app.words.chance import read_chance
