@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from app.words.cutting import cut
+from app.words.joining import follow
 from app.words.methods import method_label, method_of
 from app.words.tasks import task_name
 from app.words.wikidata import PROPERTIES
@@ -124,6 +126,12 @@ def recurrence(halves: int) -> str:
     return f"comes first by {('neither half', 'one half', 'both halves')[min(halves, 2)]} of the projection"
 
 
+def joint(target: str, prompt: str) -> str:
+    """What stands between a prompt and its target: a space, a line break, or nothing."""
+    after = follow(prompt, target)
+    return after[: len(after) - len(after.lstrip())]
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "method_label": method_label,
     "method_class": lambda name: method_of(name).css,
@@ -142,4 +150,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "counted": counted,
     "day": day,
     "recurrence": recurrence,
+    "cut": cut,
+    "joint": joint,
+    "following": lambda target, prompt: follow(prompt, target),
 }

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 
 from app.web.evidence.lanes import AGAINST, RANDOM, Dot, Lane, mean_change, under_label
-from app.web.reading.card_text import INK, LINE, PAPER, QUIET, TONES, clean, font_for, shorten
+from app.web.reading.card_text import INK, LINE, PAPER, QUIET, TONES, clean, font_for
+from app.words.cutting import cut
 from app.words.methods import method_of
 from app.words.saying import percentage, step_words
 
@@ -56,7 +57,7 @@ def draw_lanes(
     """The lanes with their labels, the dashed line `before`, and the axis below."""
     top = box.top + 22
     bottom = top + box.lane * len(lanes)
-    _axis(pen, box, top, bottom, f"how likely “{shorten(clean(answer), 40)}” is after one training step")
+    _axis(pen, box, top, bottom, f"how likely “{cut(clean(answer), 40)}” is after one training step")
     x = box.along(before)
     for y in range(top - 4, bottom, 6):
         pen.line((x, y, x, y + 3), INK, 1)
@@ -64,7 +65,7 @@ def draw_lanes(
     for at, lane in enumerate(lanes):
         y = top + at * box.lane
         middle = y + round(box.lane * ROWS[1])
-        label, under = shorten(clean(lane.label), 32), shorten(clean(under_label(before, lane)), 46)
+        label, under = cut(clean(lane.label), 32), cut(clean(under_label(before, lane)), 46)
         pen.text((box.left, middle - 11), label, INK, font_for(label, 17, sans=True), anchor="lm")
         pen.text((box.left, middle + 12), under, QUIET, font_for(under, 13, sans=True), anchor="lm")
         _draw_lane(image, box, y, before, lane)
@@ -95,7 +96,7 @@ def draw_moved(image: Image.Image, pen: ImageDraw.ImageDraw, box: Box, moved: li
 
 def _end_of(each: Moved) -> str:
     """The end of prompt and answer, which tells answers apart."""
-    said = f"{clean(each.prompt)} {shorten(clean(each.answer), 26)}".strip()
+    said = f"{clean(each.prompt)} {cut(clean(each.answer), 26)}".strip()
     return said if len(said) <= 32 else f"…{said[-31:].partition(' ')[2] or said[-31:]}"
 
 

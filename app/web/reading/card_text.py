@@ -50,15 +50,6 @@ def clean(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
-def shorten(text: str, limit: int) -> str:
-    """`text` cut at a word to at most `limit` characters, with an ellipsis where it was cut."""
-    if len(text) <= limit:
-        return text
-    head = text[: limit - 1]
-    at = head.rfind(" ")
-    return f"{head[: at if at > limit // 2 else None].rstrip(' ,;:.')}…"
-
-
 def words_of(text: str, tone: str = "") -> list[Word]:
     """The words of a clean text, all in one tone."""
     return [Word(word, tone) for word in text.split()]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.store.origins import NOTHING_SAID, Origin
-from app.web.reading.card_text import clean, shorten
+from app.web.reading.card_text import clean
+from app.words.cutting import cut
 
 PAPER = """@article{chang2024scalable,
   title = {Scalable Influence and Fact Tracing for Large Language Model Pretraining},
@@ -65,7 +66,7 @@ def plain(cited: Cited) -> str:
 
 
 def _title(cited: Cited) -> str:
-    said = shorten(f"{clean(cited.prompt)} {clean(cited.target)}".strip(), 160)
+    said = cut(f"{clean(cited.prompt)} {clean(cited.target)}".strip(), 160)
     return f"Training passages behind “{said}”."
 
 
@@ -83,6 +84,6 @@ def _note(cited: Cited) -> str:
 
 def _origin(said: Origin) -> str:
     """` (Ann Author; CC-BY-4.0; https://…)`: who made it, under which licence, and where it can be had."""
-    parts = (shorten(clean(part).rstrip("."), 120) for part in (said.author, said.licence, said.source))
+    parts = (cut(clean(part).rstrip("."), 120) for part in (said.author, said.licence, said.source))
     known = "; ".join(part for part in parts if part)
     return f" ({known})" if known else ""

@@ -79,6 +79,7 @@ class ExamplePage(BaseModel):
     target: str
     explains: str
     explained: str
+    joint: str  # what stands between prompt and `explained`: a space, a line break, or nothing
     rather_than: str | None
     contrast: str | None
     choices: Choices | None
@@ -233,6 +234,7 @@ def _page(
         target=prompt.target,
         explains=said.kind,
         explained=said.text.strip(),
+        joint=said.text[: len(said.text) - len(said.text.lstrip())],
         rather_than=said.instead and said.instead.strip(),
         contrast=result.contrast,
         choices=choices_of(example),

@@ -21,10 +21,10 @@ from app.web.reading.card_text import (
     clean,
     font_for,
     set_lines,
-    shorten,
     words_of,
     wrapped,
 )
+from app.words.cutting import cut
 
 SIZE = (1200, 630)
 MARGIN = 64
@@ -59,16 +59,16 @@ class SharedCard:
 
 def og_title(prompt: str, target: str) -> str:
     """The title of a shared link: the prompt with its target, at most 110 characters."""
-    return shorten(f"{clean(prompt)} {clean(target)}".strip(), 110)
+    return cut(f"{clean(prompt)} {clean(target)}".strip(), 110)
 
 
 def og_text(method: str, passage: str, measured: Evidence | None = None) -> str:
     """The text of a shared link, at most 200 characters: the verdict, or what the method put first."""
     if measured is not None and measured.lanes:
-        return shorten(clean(measured.verdict), 200)
+        return cut(clean(measured.verdict), 200)
     if not clean(passage):
         return "Which training passages made the model say that?"
-    return shorten(f"{clean(method)} puts this passage first: “{shorten(clean(passage), 150)}”", 200)
+    return cut(f"{clean(method)} puts this passage first: “{cut(clean(passage), 150)}”", 200)
 
 
 def verdict_of(evidence: Evidence) -> tuple[Piece, ...]:
@@ -103,13 +103,13 @@ def _head(image: Image.Image, pen: ImageDraw.ImageDraw, card: SharedCard) -> Non
     image.paste(STAR, (MARGIN - 2, 40), _star(26))
     head = f"Startrail · {clean(card.head)}" if card.head else "Startrail"
     pen.text((MARGIN + 34, 54), head, QUIET, font_for(head, 21, sans=True), anchor="lm")
-    line = shorten(clean(card.line), 52)
+    line = cut(clean(card.line), 52)
     pen.text((SIZE[0] - MARGIN, 54), line, QUIET, font_for(line, 19, sans=True), anchor="rm")
 
 
 def _claim(pen: ImageDraw.ImageDraw, card: SharedCard, *, roomy: bool) -> float:
     """The claim as large as it fits; the y below it."""
-    words = _output(clean(card.prompt), shorten(clean(card.target), 90))
+    words = _output(clean(card.prompt), cut(clean(card.target), 90))
     sizes = ((60, 2), (50, 3), (42, 4)) if roomy else ((54, 1), (44, 2), (36, 2))
     fits = (wrapped(words, size, lines, INNER) for size, lines in sizes)
     block = next(fit for fit in fits if fit.whole or fit.size == sizes[-1][0])

@@ -10,8 +10,9 @@ from PIL import Image
 from app.web.evidence.lanes import AGAINST, FOR, RANDOM, WORDS, Dot, Evidence, lane
 from app.web.evidence.verdict import plain, verdict
 from app.web.reading.card_plot import Moved
-from app.web.reading.card_text import clean, shorten
+from app.web.reading.card_text import clean
 from app.web.reading.share_card import SharedCard, draw, og_text, og_title, verdict_of
+from app.words.cutting import cut
 from app.words.methods import method_of
 
 HOSTILE = (
@@ -57,7 +58,7 @@ def test_nothing_is_drawn_past_the_margin() -> None:
 @given(st.text(max_size=300), st.integers(8, 120))
 @settings(max_examples=200, deadline=None)
 def test_titles_keep_their_length_and_hold_no_control_characters(text: str, limit: int) -> None:
-    assert len(shorten(clean(text), limit)) <= limit
+    assert len(cut(clean(text), limit)) <= limit
     assert all(c.isprintable() for c in clean(text))
     assert len(og_title(text, text)) <= 110
     assert len(og_text("TrackStar", text)) <= 200
