@@ -113,23 +113,36 @@ class Home(Client):
         return building.build(self.settings, self.store, place, passages, out, build, progress)
 
     def retrieve(
-        self, index: str, prompts: str, method: str = "trackstar", *, run: str = "", k: int = 10
+        self,
+        index: str,
+        prompts: str,
+        method: str = "trackstar",
+        *,
+        run: str = "",
+        k: int = 10,
+        explain: str = "both",
     ) -> str:
         """Ask a method about every prompt of a set and save the run, as `startrail retrieve` does; returns its name.
 
+        Args:
+            explain: `target`, what the model `said`, or `both`: beside the run of targets then stands one of what the
+                model said where that was something else, under the same name with `-said` behind it.
+
         Raises:
-            UserError: a name is unknown, the method is, or a run of this name exists.
+            UserError: a name is unknown, the method is, `explain` is none of these, or a run of this name exists.
         """
         from app.runs.inputs import ensure_answers, open_inputs
-        from app.runs.retrieve import retrieve
+        from app.runs.retrieve import checked_explain
+        from app.runs.retrieve import explain as make_runs
         from app.store.naming import slugify
 
+        checked_explain(explain)
         with self.store.session() as session:
             inputs = open_inputs(session, self.settings, index, prompts)
-            ensure_answers(session, inputs)
+            ensure_answers(session, inputs, explains="target" if explain == "target" else "said")
         with self.store.session() as session:
-            made = retrieve(session, inputs, method, slug=slugify(run or f"{index}-{method}"), k=k)
-            return made.slug
+            name = slugify(run or f"{index}-{method}")
+            return make_runs(session, inputs, method, explain, slug=name, k=k)[0].slug
 
     def _need_worker(self) -> None:
         with self.store.session() as session:

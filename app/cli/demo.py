@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from app.store.engine import Store
+    from app.store.tables import Run
 
 NAME = "demo"
 METHODS = (TRACKSTAR, BM25)
@@ -115,13 +116,16 @@ def _complete(settings: Settings, store: "Store") -> bool:
     """Whether all runs are there and evaluated, with the model and the index they came from."""
     from sqlalchemy import select
 
+    from app.store.runs import run_beside
     from app.store.tables import Run
 
     with store.session() as session:
         runs = session.scalars(select(Run).where(Run.slug.in_(RUNS))).all()
         evaluated = {run.slug for run in runs if "evaluated_at" in run.metrics}
+        beside = [run_beside(session, run) for run in runs if run.slug in METHODS]
     return (
         evaluated == set(RUNS)
+        and None not in beside
         and (settings.models / NAME / "config.json").is_file()
         and (settings.indexes / NAME / "manifest.json").is_file()
     )
@@ -193,17 +197,22 @@ def _index(settings: Settings, store: "Store") -> None:
 def _retrieve(settings: Settings, store: "Store") -> None:
     from app.cli.progress import bar
     from app.runs.inputs import ensure_answers, open_inputs
-    from app.runs.retrieve import retrieve
+    from app.runs.retrieve import explain_beside, retrieve
+    from app.store.runs import run_beside
+    from app.words.answers import SAID
 
     with store.session() as session:
         inputs = open_inputs(session, settings, NAME, NAME)
         with bar("Asking the model") as step:
-            ensure_answers(session, inputs, step)
+            ensure_answers(session, inputs, step, explains=SAID)
     for method in METHODS:
         with store.session() as session:
-            if not _has_run(session, method):
+            if (run := _find_run(session, method)) is None:
                 with bar(f"Tracing by {method_label(method)}") as step:
-                    retrieve(session, inputs, method, slug=method, progress=step)
+                    run = retrieve(session, inputs, method, slug=method, progress=step)
+            if run_beside(session, run) is None:
+                with bar(f"Tracing by {method_label(method)}, what was said") as step:
+                    explain_beside(session, inputs, run, progress=step)
 
 
 def _choose(settings: Settings, store: "Store") -> None:
@@ -218,7 +227,7 @@ def _choose(settings: Settings, store: "Store") -> None:
         ensure_answers(session, inputs, explains=SAID)
         inputs = explaining(session, inputs, SAID)
         for slug, asked in ((ENDINGS, inputs), (RATHER, contrasting(session, inputs))):
-            if not _has_run(session, slug):
+            if _find_run(session, slug) is None:
                 with bar(f"Tracing {slug}") as step:
                     retrieve(session, asked, TRACKSTAR, slug=slug, progress=step)
 
@@ -231,26 +240,26 @@ def _evaluate(settings: Settings, store: "Store") -> None:
     from app.evaluation.report import evaluate_runs
     from app.models.load import load_model
     from app.models.steps import TailPatch
-    from app.store.runs import get_run
+    from app.store.runs import get_run, run_beside
 
     patch = TailPatch(load_model(settings.models / NAME, device=settings.device))
     with bar("Training on passages") as step:
         patch_runs(store, METHODS, patch, task="fact", limit=PATCHED, progress=step)
     with store.session() as session:
         runs = [get_run(session, slug) for slug in RUNS]
-        for run in runs:
+        for run in [*runs, *filter(None, (run_beside(session, run) for run in runs))]:
             with bar(f"Types of passages, {run.name}") as step:
                 classify_run(session, run, step)
         with bar("Figures") as step:
             evaluate_runs(session, runs, progress=step)
 
 
-def _has_run(session: "Session", slug: str) -> bool:
+def _find_run(session: "Session", slug: str) -> "Run | None":
     from sqlalchemy import select
 
     from app.store.tables import Run
 
-    return session.scalar(select(Run.id).where(Run.slug == slug)) is not None
+    return session.scalar(select(Run).where(Run.slug == slug))
 
 
 def _figures(session: "Session", seconds: float) -> None:

@@ -8,6 +8,7 @@ import typer
 from app.cli.reading import tell_left_out
 from app.errors import UserError
 from app.settings import get_settings
+from app.words.answers import BOTH, SAID, TARGET
 from app.words.choices import CHOICES
 from app.words.methods import TRACKSTAR, rankers
 
@@ -46,9 +47,10 @@ def retrieve(
     explain: Annotated[
         str,
         typer.Option(
-            help="What is explained of each prompt: its target, or what the model said: target or said."
+            help="What is explained of each prompt: its target, what the model said, or both, the second in a run of its"
+            " own where it is something else: target, said or both."
         ),
-    ] = "target",
+    ] = BOTH,
     contrast: Annotated[
         str,
         typer.Option(
@@ -59,9 +61,10 @@ def retrieve(
 ) -> None:
     """Ask a method about every prompt of a set and save the run; the model's answers are saved with it."""
     from app.cli.progress import bar
-    from app.runs.inputs import contrasting, ensure_answers, explaining, open_inputs
+    from app.runs.inputs import ensure_answers, open_inputs
     from app.runs.ranking.request import check_method
-    from app.runs.retrieve import retrieve as make_run
+    from app.runs.retrieve import checked_explain
+    from app.runs.retrieve import explain as make_runs
     from app.store.engine import open_store
     from app.store.naming import slugify
 
@@ -72,20 +75,23 @@ def retrieve(
             f"There is no contrast “{contrast}”.", field="contrast", remedy=f"Use --contrast {CHOICES}."
         )
     check_method(method, dense_model, contrast=bool(contrast))
+    checked_explain(explain)
     store = open_store(settings.url, migrate=True)
     with store.session() as session:
         inputs = open_inputs(session, settings, index, prompts)
         tell_left_out(list(inputs.left_out.items()), None)
         with bar("Answering prompts") as step:
-            ensure_answers(session, inputs, step, explains=explain, by=choose_by)
+            ensure_answers(
+                session, inputs, step, explains=TARGET if explain == TARGET else SAID, by=choose_by
+            )
     with store.session() as session:
-        inputs = explaining(session, inputs, explain)
-        inputs = contrasting(session, inputs) if contrast else inputs
         with bar(f"Retrieving by {method}") as step:
-            made = make_run(
+            made = make_runs(
                 session,
                 inputs,
                 method,
+                explain,
+                contrast=bool(contrast),
                 slug=slugify(run or f"{index}-{method}"),
                 k=k,
                 opponents=opponents,
@@ -93,7 +99,7 @@ def retrieve(
                 dense_model=dense_model,
                 progress=step,
             )
-        report(session, [made])
+        report(session, made)
 
 
 def report(session: "Session", runs: "list[Run]", *, task: str = "") -> None:

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from app.evaluation.types import FactOf, classify, is_exact, shared_cue
 from app.store.chunks import chunks
-from app.store.tables import Passage, Prompt, Result, Retrieved, Run
+from app.store.tables import Output, Passage, Prompt, Result, Retrieved, Run
+from app.words.answers import SAID
 
 CHUNK = 2_000
 
@@ -76,16 +77,26 @@ def _facts(session: Session, run: Run) -> dict[int, FactOf]:
         if prompt.relation:
             by_relation.setdefault(prompt.relation, []).append((prompt.text, prompt.subject))
     cues = {relation: shared_cue(own) for relation, own in by_relation.items()}
+    wrong = _wrong_answers(session, run) if run.explains == SAID else {}
     return {
         prompt.id: FactOf(
             prompt.subject,
-            (prompt.target, *prompt.aliases),
+            (wrong[prompt.id],) if prompt.id in wrong else (prompt.target, *prompt.aliases),
             prompt.relation,
             prompt.fact_id,
             cues.get(prompt.relation or "", ()),
         )
         for prompt in prompts
     }
+
+
+def _wrong_answers(session: Session, run: Run) -> dict[int, str]:
+    """What the run's model said to each prompt that it answered wrong."""
+    query = select(Output.prompt_id, Output.answer).where(
+        Output.model_id == run.model_id, Output.correct.is_(False), Output.answer.is_not(None)
+    )
+    found = session.execute(query.join(Prompt, Prompt.id == Output.prompt_id).where(_of(run)))
+    return {prompt: str(answer) for prompt, answer in found}
 
 
 def _of(run: Run) -> ColumnElement[bool]:

@@ -166,7 +166,8 @@ def _measure(
 
 def _queries(session: Session, wanted: Collection[Asked], model: int) -> dict[Asked, Query]:
     found = session.execute(
-        select(Prompt.id, Prompt.text, Prompt.target, Output.said, Output.said_tokens, Prompt.choices)
+        select(Prompt.id, Prompt.text, Prompt.target, Prompt.choices)
+        .add_columns(Output.said, Output.said_tokens, Output.answer)
         .outerjoin(Output, and_(Output.prompt_id == Prompt.id, Output.model_id == model))
         .where(Prompt.id.in_({prompt for prompt, _ in wanted}))
     )
@@ -177,6 +178,7 @@ def _queries(session: Session, wanted: Collection[Asked], model: int) -> dict[As
             target=row.target,
             said=row.said,
             tokens=row.said_tokens,
+            answer=row.answer,
             whole=bool(row.choices),
         )
         for row in found

@@ -58,6 +58,7 @@ class Query:
         said: str | None,
         tokens: Sequence[int] | None,
         *,
+        answer: str | None = None,
         whole: bool = False,
     ) -> Self:
         """What a run asks of a prompt: its target, or the answer in what the model `said` (`app.words.answers`).
@@ -65,12 +66,18 @@ class Query:
         Args:
             explains: `said` or `target`; of a model that said nothing, the target.
             said: as it follows the prompt, with its `tokens`.
+            answer: what it said, where that is all that is known.
             whole: all of it is the answer, for it was chosen, not written.
         """
         if explains != SAID or not said or not tokens:
-            return cls.of_target(prompt, target)
+            return cls.of_target(prompt, answer if explains == SAID and answer else target)
         end = len(said) if whole else answer_end(said)
         return cls(prompt, said, (0, end) if end < len(said) else None, tuple(tokens))
+
+    @property
+    def explained(self) -> str:
+        """The part of the completion that is traced, from its beginning, as it follows the prompt."""
+        return self.completion[: self.span[1] if self.span else None]
 
     @property
     def joined(self) -> str:

@@ -18,9 +18,10 @@ from app.settings import Settings
 from app.store.corpora import get_corpus
 from app.store.prompts import get_prompt_set, list_prompts
 from app.store.tables import Corpus, Model, Output, Prompt, PromptSet
+from app.tracing.explained import asked_of, said_otherwise
 from app.tracing.loaded import check_corpus
 from app.trackstar.index import TrackstarIndex, open_index
-from app.words.answers import EXPLAINS, SAID, TARGET
+from app.words.answers import SAID, TARGET
 from app.words.choices import CHOICES, TOTAL, fits, read_weighed
 
 Progress = Callable[[int, int], None]
@@ -56,34 +57,28 @@ class RunInputs:
     @property
     def queries(self) -> list[Query]:
         """Each prompt with what is explained: its target, or what the model said."""
-        return [self._query(prompt, self.outputs.get(prompt.id)) for prompt in self.prompts]
+        return [asked_of(self.explains, prompt, self.outputs.get(prompt.id)) for prompt in self.prompts]
 
     @property
     def others(self) -> list[Query | None]:
         """For each prompt, what it is asked against: see `contrasts`."""
         return [self.contrasts.get(prompt.id) for prompt in self.prompts]
 
-    def _query(self, prompt: Prompt, output: Output | None) -> Query:
-        said, tokens = (output.said, output.said_tokens) if output else (None, None)
-        return Query.explaining(
-            self.explains, prompt.text, prompt.target, said, tokens, whole=bool(prompt.choices)
-        )
-
 
 def explaining(session: Session, inputs: RunInputs, explains: str) -> RunInputs:
-    """The same inputs for a run that explains the prompts' targets, or what the model `said`.
-
-    Raises:
-        UserError: `explains` is neither.
-    """
-    if explains not in EXPLAINS:
-        raise UserError(
-            f"A run explains what was said or the target, not “{explains}”.",
-            field="explain",
-            remedy=f"Use {' or '.join(EXPLAINS)}.",
-        )
+    """The same inputs for a run that explains the prompts' targets, or what the model `said`."""
     outputs = answered(session, inputs) if explains == SAID else {}
     return replace(inputs, explains=explains, outputs=outputs)
+
+
+def otherwise(session: Session, inputs: RunInputs) -> RunInputs | None:
+    """The inputs for a run of what the model said, of the prompts to which that was something else than the target.
+
+    None where there are none.
+    """
+    outputs = answered(session, inputs)
+    prompts = [prompt for prompt in inputs.prompts if said_otherwise(prompt, outputs.get(prompt.id))]
+    return replace(inputs, prompts=prompts, explains=SAID, outputs=outputs) if prompts else None
 
 
 def contrasting(session: Session, inputs: RunInputs) -> RunInputs:

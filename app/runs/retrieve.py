@@ -2,18 +2,30 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sqlalchemy.orm import Session
 
-from app.runs.inputs import RunInputs
+from app.errors import UserError
+from app.runs.inputs import RunInputs, contrasting, explaining, otherwise
 from app.runs.ranking.request import RankingRequest, check_method, rank
 from app.runs.saving import OPPONENTS, PROPONENTS, PromptRanking, save_run
 from app.runs.seed_agreement import keep
 from app.store.tables import Run
+from app.words.answers import BOTH, EXPLAINS, SAID, TARGET
 from app.words.methods import method_label
 
 Progress = Callable[[int, int], None]
+
+
+class How(TypedDict, total=False):
+    """Options of `retrieve` that are the same for every run made with it."""
+
+    k: int
+    opponents: int
+    kind: str
+    dense_model: Path | None
+    progress: Progress | None
 
 
 def retrieve(
@@ -59,6 +71,71 @@ def retrieve(
     if told:
         keep(session, run, told)
     return run
+
+
+def explain(
+    session: Session,
+    inputs: RunInputs,
+    method: str,
+    explains: str,
+    *,
+    slug: str,
+    contrast: bool = False,
+    **how: Unpack[How],
+) -> list[Run]:
+    """The runs that explain what was asked for; the model's answers must be known (`ensure_answers`).
+
+    Args:
+        inputs: as they were opened, of targets.
+        explains: `target`, `said`, or `both`: a run of the targets and, named after it, one of what the model said to
+            those prompts to which that was something else, where there are any.
+        contrast: of prompts with choices, why the one explained and not the likeliest other one.
+
+    Raises:
+        UserError: as `retrieve`, `checked_explain` or `contrasting`.
+    """
+
+    both = checked_explain(explains) == BOTH
+    asked = explaining(session, inputs, TARGET if both else explains)
+    asked = contrasting(session, asked) if contrast else asked
+    made = retrieve(session, asked, method, slug=slug, **how)
+    said = explain_beside(session, inputs, made, contrast=contrast, **how) if both else None
+    return [made, said] if said else [made]
+
+
+def explain_beside(
+    session: Session, inputs: RunInputs, targets: Run, *, contrast: bool = False, **how: Unpack[How]
+) -> Run | None:
+    """Beside a run of targets, one of what the model said where that was something else; None where it never was.
+
+    Args:
+        inputs: of the run of targets. contrast: as in `explain`.
+
+    Raises:
+        UserError: as `retrieve`.
+    """
+    asked = otherwise(session, inputs)
+    if asked is None:
+        return None
+    asked = contrasting(session, asked) if contrast else asked
+    said = retrieve(session, asked, targets.method, slug=f"{targets.slug}-{SAID}", **how)
+    said.name, said.beside_id = f"{targets.name}, what was said", targets.id
+    return said
+
+
+def checked_explain(explains: str) -> str:
+    """What is to be explained.
+
+    Raises:
+        UserError: it is none of `EXPLAINS` nor `both`.
+    """
+    if explains not in (*EXPLAINS, BOTH):
+        raise UserError(
+            f"A run explains what was said or the target, not “{explains}”.",
+            field="explain",
+            remedy=f"Use {', '.join(EXPLAINS)} or {BOTH}.",
+        )
+    return explains
 
 
 def save(

@@ -9,13 +9,22 @@ from sqlalchemy.orm import Session, aliased, joinedload
 
 from app.errors import NotFound
 from app.store.tables import Output, Passage, Prompt, Result, Retrieved, Run, Statement
+from app.words.answers import SAID
 
 
 @dataclass(frozen=True)
 class Example:
-    """One prompt of one run, with what the model answered and what was retrieved on one side."""
+    """One prompt of one run, with what the model answered and what was retrieved on one side.
+
+    Args:
+        run: whose passages these are: `listed`, or the run beside it that explains what the model said.
+        listed: the run in whose list the prompt stands, by whose name it is addressed.
+        both: the prompt's target is explained as well as what the model said.
+    """
 
     run: Run
+    listed: Run
+    both: bool
     result: Result
     prompt: Prompt
     output: Output | None
@@ -44,19 +53,29 @@ def judged() -> ColumnElement[bool]:
     return or_(Result.best_ais.is_not(None), first)
 
 
-def get_example(session: Session, run: Run, slug: str, side: str, *, limit: int) -> Example:
+def get_example(
+    session: Session, run: Run, slug: str, side: str, *, limit: int, explains: str = SAID
+) -> Example:
     """The prompt called `slug` in the run, with its first `limit` passages of one side.
+
+    Args:
+        explains: `said`: what the model said, where that was something else than the target and the run knows both;
+            `target`: what the run explains of all its prompts.
 
     Raises:
         NotFound: the run has no such prompt.
     """
     query = (
-        select(Result, Prompt, Output, judged())
+        select(Result, Prompt, Output, judged(), Run)
+        .join(Run, Run.id == Result.run_id)
         .join(Prompt, Prompt.id == Result.prompt_id)
         .outerjoin(Output, and_(Output.prompt_id == Prompt.id, Output.model_id == run.model_id))
-        .where(Result.run_id == run.id, Prompt.prompt_set_id == run.prompt_set_id, Prompt.slug == slug)
+        .where(or_(Run.id == run.id, Run.beside_id == run.id))
+        .where(Prompt.prompt_set_id == run.prompt_set_id, Prompt.slug == slug)
+        .order_by(Run.beside_id.is_(None) if explains == SAID else Run.beside_id.is_not(None))
     )
-    found = None if "\0" in slug else session.execute(query).first()
+    places = [] if "\0" in slug else session.execute(query).all()
+    found = places[0] if places else None
     if found is None:
         raise NotFound(
             f"The run “{run.name}” has no prompt “{slug}”.", remedy="Browse its prompts, or search for one."
@@ -66,7 +85,17 @@ def get_example(session: Session, run: Run, slug: str, side: str, *, limit: int)
         of_side.options(joinedload(Retrieved.passage)).order_by(Retrieved.rank).limit(limit)
     ).all()
     count = session.scalar(select(func.count()).select_from(of_side.subquery())) or 0
-    return Example(run, found[0], found[1], found[2], rows, count, found[3])
+    return Example(
+        run=found[4],
+        listed=run,
+        both=len(places) > 1,
+        result=found[0],
+        prompt=found[1],
+        output=found[2],
+        retrieved=rows,
+        retrieved_count=count,
+        judged=found[3],
+    )
 
 
 def sides(session: Session, result_id: int) -> set[str]:

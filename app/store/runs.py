@@ -35,8 +35,8 @@ def in_order() -> tuple[ColumnElement[Any], ColumnElement[Any]]:
 
 
 def list_runs(session: Session) -> list[Run]:
-    """All runs, in the order of `in_order`."""
-    query = select(Run).options(*WITH_NAMES).order_by(*in_order())
+    """All runs, in the order of `in_order`; those that stand beside another one are shown with it."""
+    query = select(Run).options(*WITH_NAMES).where(Run.beside_id.is_(None)).order_by(*in_order())
     return list(session.scalars(query))
 
 
@@ -45,22 +45,28 @@ def sibling_runs(session: Session, prompt_id: int) -> list[Run]:
     query = (
         select(Run)
         .join(Result, Result.run_id == Run.id)
-        .where(Result.prompt_id == prompt_id, Run.status == "done")
+        .where(Result.prompt_id == prompt_id, Run.status == "done", Run.beside_id.is_(None))
         .order_by(*in_order())
     )
     return list(session.scalars(query))
 
 
+def run_beside(session: Session, run: Run) -> Run | None:
+    """The run that explains what the model said where this one explains targets that it did not say, if there is one."""
+    return session.scalar(select(Run).where(Run.beside_id == run.id).options(*WITH_NAMES).limit(1))
+
+
 def remove_run(session: Session, slug: str, reason: str) -> Run:
-    """Delete a run and its results; its address tells the reason from now on. Passages and prompts stay: their
+    """Delete a run with the one beside it; its address tells the reason from now on. Passages and prompts stay: their
     addresses are permalinks too, and other runs may show them.
 
     Raises:
         NotFound: there is none.
     """
     run = get_run(session, slug)
-    session.execute(delete(Run).where(Run.id == run.id))
-    leave_tombstone(session, f"/runs/{run.slug}", reason)
+    for gone in filter(None, (run_beside(session, run), run)):
+        session.execute(delete(Run).where(Run.id == gone.id))
+        leave_tombstone(session, f"/runs/{gone.slug}", reason)
     return run
 
 

@@ -155,6 +155,8 @@ class Run(Base):
     explains: Mapped[str] = mapped_column(
         String(8), default="target", server_default="target"
     )  # or what was `said`
+    # The run over targets beside which this one explains what was said, where that was something else.
+    beside_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
     configuration: Mapped[dict[str, Any]] = mapped_column(default=dict)
     metrics: Mapped[dict[str, Any]] = mapped_column(default=dict)  # written by app.evaluation
     status: Mapped[str] = mapped_column(String(20), default="done")  # running, done, failed

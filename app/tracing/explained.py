@@ -1,9 +1,30 @@
-"""The query that a finished trace explains, from what was saved of it."""
+"""What is explained: by a run of a prompt, and by a finished trace, from what was saved of either."""
 
 from typing import Any
 
 from app.models.text import Query
+from app.store.tables import Output, Prompt
 from app.tracing.trace_results import TraceResult
+from app.words.answers import SAID, TARGET
+
+
+def asked_of(explains: str, prompt: Prompt, output: Output | None) -> Query:
+    """What a run asks of a prompt: its target, or what the model `said`."""
+    said, tokens, answer = (output.said, output.said_tokens, output.answer) if output else (None, None, None)
+    return Query.explaining(
+        explains, prompt.text, prompt.target, said, tokens, answer=answer, whole=bool(prompt.choices)
+    )
+
+
+def explains_of(explains: str, output: Output | None) -> str:
+    """What a run explains of one prompt: of a model that said nothing, the target."""
+    return SAID if explains == SAID and output and (output.said_tokens or output.answer) else TARGET
+
+
+def said_otherwise(prompt: Prompt, output: Output | None) -> bool:
+    """Whether the model said something else than the prompt's target: something wrong, or the same by another name."""
+    said = asked_of(SAID, prompt, output).explained
+    return said.strip() != asked_of(TARGET, prompt, output).explained.strip()
 
 
 def explained(request: dict[str, Any], result: TraceResult) -> Query:

@@ -21,7 +21,7 @@ from app.models.text import Query
 from app.store import steps, traces
 from app.store.engine import Store
 from app.store.tables import Output, Prompt, Result, Retrieved, Run
-from app.tracing.explained import explained
+from app.tracing.explained import asked_of, explained
 from app.tracing.loaded import LoadedIndex
 from app.tracing.trace_results import Hit, TraceResult
 from app.tracing.training import texts_of
@@ -127,8 +127,7 @@ def _asked(session: Session, result: Result, prompt: Prompt) -> Query:
     run = session.get_one(Run, result.run_id)
     own = select(Output).where(Output.prompt_id == prompt.id, Output.model_id == run.model_id)
     output = session.scalar(own)
-    said = (output.said, output.said_tokens) if output else (None, None)
-    return Query.explaining(run.explains, prompt.text, prompt.target, *said, whole=bool(prompt.choices))
+    return asked_of(run.explains, prompt, output)
 
 
 def _ids(hits: Sequence[Hit]) -> list[int]:

@@ -7,6 +7,7 @@ passages behind it are not those behind the answer.
 import re
 
 SAID, TARGET = "said", "target"
+BOTH = "both"  # two runs side by side
 EXPLAINS = (TARGET, SAID)  # what a run may explain
 _LINE_ENDS = "\n\r\x0b\x0c\x85\u2028\u2029"
 _STOPS = frozenset("!?。！？…؟۔।॥" + _LINE_ENDS)

@@ -13,6 +13,7 @@ from app.store import workers
 from app.store.examples import Example
 from app.store.jobs import OVER
 from app.tracing.asking import shaded
+from app.tracing.explained import asked_of
 from app.tracing.questions import MAX_PASSAGES, Shading
 from app.tracing.trace_results import ShadingResult
 from app.web.marking.highlight import Span
@@ -66,11 +67,7 @@ def shading_of(example: Example) -> Shading:
 
 def example_query(example: Example) -> Query:
     """What the example's run asked of its prompt."""
-    prompt, output = example.prompt, example.output
-    said = (output.said, output.said_tokens) if output else (None, None)
-    return Query.explaining(
-        example.run.explains, prompt.text, prompt.target, *said, whole=bool(prompt.choices)
-    )
+    return asked_of(example.run.explains, example.prompt, example.output)
 
 
 def token_influence(

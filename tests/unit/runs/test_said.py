@@ -12,9 +12,11 @@ from app.models.generate import complete
 from app.models.steps import TailPatch
 from app.models.text import Query
 from app.runs.inputs import ensure_answers, explaining
-from app.runs.retrieve import retrieve
+from app.runs.retrieve import explain, retrieve
 from app.store.engine import Store
-from app.store.tables import Output, Prompt, Result, Retrieved
+from app.store.examples import get_example
+from app.store.runs import get_run, list_runs, remove_run, run_beside
+from app.store.tables import Output, Prompt, Result, Retrieved, Run
 from app.words.answers import answer_end
 from tests.support.asking import made_home
 from tests.support.sites import site, store_of
@@ -115,4 +117,50 @@ def test_the_page_opens_on_what_was_said_with_the_truth_beside_it(store: Store, 
 def test_a_run_explains_one_of_two_things(store: Store, database_url: str) -> None:
     prepared(store, database_url)
     with store.session() as session, pytest.raises(UserError, match="said or the target"):
-        explaining(session, task_of(session, database_url), "both")
+        explain(session, task_of(session, database_url), "random", "meant", slug="run")
+
+
+def test_what_was_said_stands_beside_the_targets_only_where_it_is_something_else(
+    store: Store, database_url: str
+) -> None:
+    """Figures are over targets, as in the paper; a mistake is explained as what it is, at the price of the mistakes."""
+    prepared(store, database_url)
+    with store.session() as session:
+        task = task_of(session, database_url)
+        ensure_answers(session, task, explains="said")
+        # The second prompt is answered by its target: there is one text to explain, and it is explained once.
+        second = next(prompt for prompt in task.prompts if prompt.external_id == "two")
+        output = session.scalar(select(Output).where(Output.prompt_id == second.id))
+        second.target = output.answer
+        session.flush()
+        task = task_of(session, database_url)
+        for method in ("trackstar", "bm25"):
+            targets, said = explain(session, task, method, "both", slug=method, k=3)
+            assert (targets.explains, said.explains) == ("target", "said")
+            assert (targets.slug, said.slug) == (method, f"{method}-said")
+            assert (targets.prompt_count, said.prompt_count) == (3, 2)
+            assert run_beside(session, targets) is said
+            names = select(Prompt.external_id).join(Result).where(Result.run_id == said.id)
+            assert set(session.scalars(names)) == {"one", "three"}
+        assert [run.slug for run in list_runs(session)] == ["trackstar", "bm25"]
+        for asked, shown in (("said", "trackstar-said"), ("target", "trackstar")):
+            run = get_run(session, "trackstar")
+            example = get_example(session, run, "one", "proponent", limit=3, explains=asked)
+            assert (example.run.slug, example.listed.slug, example.both) == (shown, "trackstar", True)
+        alone = get_example(session, run, "two", "proponent", limit=3)
+        assert (alone.run.slug, alone.both) == ("trackstar", False)
+        remove_run(session, "trackstar", "test")
+        assert session.scalar(select(Run.id).where(Run.slug == "trackstar-said")) is None
+
+
+def test_a_model_that_says_the_targets_has_nothing_beside_them(store: Store, database_url: str) -> None:
+    prepared(store, database_url)
+    with store.session() as session:
+        task = task_of(session, database_url)
+        ensure_answers(session, task, explains="said")
+        for prompt in task.prompts:
+            prompt.target = session.scalar(select(Output.answer).where(Output.prompt_id == prompt.id))
+        session.flush()
+        (alone,) = explain(session, task, "random", "both", slug="random", k=3)
+        assert alone.explains == "target"
+        assert run_beside(session, alone) is None
