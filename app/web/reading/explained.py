@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.models.text import Query
 from app.store.examples import Example
 from app.store.steps import of_result, steps_of
+from app.tracing.explained import explains_of
 from app.web.evidence.cards import Card
 from app.web.evidence.lanes import Evidence
 from app.web.evidence.measured import evidence_of_example
 from app.web.evidence.shading import example_query
 from app.web.reading.example_parts import taken_for
-from app.words.answers import SAID, TARGET
+from app.words.answers import SAID
 from app.words.joining import follow
 
 
@@ -38,13 +38,13 @@ class WhatIsExplained:
 def explained_of(example: Example) -> WhatIsExplained:
     """What the example's run explains of its prompt."""
     prompt, output, query = example.prompt, example.output, example_query(example)
-    kind = TARGET if query == Query.of_target(prompt.text, prompt.target) else example.run.explains
+    kind = explains_of(example.run.explains, output)
     wrong = kind == SAID and output is not None and output.correct is False
     known = None if output is None else output.said_probability if kind == SAID else output.probability
     truth = prompt.ground_truth or prompt.target
     return WhatIsExplained(
         kind=kind,
-        text=query.completion[: query.span[1] if query.span else None],
+        text=query.explained,
         probability=known,
         instead=example.result.contrast or (follow(prompt.text, truth) if wrong else None),
     )

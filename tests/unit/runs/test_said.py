@@ -131,7 +131,7 @@ def test_what_was_said_stands_beside_the_targets_only_where_it_is_something_else
         # The second prompt is answered by its target: there is one text to explain, and it is explained once.
         second = next(prompt for prompt in task.prompts if prompt.external_id == "two")
         output = session.scalar(select(Output).where(Output.prompt_id == second.id))
-        second.target = output.answer
+        second.target = str(output.answer)
         session.flush()
         task = task_of(session, database_url)
         for method in ("trackstar", "bm25"):
@@ -159,7 +159,7 @@ def test_a_model_that_says_the_targets_has_nothing_beside_them(store: Store, dat
         task = task_of(session, database_url)
         ensure_answers(session, task, explains="said")
         for prompt in task.prompts:
-            prompt.target = session.scalar(select(Output.answer).where(Output.prompt_id == prompt.id))
+            prompt.target = str(session.scalar(select(Output.answer).where(Output.prompt_id == prompt.id)))
         session.flush()
         (alone,) = explain(session, task, "random", "both", slug="random", k=3)
         assert alone.explains == "target"
