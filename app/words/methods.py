@@ -62,7 +62,7 @@ class Method:
     def css(self) -> str:
         """Its class on pages, which sets the custom property `--method` to its colour: `+V` -> `method-v`."""
         if self.name not in METHODS:
-            return f"method-other-{_OTHERS.index(self.colour)}"
+            return f"method-other-{OTHER_COLOURS.index(self.colour)}"
         return f"method-{re.sub('[^a-z0-9]+', '-', self.name.lower()).strip('-')}"
 
 
@@ -227,7 +227,9 @@ _METHODS = (  # as in the paper's table: baselines, the method part by part, con
 )
 METHODS: dict[str, Method] = {method.name: method for method in _METHODS}
 IMPORTED = "imported"  # the method of a results file that does not say which it is of
-_OTHERS = tuple(method.colour for method in _METHODS if method.kind == "imported")
+OTHER_COLOURS = tuple(
+    method.colour for method in _METHODS if method.kind == "imported"
+)  # of methods not listed
 _SWEPT = re.compile(rf"({'|'.join(map(re.escape, METHODS))})-(\d[\d.e-]*)")
 
 
@@ -242,13 +244,13 @@ def method_of(name: str) -> Method:
     if found := _SWEPT.fullmatch(name):
         base = METHODS[found[1]]
         return replace(base, label=f"{base.label}, λ = {found[2]}")
-    at = crc32(name.encode("utf-8", "replace")) % len(_OTHERS)
+    at = crc32(name.encode("utf-8", "replace")) % len(OTHER_COLOURS)
     return replace(
         METHODS["gecko"],
         name=name,
         label=name.capitalize() if name == IMPORTED else name,
         sentence="Its results came in a file, which does not say how it ranks.",
-        colour=_OTHERS[at],
+        colour=OTHER_COLOURS[at],
     )
 
 
@@ -293,12 +295,3 @@ def method_in(file_name: str) -> str:
 
 def _plain(name: str) -> str:
     return name.lower().replace("-", "_")
-
-
-def stylesheet() -> str:
-    """CSS: the class of each method sets `--method`, the colour it has wherever it is drawn or named."""
-    rules = [f".{method.css}{{--method:light-dark({', '.join(method.colour)})}}" for method in _METHODS]
-    rules += [
-        f".method-other-{at}{{--method:light-dark({', '.join(colour)})}}" for at, colour in enumerate(_OTHERS)
-    ]
-    return "\n".join(rules) + "\n"

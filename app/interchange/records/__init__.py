@@ -13,7 +13,8 @@ from app.errors import UserError
 from app.interchange.records.bounds import USUAL, Bounds
 from app.interchange.records.formats import PASSAGES, Format, by_name, recognise
 from app.interchange.records.line import EVERY, Line, Progress
-from app.interchange.records.sources import RecordFile, find
+from app.interchange.records.record_file import RecordFile
+from app.interchange.records.sources import find
 from app.interchange.records.streams import CountedBytes, inflated
 
 __all__ = ["USUAL", "Bounds", "Line", "Progress", "Reading", "read_records"]

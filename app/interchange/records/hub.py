@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from app.errors import UserError
-from app.interchange.records.sources import HUB, RecordFile, is_data, natural, of_split
+from app.interchange.records.record_file import RecordFile, is_data, natural, of_split
 
+HUB = "hf://"
 _FORM = f"{HUB}datasets/OWNER/NAME, with @REVISION or /FOLDER behind it if need be"
 
 

@@ -1,53 +1,17 @@
 """Where records are: files, globs, folders of shards, archives, saved data sets, the hub, standard input."""
 
 import json
-import re
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import BinaryIO, cast
 
 from app.errors import NotFound, UserError
+from app.interchange.records.hub import HUB, find_on_hub
+from app.interchange.records.record_file import RecordFile, is_data, natural, of_split
 
 STDIN = "-"
-HUB = "hf://"
-_COMPRESSED = (".gz", ".zst", ".zstd", ".xz", ".bz2", ".lz4")
-_ASIDE = re.compile(
-    r"(readme|licen[cs]e|changelog|citation)\b|.*\.(md|sha256|md5|lock|crc|py)$", re.IGNORECASE
-)
-_ASIDE_NAMES = {"dataset_infos.json", "dataset_info.json", "dataset_dict.json", "state.json"}
-
-
-@dataclass(frozen=True)
-class RecordFile:
-    """One file of records.
-
-    Args:
-        name: what messages call it; the path of a file on disk.
-        open: its bytes from the start.
-        size: how many there are; 0 where it is not known.
-    """
-
-    name: Path | str
-    open: Callable[[], BinaryIO]
-    size: int = 0
-    once: bool = False  # whether it can be opened only once
-
-    @property
-    def suffix(self) -> str:
-        """The last part of its name that does not tell of compression: `.jsonl` of `a.jsonl.gz`."""
-        suffixes = [each.lower() for each in PurePath(self.name).suffixes]
-        while suffixes and suffixes[-1] in _COMPRESSED:
-            suffixes.pop()
-        return suffixes[-1] if suffixes else ""
-
-
-def natural(path: PurePath | str) -> list[tuple[int, int, str]]:
-    """A key that puts `p2` before `p10`."""
-    parts = re.split(r"(\d+)", str(path))
-    return [(1, int(part), part) if part.isdigit() else (0, 0, part) for part in parts]
 
 
 def find(where: Sequence[Path | str], *, split: str = "") -> list[RecordFile]:
@@ -78,8 +42,6 @@ def _found(where: str, split: str) -> Iterator[RecordFile]:
     if where == STDIN:
         yield RecordFile("standard input", lambda: cast(BinaryIO, sys.stdin.buffer), once=True)
     elif where.startswith(HUB):
-        from app.interchange.records.hub import find_on_hub
-
         yield from find_on_hub(where, split)
     elif path.is_dir():
         yield from _folder(path, split)
@@ -160,17 +122,6 @@ def _folder(path: Path, split: str) -> Iterator[RecordFile]:
         )
     for each in sorted(inside, key=lambda each: natural(each.relative_to(path))):
         yield from _file(each)
-
-
-def of_split(name: str, split: str) -> bool:
-    """Whether a file's name says that it belongs to a split: `data/train-00000-of-00002.parquet`."""
-    return re.search(rf"(^|[/_.-]){re.escape(split)}([/_.-]|$)", name) is not None
-
-
-def is_data(path: PurePath) -> bool:
-    """Whether a file in a folder may hold records: not hidden, and not one that speaks of the others."""
-    hidden = any(part.startswith((".", "_")) for part in path.parts)
-    return not hidden and path.name not in _ASIDE_NAMES and not _ASIDE.match(path.name)
 
 
 def _splits(path: Path) -> list[str]:

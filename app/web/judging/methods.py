@@ -9,10 +9,11 @@ from starlette.responses import Response
 
 from app.store.runs import list_runs
 from app.web.site import urls
+from app.web.site.colours import stylesheet
 from app.web.site.context import Db
 from app.web.site.downloads import FOR_EVER, etag, unless_known
 from app.web.site.respond import page_route, respond
-from app.words.methods import KINDS, METHODS, NEEDS, Method, encodings, method_of, place_of, stylesheet
+from app.words.methods import KINDS, METHODS, NEEDS, Method, encodings, method_of, place_of
 
 router = APIRouter()
 

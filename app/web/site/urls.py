@@ -8,7 +8,8 @@ from functools import lru_cache
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from app.paths import STATIC
-from app.words.methods import method_of, stylesheet
+from app.web.site.colours import stylesheet
+from app.words.methods import method_of
 
 SHOWN = (20, 200, 2_000, 5_000)  # passages on an example's page: at first, and each time a reader wants more
 

@@ -10,6 +10,7 @@ import pytest
 
 from app.paths import TEMPLATES
 from app.trackstar.config import EncodingConfig
+from app.web.site.colours import stylesheet
 from app.words.methods import (
     METHODS,
     TRACKSTAR,
@@ -21,7 +22,6 @@ from app.words.methods import (
     method_of,
     place_of,
     rankers,
-    stylesheet,
 )
 
 APP = Path(import_module("app").__file__ or "").parent
