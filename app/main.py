@@ -11,6 +11,7 @@ from app.paths import STATIC
 from app.settings import Settings, get_settings
 from app.store.engine import Store, make_engine
 from app.store.limits import limit_statements
+from app.web.evidence import drawing
 from app.web.loading.imports import Imports
 from app.web.routes import PAGES
 from app.web.site import problems
@@ -18,6 +19,7 @@ from app.web.site.budgets import Budgets
 from app.web.site.guard import Guard
 from app.web.site.head import HeadMiddleware
 from app.web.site.proxy import Proxied
+from app.web.site.respond import templates
 from app.web.site.security import SecurityHeaders
 from app.web.site.statics import Statics
 
@@ -56,4 +58,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for page in PAGES:
         app.include_router(import_module(f"app.web.{page}").router)
     problems.install(app)
+    templates.globals.update(drawing.GLOBALS)
+    templates.filters.update(drawing.FILTERS)
     return app

@@ -20,7 +20,7 @@ def doubt(run: Annotated[str, typer.Argument(help="A run that an index's own met
     """
     from app.cli.progress import bar
     from app.runs.inputs import contrasting, explaining, open_inputs
-    from app.runs.seed_agreement import FIRST, measure_doubt
+    from app.runs.seed_agreement import FIRST, measure_agreement
     from app.store.engine import open_store
     from app.store.runs import get_run
 
@@ -36,7 +36,7 @@ def doubt(run: Annotated[str, typer.Argument(help="A run that an index's own met
         inputs = explaining(session, inputs, found.explains)
         inputs = contrasting(session, inputs) if "contrast" in found.configuration else inputs
         with bar("Ranking by halves") as step:
-            told = measure_doubt(session, inputs, found, step)
+            told = measure_agreement(session, inputs, found, step)
     typer.echo(f"Over {told.prompts:,} prompts of “{found.prompt_set.name}”, of the first {FIRST} passages:")
     rows: list[tuple[str, float | None]] = [
         ("two halves of the projection share", told.overlap),

@@ -4,6 +4,8 @@ Below every way of searching, so that FAISS, torch and a corpus that passes by r
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -50,3 +52,23 @@ def ranked(scores: np.ndarray, rows: np.ndarray, k: int, scale: float, opponents
         scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
         rows = np.pad(rows, ((0, 0), (0, missing)), constant_values=-1)
     return (-scores if opponents else scores).astype(np.float32) * np.float32(scale), rows.astype(np.int64)
+
+
+@dataclass
+class BestRows:
+    """The best rows so far of every query, on one side: scores and rows (queries, ≤ k)."""
+
+    k: int
+    scores: np.ndarray
+    rows: np.ndarray
+
+    @classmethod
+    def empty(cls, queries: int, k: int) -> Self:
+        """Of so many queries, before anything passed."""
+        return cls(k, np.full((queries, 0), -np.inf, np.float32), np.zeros((queries, 0), np.int64))
+
+    def offer(self, scores: np.ndarray, start: int) -> None:
+        """Scores (queries, m) of the rows from `start` on; -inf where a row is no hit."""
+        rows = np.broadcast_to(np.arange(start, start + scores.shape[1]), scores.shape)
+        merged = np.concatenate([self.scores, scores], 1), np.concatenate([self.rows, rows], 1)
+        self.scores, self.rows = ranked(*merged, self.k, 1.0, opponents=False)

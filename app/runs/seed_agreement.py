@@ -15,8 +15,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
+from app.retrieval.ranking import BestRows
 from app.runs.inputs import RunInputs
-from app.runs.ranking.streamed import BestRows
 from app.runs.saving import PromptRanking, Recurrence
 from app.store.chunks import chunks
 from app.store.tables import Passage, Result, Retrieved, Run
@@ -44,7 +44,7 @@ class SeedAgreement:
     others: float | None
 
 
-def measure_doubt(
+def measure_agreement(
     session: Session, inputs: RunInputs, run: Run, progress: Callable[[int, int], None]
 ) -> SeedAgreement:
     """Rank all passages by either half of the index's projection, and keep the outcome with the run's figures.

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from app.interchange.results import export_results, import_results
 from app.store.engine import open_store
 from app.store.runs import get_run
-from app.web.browsing.export_rows import END
+from app.web.site.export_rows import END
 from tests.support.sites import store_of
 
 FILTERS = (

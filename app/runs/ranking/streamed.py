@@ -3,13 +3,12 @@
 For variants whose encodings are made, scored and forgotten; an index is never written.
 """
 
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from app.retrieval.ranking import ranked
+from app.retrieval.ranking import BestRows
 from app.runs.saving import PromptRanking, rankings_of
 from app.trackstar.encode import Encoder
 from app.words.chance import Chance
@@ -60,26 +59,6 @@ class StreamedSearch:
             for each, above, beyond in zip(self.chances, *self._beyond, strict=True)
         ]
         return rankings_of((high.scores, high.rows), (-low.scores, low.rows) if low.k else None, chances)
-
-
-@dataclass
-class BestRows:
-    """The best rows so far of every query, on one side: scores and rows (queries, ≤ k)."""
-
-    k: int
-    scores: np.ndarray
-    rows: np.ndarray
-
-    @classmethod
-    def empty(cls, queries: int, k: int) -> Self:
-        """Of so many queries, before anything passed."""
-        return cls(k, np.full((queries, 0), -np.inf, np.float32), np.zeros((queries, 0), np.int64))
-
-    def offer(self, scores: np.ndarray, start: int) -> None:
-        """Scores (queries, m) of the rows from `start` on; -inf where a row is no hit."""
-        rows = np.broadcast_to(np.arange(start, start + scores.shape[1]), scores.shape)
-        merged = np.concatenate([self.scores, scores], 1), np.concatenate([self.rows, rows], 1)
-        self.scores, self.rows = ranked(*merged, self.k, 1.0, opponents=False)
 
 
 def usable_rows(gradients: torch.Tensor) -> np.ndarray:

@@ -17,11 +17,11 @@ from app.store.engine import Store
 from app.store.examples import Example, get_example
 from app.store.runs import get_run, list_runs
 from app.store.tables import Run
-from app.web.browsing.export_rows import csv_rows, jsonl_rows
 from app.web.browsing.list_query import AskedQuery, ListQuery
 from app.web.site.budgets import exporting
 from app.web.site.context import Db
 from app.web.site.downloads import download, etag
+from app.web.site.export_rows import csv_rows, jsonl_rows
 from app.web.site.params import RunName, Side, Slug
 from app.words.chance import read_chance
 

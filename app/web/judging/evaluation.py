@@ -15,7 +15,6 @@ from app.evaluation.text_tables import ais_said
 from app.store.evaluations import evaluated, evaluated_tasks
 from app.store.runs import list_runs
 from app.store.tables import Run
-from app.web.browsing.export_rows import csv_rows
 from app.web.judging.evaluation_figures import of_runs
 from app.web.judging.evaluation_lines import Evaluated, patched_by
 from app.web.judging.figures import Cell, EvaluationQuery, Figure, cell, figure_prompts_url
@@ -23,6 +22,7 @@ from app.web.site import urls
 from app.web.site.budgets import exporting
 from app.web.site.context import Db
 from app.web.site.downloads import download, etag
+from app.web.site.export_rows import csv_rows
 from app.web.site.params import Name, RunName, Short
 from app.web.site.respond import page_route, respond
 from app.words.measures import COMPARED, INFLUENCE, LABELS, SHOWN, SHOWN_BY_AIS

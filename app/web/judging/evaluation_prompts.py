@@ -16,13 +16,13 @@ from app.evaluation.metrics import THRESHOLD, estimate
 from app.store.prompts import buckets_are_counts
 from app.store.runs import get_run
 from app.store.tables import Run
-from app.web.browsing.export_rows import csv_rows
 from app.web.judging.evaluation_lines import patched_by
 from app.web.judging.figures import Cell
 from app.web.site import urls
 from app.web.site.budgets import exporting
 from app.web.site.context import Db
 from app.web.site.downloads import download, etag
+from app.web.site.export_rows import csv_rows
 from app.web.site.params import HELD, Short
 from app.web.site.respond import page_route, respond
 from app.words.measures import LABELS, in_points

@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.paths import TEMPLATES
-from app.web.evidence import drawing
 from app.web.marking.highlight import mark
 from app.web.site import urls
 from app.web.site.downloads import etag, unless_known
@@ -27,8 +26,7 @@ templates = Environment(
     undefined=StrictUndefined,
 )
 templates.globals.update(urls=urls, mark=mark)
-templates.globals.update(drawing.GLOBALS)
-templates.filters.update({**words.FILTERS, **drawing.FILTERS})
+templates.filters.update(words.FILTERS)  # a room that draws adds what it draws with, see app.main
 
 
 def page_route(router: APIRouter, path: str) -> Callable[[Endpoint], Endpoint]:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from app.errors import UserError
 from app.runs.inputs import RunInputs, open_inputs
 from app.runs.retrieve import retrieve
-from app.runs.seed_agreement import agreement_of, first_by_halves, halves, measure_doubt, recurrences
+from app.runs.seed_agreement import agreement_of, first_by_halves, halves, measure_agreement, recurrences
 from app.store.corpora import get_corpus
 from app.store.engine import Store
 from app.store.prompts import PromptRecord, add_prompts
@@ -53,12 +53,12 @@ def test_figures_are_kept_with_the_run_and_only_of_the_indexs_own_lists(
         inputs = inputs_of(session, database_url)
         run = retrieve(session, inputs, "trackstar", slug="ours")
         words = retrieve(session, inputs, "bm25", slug="words")
-        told = measure_doubt(session, inputs, run, lambda *_: None)
+        told = measure_agreement(session, inputs, run, lambda *_: None)
         assert run.metrics["doubt"]["overlap"] == told.overlap
         assert told.prompts == 2
         assert 0 <= told.both <= 1
         with pytest.raises(UserError, match="not in the order of the encodings"):
-            measure_doubt(session, inputs, words, lambda *_: None)
+            measure_agreement(session, inputs, words, lambda *_: None)
 
 
 def test_shares_are_of_what_they_say() -> None:
@@ -101,6 +101,6 @@ def test_a_run_keeps_of_each_passage_how_it_recurs_and_the_command_finds_the_sam
         assert first[:12] == [*expected, None, None], "only the first ten can be among a half's first ten"
         assert set(kept(words.id)) == {None}
         assert "doubt" not in words.metrics
-        measure_doubt(session, inputs, run, lambda *_: None)
+        measure_agreement(session, inputs, run, lambda *_: None)
         assert kept(run.id) == first
         assert run.metrics["doubt"] == pytest.approx(figures)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web.browsing.export_rows import END, csv_rows, jsonl_rows, safe_cell
+from app.web.site.export_rows import END, csv_rows, jsonl_rows, safe_cell
 from app.web.site.serialize import sendable
 
 texts = st.text(st.characters(exclude_characters="\0"), max_size=20) | st.just("lone \ud800 surrogate")
