@@ -1,4 +1,4 @@
-"""One output and its proponents, and what a passage influences: a constant number of queries each."""
+"""One output and its proponents, and what a passage was found for: a constant number of queries each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -131,7 +131,7 @@ def measured_steps(
     return [(group[0][0], [row[1] for row in group]) for group in lists]
 
 
-def influence_counts(session: Session, run_id: int, passages: Sequence[int]) -> dict[int, int]:
+def found_for_counts(session: Session, run_id: int, passages: Sequence[int]) -> dict[int, int]:
     """For each passage, how many prompts of the run it is a proponent of."""
     query = (
         select(Retrieved.passage_id, func.count())
@@ -154,7 +154,7 @@ def get_passage(session: Session, id_: int) -> Passage:
     return passage
 
 
-def influences(
+def found_for(
     session: Session, passage_id: int, *, run: str = "", offset: int = 0, limit: int = 50
 ) -> list[tuple[Retrieved, Run, Prompt]]:
     """Where the passage was retrieved, on either side: best ranks first."""
@@ -173,7 +173,7 @@ def influences(
     return [(row[0], row[1], row[2]) for row in session.execute(query)]
 
 
-def influence_by_run(session: Session, passage_id: int) -> list[tuple[Run, int]]:
+def found_for_by_run(session: Session, passage_id: int) -> list[tuple[Run, int]]:
     """The runs in which the passage was retrieved, and for how many prompts."""
     counted = (
         select(Result.run_id, func.count().label("n"))

@@ -59,7 +59,7 @@ FIELDS: dict[str, FilterField] = {
         FilterField("fact_id", "text", "prompt", "fact id", "the id of its fact"),
         FilterField("frequency", "number", "prompt", "corpus frequency", "passages that state the fact",
               ("c4_frequency", "fact_frequency")),
-        FilterField("bucket", "number", "prompt", "frequency bucket", "0 (never) to 5 (most common)",
+        FilterField("bucket", "number", "prompt", "frequency bucket", "as the file has it; else by powers of two",
               ("c4_frequency_bucket", "frequency_bucket")),
         FilterField("stated", "boolean", "prompt", "stated in the corpus", "a passage is known to state the fact",
               ("has_trex_sentence",)),

@@ -70,7 +70,7 @@ def remove_run(session: Session, slug: str, reason: str) -> Run:
     return run
 
 
-def most_influential(session: Session, run_id: int, limit: int = 10) -> Sequence[tuple[Passage, int]]:
+def most_found(session: Session, run_id: int, limit: int = 10) -> Sequence[tuple[Passage, int]]:
     """The passages that are proponents of most prompts of a run, each with how many."""
     count = func.count().label("prompts")
     counted = (

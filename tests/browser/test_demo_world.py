@@ -121,7 +121,7 @@ def test_ready_made_filters_and_expressions_keep_what_they_say(plain_page: Page,
     assert shown(page) == len(wanted)
 
 
-def test_words_of_a_passage_lead_to_it_and_to_what_it_influences(plain_page: Page, demo: Demo) -> None:
+def test_words_of_a_passage_lead_to_it_and_to_what_it_was_found_for(plain_page: Page, demo: Demo) -> None:
     """Searched from any page; the passage names its prompts, and each of them has it at the rank it says."""
     page = plain_page
     page.goto(f"{demo.address}/about")
@@ -131,7 +131,7 @@ def test_words_of_a_passage_lead_to_it_and_to_what_it_influences(plain_page: Pag
     assert target.lower() in {mark.lower() for mark in page.locator(".found mark").all_inner_texts()}
     page.goto(f"{demo.address}/runs/trackstar")
     page.get_by_text("Passages found for most prompts").click()
-    page.locator(".influential a").first.click()
+    page.locator(".passage-list a").first.click()
     text = page.locator("blockquote").inner_text()
     row = page.locator("#list tbody tr", has_text="TrackStar").first
     rank = row.locator("td").first.inner_text().split()[0]

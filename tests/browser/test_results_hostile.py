@@ -50,7 +50,7 @@ def test_a_long_passage_can_be_read_whole(page: Page, paper: str) -> None:
     page.goto(paper + HOSTILE)
     page.get_by_role("link", name="Read all").click()
     assert len(page.locator("blockquote").inner_text()) > 90_000
-    expect(page.locator("#influences")).to_be_attached()
+    expect(page.locator("#found-for")).to_be_attached()
     page.go_back()
     expect(page.locator("section.proponent")).to_have_count(8)
 

@@ -18,12 +18,12 @@ from tests.support.paper import records
 EXAMPLE = "/runs/paper-trackstar/prompts/trex-groundtruth-000000006"
 
 
-def test_a_passage_shows_everything_it_influences_across_runs(plain_page: Page, live: str) -> None:
-    """From the run's most influential passages to one of them, to one prompt of one run, at its very place there."""
+def test_a_passage_shows_everything_it_was_found_for_across_runs(plain_page: Page, live: str) -> None:
+    """From the run's passages that it found most often to one of them, to one prompt of one run, at its very place there."""
     page = plain_page
     page.goto(f"{live}/runs/trackstar")
     page.get_by_text("Passages found for most prompts").click()
-    first = page.locator(".influential li").first
+    first = page.locator(".passage-list li").first
     promised = int(first.locator(".num").inner_text().split()[0])
     first.get_by_role("link").click()
     runs = page.get_by_role("navigation", name="Run").get_by_role("link")

@@ -157,7 +157,7 @@ def test_the_passages_own_page_shows_all_of_it_with_its_window_in_the_twin(reade
     assert page.select_one("blockquote").get_text() == TEXTS["middle"]
     said = reader.get(f"{card['url']}.json").json()
     assert {"text", "spans", "open_from", "open_to", "lead", "lead_spans"} <= said.keys()
-    assert {each["tail_patch"] for each in said["influences"]} == {1.5}
+    assert {each["tail_patch"] for each in said["found_for"]} == {1.5}
 
 
 def test_the_front_page_shows_the_same_card(reader: TestClient) -> None:

@@ -193,22 +193,22 @@ def test_sites_that_show_links_get_title_text_and_picture(client: TestClient) ->
     assert soup.find("link", rel="canonical")["href"] == f"http://testserver{PROMPT}"
 
 
-def test_a_passage_names_every_prompt_it_influences(client: TestClient) -> None:
+def test_a_passage_names_every_prompt_it_was_found_for(client: TestClient) -> None:
     first = twin(client, PROMPT)["proponents"][0]
     said, soup = twin(client, first["url"]), page(client, first["url"])
-    assert any(each["url"] == f"{PROMPT}#p1" for each in said["influences"])
+    assert any(each["url"] == f"{PROMPT}#p1" for each in said["found_for"])
     assert [link["href"] for link in soup.select("#list td a.line")] == [
-        each["url"] for each in said["influences"]
+        each["url"] for each in said["found_for"]
     ]
-    assert said["total"] == sum(run["prompts"] for run in said["runs"]) == len(said["influences"])
+    assert said["total"] == sum(run["prompts"] for run in said["runs"]) == len(said["found_for"])
     of_run = twin(client, said["runs"][0]["url"])
     assert of_run["total"] == said["runs"][0]["prompts"]
     assert soup.select_one("blockquote").get_text() == first["text"]
     assert [each["target"] for each in said["states"]] == ["Beijing"]
     # the prompt's own card says the same number for its run
     here = next(run for run in said["runs"] if run["run"] == "trackstar")
-    proponent_of = [e for e in said["influences"] if e["run"] == here["run"] and e["side"] == "proponent"]
-    assert first["influences"] == len(proponent_of)
+    proponent_of = [e for e in said["found_for"] if e["run"] == here["run"] and e["side"] == "proponent"]
+    assert first["found_for"] == len(proponent_of)
 
 
 def test_the_front_page_tells_the_story_from_the_store(client: TestClient) -> None:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.store.runs import get_run, list_runs, most_influential
+from app.store.runs import get_run, list_runs, most_found
 from app.store.tables import Run
 from app.store.tally import Tally, tallies
 from app.web.browsing.list_query import After, AskedQuery, Before
@@ -17,6 +17,7 @@ from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.params import Name, Slug
 from app.web.site.respond import page_route, respond
+from app.words.cutting import cut
 from app.words.methods import method_of
 
 router = APIRouter()
@@ -56,7 +57,7 @@ class RunsPage(BaseModel):
     runs: list[RunInfo]
 
 
-class Influential(BaseModel):
+class MostFound(BaseModel):
     """A passage that is a proponent of many prompts."""
 
     id: int
@@ -74,7 +75,7 @@ class RunPage(BaseModel):
     metrics: RunMetrics | None
     compare: list[OtherRun]
     listing: Listing
-    influential: list[Influential]
+    most_found: list[MostFound]
     export_url: str
 
 
@@ -130,9 +131,9 @@ def run_page(
             if each.id != run.id and each.prompt_set_id == run.prompt_set_id
         ],
         listing=listing,
-        influential=[
-            Influential(id=passage.id, url=urls.passage(passage.id), text=passage.text[:200], prompts=count)
-            for passage, count in most_influential(session, run.id)
+        most_found=[
+            MostFound(id=passage.id, url=urls.passage(passage.id), text=cut(passage.text, 200), prompts=count)
+            for passage, count in most_found(session, run.id)
         ],
         export_url=urls.twin(urls.run(run.slug), "jsonl"),
     )

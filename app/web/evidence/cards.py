@@ -75,7 +75,7 @@ class Card(PassageText, Measured):
     url: str
     share: float = 0.0
     above_chance: bool | None = None  # beyond the floor of its side; None where that cannot be told
-    influences: int = 0
+    found_for: int = 0
     tokens: list[ShadedToken] = []
     duplicates: list[Duplicate] = []
     elsewhere: list[Elsewhere] = []
@@ -88,13 +88,13 @@ class Shown:
 
     Args:
         view: which spans are marked.
-        influences: for each passage, how many prompts of the run it is a proponent of.
+        found_for: for each passage, how many prompts of the run it is a proponent of.
         tokens: for the view `tokens`, what each token of a passage carries.
         most: the value of the darkest shade.
     """
 
     view: str
-    influences: Mapping[int, int]
+    found_for: Mapping[int, int]
     tokens: Mapping[int, list[ShadedToken]] = field(default_factory=dict)
     most: float = 0.0
 
@@ -182,7 +182,7 @@ def cards_of(example: Example, shown: Shown) -> list[Card]:
         names = _entity_spans(text, example, said.ais_window)
         tokens = shown.tokens.get(row.passage_id, [])
         card = make_card(row.passage, said, written(text, _spans(text, example, shown, names, tokens), names))
-        card.influences = shown.influences.get(row.passage_id, 0)
+        card.found_for = shown.found_for.get(row.passage_id, 0)
         card.tokens = tokens
         cards.append(card)
     return folded(with_chance(with_shares(cards), read_chance(example.result.chance), opponents=opponents))

@@ -29,6 +29,7 @@ from app.web.judging.charts_parts import (
     text,
     up_axis,
 )
+from app.words.cutting import cut
 
 Interval = tuple[float, float]
 Series = Mapping[str, Sequence[tuple[str, float, Interval | None]]]  # name -> (category, value, interval)
@@ -115,7 +116,7 @@ def dots(series: Series, colours: Colours, *, x_label: str, name: str, title: st
     for at, category in enumerate(names):
         parts += [
             line(14, TOP + row * at, WIDTH - RIGHT, TOP + row * at, "grid"),
-            text(14, TOP + row * at + 12, category[:40], "start"),
+            text(14, TOP + row * at + 12, cut(category, 40), "start"),
         ]
         for number, (own, values_of) in enumerate(series.items()):
             for _, value, interval in (each for each in values_of if each[0] == category):

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from app.errors import UserError
 from app.settings import Settings
 from app.store import browse
-from app.store.examples import Example, get_example, influence_counts, sides
+from app.store.examples import Example, found_for_counts, get_example, sides
 from app.store.runs import get_run, sibling_runs
 from app.tracing.asking import shade
 from app.web.browsing.list_query import AskedQuery, ListQuery
@@ -190,7 +190,7 @@ def _page(
         "view": view if view != "entities" else "",
         "show": show if show != SHOWN else "",
     }
-    counts = influence_counts(session, run.id, [row.passage_id for row in example.retrieved])
+    counts = found_for_counts(session, run.id, [row.passage_id for row in example.retrieved])
     ask_url = urls.token_influence(run.slug, prompt.slug, side=state["side"])
     shading, tokens = token_influence(session, settings, example, ask_url) if view == "tokens" else (None, {})
     cards = cards_of(example, Shown(view, counts, tokens, shading.most if shading else 0.0))

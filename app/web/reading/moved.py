@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from app.store.examples import influences
+from app.store.examples import found_for
 from app.store.steps import taken_on
 from app.store.tables import Output, Prompt, Result, Retrieved, Run
 from app.web.evidence.lanes import after
@@ -16,7 +16,7 @@ LOOKED_AT = 200  # places where the passage was found
 
 def moved_by(session: Session, passage_id: int, limit: int) -> list[Moved]:
     """The answers that a step on the passage moved furthest, each once, at most `limit`."""
-    found = _taken(session, passage_id) + _measured(session, influences(session, passage_id, limit=LOOKED_AT))
+    found = _taken(session, passage_id) + _measured(session, found_for(session, passage_id, limit=LOOKED_AT))
     best: dict[str, Moved] = {}
     for prompt, each in sorted(found, key=lambda pair: -abs(pair[1].after - pair[1].before)):
         best.setdefault(prompt, each)

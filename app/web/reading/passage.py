@@ -1,4 +1,4 @@
-"""`/passages/{id}`: a passage, the facts it states, and every prompt it influences."""
+"""`/passages/{id}`: a passage, the facts it states, and every prompt it was found for."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.store.examples import get_passage, influence_by_run, influences, stated_facts
+from app.store.examples import found_for, found_for_by_run, get_passage, stated_facts
 from app.store.tables import Prompt
 from app.web.evidence.cards import Measured, PassageText, measured, written
 from app.web.marking.highlight import Span, find
@@ -15,12 +15,13 @@ from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.params import Count, Id, RunName
 from app.web.site.respond import page_route, respond
+from app.words.cutting import ELLIPSIS, cut
 
 router = APIRouter()
 SHOWN = 50
 
 
-class Influence(Measured):
+class FoundFor(Measured):
     """One prompt for which the passage was retrieved."""
 
     side: str
@@ -61,7 +62,7 @@ class PassagePage(PassageText):
     meta: dict[str, Any]
     states: list[StatedPrompt]
     runs: list[RunCount]
-    influences: list[Influence]
+    found_for: list[FoundFor]
     total: int
     more_url: str | None
     trace_url: str
@@ -77,8 +78,8 @@ def passage_page(
 ) -> Response:
     """A passage and the prompts it is a proponent or opponent of, best ranks first."""
     passage = get_passage(session, id)
-    counts = influence_by_run(session, id)
-    rows = influences(session, id, run=run, offset=offset, limit=SHOWN)
+    counts = found_for_by_run(session, id)
+    rows = found_for(session, id, run=run, offset=offset, limit=SHOWN)
     total = sum(count for each, count in counts if run in ("", each.slug))
     stated = stated_facts(session, id)
     places = {prompt.id: urls.example(of_run.slug, prompt.slug) for _, of_run, prompt in rows}
@@ -103,8 +104,8 @@ def passage_page(
             )
             for each, count in counts
         ],
-        influences=[
-            Influence(
+        found_for=[
+            FoundFor(
                 **measured(row).model_dump(),
                 side=row.side,
                 run=of_run.slug,
@@ -118,9 +119,9 @@ def passage_page(
         ],
         total=total,
         more_url=urls.passage(id, run=run, offset=offset + SHOWN) if offset + SHOWN < total else None,
-        trace_url=urls.trace_form(prompt=passage.text[:300]),
+        trace_url=urls.trace_form(prompt=cut(passage.text, 300).removesuffix(ELLIPSIS)),
     )
-    return respond(request, page, "passage.html", block="influences")
+    return respond(request, page, "passage.html", block="found_for")
 
 
 def _spans(text: str, stated: Sequence[Prompt]) -> list[Span]:

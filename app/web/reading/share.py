@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from app.store import compare as compared
 from app.store import jobs
-from app.store.examples import get_passage, influence_by_run, measured_steps
+from app.store.examples import found_for_by_run, get_passage, measured_steps
 from app.store.tables import Prompt, Run
 from app.web.asking import trace as traces
 from app.web.evidence.lanes import FOR, RANDOM, Dot, Lane, after, first_of, lane, mean_change
@@ -115,7 +115,7 @@ def passage_card(request: Request, db: Db, id: Id) -> Response:
     """A passage, and what one step on it did to answers."""
     passage = get_passage(db, id)
     found = moved_by(db, id, ANSWERS)
-    prompts = sum(count for _, count in influence_by_run(db, id))
+    prompts = sum(count for _, count in found_for_by_run(db, id))
     said = [Piece(f"Found for {plural(prompts, 'prompt')}.")] if prompts else []
     card = SharedCard(
         "one training step on one passage" if found else "a training passage",

@@ -96,7 +96,7 @@ def token_influence(run_slug: str, prompt_slug: str, **query: object) -> str:
 
 
 def passage(id_: int, **query: object) -> str:
-    """One passage and what it influences."""
+    """One passage and what it was found for."""
     return with_query(at(f"/passages/{id_}"), query)
 
 
