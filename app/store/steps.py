@@ -116,17 +116,23 @@ def begin(
         before: the target's probability.
         lanes: passage ids by rank.
     """
+    set_id = kept_set(session, key, before=before, settings=settings)
+    if not has_steps(session, parent):
+        session.add_all(
+            LanePassage(parent=parent, lane=lane, rank=rank, passage_id=id_, set_id=set_id)
+            for lane, ids in lanes.items()
+            for rank, id_ in enumerate(ids, start=1)
+        )
+    return set_id
+
+
+def kept_set(session: Session, key: str, *, before: float, settings: Mapping[str, Any]) -> int:
+    """The set of a target's steps, made where it is not there; see `begin`."""
     found = session.scalar(select(StepSet).where(StepSet.key == key))
     if found is None:
         found = StepSet(key=key, before=before, settings=dict(settings))
         session.add(found)
         session.flush()
-    if not has_steps(session, parent):
-        session.add_all(
-            LanePassage(parent=parent, lane=lane, rank=rank, passage_id=id_, set_id=found.id)
-            for lane, ids in lanes.items()
-            for rank, id_ in enumerate(ids, start=1)
-        )
     return found.id
 
 

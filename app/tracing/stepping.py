@@ -31,6 +31,7 @@ PAGE_SECONDS = (
     60.0  # where the steps of a page would take longer, only the first few passages of a lane are stepped on
 )
 FEW = 3
+DRAWN = 250  # random passages, of which those are taken that stand in no other lane: as many whatever is asked for
 AT_ONCE = 10  # steps between two saves
 
 
@@ -66,10 +67,10 @@ def take_steps(
     count = affordable(patch, count)
     with store.session() as session:
         subject = subject_of(session, parent)
-        lanes = lanes_of(session, loaded, subject, count)
+        key = key_of(patch, subject.query, loaded.index.manifest.corpus.sha256)
+        lanes = lanes_of(session, loaded, subject, count, seed=key)
         texts = texts_of(session, list(chain.from_iterable(lanes.values())))
     (before,) = patch.probabilities([subject.query])
-    key = key_of(loaded, patch, subject.query)
     with store.session() as session:
         set_id = steps.begin(session, parent, key, before=before, settings=patch.settings, lanes=lanes)
         todo = steps.missing(session, set_id, list(texts))
@@ -89,14 +90,14 @@ def affordable(patch: TailPatch, count: int) -> int:
     return min(count, FEW) if dear else count
 
 
-def key_of(loaded: LoadedIndex, patch: TailPatch, query: Query) -> str:
+def key_of(patch: TailPatch, query: Query, corpus_sha256: str | None) -> str:
     """Equal for equal weights, settings of the step and targets; whatever page, run or lane asks.
 
     A state that was estimated is of the corpus that it was estimated from.
     """
-    target, manifest = loaded.model.texts.query(query), loaded.index.manifest
-    said = [manifest.model.sha256, patch.settings, target.ids, target.targets]
-    said += [manifest.corpus.sha256] if patch.sample else []
+    target = patch.model.texts.query(query)
+    said: list[Any] = [patch.model.sha256, patch.settings, target.ids, target.targets]
+    said += [corpus_sha256] if patch.sample else []
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -139,8 +140,14 @@ def _retrieved(session: Session, result_id: int, side: str) -> list[int]:
     return list(session.scalars(rows.order_by(Retrieved.rank).limit(100)))
 
 
-def lanes_of(session: Session, loaded: LoadedIndex, subject: Subject, count: int) -> dict[str, list[int]]:
-    """`count` passages a lane: those shown, and what is not shown is searched for now."""
+def lanes_of(
+    session: Session, loaded: LoadedIndex, subject: Subject, count: int, *, seed: str
+) -> dict[str, list[int]]:
+    """`count` passages a lane: those shown, and what is not shown is searched for now.
+
+    Args:
+        seed: draws the random ones; equal for equal targets, so that all pages about one share their control.
+    """
     shown = subject.shown
     lanes = {"for": shown["for"][:count]}
     lanes["words"] = _at_least(
@@ -149,7 +156,7 @@ def lanes_of(session: Session, loaded: LoadedIndex, subject: Subject, count: int
     lanes["against"] = _at_least(
         shown["against"], count, lambda: _opponents(session, loaded, subject.query, count)
     )
-    lanes["random"] = _random(session, loaded, count, avoid=lanes, seed=subject.parent)
+    lanes["random"] = _random(session, loaded, count, avoid=lanes, seed=seed)
     return {name: lanes[name] for name in steps.LANES}
 
 
@@ -179,5 +186,5 @@ def _random(
     """Drawn with the seed, so that asking again measures the same; none that another lane has."""
     others = set(chain.from_iterable(avoid.values()))
     passages = loaded.index.manifest.passages
-    rows = random.Random(seed).sample(range(passages), min(count + len(others), passages))
+    rows = random.Random(seed).sample(range(passages), min(DRAWN, passages))
     return [id_ for id_ in _passages(session, loaded, rows) if id_ not in others][:count]

@@ -1,0 +1,61 @@
+"""Steps made ready before anybody opens a page: for some prompts of a run, the same ones whoever asks."""
+
+from collections.abc import Callable, Sequence
+from random import Random
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.store import steps
+from app.store.engine import Store
+from app.store.runs import get_run
+from app.store.tables import Prompt, Result
+from app.tracing.loaded import LoadedIndex
+from app.tracing.stepping import take_steps
+from app.words.tasks import TASKS
+
+PER_LANE = 10
+
+
+def drawn(session: Session, run: str, per_task: int, *, seed: int = 0) -> list[int]:
+    """Results of a run for `per_task` prompts with a target of each task; a higher number draws these and others.
+
+    The draw is `app.evaluation.patching`'s, so that what one measures the other's pages show.
+
+    Raises:
+        NotFound: there is no such run.
+    """
+    found = get_run(session, run)
+    chosen: list[int] = []
+    for task in TASKS:
+        own = select(Prompt.id).where(
+            Prompt.prompt_set_id == found.prompt_set_id, Prompt.target != "", Prompt.task == task
+        )
+        ids = list(session.scalars(own.order_by(Prompt.position)))
+        chosen += Random(seed).sample(ids, len(ids))[:per_task]
+    results = select(Result.id).where(Result.run_id == found.id, Result.prompt_id.in_(chosen))
+    return list(session.scalars(results.order_by(Result.position)))
+
+
+def take_ahead(
+    store: Store,
+    loaded: LoadedIndex,
+    results: Sequence[int],
+    *,
+    per_lane: int = PER_LANE,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Take the steps of these results as far as they are missing; returns how many were taken.
+
+    Args:
+        progress: told how many results of how many are ready.
+
+    Raises:
+        UserError: the model cannot take a step.
+    """
+    taken = 0
+    for done, result in enumerate(results, start=1):
+        taken += take_steps(store, loaded, steps.of_result(result), per_lane, lambda *_: True)["taken"]
+        if progress:
+            progress(done, len(results))
+    return taken
