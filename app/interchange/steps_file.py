@@ -18,7 +18,8 @@ from app.errors import UserError
 from app.files import write_bytes
 from app.store.chunks import chunks
 from app.store.steps import keep, kept_set, of_result
-from app.store.tables import Corpus, LanePassage, Passage, StepSet, StepTaken
+from app.store.tables import Corpus, Passage
+from app.store.work_tables import LanePassage, StepSet, StepTaken
 
 DIGITS = 9  # of a probability: a step is exact to about seven
 

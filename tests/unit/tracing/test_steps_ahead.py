@@ -17,7 +17,8 @@ from app.store.corpora import PassageRecord, add_corpus, get_corpus
 from app.store.engine import Store, open_store
 from app.store.models import register_model
 from app.store.prompts import PromptRecord, add_prompts, list_prompts
-from app.store.tables import Passage, Result, Retrieved, StepTaken
+from app.store.tables import Passage, Result, Retrieved
+from app.store.work_tables import StepTaken
 from app.tracing.loaded import LoadedIndex, open_loaded
 from app.tracing.steps_ahead import drawn, take_ahead
 from tests.support.asking import made_home, settings_of
