@@ -69,14 +69,14 @@ lock: install
 	  sed '/^# WARNING: .* not pinned/,$$d' build/lock.txt; } > requirements.lock
 
 test: install system lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile tests/unit tests/http tests/perf
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile tests/browser  # apart: Playwright keeps its event loop
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/unit tests/http tests/perf
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/browser  # apart: Playwright keeps its event loop
 
 test-fast: install system
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow" tests/unit tests/http
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" tests/unit tests/http
 
 coverage: install system
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --cov=app --cov=startrail --cov-report=term-missing:skip-covered
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov=app --cov=startrail --cov-report=term-missing:skip-covered
 
 reference: install
 	$(BIN)/python docs/reference.py

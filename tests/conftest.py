@@ -9,9 +9,23 @@ import pytest
 
 from app.store.engine import Store, migrate, open_store
 from tests.support.databases import PostgreSQL, postgresql
+from tests.support.leftovers import nothing_left
 
 DATABASES = ("sqlite", "postgresql")
 os.environ.setdefault("STARTRAIL_ALLOWED_HOSTS", "testserver")  # what Starlette's test client calls the site
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: else one worker is busy with the last of them while the others have nothing to do."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left() -> Iterator[None]:
+    """No thread and no process outlives its test."""
+    with nothing_left():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 import typer
@@ -119,28 +120,26 @@ def _wait(store: Any, settings: Any, id_: str) -> Any:
     from app.store import jobs, workers
 
     own = None
-    try:
+    with ExitStack() as closing:
         while True:
             with store.session() as session:
                 found = jobs.find(session, id_)
-                somebody = bool(workers.alive(session))
+                somebody = any(each.status != "failed" for each in workers.alive(session))
             if found.state in jobs.OVER:
                 break
             if somebody and own is None:
                 time.sleep(POLL)
             else:
-                own = own or _worker(store, settings)
+                own = own or _worker(store, settings, closing)
                 own.step()
-    finally:
-        if own is not None:
-            own.close()
     if found.state != "done":
         error = found.error or {"message": "The question was cancelled.", "remedy": ""}
         raise UserError(error["message"], remedy=error["remedy"], field=error.get("field"))
     return found
 
 
-def _worker(store: Any, settings: Any) -> Any:
+def _worker(store: Any, settings: Any, closing: ExitStack) -> Any:
+    """A worker of this process, which ends when `closing` does: also one that cannot load, whose heart beats already."""
     from app.cli.progress import errors
     from app.tracing.trace_engine import TraceEngine, use_threads
     from app.tracing.worker import Worker
@@ -148,5 +147,4 @@ def _worker(store: Any, settings: Any) -> Any:
     use_threads(0)
     own = Worker(store, TraceEngine(settings, store, device=settings.device))
     with errors.status("No worker is running: loading model and index here …"):
-        own.open()
-    return own
+        return closing.enter_context(own.opened())

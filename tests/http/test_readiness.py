@@ -70,10 +70,11 @@ def test_a_shard_cut_short_is_named(home: Path, database_url: str, monkeypatch: 
     assert list(details) == ["index demo"]
     assert shard.name in details["index demo"]
     assert "build the index again" in details["index demo"]
-    result = in_terminal(monkeypatch, database_url, home, "trace", "The capital of Mali is", " Bamako")
-    assert result.exit_code == 2
-    assert shard.name in result.output
-    assert "Traceback" not in result.output
+    for _ in range(2):  # the worker that failed is listed then, and nobody waits for it
+        result = in_terminal(monkeypatch, database_url, home, "trace", "The capital of Mali is", " Bamako")
+        assert result.exit_code == 2
+        assert shard.name in result.output
+        assert "Traceback" not in result.output
 
 
 @pytest.mark.parametrize(
