@@ -10,6 +10,7 @@ RUN pip install --index-url ${TORCH_INDEX} torch==2.13.0
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY app app
+COPY startrail startrail
 COPY templates templates
 COPY static static
 COPY alembic alembic

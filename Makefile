@@ -5,15 +5,17 @@ BIN = $(VENV)/bin
 CHROMIUM ?= /usr/bin/chromium
 PORT ?= 8000
 WORKERS ?= 2
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 TORCH = $(shell grep ^torch== constraints.txt)
 export STARTRAIL_HOME ?= startrail-home
 
-.PHONY: help install demo dev test test-fast coverage lint format lock reference bench screenshots system clean
+.PHONY: help install demo dev test test-fast test-on test-browser coverage lint format lock reference bench screenshots system clean
 
 help:
 	@echo "make demo         install, build the demo world, serve it at http://localhost:$(PORT)/"
 	@echo "make test         install, check style, types and rooms, run all tests"
-	@echo "make test-fast    the tests of a developer's loop: no browser, nothing slow"
+	@echo "make test-fast    the tests of a developer's loop: SQLite only, no browser, nothing slow"
+	@echo "make test-on      without the browser, on one database: DATABASE=sqlite or DATABASE=postgresql"
 	@echo "make dev          serve with reload, without a worker: a saved file shows at once"
 	@echo "make coverage     what the tests do not run"
 	@echo "make lint         style, types and rooms only"
@@ -69,14 +71,23 @@ lock: install
 	  sed '/^# WARNING: .* not pinned/,$$d' build/lock.txt; } > requirements.lock
 
 test: install system lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/unit tests/http tests/perf
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/browser  # apart: Playwright keeps its event loop
+	$(PYTEST) tests/unit tests/http tests/perf
+	$(PYTEST) tests/browser  # apart: Playwright keeps its event loop
+
+test-browser: install system
+	$(PYTEST) tests/browser
 
 test-fast: install system
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" tests/unit tests/http
+	$(PYTEST) -m "not slow and not postgresql" --hypothesis-profile=fast tests/unit tests/http
+
+# On one database: what needs none is run with SQLite's.
+test-on: install system
+	$(PYTEST) -m "$(if $(filter postgresql,$(DATABASE)),,not) postgresql" tests/unit tests/http tests/perf
 
 coverage: install system
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov=app --cov=startrail --cov-report=term-missing:skip-covered
+	rm -f .coverage
+	$(PYTEST) --cov=app --cov=startrail --cov-report= tests/unit tests/http tests/perf
+	$(PYTEST) --cov=app --cov=startrail --cov-append --cov-report=term-missing:skip-covered tests/browser
 
 reference: install
 	$(BIN)/python docs/reference.py

@@ -6,17 +6,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from app.store.engine import Store, migrate, open_store
 from tests.support.databases import PostgreSQL, postgresql
 from tests.support.leftovers import nothing_left
 
 DATABASES = ("sqlite", "postgresql")
+settings.register_profile("fast", max_examples=15)  # a developer's loop; the whole run draws a hundred of each
 os.environ.setdefault("STARTRAIL_ALLOWED_HOSTS", "testserver")  # what Starlette's test client calls the site
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: else one worker is busy with the last of them while the others have nothing to do."""
+    """Marks what needs PostgreSQL, and puts files with slow tests first: else one worker is busy with the last of them
+    while the others have nothing to do.
+    """
+    for item in items:
+        if "[postgresql" in item.name or "-postgresql" in item.name or "postgresql_server" in item.fixturenames:
+            item.add_marker("postgresql")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 

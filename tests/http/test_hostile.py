@@ -116,6 +116,7 @@ def sound(path: str, answer: Response) -> None:
         )
 
 
+@pytest.mark.slow
 def test_any_text_leaves_by_every_route(hostile: tuple[TestClient, dict[str, list[str]]]) -> None:
     client, values = hostile
     seen: set[str] = set()

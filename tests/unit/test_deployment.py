@@ -123,6 +123,17 @@ def test_the_image_is_built_from_files_that_are_there() -> None:
             assert f"!{source}" in ignored
 
 
+def test_the_image_has_every_package_of_the_wheel() -> None:
+    """`startrail` joined `app`, and the image was built without it."""
+    built = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    copied = {word for line in instructions("COPY") for word in line.split()}
+    let_in = (ROOT / ".dockerignore").read_text().split()
+    linked = {link.readlink().name for link in (ROOT / "app/_site").iterdir()}
+    for name in {*built["packages"], *linked}:
+        assert name in copied
+        assert f"!{name}" in let_in
+
+
 def test_the_image_has_the_torch_that_the_tests_have() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = next(

@@ -115,6 +115,7 @@ def test_two_builds_give_equal_bytes(built: Path, tmp_path: Path, checkpoints: C
     assert contents(built) == contents(tmp_path / "two")
 
 
+@pytest.mark.slow
 def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(
     built: Path, tmp_path: Path, checkpoints: Callable[..., Path]
 ) -> None:
@@ -145,6 +146,7 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(
     assert {name: data for name, data in two.items() if not name.startswith(".")} == one
 
 
+@pytest.mark.slow
 def test_a_shard_damaged_while_the_build_was_down_is_made_again(
     built: Path, tmp_path: Path, checkpoints: Callable[..., Path]
 ) -> None:
@@ -156,6 +158,7 @@ def test_a_shard_damaged_while_the_build_was_down_is_made_again(
     assert contents(out) == contents(built)
 
 
+@pytest.mark.slow
 def test_another_method_does_not_go_on_with_an_interrupted_build(
     tmp_path: Path, checkpoints: Callable[..., Path]
 ) -> None:
