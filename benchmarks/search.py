@@ -20,10 +20,12 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+import faiss
 import numpy as np
 from _report import Check, finish
 
-from app.retrieval.search import KINDS, Search, open_search
+from app.retrieval.kinds import KINDS
+from app.retrieval.search import Search, open_search
 from app.trackstar.config import EncodingConfig
 from app.trackstar.index import TrackstarIndex
 from app.trackstar.manifest import ContentIdentity, IndexManifest
@@ -32,8 +34,6 @@ K, QUERIES = 10, 20
 SHARD = 65_536
 FEW = 10_000  # rows that a product quantiser can be trained on
 SWEEP = np.ones(1 << 25, dtype=np.uint64)  # 256 MiB, more than any cache
-BYTES = {"exact": 2.0, "float32": 4.0, "int8": 1.0, "int4": 0.5, "pq": 1 / 8}
-"""Bytes of a number in each kind."""
 
 
 def main() -> None:
@@ -60,10 +60,11 @@ def main() -> None:
             warm.append((count, found, read))
             together = reading_by_all(words)
         for kind in KINDS:
-            size = BYTES[kind] * rows.size / 2**20
-            ratio = took[kind] / (reading[kind] * BYTES[kind] / 2)
+            size = bytes_a_number(kind, given.dimension)
+            ratio = took[kind] / (reading[kind] * size / 2)
             print(
-                f"{count:>9,} {kind:<8} {took[kind] * 1e3:>9.2f} {ratio:>10.2f} {recall[kind]:>10.3f} {size:>8.1f}"
+                f"{count:>9,} {kind:<8} {took[kind] * 1e3:>9.2f} {ratio:>10.2f} {recall[kind]:>10.3f} "
+                f"{size * rows.size / 2**20:>8.1f}"
             )
         exact.append((count, took["exact"], reading["exact"]))
         checks.append(
@@ -92,6 +93,12 @@ def main() -> None:
             checks.append(Check(f"search: {said}", growth, "×", None if caches else 1.0, at_most=True))
             checks.append(Check(f"reading: {said}", of_reading, "×"))
     finish("search", checks)
+
+
+def bytes_a_number(kind: str, dimension: int) -> float:
+    """What a row's number takes in an index of this kind."""
+    size: int = faiss.index_factory(dimension, KINDS[kind].factory(dimension)).sa_code_size()
+    return size / dimension
 
 
 def synthetic(count: int, dimension: int) -> np.ndarray:

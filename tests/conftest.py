@@ -13,7 +13,9 @@ from tests.support.databases import PostgreSQL, postgresql
 from tests.support.leftovers import nothing_left
 
 DATABASES = ("sqlite", "postgresql")
-settings.register_profile("fast", max_examples=15)  # a developer's loop; the whole run draws a hundred of each
+settings.register_profile(
+    "fast", max_examples=15
+)  # a developer's loop; the whole run draws a hundred of each
 os.environ.setdefault("STARTRAIL_ALLOWED_HOSTS", "testserver")  # what Starlette's test client calls the site
 
 
@@ -22,7 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     while the others have nothing to do.
     """
     for item in items:
-        if "[postgresql" in item.name or "-postgresql" in item.name or "postgresql_server" in item.fixturenames:
+        asked = getattr(item, "fixturenames", ())
+        if "[postgresql" in item.name or "-postgresql" in item.name or "postgresql_server" in asked:
             item.add_marker("postgresql")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)

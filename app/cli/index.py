@@ -7,6 +7,7 @@ import typer
 
 from app.cli.reading import ChunkTokens, Dedup, IdField, Limit, Split, TextField, Unit, stem, tell_left_out
 from app.errors import UserError
+from app.retrieval.kinds import OFFERED
 from app.settings import get_settings
 from app.words.methods import TRACKSTAR, encodings
 
@@ -72,9 +73,7 @@ def index(
     shard_rows: Annotated[int, typer.Option(min=1, help="Passages per file.")] = 4096,
     search: Annotated[
         str,
-        typer.Option(
-            "--index", help="How rows are searched: exact, float32; int8, int4, pq are smaller and re-ranked."
-        ),
+        typer.Option("--index", help=f"How rows are searched: {OFFERED}."),
     ] = "exact",
     overwrite: Annotated[bool, typer.Option(help="Replace an index of this name.")] = False,
 ) -> None:

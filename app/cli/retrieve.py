@@ -7,6 +7,7 @@ import typer
 
 from app.cli.reading import tell_left_out
 from app.errors import UserError
+from app.retrieval.kinds import OFFERED
 from app.settings import get_settings
 from app.words.answers import BOTH, SAID, TARGET
 from app.words.choices import CHOICES
@@ -41,7 +42,7 @@ def retrieve(
     k: Annotated[int, typer.Option("-k", min=1, help="Proponents kept for each prompt.")] = 10,
     opponents: Annotated[int, typer.Option(min=0, help="Opponents kept for each prompt.")] = 5,
     search: Annotated[
-        str, typer.Option("--index", help="exact, float32, int8, int4 or pq; default: the index's own.")
+        str, typer.Option("--index", help=f"How rows are searched: {OFFERED}. Default: the index's own.")
     ] = "",
     dense_model: Annotated[Path | None, typer.Option(help=DENSE_MODEL)] = None,
     explain: Annotated[

@@ -17,22 +17,13 @@ import numpy as np
 
 from app.errors import UserError
 from app.files import whole
+from app.retrieval.kinds import APPROXIMATE, KINDS, PQ_NUMBERS
 from app.retrieval.ranking import CHUNK, ScoresAndRows, hits_only, ranked, with_ties
 from app.retrieval.torch_search import TorchSearch
 from app.trackstar.index import TrackstarIndex, open_index
 
 log = logging.getLogger(__name__)
-KINDS = {
-    "exact": "SQfp16",  # the stored rows, bit for bit
-    "float32": "Flat",
-    "int8": "SQ8",
-    "int4": "SQ4",
-    "pq": "PQ{parts}x8np",
-}
-"""Index kind -> FAISS factory string; `{parts}` are the bytes of a row, one for `PQ_NUMBERS` numbers; np: trained in
-seconds, without the polysemous codes that nothing here uses."""
-PQ_NUMBERS, PQ_CENTROIDS = 8, 256
-APPROXIMATE = {"int8", "int4", "pq"}
+PQ_CENTROIDS = 256
 GPU_MOST = 2_048  # rows that GPU FAISS can be asked for
 TRAIN_ROWS = 20_000  # rows drawn for training a quantiser
 THREADS = faiss.omp_get_max_threads()
@@ -105,7 +96,7 @@ def prepare(path: Path, kind: str) -> dict[str, Any]:
     """
     index = open_index(path)
     check_kind(kind, index.manifest.dimension)
-    about = {"kind": kind, "faiss": _factory(kind, index.manifest.dimension)}
+    about = {"kind": kind, "faiss": KINDS[kind].factory(index.manifest.dimension)}
     if kind not in APPROXIMATE:
         return about
     _coded(index, kind, None)
@@ -216,7 +207,7 @@ def _coded(
         codes = np.array(faiss.rev_swig_ptr(kept.codes.data(), total * kept.code_size))
         kept.reset()
         return kept, codes.reshape(total, -1)
-    empty: Any = faiss.index_factory(dimension, _factory(kind, dimension), faiss.METRIC_INNER_PRODUCT)
+    empty: Any = faiss.index_factory(dimension, KINDS[kind].factory(dimension), faiss.METRIC_INNER_PRODUCT)
     if kind == "pq" and total < PQ_CENTROIDS:
         raise UserError(
             f"“pq” is trained on {PQ_CENTROIDS} passages or more; there are {total:,}.",
@@ -243,10 +234,6 @@ def _sample(index: TrackstarIndex) -> np.ndarray:
     """Rows (≤ TRAIN_ROWS, d) drawn at random, the same for the same index."""
     total = index.manifest.passages
     return index.take(np.sort(np.random.default_rng(0).permutation(total)[:TRAIN_ROWS]))
-
-
-def _factory(kind: str, dimension: int) -> str:
-    return KINDS[kind].format(parts=dimension // PQ_NUMBERS)
 
 
 def _file(path: Path, kind: str) -> Path:

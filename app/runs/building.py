@@ -55,7 +55,7 @@ class Build:
         method: what an encoding is made of; the preset without a task's prompts.
         task_prompts: prompt set whose queries give R_eval, for a method with a mixed Hessian.
         sample: passages drawn to fit R; None for four times a block's numbers.
-        search: how rows are searched: exact, int8, int4, pq.
+        search: how rows are searched, one of `KINDS`.
         weights: pattern -> attention, mlp or skip, where the structure does not tell.
         estimated: estimate V from the sample, though the model has an optimizer's state.
     """

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from app.errors import UserError
-from app.retrieval.search import KINDS, open_search
+from app.retrieval.kinds import APPROXIMATE, KINDS
+from app.retrieval.search import open_search
 from app.retrieval.torch_search import TorchSearch
 from app.trackstar.config import EncodingConfig
 from app.trackstar.index import TrackstarIndex
@@ -82,7 +83,7 @@ def test_all_rows_can_be_asked_for(tmp_path: Path, rows: np.ndarray, queries: np
     assert (np.diff(scores[0, : ROWS - 1]) <= 0).all()
 
 
-@pytest.mark.parametrize("kind", ["int8", "int4", "pq"])
+@pytest.mark.parametrize("kind", APPROXIMATE)
 def test_small_kinds_rank_again_from_the_stored_rows(
     tmp_path: Path, rows: np.ndarray, queries: np.ndarray, kind: str
 ) -> None:
