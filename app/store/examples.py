@@ -1,6 +1,6 @@
 """One output and its proponents, and what a passage was found for: a constant number of queries each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -14,12 +14,15 @@ from app.words.answers import SAID
 
 @dataclass(frozen=True)
 class Example:
-    """One prompt of one run, with what the model answered and what was retrieved on one side.
+    """One prompt of one run, with what the model answered and what was retrieved.
 
     Args:
         run: whose passages these are: `listed`, or the run beside it that explains what the model said.
         listed: the run in whose list the prompt stands, by whose name it is addressed.
         both: the prompt's target is explained as well as what the model said.
+        retrieved: the first of each side that was asked for, proponents before opponents, in rank order.
+        counts: how many the run retrieved in all, by side.
+        judged: whether somebody said of its passages if they state the fact.
     """
 
     run: Run
@@ -29,8 +32,12 @@ class Example:
     prompt: Prompt
     output: Output | None
     retrieved: Sequence[Retrieved]
-    retrieved_count: int
-    judged: bool  # somebody said of its passages whether they state the fact
+    counts: Mapping[str, int]
+    judged: bool
+
+    def on(self, side: str) -> list[Retrieved]:
+        """The passages of one side."""
+        return [row for row in self.retrieved if row.side == side]
 
 
 @dataclass(frozen=True)
@@ -54,9 +61,9 @@ def judged() -> ColumnElement[bool]:
 
 
 def get_example(
-    session: Session, run: Run, slug: str, side: str, *, limit: int, explains: str = SAID
+    session: Session, run: Run, slug: str, *sides: str, limit: int, explains: str = SAID
 ) -> Example:
-    """The prompt called `slug` in the run, with its first `limit` passages of one side.
+    """The prompt called `slug` in the run, with its first `limit` passages of each of these sides.
 
     Args:
         explains: `said`: what the model said, where that was something else than the target and the run knows both;
@@ -80,11 +87,14 @@ def get_example(
         raise NotFound(
             f"The run “{run.name}” has no prompt “{slug}”.", remedy="Browse its prompts, or search for one."
         )
-    of_side = select(Retrieved).where(Retrieved.result_id == found[0].id, Retrieved.side == side)
+    of_result = Retrieved.result_id == found[0].id
     rows = session.scalars(
-        of_side.options(joinedload(Retrieved.passage)).order_by(Retrieved.rank).limit(limit)
+        select(Retrieved)
+        .where(of_result, Retrieved.side.in_(sides), Retrieved.rank <= limit)
+        .options(joinedload(Retrieved.passage))
+        .order_by(Retrieved.side.desc(), Retrieved.rank)
     ).all()
-    count = session.scalar(select(func.count()).select_from(of_side.subquery())) or 0
+    counted = select(Retrieved.side, func.count()).where(of_result).group_by(Retrieved.side)
     return Example(
         run=found[4],
         listed=run,
@@ -93,15 +103,9 @@ def get_example(
         prompt=found[1],
         output=found[2],
         retrieved=rows,
-        retrieved_count=count,
+        counts=dict(session.execute(counted).all()),
         judged=found[3],
     )
-
-
-def sides(session: Session, result_id: int) -> set[str]:
-    """Which sides (proponent, opponent) a result has passages on."""
-    query = select(Retrieved.side).where(Retrieved.result_id == result_id, Retrieved.rank == 1)
-    return set(session.scalars(query))
 
 
 def measured_steps(
@@ -129,6 +133,24 @@ def measured_steps(
     grouped = groupby(rows, key=lambda row: (row[0].id, row[1].side))
     lists = [list(group) for _, group in grouped]
     return [(group[0][0], [row[1] for row in group]) for group in lists]
+
+
+def other_subjects(session: Session, prompt: Prompt, passages: Sequence[int]) -> dict[int, str]:
+    """By passage, whose fact of the same relation it states: of several the first; none of the prompt's own."""
+    if not prompt.relation or not passages:
+        return {}
+    query = (
+        select(Statement.passage_id, Prompt.subject)
+        .join(Prompt, Prompt.id == Statement.prompt_id)
+        .where(
+            Statement.passage_id.in_(passages),
+            Prompt.relation == prompt.relation,
+            Prompt.subject.is_not(None),
+            Prompt.subject != (prompt.subject or ""),
+        )
+        .order_by(Prompt.id.desc())
+    )
+    return {passage_id: subject or "" for passage_id, subject in session.execute(query)}
 
 
 def found_for_counts(session: Session, run_id: int, passages: Sequence[int]) -> dict[int, int]:

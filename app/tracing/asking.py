@@ -73,7 +73,9 @@ def train(session: Session, settings: Settings, training: StepRequest) -> Submit
     return _put(session, settings, training, trace.request["sha256"], where)
 
 
-def shade(session: Session, settings: Settings, shading: Shading) -> Submitted:
+def shade(
+    session: Session, settings: Settings, shading: Shading, *, priority: int = 0, limit: int | None = None
+) -> Submitted:
     """Save for the worker that it is to split the passages' influence over their tokens.
 
     Raises:
@@ -93,7 +95,7 @@ def shade(session: Session, settings: Settings, shading: Shading) -> Submitted:
     sha256 = {"model": askable.model_sha256, "index": askable.index_sha256}
     if (waiting := shaded(session, settings, shading)) is not None and waiting.state not in jobs.OVER:
         return Submitted(waiting, reused=True)
-    return _put(session, settings, shading, sha256)
+    return _put(session, settings, shading, sha256, priority=priority, limit=limit)
 
 
 def shaded(session: Session, settings: Settings, shading: Shading) -> Job | None:
@@ -146,22 +148,45 @@ def want_steps(session: Session, settings: Settings, result_id: int, index: str)
         return None
 
 
+def want_shading(session: Session, settings: Settings, shading: Shading) -> Job | None:
+    """Queue the shading of passages that somebody looks at; None where it was asked for before, or there is no room.
+
+    Raises:
+        UserError: there is no such index.
+    """
+    if shaded(session, settings, shading) is not None:
+        return None
+    try:
+        return shade(session, settings, shading, priority=2, limit=settings.steps_queue_limit).job
+    except jobs.QueueFull:
+        return None
+
+
 def _put(
     session: Session,
     settings: Settings,
     asked: Question | StepRequest | Shading,
     sha256: dict[str, str],
     where: dict[str, str] | None = None,
+    *,
+    priority: int = 0,
+    limit: int | None = None,
 ) -> Submitted:
     key = key_of(asked, model_sha256=sha256["model"], index_sha256=sha256["index"])
     if (found := jobs.newest(session, key, done=True)) is not None:
         return Submitted(found, reused=True)
     request: dict[str, Any] = asked.model_dump(mode="json") | (where or {}) | {"sha256": sha256}
     parent = asked.trace if isinstance(asked, StepRequest) else None
-    limit = settings.trace_queue_limit
-    return Submitted(
-        jobs.add(session, JOB_KINDS[asked.kind], request, key=key, parent=parent, limit=limit), reused=False
+    job = jobs.add(
+        session,
+        JOB_KINDS[asked.kind],
+        request,
+        key=key,
+        parent=parent,
+        priority=priority,
+        limit=settings.trace_queue_limit if limit is None else limit,
     )
+    return Submitted(job, reused=False)
 
 
 def checked(question: Question, askable: Askable) -> Question:

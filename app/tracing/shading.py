@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.models.text import Query
+from app.tracing.probabilities import completions
 from app.tracing.trace_results import Shaded, ShadingResult
 from app.tracing.training import texts_of
 from app.trackstar.encode import Encoder
@@ -35,4 +36,7 @@ def shade(session: Session, encoder: Encoder, request: dict[str, Any]) -> Shadin
         )
         for id_, each in zip(ids, found, strict=True)
     ]
-    return ShadingResult(passages=passages, timings={"total": 1000 * (perf_counter() - started)})
+    (completion,) = completions(encoder.model, [query])
+    return ShadingResult(
+        completion=completion, passages=passages, timings={"total": 1000 * (perf_counter() - started)}
+    )

@@ -134,8 +134,12 @@ class Shaded(BaseModel):
 
 
 class ShadingResult(BaseModel):
-    """The answer to a `Shading`; the split is by the token whose loss it is."""
+    """The answer to a `Shading`; the split is by the token whose loss it is.
+
+    `completion` has what is explained token by token; old shadings lack it.
+    """
 
     kind: Literal["shade"] = "shade"
+    completion: Completion | None = None
     passages: list[Shaded]
     timings: dict[str, float]

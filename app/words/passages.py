@@ -3,12 +3,12 @@ told), and the two sides of a ranking."""
 
 TYPES = {
     "states": "States the fact",
-    "both": "Subject and target, not the fact",
+    "both": "Names subject and answer, not the fact",
     "relation": "Same relation, other entity",
-    "target": "Target only",
-    "subject": "Subject only",
-    "name": "Part of a name",
-    "none": "Neither entity nor relation",
+    "target": "Shares only the answer",
+    "subject": "Shares only the subject",
+    "name": "Shares part of a name",
+    "none": "Shares neither name nor relation",
 }
 PROPONENT, OPPONENT = "proponent", "opponent"
 

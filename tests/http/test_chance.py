@@ -27,9 +27,10 @@ def twin(client: TestClient, path: str) -> dict[str, Any]:
 @pytest.mark.parametrize("side", ["proponent", "opponent"])
 def test_the_list_folds_at_the_floor(client: TestClient, side: str) -> None:
     """What is within chance is one click away, in its place, and no longer stands as evidence."""
-    said = twin(client, f"{PROMPT}?side={side}")
-    soup = BeautifulSoup(client.get(f"{PROMPT}?side={side}").text, "html.parser")
-    folded = [each["id"] for each in soup.select("details.by-chance section.proponent")]
+    said = twin(client, PROMPT)
+    soup = BeautifulSoup(client.get(PROMPT).text, "html.parser")
+    column = soup.select_one(".towards" if side == "proponent" else ".away")
+    folded = [each["id"] for each in column.select("details.by-chance section.proponent")]
     floor = said["chance_floor" if side == "proponent" else "opponent_chance_floor"]
     within = [
         c for c in said[f"{side}s"] if (c["score"] <= floor if side == "proponent" else c["score"] >= floor)
@@ -38,12 +39,13 @@ def test_the_list_folds_at_the_floor(client: TestClient, side: str) -> None:
     assert [card["above_chance"] for card in said[f"{side}s"]] == [
         card not in within for card in said[f"{side}s"]
     ]
-    sentence = (
-        soup.select(".stands-out")[-1].get_text().strip()
-    )  # under the bell, or beside the list of opponents
     count = said["above_chance" if side == "proponent" else "opponents_beyond_chance"]
     of = said["standing"]["chance"]["passages"]
-    assert sentence.startswith(f"{count:,} of {of:,} passages" if count else "Nothing ")
+    if side == "proponent":
+        sentence = soup.select_one(".bell-box .stands-out").get_text().strip()
+        assert sentence.startswith(f"{count:,} of {of:,} passages" if count else "Nothing ")
+    beyond = soup.select_one(f".bell-foot .{'for' if side == 'proponent' else 'against'}")
+    assert (beyond.get_text() if beyond else "") == (str(count) if count else "")
 
 
 def test_the_twin_has_the_bell_to_draw(client: TestClient) -> None:

@@ -29,7 +29,7 @@ QUERIES = {
     "/compare": ["", "?runs=hostile-long,hostile-too"],
     "/compare/{slug}": ["?runs=hostile-long,hostile-too"],
     "/compare/{slug}/card.png": ["?runs=hostile-long,hostile-too"],
-    "/runs/{slug}/prompts/{prompt}": ["", "?view=verbatim", "?view=plain&side=opponent"],
+    "/runs/{slug}/prompts/{prompt}": ["", "?view=verbatim", "?view=plain"],
     "/traces/{trace_id}": ["", "?view=all", "?view=sides", "?view=verbatim", "?since={trace}"],
     "/traces/{trace_id}/events": ["", "?view=all", "?since={trace}"],
     "/trace": ["", "?from_={trace}"],

@@ -182,7 +182,7 @@ def test_one_model_serves_all_pages(reader: TestClient) -> None:
 def test_steps_that_nobody_asked_for_are_drawn_as_far_as_they_are(reader: TestClient, path: str) -> None:
     """They come one by one: a lane that has none yet is not there, and the verdict speaks of no other."""
     said = reader.get(f"{path}.json").json()
-    evidence = said["evidence"] if "evidence" in said else said["answer"]["evidence"]
+    evidence = said["evidence"]
     lanes = {lane["name"]: [dot["after"] for dot in lane["dots"]] for lane in evidence["lanes"]}
     assert lanes == {
         "for": [pytest.approx(0.6), pytest.approx(0.64)],

@@ -16,7 +16,7 @@ PAGES = (
     "/runs/trackstar",
     "/runs/hostile",
     "/runs/trackstar/prompts/capital-china",
-    "/runs/trackstar/prompts/capital-china?side=opponent&view=verbatim",
+    "/runs/trackstar/prompts/capital-china?view=verbatim",
     "/runs/hostile/prompts/attack",
     "/runs/hostile/prompts/bare",
     "/runs/trackstar/prompts/capital-china/cite",

@@ -65,7 +65,7 @@ def test_a_script_gets_a_problem_document(client: TestClient, path: str) -> None
         ("/runs/trackstar.json?frequency=abc", "frequency"),
         ("/runs/trackstar.csv?frequency=%C2%B2", "frequency"),
         ("/prompts.json?sort=beauty", "sort"),
-        ("/runs/trackstar/prompts/capital-china.json?side=left", "side"),
+        ("/runs/trackstar/prompts/capital-china.json?view=left", "view"),
         ("/runs/trackstar/prompts/capital-china.json?show=0", "show"),
         ("/passages/1.json?offset=9999999999", "offset"),
         ("/passages/abc.json", "id"),

@@ -15,6 +15,7 @@ from app.tracing import asking
 from app.tracing.questions import MAX_BODY, MAX_PASSAGES, PassageId, Question, StepRequest
 from app.web.asking.form import BorderHint, doubts_of
 from app.web.asking.trace import TracePage, live, load
+from app.web.asking.trace_answer import Looked
 from app.web.site import urls
 from app.web.site.body import build, read_json
 from app.web.site.context import Db
@@ -101,7 +102,7 @@ async def ask(request: Request) -> Response:
 )
 def read(request: Request, db: Db, trace_id: Slug, view: Name = "", since: TraceId = "") -> Response:
     """The same document as `/traces/{trace_id}.json`."""
-    page = load(request, db, jobs.find(db, trace_id), view=view, since=since)
+    page = load(request, db, jobs.find(db, trace_id), Looked(view=view, since=since))
     return respond(request, page, "trace.html")
 
 

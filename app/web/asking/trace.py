@@ -3,47 +3,52 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import anyio.to_thread
 from fastapi import APIRouter, Depends, Request
+from fastapi import Query as Asking
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import BaseModel
+from pydantic import Field
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
-from app.errors import UserError
-from app.models.text import Query
 from app.settings import Settings
 from app.store import jobs, traces, workers
 from app.store.steps import StepsOf, of_trace, steps_of
-from app.store.work_tables import Job, Trace
+from app.store.work_tables import Job
 from app.tracing import asking
-from app.tracing.explained import explained
-from app.tracing.questions import MAX_BODY, Question, StepRequest
-from app.tracing.trace_results import TraceResult
+from app.tracing.questions import MAX_BODY, StepRequest
+from app.tracing.trace_results import TraceResult, TrainingResult
 from app.web.asking import trace_view
 from app.web.asking.changes import TraceChanges, changes
+from app.web.asking.follow_up import follow_up
 from app.web.asking.form import BorderHint, doubtful, doubts_of
 from app.web.asking.live import Live
-from app.web.asking.trace_view import Answer, Stage
-from app.web.evidence.cards import Card
+from app.web.asking.trace_answer import Answer, Looked, answered, shading_of_page
+from app.web.asking.trace_view import Stage
+from app.web.evidence.answer_page import AnswerPage
+from app.web.evidence.stepping import measured_when_read
 from app.web.site import urls
 from app.web.site.body import build, read_form
 from app.web.site.budgets import streaming
-from app.web.site.context import Db
+from app.web.site.context import Config, Db
 from app.web.site.params import Name, Slug, TraceId
 from app.web.site.respond import origin, page_route, respond, templates, wants_json
 from app.web.site.serialize import sendable
 from app.words.answers import SAID, TARGET
 
 router = APIRouter()
+Marks = Annotated[
+    Literal["", "tokens", "names", "plain"],
+    Asking(description="what is marked: tokens, names or plain; by itself tokens, once they are there"),
+]
 STREAM_SECONDS = 60.0  # then the reader's browser connects again, so that no stream outlives its reader
 BEAT_SECONDS = 10.0
 
 
-class TracePage(BaseModel):
-    """One question in whatever state it is; `proponents` and `opponents` are those of the view."""
+class TracePage(AnswerPage):
+    """One question in whatever state it is; claim, evidence and passages are there once it is answered."""
 
     title: str
     id: str
@@ -57,21 +62,14 @@ class TracePage(BaseModel):
     asked: dict[str, Any]
     explains: str | None = None  # `said` where the model goes on so by itself, else `target`
     correct: bool | None = None  # nobody says what the answer to a typed prompt is
-    doubts: list[BorderHint] = []  # about the borders of what was asked
+    doubts: list[BorderHint] = Field(default_factory=list)  # about the borders of what was asked
     reused: bool = False
     error: dict[str, Any] | None = None
     created_at: datetime
     finished_at: datetime | None = None
     url: str
-    view: str = ""
     answer: Answer | None = None
-    proponents: list[Card] = []
-    opponents: list[Card] = []
-    chance_floor: float | None = None  # a score of the view's method; None where its scores do not tell it
-    above_chance: int | None = None
-    opponent_chance_floor: float | None = None
-    opponents_beyond_chance: int | None = None
-    trainings: list[trace_view.StepsView] = []
+    trainings: list[trace_view.StepsView] = Field(default_factory=list)
     changes: TraceChanges | None = None
     steps: StepsOf | None = None  # taken without being asked, as far as they are
     result: dict[str, Any] | None = None  # of a training, when it is asked for by itself
@@ -82,7 +80,14 @@ class TracePage(BaseModel):
 
 @page_route(router, "/traces/{trace_id}")
 def trace_page(
-    request: Request, db: Db, trace_id: Slug, view: Name = "", since: TraceId = "", again: bool = False
+    request: Request,
+    db: Db,
+    settings: Config,
+    trace_id: Slug,
+    view: Name = "",
+    since: TraceId = "",
+    marks: Marks = "",
+    again: bool = False,
 ) -> Response:
     """The trace. A training is shown on the page of the trace it belongs to, a shading on its example's."""
     job = jobs.find(db, trace_id)
@@ -90,8 +95,11 @@ def trace_page(
         return RedirectResponse(urls.trace(job.parent) + "#causes", status_code=303)
     if job.kind == "shade" and not wants_json(request):
         return RedirectResponse(urls.twin(urls.trace(trace_id)), status_code=303)
-    page = load(request, db, job, view=view, since=since, again=again)
-    return respond(request, page, "trace.html", block="live")
+    page = load(request, db, job, Looked(view, marks, since), again=again)
+    shown = respond(request, page, "trace.html", block="live")
+    trace = traces.get(db, job.id) if page.filling else None
+    shading = shading_of_page(settings, trace, page.proponents, page.opponents) if trace is not None else None
+    return measured_when_read(request, settings, shown, result_id=None, shading=shading)
 
 
 def _unfinished(request: Request, trace_id: Slug, since: TraceId = "") -> list[str]:
@@ -119,12 +127,13 @@ async def events(
     watched: Annotated[list[str], Depends(_unfinished)],
     view: Name = "",
     since: TraceId = "",
+    marks: Marks = "",
 ) -> AsyncIterator[ServerSentEvent]:
     """The changing part of the page, each time it changes, as server-sent events; `done` ends them."""
 
     def draw() -> tuple[str, bool]:
         with request.app.state.store.session() as session:
-            page = load(request, session, jobs.find(session, trace_id), view=view, since=since)
+            page = load(request, session, jobs.find(session, trace_id), Looked(view, marks, since))
         # A training or a shading has no page of its own: its stream tells how far it is.
         return _block(request, page) if page.asked["kind"] == "trace" else page.status, page.pending
 
@@ -175,7 +184,6 @@ async def steps(request: Request, trace_id: Slug) -> Response:
 async def span(request: Request, trace_id: Slug) -> Response:
     """Ask again for the tokens chosen, or for why rather than something else: a new trace."""
     fields, settings = await _form(request)
-    chosen = [int(value) for name, value in fields if name == "token" and value.isdecimal()]
     contrast = dict(fields).get("contrast", "")
     if contrast and "space" in dict(fields):
         contrast = f" {contrast.removeprefix(' ')}"
@@ -183,7 +191,7 @@ async def span(request: Request, trace_id: Slug) -> Response:
     def put() -> Response:
         with request.app.state.store.session() as session:
             jobs.find(session, trace_id)
-            question = follow_up(traces.get(session, trace_id), chosen, contrast)
+            question = follow_up(traces.get(session, trace_id), fields, contrast)
             if found := doubts_of(question.model_dump(), said=True):
                 return doubtful(request, settings, question.model_dump(), found, trace_id)
             asked = asking.ask(session, settings, question)
@@ -193,42 +201,7 @@ async def span(request: Request, trace_id: Slug) -> Response:
     return await anyio.to_thread.run_sync(put)
 
 
-def follow_up(trace: Trace | None, tokens: list[int], contrast: str) -> Question:
-    """The same question about some tokens of the completion, or against another completion.
-
-    Raises:
-        UserError: the trace is not answered, or nothing was chosen.
-    """
-    if trace is None:
-        raise UserError(
-            "This trace has no answer to choose from.", remedy="Wait until it is done.", status=409
-        )
-    result = TraceResult.model_validate(trace.result)
-    completion, traced = result.completion, explained(trace.request, result)
-    asked = Question.saved(trace.request).model_dump()
-    asked |= {"completion": traced.completion, "tokens": traced.tokens}
-    asked |= {"span": None, "contrast": None, "samples": 0}
-    if contrast:
-        return build(Question, asked | _answer_alone(traced, result) | {"contrast": contrast})
-    known = [completion.tokens[n] for n in tokens if n < len(completion.tokens)]
-    if not known:
-        raise UserError("No token was chosen.", remedy="Choose at least one token.", field="token")
-    shift = len(traced.completion) - len(completion.text)
-    start, end = min(t.start for t in known), max(t.end for t in known)
-    return build(Question, asked | {"span": (start + shift, end + shift)})
-
-
-def _answer_alone(traced: Query, result: TraceResult) -> dict[str, Any]:
-    """The completion up to the end of what was explained: what follows would be weighed against nothing."""
-    if traced.span is None or traced.tokens is None:
-        return {}
-    kept = [token for token in result.completion.tokens if token.start < traced.span[1]]
-    return {"completion": traced.completion[: kept[-1].end], "tokens": traced.tokens[: len(kept)]}
-
-
-def load(
-    request: Request, session: Session, job: Job, *, view: str = "", since: str = "", again: bool = False
-) -> TracePage:
+def load(request: Request, session: Session, job: Job, looked: Looked, *, again: bool = False) -> TracePage:
     """The page of a trace, or the JSON of a training or a shading."""
     asked = {name: value for name, value in job.request.items() if name != "sha256"}
     trainings = _trainings(session, job)
@@ -250,7 +223,7 @@ def load(
         url=urls.trace(job.id),
         trainings=[trace_view.training(each) for each in trainings if each.request["kind"] == "train"],
         pending=any(each.state not in jobs.OVER for each in (job, *trainings)),
-        events_url=urls.trace(job.id, "events", view=view, since=since),
+        events_url=urls.trace(job.id, "events", view=looked.view, since=looked.since, marks=looked.marks),
         permalink=origin(request) + urls.trace(job.id),
     )
     if job.kind != "trace":
@@ -261,34 +234,19 @@ def load(
     page.explains = None if trace is None else SAID if said else TARGET
     page.doubts = doubts_of(asked, said=said)
     if trace is not None:
-        _answered(session, page, trace, trainings, view, since)
+        page.steps = steps_of(session, of_trace(trace.id))
+        asked_for = [
+            TrainingResult.model_validate(each.result)
+            for each in trainings
+            if each.request["kind"] == "train" and each.result
+        ]
+        settings: Settings = request.app.state.settings
+        fields = answered(session, settings, trace, looked, asked_for, page.steps)
+        page = page.model_copy(update=fields)
+    if trace is not None and looked.since:
+        jobs.find(session, looked.since)
+        page.changes = changes(session, traces.get(session, looked.since), trace)
     return page
-
-
-def _answered(
-    session: Session, page: TracePage, trace: Trace, trainings: list[Job], view: str, since: str
-) -> None:
-    page.steps = steps_of(session, of_trace(trace.id))
-    names = trace_view.views_of(TraceResult.model_validate(trace.result))
-    page.view = view if view in names else names[0]
-    page.answer = trace_view.answer(
-        session,
-        trace,
-        page.view,
-        [each for each in trainings if each.request["kind"] == "train"],
-        since,
-        page.steps,
-    )
-    if len(page.answer.columns) == 1:
-        page.proponents = page.answer.columns[0].proponents
-        page.opponents = page.answer.columns[0].opponents
-        if (own := page.answer.columns[0].standing) and (chance := own.chance):
-            page.chance_floor, page.above_chance = chance.floor, chance.above
-            page.opponent_chance_floor = chance.opponent_floor
-            page.opponents_beyond_chance = chance.opponents_beyond
-    if since:
-        jobs.find(session, since)
-        page.changes = changes(session, traces.get(session, since), trace)
 
 
 def live(request: Request) -> Live:

@@ -10,13 +10,13 @@ from app.store.tables import Passage, Retrieved
 from app.web.evidence.chance import is_beyond
 from app.web.evidence.lanes import after
 from app.web.evidence.shading import ShadedToken, shades
-from app.web.marking.highlight import Span, entities
+from app.web.marking.highlight import Span, entities, find
 from app.web.marking.near import first_near_duplicates
 from app.web.marking.verbatim import shared_spans
 from app.web.marking.window import window, within
 from app.web.site import urls
 from app.words.chance import Chance, read_chance
-from app.words.passages import TYPES, type_name
+from app.words.passages import OPPONENT, TYPES, type_name
 
 
 class PassageText(BaseModel):
@@ -79,6 +79,7 @@ class Card(PassageText, Measured):
     tokens: list[ShadedToken] = []
     duplicates: list[Duplicate] = []
     elsewhere: list[Elsewhere] = []
+    reasons: list[str] = []  # what it has to do with the answer, and where words would have put it
     only_here: bool = False
 
 
@@ -91,12 +92,14 @@ class Shown:
         found_for: for each passage, how many prompts of the run it is a proponent of.
         tokens: for the view `tokens`, what each token of a passage carries.
         most: the value of the darkest shade.
+        said: the answer that is explained; empty: the prompt's target.
     """
 
     view: str
     found_for: Mapping[int, int]
     tokens: Mapping[int, list[ShadedToken]] = field(default_factory=dict)
     most: float = 0.0
+    said: str = ""
 
 
 def written(text: str, spans: list[Span], around: Sequence[Span] = ()) -> PassageText:
@@ -172,26 +175,34 @@ def folded(cards: Sequence[Card]) -> list[Card]:
     return list(kept.values())
 
 
-def cards_of(example: Example, shown: Shown) -> list[Card]:
-    """The passages of an example, all of one side, in rank order, near-duplicates folded."""
-    cards = []
-    opponents = any(row.side == "opponent" for row in example.retrieved)
-    for row in example.retrieved:
-        said = measured(row, example.output.probability if example.output else None)
-        text = row.passage.text
-        names = _entity_spans(text, example, said.ais_window)
-        tokens = shown.tokens.get(row.passage_id, [])
-        card = make_card(row.passage, said, written(text, _spans(text, example, shown, names, tokens), names))
-        card.found_for = shown.found_for.get(row.passage_id, 0)
-        card.tokens = tokens
-        cards.append(card)
-    return folded(with_chance(with_shares(cards), read_chance(example.result.chance), opponents=opponents))
+def cards_of(example: Example, side: str, shown: Shown) -> list[Card]:
+    """The passages of one side of an example, in rank order, near-duplicates folded."""
+    rows = example.on(side)
+    cards = [_card_of(example, row, shown) for row in rows]
+    chance = read_chance(example.result.chance)
+    return folded(with_chance(with_shares(cards), chance, opponents=side == OPPONENT))
 
 
-def _entity_spans(text: str, example: Example, ais_window: str | None) -> list[Span]:
-    """Where subject and target of the example's prompt stand, and the part that an entailment model liked best."""
+def _card_of(example: Example, row: Retrieved, shown: Shown) -> Card:
+    said = measured(row, example.output.probability if example.output else None)
+    text = row.passage.text
+    names = _entity_spans(text, example, shown.said, said.ais_window)
+    tokens = shown.tokens.get(row.passage_id, [])
+    card = make_card(row.passage, said, written(text, _spans(text, example, shown, names, tokens), names))
+    card.found_for = shown.found_for.get(row.passage_id, 0)
+    card.tokens = tokens
+    return card
+
+
+def _entity_spans(text: str, example: Example, said: str, ais_window: str | None) -> list[Span]:
+    """Where subject and answer of the example's prompt stand, the truth where it is another, and the part that an
+    entailment model liked best."""
     prompt = example.prompt
-    found = entities(text, prompt.subject, [prompt.target, *prompt.aliases])
+    right = [prompt.target, *prompt.aliases]
+    if not said or said in right:
+        found = entities(text, prompt.subject, right)
+    else:
+        found = entities(text, prompt.subject, [said]) + find(text, right, "truth")
     if ais_window and (at := text.find(ais_window)) >= 0:
         found.append(Span(start=at, end=at + len(ais_window), kind="window"))
     return found
@@ -203,7 +214,7 @@ def _spans(
     if shown.view == "plain":
         return []
     if shown.view == "tokens":
-        return shades(text, tokens, shown.most)
+        return [*names, *shades(text, tokens, shown.most)]
     if shown.view == "verbatim":
         return shared_spans(text, f"{example.prompt.text} {example.prompt.target}")
     return names

@@ -1,6 +1,7 @@
 """What templates call to draw the evidence."""
 
 from app.web.evidence import plot
+from app.web.evidence.claim import as_sentence
 from app.web.evidence.lanes import Evidence, under_label
 from app.web.evidence.verdict import Piece, verdict
 
@@ -10,6 +11,7 @@ GLOBALS = {
     "plot_lane": plot.lane_svg,
     "plot_bell": plot.bell_svg,
     "step_bar": plot.step_bar,
+    "scores_of": lambda cards: {card.passage_id: card.score for card in cards},
 }
 
 
@@ -18,4 +20,8 @@ def verdict_pieces(evidence: Evidence) -> list[Piece]:
     return verdict(evidence.before, evidence.lanes, evidence.answer)
 
 
-FILTERS = {"verdict_pieces": verdict_pieces, "under_label": under_label}
+FILTERS = {
+    "verdict_pieces": verdict_pieces,
+    "under_label": under_label,
+    "as_sentence": lambda evidence, claim: as_sentence(claim, evidence.verdict),
+}

@@ -27,6 +27,14 @@ class Dot(BaseModel):
     url: str = ""
 
 
+class Note(BaseModel):
+    """A passage of a lane that is named in the plot: the beginning of its text, and its place in words."""
+
+    passage_id: int
+    text: str
+    place: str
+
+
 class Lane(BaseModel):
     """One group of passages, in the order of its ranking; `method` gives it its colour, `source` says whose it is."""
 
@@ -35,6 +43,7 @@ class Lane(BaseModel):
     dots: list[Dot]
     source: str = ""
     method: str = ""
+    note: Note | None = None
 
 
 class Evidence(BaseModel):
@@ -53,8 +62,11 @@ def after(before: float, change: float) -> float:
 
 
 def lane(name: str, dots: Iterable[Dot], *, source: str = "", method: str = "", label: str = "") -> Lane:
-    """A lane with its usual label."""
-    return Lane(name=name, label=label or LABELS[name], dots=list(dots), source=source, method=method)
+    """A lane with its usual label; that of the control says how many passages it is."""
+    listed = list(dots)
+    drawn = f"{in_words(len(listed))} random passage{'' if len(listed) == 1 else 's'}"
+    usual = drawn.capitalize() if name == RANDOM and listed else LABELS[name]
+    return Lane(name=name, label=label or usual, dots=listed, source=source, method=method)
 
 
 def changes(before: float, dots: Sequence[Dot]) -> list[float]:

@@ -10,9 +10,13 @@ from markupsafe import Markup
 
 from app.web.evidence.lanes import Dot, Lane, mean_change
 from app.words.chance import Chance
+from app.words.saying import percentage
 
-ROWS = (16, 25, 34)  # y of the dots, which take turns so that neighbours stay apart
-HEIGHT = 44
+ROWS = (20, 31, 42)  # y of the dots, which take turns so that neighbours stay apart
+HEIGHT = 56
+RADIUS = 6
+NOTE = 0.2  # of the width: a note needs so much room between its dot and the line of before
+SIGNS = 110  # characters of a note that the whole width has room for
 TICKS = range(0, 101, 20)
 NARROW = (40, 80)  # ticks whose words are left out on narrow screens
 BELL = 88  # pixels
@@ -56,11 +60,38 @@ def lane_svg(before: float, lane: Lane) -> Markup:
     mean = mean_change(before, lane)
     if mean is not None and len(lane.dots) > 1:
         place = percent(min(1.0, max(0.0, before + mean / 100)))
-        drawn.append(Markup('<svg class="mean" x="{}" y="1"><path d="M0 8l5-8h-10z"/></svg>').format(place))
+        drawn.append(Markup('<svg class="mean" x="{}" y="2"><path d="M0 8l5-8h-10z"/></svg>').format(place))
+    drawn += _note(before, lane)
     line = Markup('<line class="before" x1="{0}" x2="{0}" y1="0" y2="100%"/>').format(percent(before))
     return Markup('<svg class="dots" height="{}" aria-hidden="true" data-before="{}">{}{}{}</svg>').format(
         HEIGHT, percent(before), Markup("").join(grid), line, Markup("").join(drawn)
     )
+
+
+def _note(before: float, lane: Lane) -> list[Markup]:
+    """The words of the passage that is named, between its dot and `before`, where they have room."""
+    note = lane.note
+    for dot, y in _placed(lane.dots):
+        room = abs(before - dot.after)
+        if note and dot.passage_id == note.passage_id and room >= NOTE:
+            text = shortened(note.text, int(SIGNS * room))
+            side, dx = ("start", 12) if dot.after < before else ("end", -12)
+            lines = (
+                (y - 6, "said", f"“{text}”"),
+                (y + 15, "quiet", f"{note.place}: it leaves {percentage(dot.after)}"),
+            )
+            return [
+                Markup(
+                    '<svg class="note" x="{}"><text class="{}" x="{}" y="{}" text-anchor="{}">{}</text></svg>'
+                ).format(percent(dot.after), kind, dx, at, side, words)
+                for at, kind, words in lines
+            ]
+    return []
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, or as much of its beginning as `most` characters hold."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 def _placed(dots: Iterable[Dot]) -> list[tuple[Dot, int]]:
@@ -69,8 +100,8 @@ def _placed(dots: Iterable[Dot]) -> list[tuple[Dot, int]]:
 
 
 def _dot(before: float, dot: Dot, y: int) -> Markup:
-    shape = Markup('<line x1="{}" x2="{}" y1="{}" y2="{}"/><circle cx="{}" cy="{}" r="5.5"/>').format(
-        percent(before), percent(dot.after), y, y, percent(dot.after), y
+    shape = Markup('<line x1="{}" x2="{}" y1="{}" y2="{}"/><circle cx="{}" cy="{}" r="{}"/>').format(
+        percent(before), percent(dot.after), y, y, percent(dot.after), y, RADIUS
     )
     return Markup('<a href="{}" tabindex="-1">{}</a>').format(dot.url, shape) if dot.url else shape
 

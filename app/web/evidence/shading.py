@@ -1,5 +1,7 @@
-"""Token influence on an example's page: whether it can be had, how far it is, and the steps its words are shaded in."""
+"""Which words of a passage carry its influence: whether that can be had, how far it is, and the steps words are shaded in."""
 
+from collections.abc import Sequence
+from itertools import zip_longest
 from math import ceil
 from typing import Literal
 
@@ -15,8 +17,9 @@ from app.store.jobs import OVER
 from app.tracing.asking import shaded
 from app.tracing.explained import asked_of
 from app.tracing.questions import MAX_PASSAGES, Shading
-from app.tracing.trace_results import ShadingResult
+from app.tracing.trace_results import Completion, ShadingResult
 from app.web.marking.highlight import Span
+from app.words.passages import OPPONENT, PROPONENT
 
 STEPS = 5
 SHOWN = 20  # passages shaded at once
@@ -51,18 +54,28 @@ def can_split(settings: Settings, example: Example) -> bool:
     return example.result.contrast is None and can_shade(settings, example)
 
 
-def shading_of(example: Example) -> Shading:
-    """What the worker is asked: the passages that a page of the example begins with."""
-    ids = dict.fromkeys(row.passage_id for row in example.retrieved[: min(SHOWN, MAX_PASSAGES)])
-    asked = example_query(example)
+def shading_of(query: Query, index: str, sides: Sequence[Sequence[int]]) -> Shading | None:
+    """What the worker is asked: the passages that a page begins with, by side; None where there is none."""
+    first = [id_ for ids in zip_longest(*sides) for id_ in ids if id_ is not None]
+    ids = tuple(dict.fromkeys(first))[: min(SHOWN, MAX_PASSAGES)]
+    if not ids:
+        return None
     return Shading(
-        prompt=asked.prompt,
-        completion=asked.completion,
-        span=asked.span,
-        tokens=asked.tokens,
-        index=str(example.run.index_name),
-        passages=tuple(ids),
+        prompt=query.prompt,
+        completion=query.completion,
+        span=query.span,
+        tokens=query.tokens,
+        index=index,
+        passages=ids,
     )
+
+
+def shading_of_example(settings: Settings, example: Example) -> Shading | None:
+    """The shading of an example's first passages; None where it cannot be had."""
+    if not can_split(settings, example):
+        return None
+    sides = [[row.passage_id for row in example.on(side)] for side in (PROPONENT, OPPONENT)]
+    return shading_of(example_query(example), str(example.run.index_name), sides)
 
 
 def example_query(example: Example) -> Query:
@@ -71,30 +84,34 @@ def example_query(example: Example) -> Query:
 
 
 def token_influence(
-    session: Session, settings: Settings, example: Example, ask_url: str
-) -> tuple[ShadingView, dict[int, list[ShadedToken]]]:
-    """The state of the shading, and once it is done the tokens of each passage by its id."""
+    session: Session, settings: Settings, shading: Shading | None, ask_url: str
+) -> tuple[ShadingView, dict[int, list[ShadedToken]], Completion | None]:
+    """The state of the shading; once it is done the tokens of each passage by its id, and what is explained by token."""
     ready = any(worker.status == "ready" for worker in workers.alive(session))
-    if not example.retrieved:
-        return ShadingView(status="never asked", ready=ready, ask_url=ask_url), {}
+    view = ShadingView(status="never asked", ready=ready, ask_url=ask_url)
+    if shading is None:
+        return view, {}, None
     try:
-        job = shaded(session, settings, shading_of(example))
+        job = shaded(session, settings, shading)
     except UserError as error:
-        return ShadingView(status="failed", ready=ready, ask_url=ask_url, message=str(error)), {}
+        view.status, view.message = "failed", str(error)
+        return view, {}, None
     if job is None:
-        return ShadingView(status="never asked", ready=ready, ask_url=ask_url), {}
-    if job.state == "failed":
-        message = (job.error or {}).get("message", "")
-        return ShadingView(status="failed", ready=ready, ask_url=ask_url, message=message), {}
+        return view, {}, None
     if job.state not in OVER:
-        return ShadingView(status="waiting", ready=ready, ask_url=ask_url), {}
+        view.status = "waiting"
+        return view, {}, None
+    if job.state == "failed":
+        view.status, view.message = "failed", (job.error or {}).get("message", "")
+        return view, {}, None
     result = ShadingResult.model_validate(job.result)
     tokens = {
         each.passage_id: [ShadedToken(start=start, end=end, value=value) for start, end, value in each.tokens]
         for each in result.passages
     }
-    most = max((abs(token.value) for found in tokens.values() for token in found), default=0.0)
-    return ShadingView(status="done", ready=ready, ask_url=ask_url, most=most), tokens
+    view.status = "done"
+    view.most = max((abs(token.value) for found in tokens.values() for token in found), default=0.0)
+    return view, tokens, result.completion
 
 
 def shades(text: str, tokens: list[ShadedToken], most: float) -> list[Span]:

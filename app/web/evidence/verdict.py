@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from app.web.evidence.lanes import AGAINST, FOR, RANDOM, WORDS, Lane, changes, mean_change
+from app.web.evidence.lanes import AGAINST, FOR, RANDOM, WORDS, Dot, Lane, changes, mean_change
 from app.words.saying import in_words
 
 STILL = 0.05  # percentage points: less is said to leave the answer where it was
@@ -130,21 +130,27 @@ def _some(shared: int, of: int) -> str:
     return f"{in_words(shared)} of them"
 
 
-def _contrary(before: float, lane: Lane) -> list[Piece]:
-    """The passage that moves the answer furthest against the lane's mean, where it does so by far."""
+def contrary(before: float, lane: Lane) -> Dot | None:
+    """The passage that moves the answer furthest against its lane's mean, where it does so by far."""
     mean = _mean(before, lane)
     if len(lane.dots) < 2 or abs(mean) < STILL:
-        return []
+        return None
     change, dot = max(
         zip(changes(before, lane.dots), lane.dots, strict=True), key=lambda e: -e[0] if mean > 0 else e[0]
     )
-    if change * mean >= 0 or abs(change) < FAR:
+    return None if change * mean >= 0 or abs(change) < FAR else dot
+
+
+def _contrary(before: float, lane: Lane) -> list[Piece]:
+    dot = contrary(before, lane)
+    if dot is None:
         return []
-    at = lane.dots.index(dot) + 1
-    return [Piece(f", but its {_ordinal(dot.rank or at)} moves it "), moved(change)]
+    at = dot.rank or lane.dots.index(dot) + 1
+    return [Piece(f", but its {ordinal(at)} moves it "), moved(100 * (dot.after - before))]
 
 
-def _ordinal(rank: int) -> str:
+def ordinal(rank: int) -> str:
+    """`second`, `number 12`."""
     words = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
     return words[rank - 1] if rank <= len(words) else f"number {rank}"
 

@@ -7,15 +7,12 @@ from sqlalchemy.orm import Session
 
 from app.store.examples import Example
 from app.store.phrases import MOST, phrase_counts
-from app.store.steps import StepsOf
 from app.store.tables import Run
 from app.store.tally import ENTAILED
 from app.web.evidence.cards import Card
-from app.web.evidence.lanes import AGAINST, FOR, WORDS, Evidence
-from app.web.evidence.measured import after_steps, of_taken
 from app.web.marking.verbatim import stretches
 from app.web.site import urls
-from app.words.methods import BM25
+from app.words.passages import PROPONENT
 
 STRETCHES = 8
 
@@ -36,10 +33,10 @@ class SharedWords(BaseModel):
     passages: int | None
 
 
-def first_stating(example: Example, side: str, here: Callable[..., str]) -> Stating | None:
+def first_stating(example: Example, here: Callable[..., str]) -> Stating | None:
     """Where it stands: on the page as it is, or on one that shows more."""
     rank, by_ais = example.result.first_correct_rank, False
-    shown = example.retrieved if side == "proponent" else ()
+    shown = example.on(PROPONENT)
     if rank is None:
         entailing = (row.rank for row in shown if (row.ais_score or 0.0) > ENTAILED)
         rank, by_ais = next(entailing, None), True
@@ -47,7 +44,7 @@ def first_stating(example: Example, side: str, here: Callable[..., str]) -> Stat
         return None
     if any(row.rank == rank for row in shown):
         return Stating(rank=rank, by_ais=by_ais, url=f"#p{rank}")
-    return Stating(rank=rank, by_ais=by_ais, url=here(side="", show=urls.show_for(rank)) + f"#p{rank}")
+    return Stating(rank=rank, by_ais=by_ais, url=here(show=urls.show_for(rank)) + f"#p{rank}")
 
 
 def rarest_stretches(session: Session, run: Run, cards: Sequence[Card]) -> list[SharedWords]:
@@ -59,19 +56,3 @@ def rarest_stretches(session: Session, run: Run, cards: Sequence[Card]) -> list[
         SharedWords(text=text, words=n, passages=count if (count := counts.get(text, 0)) <= MOST else None)
         for text, n in ordered
     ]
-
-
-def taken_for(example: Example, answer: str, taken: StepsOf, cards: Sequence[Card]) -> Evidence | None:
-    """The evidence of the steps taken on the example's passages, and what they did on its cards; None before the first."""
-    ends = after_steps(taken)
-    if not ends:
-        return None
-    side = example.retrieved[0].side if example.retrieved else "proponent"
-    lane = AGAINST if side == "opponent" else FOR
-    for card in cards:
-        if card.passage_id in ends:
-            card.before, card.after = taken.before, ends[card.passage_id]
-            card.tail_patch = 100 * (card.after - card.before)
-    method = example.run.method
-    shown = {(lane, row.passage_id): f"#{side[0]}{row.rank}" for row in example.retrieved}
-    return of_taken(answer, taken, {FOR: method, WORDS: BM25, AGAINST: method}, shown)

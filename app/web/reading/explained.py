@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.store.examples import Example
-from app.store.steps import of_result, steps_of
+from app.store.steps import StepsOf
 from app.tracing.explained import explains_of
 from app.web.evidence.cards import Card
-from app.web.evidence.lanes import Evidence
-from app.web.evidence.measured import evidence_of_example
+from app.web.evidence.claim import Claim, words_as_pieces
+from app.web.evidence.lanes import AGAINST, FOR, WORDS, Evidence
+from app.web.evidence.measured import after_steps, evidence_of_example, of_taken
 from app.web.evidence.shading import example_query
-from app.web.reading.example_parts import taken_for
-from app.words.answers import SAID
+from app.words.answers import SAID, TARGET
 from app.words.joining import follow
+from app.words.methods import BM25
+from app.words.passages import OPPONENT
 
 
 @dataclass(frozen=True)
@@ -50,18 +52,58 @@ def explained_of(example: Example) -> WhatIsExplained:
     )
 
 
+def claim_of(example: Example, explained: WhatIsExplained) -> Claim:
+    """What the model said to an example's prompt, or the target where the run explains that."""
+    run, prompt, output = example.run, example.prompt, example.output
+    query = example_query(example)
+    said = explained.text.strip()
+    wrong = output is not None and output.correct is False
+    right = prompt.ground_truth or prompt.target
+    return Claim(
+        prompt=prompt.text,
+        lead=explained.text[: len(explained.text) - len(explained.text.lstrip())],
+        said=said,
+        explains=explained.kind,
+        answer=output.answer if output and wrong and explained.kind == TARGET else None,
+        right=output.correct if output else None,
+        probability=explained.probability,
+        truth=right if wrong and right != said else None,
+        truth_probability=output.probability if output and wrong and explained.kind == SAID else None,
+        contrast=example.result.contrast,
+        stated=prompt.frequency,
+        model=run.model.name,
+        parameters=run.model.parameters,
+        corpus=run.corpus.name,
+        passages=run.corpus.passage_count,
+        pieces=words_as_pieces(query.completion, query.span or (0, len(query.completion))),
+    )
+
+
 def evidence_for(
-    session: Session, example: Example, said: WhatIsExplained, cards: Sequence[Card] = ()
+    session: Session,
+    example: Example,
+    explained: WhatIsExplained,
+    taken: StepsOf | None,
+    cards: Sequence[Card] = (),
 ) -> Evidence:
     """The example's evidence: from the steps taken on its passages, else from what its run was evaluated with.
 
     Args:
+        taken: without being asked, as far as they are.
         cards: of its passages, which are told what steps on them did.
     """
-    answer = said.text.strip()
-    if (taken := steps_of(session, of_result(example.result.id))) and (
-        found := taken_for(example, answer, taken, cards)
-    ):
-        return found
-    shown = {(row.side, row.rank) for row in example.retrieved}
-    return evidence_of_example(session, example.run, example.prompt, answer, said.probability, shown)
+    answer = explained.text.strip()
+    ends = after_steps(taken) if taken else {}
+    if not taken or not ends:
+        shown = {(row.side, row.rank) for row in example.retrieved}
+        return evidence_of_example(session, example.run, example.prompt, answer, explained.probability, shown)
+    for card in cards:
+        if card.passage_id in ends:
+            card.before, card.after = taken.before, ends[card.passage_id]
+            card.tail_patch = 100 * (card.after - card.before)
+    method = example.run.method
+    places = {
+        (AGAINST if row.side == OPPONENT else FOR, row.passage_id): f"#{row.side[0]}{row.rank}"
+        for row in example.retrieved
+    }
+    return of_taken(answer, taken, {FOR: method, WORDS: BM25, AGAINST: method}, places)

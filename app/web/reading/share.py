@@ -7,8 +7,10 @@ from starlette.responses import Response
 from app.store import compare as compared
 from app.store import jobs
 from app.store.examples import found_for_by_run, get_passage, measured_steps
+from app.store.steps import of_result, steps_of
 from app.store.tables import Prompt, Run
 from app.web.asking import trace as traces
+from app.web.asking.trace_answer import Looked
 from app.web.evidence.lanes import FOR, RANDOM, Dot, Lane, after, first_of, lane, mean_change
 from app.web.evidence.measured import DEPTH
 from app.web.evidence.verdict import Piece, moved
@@ -53,7 +55,7 @@ def example_card(request: Request, db: Db, run: Slug, prompt: Slug) -> Response:
     """An example: what the model said, and what its passages' steps did."""
     example = shared(db, run, prompt, DEPTH)
     said = explained_of(example)
-    measured = evidence_for(db, example, said)
+    measured = evidence_for(db, example, said, steps_of(db, of_result(example.result.id)))
     parts = [method_name(example.run), example.run.model.name, correctness(example)]
     card = SharedCard(
         EACH if measured.lanes else "training passages behind an answer",
@@ -70,18 +72,17 @@ def example_card(request: Request, db: Db, run: Slug, prompt: Slug) -> Response:
 @router.get("/traces/{trace_id}/card.png", include_in_schema=False)
 def trace_card(request: Request, db: Db, trace_id: Slug) -> Response:
     """A trace: as an example, of a question that somebody asked."""
-    page = traces.load(request, db, jobs.find(db, trace_id))
-    answer = page.answer
-    if answer is None:
+    page = traces.load(request, db, jobs.find(db, trace_id), Looked())
+    claim, measured = page.claim, page.evidence
+    if claim is None or measured is None:
         return _picture(request, SharedCard("a question", page.prompt, "", passage="Not answered yet."))
-    start, end = answer.target
     card = SharedCard(
-        EACH if answer.evidence.lanes else "training passages behind an answer",
-        page.prompt + answer.lead + answer.completion.text[:start],
-        answer.completion.text[start:end],
-        line=answer.provenance.model,
-        said=verdict_of(answer.evidence),
-        evidence=answer.evidence,
+        EACH if measured.lanes else "training passages behind an answer",
+        claim.prompt + claim.lead,
+        claim.said,
+        line=claim.model,
+        said=verdict_of(measured),
+        evidence=measured,
         passage=page.proponents[0].text if page.proponents else "",
     )
     return _picture(request, card)
@@ -97,7 +98,7 @@ def compare_card(request: Request, db: Db, slug: Slug, runs: Runs = "") -> Respo
     names = ", ".join(method_label(run.method) for run in chosen)
     before = said.probability
     lanes = _beside(db, chosen, prompt, before) if before is not None else []
-    measured = evidence_for(db, example, said).model_copy(update={"before": before, "lanes": lanes})
+    measured = evidence_for(db, example, said, None).model_copy(update={"before": before, "lanes": lanes})
     card = SharedCard(
         "methods compared, " + EACH if lanes else "methods compared",
         prompt.text,

@@ -80,8 +80,7 @@ def example(run_slug: str, prompt_slug: str, **query: object) -> str:
 
 def proponent(run_slug: str, prompt_slug: str, rank: int, side: str = "proponent") -> str:
     """One passage of an example: the page that shows so many that the passage is among them, and its place there."""
-    given = "" if side == "proponent" else side
-    return f"{example(run_slug, prompt_slug, side=given, show=show_for(rank))}#{side[0]}{rank}"
+    return f"{example(run_slug, prompt_slug, show=show_for(rank))}#{side[0]}{rank}"
 
 
 def show_for(rank: int) -> int | None:
@@ -93,6 +92,11 @@ def show_for(rank: int) -> int | None:
 def token_influence(run_slug: str, prompt_slug: str, **query: object) -> str:
     """Where to ask for the token influence of an example's passages."""
     return with_query(f"{example(run_slug, prompt_slug)}/tokens", query)
+
+
+def example_span(run_slug: str, prompt_slug: str) -> str:
+    """Where to ask about some words of an example's answer."""
+    return f"{example(run_slug, prompt_slug)}/span"
 
 
 def passage(id_: int, **query: object) -> str:
