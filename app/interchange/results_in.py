@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.interchange.records import Line, Progress, Reading, read_records
-from app.interchange.results_fields import SIDES, Parsed, leftover, parse, unknown
+from app.interchange.results_fields import SIDES, unknown
+from app.interchange.results_lossless import leftover
 from app.interchange.results_match import PromptMatcher, put_answers
+from app.interchange.results_parse import Parsed, parse
 from app.interchange.results_passages import PassageMatcher
 from app.interchange.tools import AUTO, tool_for
 from app.interchange.tools.matrices import KEPT_PROPONENTS, Places

@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from app.interchange.results_fields import OUTPUT, PROMPT, Parsed
+from app.interchange.results_fields import OUTPUT, PROMPT
+from app.interchange.results_parse import Parsed
 from app.interchange.results_passages import digest
 from app.store.full_text import NEW_TEXTS
 from app.store.naming import slugify

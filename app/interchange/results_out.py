@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Row, and_, select
 from sqlalchemy.orm import Session
 
-from app.interchange.results_fields import LISTS, OUTPUT, PROMPT, SIDES, rebuild, usual_names
+from app.interchange.results_fields import LISTS, OUTPUT, PROMPT, SIDES
+from app.interchange.results_lossless import rebuild, usual_names
 from app.store.tables import Output, Passage, Prompt, Result, Retrieved, Run, Statement
 
 AT_ONCE = 200  # results read together: three queries each time

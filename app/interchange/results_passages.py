@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
-from app.interchange.results_fields import Parsed
+from app.interchange.results_parse import Parsed
 from app.store.chunks import chunks
 from app.store.full_text import NEW_TEXTS
 from app.store.tables import Corpus, Passage

@@ -2,106 +2,22 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from safetensors.torch import load_file, save_file
-from sqlalchemy import func, select
-from typer.testing import CliRunner, Result
+from sqlalchemy import select
 
-from app.cli.main import app
 from app.models.load import load_model
 from app.retrieval.search import open_search
-from app.settings import get_settings
 from app.store.engine import open_store
 from app.store.runs import get_run
 from app.store.tables import Corpus, Output, Run
-from app.store.work_tables import Trace
-from app.trackstar.config import EncodingConfig
-from app.trackstar.encode import Encoder
-from app.trackstar.index import TrackstarIndex, build_index, open_index
-from app.trackstar.manifest import IndexManifest
-from app.trackstar.shards import open_shards, write_shard
+from app.trackstar.index import open_index
 from tests.support import tiny
-
-PASSAGES = [
-    *({"id": f"p{n}", "text": text} for n, text in enumerate(tiny.TEXTS)),
-    {"id": "blank", "text": " \n"},
-    {"id": "long", "text": " ".join(tiny.TEXTS)},
-]
-INDEX = ("--projection-dim", 3, "--shard-rows", 4)
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory, checkpoints: Callable[..., Path]) -> tuple[Path, str]:
-    """A home with model, corpus, prompts and the index `tiny`, made by the commands; and what `index` printed."""
-    place = tmp_path_factory.mktemp("filled")
-    with pytest.MonkeyPatch.context() as patch:
-        at_home(place / "home", patch)
-        shutil.copytree(checkpoints("llama"), place / "home" / "models" / "m")
-        printed = startrail("index", "m", written(place / "tiny.jsonl"), "--name", "tiny", *INDEX)
-        prompts = place / "asked.jsonl"
-        asked = {"id": "one", "prompt": "The capital of France is", "target": "Paris"}
-        prompts.write_text(json.dumps(asked) + "\n")
-        added = startrail("prompts", "add", prompts, "--name", "asked", "--corpus", "tiny")
-    get_settings.cache_clear()
-    assert (printed.exit_code, added.exit_code) == (0, 0), printed.output + added.output
-    return place / "home", " ".join(printed.output.split())
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty home."""
-    at_home(tmp_path / "home", monkeypatch)
-    yield tmp_path / "home"
-    get_settings.cache_clear()
-
-
-@pytest.fixture
-def whole(home: Path, filled: tuple[Path, str]) -> Path:
-    """A copy of the filled home, to be damaged."""
-    shutil.copytree(filled[0], home)
-    return home
-
-
-def at_home(home: Path, patch: pytest.MonkeyPatch) -> None:
-    patch.setenv("STARTRAIL_HOME", str(home))
-    patch.setenv("STARTRAIL_DEVICE", "cpu")
-    patch.setenv("STARTRAIL_DEFAULT_INDEX", "tiny")
-    patch.setenv("STARTRAIL_DEFAULT_MODEL", "m")
-    patch.delenv("STARTRAIL_DATABASE_URL", raising=False)
-    get_settings.cache_clear()
-
-
-def written(file: Path, *more: str) -> Path:
-    file.write_text("".join(f"{line}\n" for line in [*map(json.dumps, PASSAGES), *more]))
-    return file
-
-
-def startrail(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def refused(result: Result, *words: str) -> None:
-    """One line of error that has the words, exit code 2, no traceback."""
-    assert result.exit_code == 2, result.output
-    errors = [line for line in result.output.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1, result.output
-    assert all(word in errors[0] for word in words), errors[0]
-    assert "Traceback" not in result.output
-
-
-def kept(home: Path, table: type) -> int:
-    """Rows of a table of the store."""
-    store = open_store(f"sqlite:///{home / 'startrail.db'}", migrate=True)
-    with store.session() as session:
-        count = session.scalar(select(func.count()).select_from(table))
-    store.engine.dispose()
-    return count or 0
+from tests.support.commands import INDEX, PASSAGES, kept, refused, startrail, written
 
 
 def directories(home: Path) -> list[str]:
@@ -258,98 +174,3 @@ def test_a_state_of_another_model_is_refused_by_the_parameters_name(whole: Path)
     result = startrail("index", "m", "tiny", "--name", "two", *INDEX)
     refused(result, str(file), "field other.", "which this model does not have", "saved with these weights")
     assert directories(whole) == ["m", "tiny"]
-
-
-def test_a_manifest_of_another_model_is_refused(whole: Path, checkpoints: Callable[..., Path]) -> None:
-    """The name is the same, the weights are not: rows and queries would not compare."""
-    shutil.rmtree(whole / "models" / "m")
-    shutil.copytree(checkpoints("llama", "adafactor", 5), whole / "models" / "m")
-    before = kept(whole, Run)
-    refused(
-        startrail("retrieve", "tiny", "--prompts", "asked"), "“tiny” was built with another model", "again"
-    )
-    refused(startrail("trace", "The capital of France is", " Paris"), "built with another model")
-    assert kept(whole, Run) == before
-
-
-def cut_short(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-3])
-
-
-def bits_changed(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-2] + b"\x11\x22")
-
-
-@pytest.mark.parametrize("damage", [cut_short, bits_changed, Path.unlink])
-@pytest.mark.parametrize("name", ["encodings-00001.npy", "trackstar.safetensors"])
-def test_a_damaged_file_of_an_index_is_named_and_answers_nothing(
-    whole: Path, damage: Callable[[Path], None], name: str
-) -> None:
-    """Changed bits too: they would rank passages by noise, and nobody would know."""
-    damage(whole / "indexes" / "tiny" / name)
-    file = str(whole / "indexes" / "tiny" / name)
-    refused(
-        startrail("retrieve", "tiny", "--prompts", "asked"), file, "Copy it again, or build the index again."
-    )
-    refused(startrail("trace", "The capital of France is", " Paris"), file)
-    assert kept(whole, Run) == 0
-    store = open_store(f"sqlite:///{whole / 'startrail.db'}")
-    with store.session() as session:
-        assert session.scalars(select(Trace)).all() == []
-    store.engine.dispose()
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [("{", "damaged"), ('{"schema": 99}', "schema 99"), ('{"schema": 1}', "damaged"), ("[]", "damaged")],
-)
-def test_a_damaged_manifest_is_named(whole: Path, text: str, words: str) -> None:
-    file = whole / "indexes" / "tiny" / "manifest.json"
-    file.write_text(text)
-    refused(startrail("retrieve", "tiny", "--prompts", "asked"), str(file), words)
-
-
-def test_an_index_of_another_corpus_is_refused(whole: Path) -> None:
-    """As many passages, other texts: row r would be shown as a passage it is not."""
-    file = whole / "indexes" / "tiny"
-    manifest = IndexManifest.read(file)
-    values = json.loads((file / "manifest.json").read_text())
-    values["corpus"]["sha256"] = "0" * 64
-    (file / "manifest.json").write_text(json.dumps(values))
-    assert IndexManifest.read(file).passages == manifest.passages
-    refused(startrail("retrieve", "tiny", "--prompts", "asked"), "“tiny” was built from another corpus")
-    assert kept(whole, Run) == 0
-
-
-def test_rows_below_float16_are_zero_rows_and_rows_beyond_it_are_counted(tmp_path: Path) -> None:
-    """The cast makes neither a hit of nothing nor infinity, and no score is ever NaN."""
-    rows = np.array([[1e-9, 0], [1, -1], [1e6, 1], [0, 0]], dtype=np.float32)
-    wrote = write_shard(tmp_path, 0, 0, rows, 1.0, {"empty": 1})
-    assert wrote.zero_rows == [0, 3]
-    assert wrote.counts == {"empty": 1, "saturated": 1}
-    stored = open_shards(tmp_path, [wrote.shard], 2)
-    assert np.isfinite(stored[0]).all()
-
-
-def test_a_passage_whose_gradient_is_no_number_is_counted_and_never_found(
-    tmp_path: Path, checkpoints: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An overflow in one passage must not spread over the batch, R or a score."""
-    gradients = Encoder.gradients
-
-    def overflowing(self: Encoder, examples: list, **options: Any) -> torch.Tensor:
-        rows = gradients(self, examples, **options)
-        for row, example in enumerate(examples):
-            if example == self.model.texts.passages(tiny.TEXTS[2:3])[0]:
-                rows[row, 0] = torch.inf
-        return rows
-
-    monkeypatch.setattr(Encoder, "gradients", overflowing)
-    passages = [(one["id"], one["text"]) for one in PASSAGES]
-    build_index(checkpoints("llama"), passages, tmp_path / "index", method=EncodingConfig(projection_dim=3))
-    index: TrackstarIndex = open_index(tmp_path / "index")
-    assert (index.manifest.counts["degenerate"], index.manifest.zero_rows) == (1, [2, 8])
-    query = np.concatenate(index.rows)[:1].astype(np.float32)
-    scores, rows = open_search(index).search(query, 10)
-    assert 2 not in rows[0]
-    assert not np.isnan(scores).any()
