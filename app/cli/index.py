@@ -1,6 +1,7 @@
 """`startrail index`: from a model and a corpus to an index that can be searched."""
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -82,7 +83,7 @@ def index(
     A build that was stopped goes on where it was when the same command is given again.
     """
     from app.cli.index_table import report
-    from app.cli.progress import bar
+    from app.cli.progress import bar, console
     from app.interchange.fields import Fields
     from app.interchange.records import Reading
     from app.interchange.sift import Sift
@@ -129,9 +130,16 @@ def index(
     sift = Sift(limit, dedup=dedup, chunk_tokens=chunk_tokens, tokenizer=tokenizer)
     rows = _corpus(store, corpus, corpus_name, named, read_as, sift)
     out = building.index_place(settings, name or building.usual_name(place, rows))
+    fits = building.method_for(
+        chosen, min(len(rows), sample or len(rows)), insists=projection_dim is not None
+    )
+    if fits != chosen:
+        console.print(
+            f"p is {fits.projection_dim} in place of {chosen.projection_dim}: R is fitted on {len(rows):,} passages."
+        )
     started = time.monotonic()
     with bar("Encoding passages") as step:
-        manifest = building.build(settings, store, place, rows, out, how, step)
+        manifest = building.build(settings, store, place, rows, out, replace(how, method=fits), step)
     report(out, manifest, time.monotonic() - started)
 
 

@@ -8,6 +8,7 @@ the probability that a step on it left. A step belongs to a target, not to a run
 import gzip
 import json
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +53,14 @@ def read_steps(session: Session, corpus: Corpus, model_sha256: str, file: Path) 
     Raises:
         UserError: it is no such file, or of another model or corpus.
     """
-    lines = _lines(file)
-    if next(lines, None) != _head(corpus, model_sha256):
+    if not fits(corpus, model_sha256, file):
         raise UserError(
             f"Its steps are not of this model and the corpus “{corpus.name}”.",
             file=file,
             remedy="Take them here: startrail steps RUN.",
         )
     count = 0
-    for line in lines:
+    for line in islice(_lines(file), 1, None):
         set_id = kept_set(session, line["key"], before=line["before"], settings=line["settings"])
         for piece in chunks(list(line["after"]), 500):
             ids = session.execute(
@@ -71,6 +71,15 @@ def read_steps(session: Session, corpus: Corpus, model_sha256: str, file: Path) 
             keep(session, set_id, {id_: line["after"][external] for external, id_ in ids})
         count += len(line["after"])
     return count
+
+
+def fits(corpus: Corpus, model_sha256: str, file: Path) -> bool:
+    """Whether a file's steps are of this model and corpus.
+
+    Raises:
+        UserError: it is no such file.
+    """
+    return next(_lines(file), None) == _head(corpus, model_sha256)
 
 
 def _head(corpus: Corpus, model_sha256: str) -> dict[str, Any]:

@@ -14,7 +14,11 @@ from torch import nn
 from app.models.losses import Loss
 
 CHUNK_LOGITS = 1 << 20
-"""Logits in memory at once (4 MB in float32: about what stays in a core's cache)."""
+"""Logits in memory at once where the vocabulary is small (4 MB in float32: about what stays in a core's cache)."""
+CHUNK_ROWS = 256
+"""Tokens at once where it is large: the head's matrix is read for each chunk, and outgrows the cache by itself."""
+MOST_LOGITS = 1 << 24
+"""But no more logits than these (64 MB in float32)."""
 
 
 class LossHead:
@@ -48,7 +52,7 @@ class LossHead:
         with torch.no_grad():
             flat = hidden.flatten(0, 1)
             gradient = torch.zeros_like(flat)
-            step = max(1, CHUNK_LOGITS // self.linear.weight.shape[0])
+            step = tokens_at_once(self.linear.weight.shape[0])
             for at in range(0, len(rows), step):
                 part = rows[at : at + step]
                 logits = F.linear(flat[part], self.linear.weight, self.linear.bias)
@@ -82,6 +86,11 @@ class LossHead:
             return False
         logits = self.model(input_ids=ids, use_cache=False).logits
         return torch.allclose(self.linear(hidden).float(), logits.float(), rtol=1e-3, atol=1e-4)
+
+
+def tokens_at_once(vocabulary: int) -> int:
+    """Tokens whose logits are made at once: 256 of a vocabulary of 4,096 or 49,152, 64 of 262,144."""
+    return max(1, CHUNK_LOGITS // vocabulary, min(CHUNK_ROWS, MOST_LOGITS // vocabulary))
 
 
 def token_losses(logits: torch.Tensor, labels: torch.Tensor, loss: Loss) -> torch.Tensor:

@@ -4,7 +4,8 @@ Knows names (of models and corpora in a home) where `app.trackstar.build` knows 
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isqrt
 from pathlib import Path
 
 from app.errors import UserError
@@ -16,6 +17,7 @@ from app.settings import Settings
 from app.store.corpora import get_corpus, stream_passages
 from app.store.engine import Store
 from app.store.prompts import get_prompt_set, list_prompts
+from app.store.tables import Corpus
 from app.tracing.catalog import plain
 from app.trackstar.build import build_index
 from app.trackstar.config import EncodingConfig
@@ -40,6 +42,10 @@ class StoredCorpus:
     store: Store
     name: str
     id: int
+
+    def __len__(self) -> int:
+        with self.store.session() as session:
+            return session.get_one(Corpus, self.id).passage_count
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         with self.store.session() as session:
@@ -127,6 +133,32 @@ def build(
     )
     _keep(store, model, manifest.model.sha256)
     return manifest
+
+
+def method_for(method: EncodingConfig, passages: int, *, insists: bool = False) -> EncodingConfig:
+    """The method with blocks that R can be fitted to: from fewer passages than a block has numbers, R is no R.
+
+    A rank that falls short leaves directions which no passage of the sample has, and R^(-1/2) makes the most of them:
+    cosines of a question to the passages that answer it fall to a fiftieth. So p is made smaller, to two passages a number.
+
+    Args:
+        passages: that R is fitted on.
+        insists: p was asked for; it is refused in place of changed.
+
+    Raises:
+        UserError: `insists`, and the passages are fewer than p².
+    """
+    if method.hessian == "none" or method.block_size <= passages:
+        return method
+    smaller = max(1, isqrt(passages // 2))
+    if insists:
+        raise UserError(
+            f"R would be fitted on {passages:,} passages, fewer than the {method.block_size:,} numbers of a block"
+            f" (p = {method.projection_dim}).",
+            field="projection_dim",
+            remedy=f"Give --projection-dim {smaller} or less, more passages (--sample), or --method +V, which has no R.",
+        )
+    return replace(method, projection_dim=smaller)
 
 
 def index_place(settings: Settings, name: str) -> Path:

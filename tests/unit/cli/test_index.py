@@ -153,7 +153,7 @@ def test_a_tables_dates_and_missing_numbers_come_along_as_json(
     table = corpus.with_name("web.parquet")
     columns = {"text": tiny.TEXTS[:2], "timestamp": [datetime(2019, 4, 25, 12)] * 2, "score": [0.5, math.nan]}
     pq.write_table(pa.table(columns), table)
-    result = startrail("index", checkpoints("llama"), table, "--projection-dim", 3)
+    result = startrail("index", checkpoints("llama"), table, "--projection-dim", 1)
     assert result.exit_code == 0, result.output
     store = open_store(f"sqlite:///{home / 'startrail.db'}")
     with store.session() as session:
@@ -196,3 +196,19 @@ def test_model_show_tells_weights_groups_and_moments(home: Path, checkpoints: Ca
     assert "estimated from the corpus" in startrail(
         "model", "show", checkpoints("llama", None)
     ).output.replace("\n", " ")
+
+
+def test_a_small_corpus_has_blocks_that_r_can_be_fitted_to(
+    home: Path, corpus: Path, checkpoints: Callable[..., Path]
+) -> None:
+    """Said where it is changed, refused where it was asked for: never fitted to noise without a word."""
+    made = startrail("index", checkpoints("llama"), corpus, "--name", "few")
+    assert "in place of 32" in made.output
+    manifest = open_index(home / "indexes" / "few").manifest
+    assert 2 * manifest.method.block_size <= manifest.passages
+    asked = startrail("index", checkpoints("llama"), corpus, "--name", "asked", "--projection-dim", 32)
+    assert asked.exit_code == 2
+    assert "fewer than the 1,024 numbers" in asked.output
+    assert not (home / "indexes" / "asked").exists()
+    plain = ("--projection-dim", 32, "--method", "+V")
+    assert startrail("index", checkpoints("llama"), corpus, "--name", "asked", *plain).exit_code == 0

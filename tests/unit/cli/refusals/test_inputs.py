@@ -130,7 +130,7 @@ def test_half_a_character_is_read_as_no_character(
     file = tmp_path / "web.jsonl"
     odd = [("a\ud83d", "Half \ud83d of a smile."), ("b\u2028c\x85", "A line\u2028separator.")]
     file.write_text("".join(json.dumps({"id": id_, "text": text}) + "\n" for id_, text in odd))
-    made = startrail("index", checkpoints("llama"), file, "--name", "web", *INDEX)
+    made = startrail("index", checkpoints("llama"), file, "--name", "web", "--projection-dim", 1)
     assert made.exit_code == 0, made.output
     index = open_index(home / "indexes" / "web")
     assert index.passage_ids == [id_ for id_, _ in odd]
