@@ -150,8 +150,12 @@ def _upgrade(url: str) -> None:
         )  # % begins an interpolation
         with _reached(engine.url.render_as_string()), engine.begin() as connection:
             # Site and worker may start at once: the second waits here, then finds nothing left to do.
-            alone = "BEGIN IMMEDIATE" if connection.dialect.name == "sqlite" else _ALONE
-            connection.exec_driver_sql(alone)
+            if connection.dialect.name == "sqlite":
+                # A table that is made anew is dropped first, which must not take what refers to it along.
+                connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.exec_driver_sql(_ALONE)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     finally:

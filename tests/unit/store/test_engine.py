@@ -15,6 +15,7 @@ from app.errors import UserError
 from app.paths import ALEMBIC
 from app.store.engine import Store, make_engine, migrate, open_store
 from app.store.schema import METADATA
+from tests.support.seeded import fill
 
 NOT_OURS = ("_fts", "alembic_version")
 
@@ -135,3 +136,32 @@ def test_a_migration_that_breaks_off_leaves_nothing(empty_url: str) -> None:
         migrate(empty_url)
     assert set(inspect(engine).get_table_names()) <= {"retrieved"}
     engine.dispose()
+
+
+def test_no_migration_loses_a_row(tmp_path: Path) -> None:
+    """SQLite makes a table anew to change it; with foreign keys on, dropping the old one takes all that refers to it."""
+    url = f"sqlite:///{tmp_path / 'startrail.db'}"
+    store = open_store(url, migrate=True)
+    with store.session() as session:
+        fill(session, prompts=4, passages=20, k=3)
+    names = [table.name for table in METADATA.sorted_tables]
+
+    def rows() -> dict[str, int]:
+        with store.engine.connect() as connection:
+            return {
+                name: connection.execute(text(f'SELECT count(*) FROM "{name}"')).scalar_one()
+                for name in names
+            }
+
+    before = rows()
+    config = Config()
+    config.set_main_option("script_location", str(ALEMBIC))
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0007")
+        connection.commit()
+    migrate(url)
+    assert rows() == before
+    assert before["retrieved"]
+    store.engine.dispose()
