@@ -26,7 +26,7 @@ OWN: tuple[dict[str, str], ...] = (
 )
 ANY = {
     "slug": ["trackstar"], "run": ["trackstar"], "prompt": ["capital-china"], "id": ["1"], "trace_id": ["2" * 12],
-    "id_": ["0" * 16], "name": ["demo"],
+    "id_": ["0" * 16], "name": ["demo"], "/finds/{kind}:kind": ["known-from-one"],
     "kind": ["bib"], "/compare/{slug}:slug": ["capital-china"],
 }  # fmt: skip
 ALSO = {

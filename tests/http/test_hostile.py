@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from fastapi.testclient import TestClient
@@ -35,6 +36,7 @@ QUERIES = {
     "/trace": ["", "?from_={trace}"],
     "/evaluation/prompts": ["?run=hostile&kind=states", "?run=hostile-long&measure=mrr"],
     "/passages/{id}": ["", "?run=hostile-long"],
+    "/oembed": ["?url=http://testserver/runs/hostile-long/prompts/{step}"],
 }
 
 
@@ -60,10 +62,12 @@ def hostile(
     values |= {
         "id_": [loaded],
         "kind": ["bib", "txt", "json"],
+        "/finds/{kind}:kind": ["words-mislead", "taught-by-another", "known-from-one"],
+        "/sitemap-{id}.xml:id": ["0", "1"],
         "slug": values["run"][:2],
         "run": values["run"][:2],
     }
-    values |= {"/compare/{slug}:slug": values["prompt"]}
+    values |= dict.fromkeys(("/compare/{slug}:slug", "/compare/{slug}/card.png:slug"), values["prompt"])
     values |= {
         "/models/{name}:name": ["demo-4m"],
         "/corpora/{name}:name": ["hostile", "hostile-long", "demo"],
@@ -79,7 +83,7 @@ def addresses(path: str, values: dict[str, list[str]]) -> Iterator[str]:
     queries = QUERIES.get(page, [""])
     for place in filled(path, values):
         for query in queries if page == path else queries[:1]:
-            yield place + query.format(trace=values["trace_id"][0])
+            yield place + query.format(trace=values["trace_id"][0], step=values["prompt"][0])
 
 
 class Harmless(HTMLParser):
@@ -94,13 +98,17 @@ class Harmless(HTMLParser):
 def sound(path: str, answer: Response) -> None:
     """The answer is what its type says, to the end, and nothing of a text became markup, an event or a formula."""
     kind = answer.headers["content-type"].partition(";")[0]
-    text = answer.content.decode() if kind != "image/png" else ""  # strict: raises on half a character
+    text = (
+        answer.content.decode() if not kind.startswith("image/") else ""
+    )  # strict: raises on half a character
     if kind == "text/html":
         Harmless().feed(text)
     elif kind == "application/x-ndjson":
         assert [json.loads(line) for line in text.split("\n")[:-1]]
     elif kind.endswith("json"):
         assert json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON")) is not None
+    elif kind in ("application/xml", "application/atom+xml"):
+        assert ElementTree.fromstring(answer.content) is not None
     elif kind == "text/event-stream":
         assert text.endswith("event: done\ndata: \n\n")
         assert text.count("event: ") == 1
@@ -111,9 +119,13 @@ def sound(path: str, answer: Response) -> None:
     elif kind == "image/png":
         assert Image.open(io.BytesIO(answer.content)).size == (1200, 630)
     else:
-        assert kind in ("text/plain", "application/x-bibtex", "text/css"), (
-            f"{path}: say what a sound {kind} is"
-        )
+        assert kind in (
+            "text/plain",
+            "application/x-bibtex",
+            "text/css",
+            "image/vnd.microsoft.icon",
+            "image/x-icon",
+        ), f"{path}: say what a sound {kind} is"
 
 
 @pytest.mark.slow

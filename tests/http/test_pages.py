@@ -20,6 +20,8 @@ PAGES = (
     "/runs/hostile/prompts/attack",
     "/runs/hostile/prompts/bare",
     "/runs/trackstar/prompts/capital-china/cite",
+    "/finds",
+    "/finds/known-from-one",
     "/models",
     "/models/demo-4m",
     "/corpora",

@@ -28,12 +28,13 @@ from app.web.asking.live import Live
 from app.web.asking.trace_answer import Answer, Looked, answered, shading_of_page
 from app.web.asking.trace_view import Stage
 from app.web.evidence.answer_page import AnswerPage
+from app.web.evidence.embed import embed_of, embedded
 from app.web.evidence.stepping import measured_when_read
 from app.web.site import urls
 from app.web.site.body import build, read_form
 from app.web.site.budgets import streaming
 from app.web.site.context import Config, Db
-from app.web.site.params import Name, Slug, TraceId
+from app.web.site.params import Embed, Name, Slug, TraceId
 from app.web.site.respond import origin, page_route, respond, templates, wants_json
 from app.web.site.serialize import sendable
 from app.words.answers import SAID, TARGET
@@ -88,6 +89,7 @@ def trace_page(
     since: TraceId = "",
     marks: Marks = "",
     again: bool = False,
+    embed: Embed = False,
 ) -> Response:
     """The trace. A training is shown on the page of the trace it belongs to, a shading on its example's."""
     job = jobs.find(db, trace_id)
@@ -96,6 +98,8 @@ def trace_page(
     if job.kind == "shade" and not wants_json(request):
         return RedirectResponse(urls.twin(urls.trace(trace_id)), status_code=303)
     page = load(request, db, job, Looked(view, marks, since), again=again)
+    if embed and (framed := embed_of(page)):
+        return embedded(request, framed)
     shown = respond(request, page, "trace.html", block="live")
     trace = traces.get(db, job.id) if page.filling else None
     shading = shading_of_page(settings, trace, page.proponents, page.opponents) if trace is not None else None

@@ -28,6 +28,7 @@ from app.web.evidence.shading import ShadedToken, ShadingView, shading_of, token
 from app.web.evidence.stepping import is_filling
 from app.web.evidence.traced import alike, evidence_of_trace, to_measure, unasked
 from app.web.marking.highlight import Span
+from app.web.reading.share_card import og_text, og_title
 from app.web.site import urls
 from app.words.methods import BM25, TRACKSTAR, method_label
 
@@ -124,6 +125,7 @@ def answered(
         "view": view,
         "span_url": urls.trace(trace.id, "span"),
         "filling": is_filling(session, settings, of_trace(trace.id), taken, shading),
+        **_shared(trace, claim, evidence, columns),
         "answer": Answer(
             completion=result.completion,
             target=span_of(trace.request, result),
@@ -137,6 +139,18 @@ def answered(
             provenance=result.provenance,
             to_measure=to_measure(result, trained),
         ),
+    }
+
+
+def _shared(trace: Trace, claim: Claim, evidence: Evidence, columns: Sequence[Column]) -> dict[str, Any]:
+    """What sites show of a link to the trace."""
+    first = next((card.text for each in columns for card in each.proponents), "")
+    return {
+        "og_title": og_title(claim.prompt + claim.lead, claim.said),
+        "og_text": og_text(method_label(TRACKSTAR), first, evidence),
+        "og_image": urls.card(urls.trace(trace.id)),
+        "og_url": urls.trace(trace.id),
+        "embeds": bool(evidence.lanes),
     }
 
 

@@ -9,6 +9,7 @@ from app.web.evidence.cards import Card
 from app.web.evidence.chance import Standing
 from app.web.evidence.claim import Claim
 from app.web.evidence.lanes import Evidence
+from app.web.site.shareable import Shareable
 from app.words.chance import Chance
 from app.words.saying import counted
 
@@ -29,7 +30,7 @@ class Sample(BaseModel):
     count: int
 
 
-class AnswerPage(BaseModel):
+class AnswerPage(Shareable, BaseModel):
     """The claim, the evidence, and the passages for and against.
 
     Args:

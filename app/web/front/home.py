@@ -15,12 +15,16 @@ from app.store.tally import tallies
 from app.web.browsing.list_query import ListQuery
 from app.web.browsing.listing import Item, item
 from app.web.evidence.cards import Card, make_card, measured, written
+from app.web.evidence.embed import EmbedPage, embedded
 from app.web.evidence.lanes import Evidence
 from app.web.evidence.measured import evidence_of_example
 from app.web.marking.highlight import Span, entities
+from app.web.reading.share_card import og_text
 from app.web.site import urls
 from app.web.site.context import Config, Db
+from app.web.site.params import Embed
 from app.web.site.respond import page_route, respond
+from app.web.site.shareable import Shareable
 from app.words.methods import BM25, TRACKSTAR
 from app.words.tasks import task_name
 
@@ -69,7 +73,7 @@ class Shelf(BaseModel):
     items: list[Item]
 
 
-class HomePage(BaseModel):
+class HomePage(Shareable):
     """The front page; `story` and `tasks` are empty until a run has been made."""
 
     title: str = "Startrail"
@@ -85,15 +89,33 @@ class HomePage(BaseModel):
 
 
 @page_route(router, "/")
-def home_page(request: Request, session: Db, settings: Config) -> Response:
+def home_page(request: Request, session: Db, settings: Config, embed: Embed = False) -> Response:
     """The front page."""
+    if embed and (framed := embed_of(session, settings)):
+        return embedded(request, framed)
     return respond(request, load(session, settings), "home.html")
+
+
+def embed_of(session: Session, settings: Settings) -> EmbedPage | None:
+    """The evidence of the front page's story alone; None where it has none."""
+    page = load(session, settings)
+    if page.story is None:
+        return None
+    return EmbedPage(
+        title=page.title,
+        prompt=page.story.prompt,
+        answer=page.story.evidence.answer,
+        model=page.model or "",
+        evidence=page.story.evidence,
+        url=page.story.influence.url,
+    )
 
 
 def load(session: Session, settings: Settings) -> HomePage:
     """The front page's model."""
     runs = [run for run in list_runs(session) if run.status == "done"]
     main = runs[0] if runs else None
+    story = remembered(session, f"story{urls.ROOT.get()}", runs, lambda: _story(session, runs))
     return HomePage(
         run=main.slug if main else None,
         model=main.model.name if main else None,
@@ -101,11 +123,16 @@ def load(session: Session, settings: Settings) -> HomePage:
         corpus=main.corpus.name if main else None,
         passages=main.corpus.passage_count if main else 0,
         tasks=_tasks(session, main) if main else [],
-        story=remembered(session, f"story{urls.ROOT.get()}", runs, lambda: _story(session, runs)),
+        story=story,
         shelves=remembered(session, f"shelves{urls.ROOT.get()}", [main], lambda: _shelves(session, main))
         if main
         else [],
         index=settings.default_index,
+        og_title="Startrail: which training passages made a language model say that?",
+        og_text=og_text("", "", story.evidence if story else None),
+        og_image=urls.card(urls.home()),
+        og_url=urls.home(),
+        embeds=bool(story and story.evidence.lanes),
     )
 
 

@@ -15,10 +15,14 @@ from app.web.evidence.cards import Card, Elsewhere, make_card, measured, with_sh
 from app.web.marking.highlight import Span, entities
 from app.web.marking.overlap import rank_biased_overlap, shared
 from app.web.reading.bump import Bump, bump
+from app.web.reading.card_text import clean
+from app.web.reading.share_card import og_title
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.params import Count, Runs, Slug
 from app.web.site.respond import page_route, respond
+from app.web.site.shareable import Shareable
+from app.words.cutting import cut
 
 router = APIRouter()
 DEPTHS = (5, 10, 20, 50)
@@ -62,7 +66,7 @@ class Pair(BaseModel):
     overlap: float | None  # rank-biased, over all that was retrieved
 
 
-class ComparePage(BaseModel):
+class ComparePage(Shareable):
     """The whole page."""
 
     title: str
@@ -131,6 +135,10 @@ def load(session: Session, slug: str, names: Sequence[str], depth: int) -> Compa
         drawing=bump(drawn),
         others=_others(session, prompt, names, depth),
         differences_url=urls.differences(names) if len(names) == 2 else None,
+        og_title=og_title(prompt.text, prompt.target),
+        og_text=cut(f"The passages of {' and '.join(clean(run.name) for run in runs)}, side by side.", 200),
+        og_image=urls.card(urls.compare(slug, names)),
+        og_url=urls.compare(slug, names),
     )
 
 

@@ -15,6 +15,7 @@ from app.store.steps import of_result, steps_of
 from app.tracing import asking
 from app.tracing.questions import MAX_BODY, Question
 from app.web.browsing.list_query import AskedQuery
+from app.web.evidence.embed import embed_of, embedded
 from app.web.evidence.further import chosen_span
 from app.web.evidence.shading import SHOWN as SHADED
 from app.web.evidence.shading import can_shade, example_query, shading_of_example
@@ -23,7 +24,7 @@ from app.web.reading.example_page import MOST_SHOWN, SHOWN, Asked, example_page_
 from app.web.site import urls
 from app.web.site.body import build, read_form
 from app.web.site.context import Config, Db
-from app.web.site.params import Slug
+from app.web.site.params import Embed, Slug
 from app.web.site.respond import page_route, respond
 from app.words.passages import OPPONENT, PROPONENT
 
@@ -47,11 +48,14 @@ def example_page(
     show: Annotated[
         int, Asking(ge=1, le=MOST_SHOWN, description="how many passages a side, at most 5,000")
     ] = SHOWN,
+    embed: Embed = False,
 ) -> Response:
     """One prompt of one run: the model's answer, what was measured, and the passages for and against it."""
     example = get_example(session, get_run(session, slug), prompt, PROPONENT, OPPONENT, limit=show)
     taken = steps_of(session, of_result(example.result.id))
     page = example_page_of(session, settings, example, Asked(listed, view, show), taken)
+    if embed and (framed := embed_of(page)):
+        return embedded(request, framed)
     shown = respond(request, page, "example.html", block="answer")
     shading = shading_of_example(settings, example)
     return measured_when_read(request, settings, shown, result_id=example.result.id, shading=shading)

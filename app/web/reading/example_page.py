@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from app.settings import Settings
 from app.store import browse
-from app.store.examples import Example, found_for_counts, other_subjects
-from app.store.runs import sibling_runs
-from app.store.steps import StepsOf, of_result
+from app.store.examples import Example, found_for_counts, get_example, other_subjects
+from app.store.runs import get_run, sibling_runs
+from app.store.steps import StepsOf, of_result, steps_of
 from app.store.tables import Run
 from app.web.browsing.list_query import ListQuery
 from app.web.browsing.listing import Item, item, none_states
@@ -120,9 +120,6 @@ class ExamplePage(AnswerPage):
     list_url: str
     list: list[Item]
     extra: dict[str, object]
-    og_title: str
-    og_text: str
-    og_image: str
 
 
 def example_page_of(
@@ -221,8 +218,21 @@ def example_page_of(
         og_title=og_title(prompt.text, explained.text),
         og_text=og_text(run.name, _first_text(proponents), evidence),
         og_image=urls.card(urls.example(listed.slug, prompt.slug)),
+        og_url=urls.example(listed.slug, prompt.slug),
+        embeds=bool(evidence.lanes),
         **_nearby(session, example, asked),
     )
+
+
+def whole_example(session: Session, settings: Settings, run: str, prompt: str) -> ExamplePage:
+    """The page of the example of these names, as a reader sees it who came from no list.
+
+    Raises:
+        NotFound: no such run, or it has no such prompt.
+    """
+    example = get_example(session, get_run(session, run), prompt, PROPONENT, OPPONENT, limit=SHOWN)
+    taken = steps_of(session, of_result(example.result.id))
+    return example_page_of(session, settings, example, Asked(ListQuery(), "", SHOWN), taken)
 
 
 def _addresses(run: Run, slug: str, query: dict[str, object]) -> Callable[..., str]:

@@ -11,11 +11,15 @@ from app.store.examples import found_for, found_for_by_run, get_passage, stated_
 from app.store.tables import Prompt
 from app.web.evidence.cards import Measured, PassageText, measured, written
 from app.web.marking.highlight import Span, find
+from app.web.reading.card_text import clean
+from app.web.reading.share_card import og_title
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.params import Count, Id, RunName
 from app.web.site.respond import page_route, respond
+from app.web.site.shareable import Shareable
 from app.words.cutting import ELLIPSIS, cut
+from app.words.saying import plural
 
 router = APIRouter()
 SHOWN = 50
@@ -51,7 +55,7 @@ class StatedPrompt(BaseModel):
     url: str | None
 
 
-class PassagePage(PassageText):
+class PassagePage(PassageText, Shareable):
     """The page. It shows the whole text, however long: other pages lead here for that."""
 
     title: str
@@ -120,6 +124,10 @@ def passage_page(
         total=total,
         more_url=urls.passage(id, run=run, offset=offset + SHOWN) if offset + SHOWN < total else None,
         trace_url=urls.trace_form(prompt=cut(passage.text, 300).removesuffix(ELLIPSIS)),
+        og_title=og_title(passage.text, ""),
+        og_text=f"A training passage of {cut(clean(passage.corpus.name), 80)}, found for {plural(total, 'prompt')}.",
+        og_image=urls.card(urls.passage(id)),
+        og_url=urls.passage(id),
     )
     return respond(request, page, "passage.html", block="found_for")
 

@@ -25,5 +25,6 @@ Runs = Annotated[
 ]
 TraceId = Annotated[Plain, Query(max_length=LONGEST, description="id of the trace to tell the difference to")]
 Count = Annotated[int, Query(ge=0, le=HELD)]
+Embed = Annotated[bool, Query(description="only the evidence, for a frame on another site")]
 Side = Annotated[Literal["proponent", "opponent"], Query(description="proponent or opponent")]
 Short = Annotated[Plain, Field(max_length=LONGEST)]  # a text inside a list or a model

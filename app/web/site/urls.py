@@ -124,6 +124,16 @@ def evaluation_prompts(**query: object) -> str:
     return with_query(at("/evaluation/prompts"), query)
 
 
+def finds(kind: str = "") -> str:
+    """What is worth a look, or those of one kind."""
+    return at("/finds") + (f"/{kind}" if kind else "")
+
+
+def finds_feed() -> str:
+    """The finds as a feed."""
+    return at("/finds.atom")
+
+
 def mistakes(**query: object) -> str:
     """What the model answered wrong."""
     return with_query(at("/finds/mistakes"), query)
@@ -183,6 +193,16 @@ def card(url: str) -> str:
     """The picture of a page for sites that show links; `url` may have a query, which stays."""
     parts = urlsplit(url)
     return f"{parts.path.rstrip('/')}/card.png" + (f"?{parts.query}" if parts.query else "")
+
+
+def sitemap(number: int | None = None) -> str:
+    """The list of sitemaps, or one of them."""
+    return at("/sitemap.xml" if number is None else f"/sitemap-{number}.xml")
+
+
+def oembed(address: str) -> str:
+    """How to embed the page at a whole address."""
+    return with_query(at("/oembed"), {"url": address, "format": "json"})
 
 
 def cite(run_slug: str, prompt_slug: str, suffix: str = "") -> str:

@@ -1,0 +1,54 @@
+"""`startrail export-site`: a static copy of the site, which any file server shows."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.errors import UserError
+from app.settings import get_settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add `export-site`."""
+    app.command(name="export-site", help=export_site.__doc__)(export_site)
+
+
+def export_site(
+    directory: Annotated[Path, typer.Argument(help="Where the copy goes; it must not hold anything yet.")],
+    run: Annotated[
+        list[str] | None,
+        typer.Option(help="A run to copy, can be given again; default: the first run of each prompt set."),
+    ] = None,
+) -> None:
+    """Write a static copy of the site: every prompt of the runs with its evidence, finds, figures, a search.
+
+    Any file server shows it, at any path: `python -m http.server --directory DIRECTORY`. Pages keep their addresses.
+    It needs no Startrail and asks nobody else for anything; what takes a server, such as tracing a prompt of one's own,
+    is left out.
+    """
+    import asyncio
+
+    from app.cli.progress import bar, console
+    from app.files import whole
+    from app.main import create_app
+    from app.publish.site import SiteCopy
+    from app.store.engine import open_store
+
+    if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
+        raise UserError(
+            "There is something in it already.",
+            file=directory,
+            remedy="Name a new directory, or remove this one first.",
+        )
+    settings = get_settings()
+    store = open_store(settings.url, migrate=True)
+    here = settings.model_copy(update={"base_url": "", "root_path": ""})
+    copy = SiteCopy(create_app(here), store, run or [])
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with whole(directory) as partial:
+        with bar("Pages") as step:
+            pages = asyncio.run(copy.write(partial, step))
+        size = sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())
+    console.print(f"[green]✓[/] {pages:,} pages, {size / 1e6:.1f} MB. Look at it:")
+    console.print(f"  python -m http.server --directory {directory}", markup=False, soft_wrap=True)

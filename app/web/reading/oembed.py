@@ -1,0 +1,113 @@
+"""`/oembed`: how other sites embed a page of this one (https://oembed.com): a frame of a size that fits."""
+
+import re
+from typing import Annotated
+from urllib.parse import unquote, urlsplit
+
+from fastapi import APIRouter, Query, Request
+from markupsafe import Markup
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from app.errors import NotFound, UserError
+from app.settings import Settings
+from app.store import jobs
+from app.web.asking import trace
+from app.web.asking.trace_answer import Looked
+from app.web.evidence.embed import EmbedPage, embed_of
+from app.web.front import home
+from app.web.reading.example_page import whole_example
+from app.web.site import urls
+from app.web.site.context import Config, Db
+from app.web.site.params import HELD, Plain
+from app.web.site.respond import origin
+from app.web.site.serialize import json_bytes
+
+router = APIRouter()
+WIDTH, LEAST_WIDTH = 760, 320  # pixels
+ROOM = 260  # for claim, verdict and where it comes from; in narrow frames they wrap and take twice as much
+LANE, NARROW_LANE = 54, 84
+NARROW = 640
+EXAMPLE = re.compile("/runs/([^/]+)/prompts/([^/]+)")
+TRACE = re.compile("/traces/([^/]+)")
+
+
+class FrameInfo(BaseModel):
+    """An oEmbed answer of type `rich` (https://oembed.com): `html` is the frame, sizes are in pixels."""
+
+    version: str = "1.0"
+    type: str = "rich"
+    provider_name: str = "Startrail"
+    provider_url: str
+    title: str
+    html: str
+    width: int
+    height: int
+    thumbnail_url: str
+    thumbnail_width: int = 1200
+    thumbnail_height: int = 630
+    cache_age: int = 3600
+
+
+@router.get("/oembed")
+def oembed(
+    request: Request,
+    db: Db,
+    settings: Config,
+    url: Annotated[
+        Plain, Query(max_length=3000, description="address of an example, trace or the front page")
+    ],
+    format: Annotated[str, Query(max_length=10, description="json")] = "json",
+    maxwidth: Annotated[int, Query(ge=1, le=HELD, description="pixels")] = WIDTH,
+    maxheight: Annotated[int, Query(ge=1, le=HELD, description="pixels")] = HELD,
+) -> Response:
+    """How to embed a page of this site, as oEmbed has it: a frame with the evidence, of a size that fits."""
+    if format != "json":
+        raise UserError(
+            f"The format {format} is not offered.", field="format", remedy="Ask for json.", status=501
+        )
+    parts, here = urlsplit(url), urlsplit(origin(request))
+    if (parts.scheme, parts.netloc) != (here.scheme, here.netloc):
+        raise NotFound(
+            "This address is not one of this site.", remedy="Give the whole address of a page here."
+        )
+    found = _page_at(request, db, settings, parts.path.removeprefix(urls.ROOT.get()))
+    width = max(LEAST_WIDTH, min(WIDTH, maxwidth))
+    lanes = (NARROW_LANE if width < NARROW else LANE) * len(found.evidence.lanes)
+    height = min(maxheight, lanes + ROOM * (2 if width < NARROW else 1))
+    framed = urls.with_query(found.url, {"embed": 1})
+    html = Markup(
+        '<iframe src="{}" width="{}" height="{}" title="{}" loading="lazy" frameborder="0"></iframe>'
+    ).format(origin(request) + framed, width, height, found.title)
+    info = FrameInfo(
+        provider_url=origin(request) + urls.home(),
+        title=found.title,
+        html=str(html),
+        width=width,
+        height=height,
+        thumbnail_url=origin(request) + urls.card(found.url),
+    )
+    return Response(json_bytes(info), media_type="application/json")
+
+
+def _page_at(request: Request, session: Session, settings: Settings, path: str) -> EmbedPage:
+    """What would be shown in the frame.
+
+    Raises:
+        NotFound: no page with evidence has this path.
+    """
+    found = None
+    if path in ("", "/"):
+        found = home.embed_of(session, settings)
+    elif match := EXAMPLE.fullmatch(path):
+        run, prompt = unquote(match[1]), unquote(match[2])
+        found = embed_of(whole_example(session, settings, run, prompt))
+    elif match := TRACE.fullmatch(path):
+        found = embed_of(trace.load(request, session, jobs.find(session, unquote(match[1])), Looked()))
+    if found is None or not found.evidence.lanes:
+        raise NotFound(
+            "There is no evidence to embed at this address.",
+            remedy="Give the address of an example or a trace.",
+        )
+    return found

@@ -1,0 +1,180 @@
+"""A copy of a site needs no server: links lead to files that are there, and nothing is offered that would not work."""
+
+import json
+import posixpath
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from app.cli.main import app
+from app.publish.paths import file_of, own_path, relative
+from app.publish.rewrite import rewritten
+from app.store.engine import open_store
+from tests.support.hostile import fill_hostile
+from tests.support.seeded import fill
+
+LOADED = {"script": "src", "img": "src", "iframe": "src", "link": "href", "source": "src"}
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Path:
+    """A copy of a site with ordinary runs and one whose every text is an attack, beside names that are paths."""
+    home = tmp_path_factory.mktemp("home")
+    shutil.copy(migrated_sqlite, home / "startrail.db")
+    store = open_store(f"sqlite:///{home / 'startrail.db'}")
+    with store.session() as session:
+        fill(session, prompts=12, passages=150)
+        fill_hostile(session)
+    store.engine.dispose()
+    return export(home, tmp_path_factory.mktemp("out") / "copy", "trackstar", "hostile", "hostile-long")
+
+
+def export(home: Path, out: Path, *runs: str) -> Path:
+    arguments = ["export-site", str(out), *(word for run in runs for word in ("--run", run))]
+    done = CliRunner().invoke(app, arguments, env={"STARTRAIL_HOME": str(home)}, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return out
+
+
+def pages(copy: Path) -> Iterator[tuple[Path, BeautifulSoup]]:
+    for file in sorted(copy.rglob("*.html")):
+        yield file, BeautifulSoup(file.read_bytes().decode(), "html.parser")
+
+
+def test_links_are_whole_and_relative(copied: Path) -> None:
+    """A crawl of the files: each link ends at a file, at an id that is there, or on another site."""
+    broken = []
+    ids = {file: {tag["id"] for tag in page.find_all(id=True)} for file, page in pages(copied)}
+    for file, page in pages(copied):
+        for tag in page.find_all(["a", "link", "script", "form", "img"]):
+            address = tag.get("href") or tag.get("src") or tag.get("action")
+            if address is None or urlsplit(address).scheme in ("http", "https"):
+                continue
+            parts = urlsplit(address)
+            target = (file.parent / unquote(parts.path)).resolve() if parts.path else file
+            target = target / "index.html" if target.is_dir() else target
+            if (
+                parts.path.startswith("/")
+                or not target.is_file()
+                or copied.resolve() not in target.resolve().parents
+            ):
+                broken.append((file, address))
+            elif parts.fragment and tag.name == "a" and target in ids and target.parent.name != "passages":
+                broken += [(file, address)] if parts.fragment not in ids[target] else []
+    assert not broken[:5]
+
+
+def test_nothing_is_loaded_from_elsewhere_and_nothing_is_sent(copied: Path) -> None:
+    for file, page in pages(copied):
+        for tag in page.find_all(list(LOADED)):
+            assert not urlsplit(tag.get(LOADED[tag.name], "")).netloc, (file, tag)
+        assert {form.get("role") for form in page.find_all("form")} <= {"search"}, file
+        assert not page.select("[data-copy], noscript, [method=post]"), file
+        assert not [
+            name for tag in page.find_all(True) for name in tag.attrs if name.startswith(("hx-", "on"))
+        ], file
+        assert not page.select('a[href*="trace"], a[href$=".json"], a[href*="upload"]'), file
+
+
+def test_every_prompt_of_the_runs_keeps_its_address(copied: Path) -> None:
+    files = {str(file.parent.relative_to(copied)) for file in copied.glob("runs/*/prompts/*/index.html")}
+    assert "runs/trackstar/prompts/capital-china" in files
+    assert {path.split("/")[1] for path in files} == {"trackstar", "hostile", "hostile-long"}
+    listed = BeautifulSoup((copied / "prompts" / "index.html").read_bytes(), "html.parser").select(
+        "#prompts a"
+    )
+    assert {posixpath.normpath(f"prompts/{a['href']}") for a in listed} == files
+
+
+def test_passages_that_pages_name_are_in_the_copy(copied: Path) -> None:
+    held = {id_ for file in copied.glob("passages/*.json") for id_ in json.loads(file.read_text())}
+    named = {
+        a["href"].partition("#")[2] for _, page in pages(copied) for a in page.select('a[href*="passages/#"]')
+    }
+    assert named
+    assert named <= held
+
+
+def test_texts_stay_what_they_are(copied: Path) -> None:
+    """No attack becomes markup on its way through a second parser, and no blank is lost in a passage."""
+    found = 0
+    for file, page in pages(copied):
+        assert not [tag for tag in page.find_all("script") if not tag.get("src")], file
+        assert not page.select("img[onerror]")
+        found += "<script>window.owned" in page.get_text()
+    assert found
+
+
+def test_a_directory_that_holds_something_is_left_alone(copied: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    done = CliRunner().invoke(
+        app, ["export-site", str(tmp_path)], env={"STARTRAIL_HOME": str(tmp_path / "home")}
+    )
+    assert done.exit_code == 2
+    assert "mine.txt" in {file.name for file in tmp_path.iterdir()}
+
+
+def test_a_site_without_runs_or_models_has_a_copy_too(tmp_path: Path, migrated_sqlite: Path) -> None:
+    """Corpus and prompts and no model: a full site, and so is its copy."""
+    (tmp_path / "home").mkdir()
+    shutil.copy(migrated_sqlite, tmp_path / "home" / "startrail.db")
+    copy = export(tmp_path / "home", tmp_path / "copy")
+    assert (copy / "index.html").is_file()
+    assert (copy / "prompts" / "index.html").is_file()
+
+
+@pytest.mark.parametrize(
+    "path", ["/models/..", "/models/../../x", "/models/%2e%2e/x", "/corpora/a%2Fb", "/corpora/%00", f"/corpora/{'x' * 300}",
+     "//x", "/a//b"]
+)  # fmt: skip
+def test_no_name_leaves_the_directory(path: str) -> None:
+    """A corpus may be called anything, and its name stands in a path."""
+    assert file_of(path) is None
+
+
+@given(
+    st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=20), max_size=4),
+    st.integers(0, 5),
+)
+def test_a_relative_link_leads_back(names: list[str], depth: int) -> None:
+    file = file_of("/" + "/".join(quote(name, safe="") for name in names))
+    if file is None:
+        return
+    page = "/".join(["d"] * depth + ["index.html"])
+    link = relative(file, page)
+    found = posixpath.normpath(posixpath.join(posixpath.dirname(page), unquote(link)))
+    assert posixpath.normpath(posixpath.join(found, "index.html")) == posixpath.normpath(file)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://arxiv.org/x", "//evil.example/x", "javascript:alert(1)", "#p1", "mailto:a@b", ""]
+)
+def test_only_own_addresses_are_resolved(address: str) -> None:
+    assert own_path(address) is None
+
+
+@pytest.mark.parametrize(
+    ("html", "left"),
+    [
+        ('<p>See <a href="/gone">this <b>page</b></a>.</p>', "<p>See <span>this <b>page</b></span>.</p>"),
+        ('<nav><a href="/gone">Trace</a> <a href="/here">Runs</a></nav>', '<nav> <a href="here/">Runs</a></nav>'),
+        ('<a class="button" href="/gone">JSON</a>x', "x"),
+        ('<form method="post" action="/here"><input name="a"><button>Go</button></form>x', "x"),
+        ('<form role="search" action="/here"><input></form>', '<form role="search" action="here/"><input></form>'),
+        ('<svg viewBox="0 0 1 1"><path d="M0 0"/></svg>', '<svg viewBox="0 0 1 1"><path d="M0 0"/></svg>'),
+        ("<p>&lt;b&gt; &amp;amp; &#34;x</p>", "<p>&lt;b&gt; &amp;amp; &#34;x</p>"),
+        ('<p hx-get="/here" title="a &#34; b">x</p>', '<p title="a &quot; b">x</p>'),
+        ('<a href="https://arxiv.org/abs/1">paper</a>', '<a href="https://arxiv.org/abs/1">paper</a>'),
+        ("<pre>a\n\n   b</pre><p>  \n  </p>", "<pre>a\n\n   b</pre><p>\n</p>"),
+        ('<svg><a href="/gone"><circle r="1"/></a></svg>', '<svg><g><circle r="1"/></g></svg>'),
+    ],
+)  # fmt: skip
+def test_what_needs_a_server_goes_and_the_rest_stays(html: str, left: str) -> None:
+    assert rewritten(html, lambda address: "here/" if address == "/here" else None, "") == left
