@@ -25,10 +25,10 @@ from app.web.evidence.measured import after_steps, of_taken
 from app.web.evidence.notes import noted
 from app.web.evidence.reasons import give_reasons
 from app.web.evidence.shading import ShadedToken, ShadingView, shading_of, token_influence
+from app.web.evidence.share_card import og_text, og_title
 from app.web.evidence.stepping import is_filling
 from app.web.evidence.traced import alike, evidence_of_trace, to_measure, unasked
 from app.web.marking.highlight import Span
-from app.web.reading.share_card import og_text, og_title
 from app.web.site import urls
 from app.words.methods import BM25, TRACKSTAR, method_label
 

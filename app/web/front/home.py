@@ -18,8 +18,8 @@ from app.web.evidence.cards import Card, make_card, measured, written
 from app.web.evidence.embed import EmbedPage, embedded
 from app.web.evidence.lanes import Evidence
 from app.web.evidence.measured import evidence_of_example
+from app.web.evidence.share_card import og_text
 from app.web.marking.highlight import Span, entities
-from app.web.reading.share_card import og_text
 from app.web.site import urls
 from app.web.site.context import Config, Db
 from app.web.site.params import Embed

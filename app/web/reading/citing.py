@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.store.origins import NOTHING_SAID, Origin
-from app.web.reading.card_text import clean
+from app.web.evidence.card_text import clean
 from app.words.cutting import cut
 
 PAPER = """@article{chang2024scalable,

@@ -11,12 +11,12 @@ from starlette.responses import RedirectResponse, Response
 from app.errors import UserError
 from app.store import compare as ask
 from app.store.tables import Prompt, Retrieved, Run
+from app.web.evidence.card_text import clean
 from app.web.evidence.cards import Card, Elsewhere, make_card, measured, with_shares, written
+from app.web.evidence.share_card import og_title
 from app.web.marking.highlight import Span, entities
 from app.web.marking.overlap import rank_biased_overlap, shared
 from app.web.reading.bump import Bump, bump
-from app.web.reading.card_text import clean
-from app.web.reading.share_card import og_title
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.params import Count, Runs, Slug

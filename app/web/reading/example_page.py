@@ -28,6 +28,7 @@ from app.web.evidence.shading import (
     shading_of_example,
     token_influence,
 )
+from app.web.evidence.share_card import og_text, og_title
 from app.web.evidence.stepping import is_filling
 from app.web.marking.highlight import Span, entities
 from app.web.reading.choices import Choices, choices_of
@@ -38,7 +39,6 @@ from app.web.reading.example_parts import (
     rarest_stretches,
 )
 from app.web.reading.explained import claim_of, evidence_for, explained_of
-from app.web.reading.share_card import og_text, og_title
 from app.web.site import urls
 from app.words.chance import read_chance
 from app.words.passages import OPPONENT, PROPONENT

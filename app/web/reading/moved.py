@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session, joinedload
 from app.store.examples import found_for
 from app.store.steps import taken_on
 from app.store.tables import Output, Prompt, Result, Retrieved, Run
+from app.web.evidence.card_plot import Moved
 from app.web.evidence.lanes import after
-from app.web.reading.card_plot import Moved
 
 LOOKED_AT = 200  # places where the passage was found
 

@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from app.store.examples import found_for, found_for_by_run, get_passage, stated_facts
 from app.store.tables import Prompt
+from app.web.evidence.card_text import clean
 from app.web.evidence.cards import Measured, PassageText, measured, written
+from app.web.evidence.share_card import og_title
 from app.web.marking.highlight import Span, find
-from app.web.reading.card_text import clean
-from app.web.reading.share_card import og_title
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.params import Count, Id, RunName

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from app.web.evidence.card_plot import Moved
+from app.web.evidence.card_text import clean
 from app.web.evidence.lanes import AGAINST, FOR, RANDOM, WORDS, Dot, Evidence, lane
+from app.web.evidence.share_card import SharedCard, draw, og_text, og_title, verdict_of
 from app.web.evidence.verdict import plain, verdict
-from app.web.reading.card_plot import Moved
-from app.web.reading.card_text import clean
-from app.web.reading.share_card import SharedCard, draw, og_text, og_title, verdict_of
 from app.words.cutting import cut
 from app.words.methods import method_of
 

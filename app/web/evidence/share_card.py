@@ -9,10 +9,8 @@ from io import BytesIO
 
 from PIL import Image, ImageDraw
 
-from app.web.evidence.lanes import Evidence
-from app.web.evidence.verdict import Piece, verdict
-from app.web.reading.card_plot import AXES, LANE, Box, Moved, draw_lanes, draw_moved, lane_height
-from app.web.reading.card_text import (
+from app.web.evidence.card_plot import AXES, LANE, Box, Moved, draw_lanes, draw_moved, lane_height
+from app.web.evidence.card_text import (
     PAPER,
     QUIET,
     TARGET,
@@ -24,6 +22,8 @@ from app.web.reading.card_text import (
     words_of,
     wrapped,
 )
+from app.web.evidence.lanes import Evidence
+from app.web.evidence.verdict import Piece, verdict
 from app.words.cutting import cut
 
 SIZE = (1200, 630)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
+from app.web.evidence.card_text import INK, LINE, PAPER, QUIET, TONES, clean, font_for
 from app.web.evidence.lanes import AGAINST, RANDOM, Dot, Lane, mean_change, under_label
-from app.web.reading.card_text import INK, LINE, PAPER, QUIET, TONES, clean, font_for
 from app.words.cutting import cut
 from app.words.methods import method_of
 from app.words.saying import percentage, step_words
