@@ -53,6 +53,59 @@ def old_url(empty_url: str) -> str:
     return empty_url
 
 
+def test_what_refers_to_a_table_outlives_its_being_altered(empty_url: str) -> None:
+    """SQLite alters a table by making it anew and dropping the old one: with it went, by its cascades, all results of
+    all runs."""
+    engine = make_engine(empty_url)
+    config = Config()
+    config.set_main_option("script_location", str(ALEMBIC))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, OLD["alembic"])
+        tables = MetaData()
+        tables.reflect(connection)
+        now = datetime(2026, 1, 1)
+        corpus = OLD["corpora"][0] | {"created_at": now}
+        passage = next(row for row in OLD["passages"] if row["corpus_id"] == corpus["id"])
+        prompt = {"task": "fact", "text": "Accra is in", "target": "Ghana", "aliases": [], "extra": {}}
+        run = {
+            "slug": "r",
+            "name": "r",
+            "method": "bm25",
+            "configuration": {},
+            "metrics": {},
+            "status": "done",
+        }
+        rows: list[tuple[str, dict[str, Any]]] = [
+            ("corpora", corpus),
+            ("passages", passage),
+            ("models", {"id": 1, "name": "m", "description": "", "created_at": now}),
+            ("prompt_sets", {"id": 1, "name": "s", "corpus_id": corpus["id"], "created_at": now}),
+            (
+                "prompts",
+                prompt | {"id": 1, "prompt_set_id": 1, "position": 0, "external_id": "p", "slug": "p"},
+            ),
+            ("outputs", {"id": 1, "model_id": 1, "prompt_id": 1, "samples": []}),
+            ("statements", {"prompt_id": 1, "passage_id": passage["id"]}),
+            (
+                "runs",
+                run
+                | {"id": 1, "model_id": 1, "corpus_id": corpus["id"], "prompt_set_id": 1, "prompt_count": 1}
+                | {"created_at": now},
+            ),
+            ("results", {"id": 1, "run_id": 1, "prompt_id": 1, "position": 0, "extra": {}}),
+            ("retrieved", {"result_id": 1, "side": "proponent", "rank": 1, "passage_id": passage["id"]}),
+        ]
+        for name, row in rows:
+            connection.execute(tables.tables[name].insert(), [row])
+    engine.dispose()
+    store = open_store(empty_url, migrate=True)
+    with store.engine.connect() as connection:
+        for name, _ in rows:
+            assert connection.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar() == 1, name
+    store.engine.dispose()
+
+
 def _value(key: str, value: Any) -> Any:
     if value is not None and (key.endswith("_at") or key == "lease_until"):
         return datetime.fromisoformat(f"{value}+00:00")
