@@ -1,6 +1,5 @@
 """The options that say where a model or corpus comes from, and the commands that keep what they say."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +9,7 @@ from app.settings import get_settings
 from app.store.origins import NOTHING_SAID, Origin
 
 if TYPE_CHECKING:
-    from app.store.engine import Store
+    pass
 
 Description = Annotated[str, typer.Option(help="One sentence that pages show beside the name.")]
 FromWhere = Annotated[
@@ -18,19 +17,6 @@ FromWhere = Annotated[
 ]
 Licence = Annotated[str, typer.Option(help="Its licence, best an SPDX identifier: CC-BY-4.0.")]
 Author = Annotated[str, typer.Option(help="Who made it.")]
-# What is behind the demo's names.
-CORPUS = Origin(
-    "Generated facts, causes, sums and stories; the corpus knows which passage states which fact.",
-    "Written by `startrail demo` from tables of countries, cities and chemical elements.",
-    "Apache-2.0",
-    "Startrail",
-)
-MODEL = Origin(
-    "A small decoder, pretrained from nothing on the sentences of its corpus.",
-    "Pretrained by `startrail demo --retrain`, which repeats it.",
-    "Apache-2.0",
-    "Startrail",
-)
 
 
 def said_of(kind: str, name: str, origin: Origin) -> None:
@@ -58,17 +44,3 @@ def said_of(kind: str, name: str, origin: Origin) -> None:
         row = get_model(session, name) if kind == "model" else get_corpus(session, name)
         describe(session, row, origin)
     console.print(f"[green]✓[/] /{'models' if kind == 'model' else 'corpora'}/{escape(name)} says so now")
-
-
-def describe_demo(store: "Store", checkpoint: Path, name: str) -> None:
-    """Say it of the demo's model and corpus, also in homes that were made before there was a place for it."""
-    from app.models.card import read_card
-    from app.store.corpora import get_corpus
-    from app.store.models import get_model
-    from app.store.origins import describe
-
-    with store.session() as session:
-        describe(session, get_corpus(session, name), CORPUS, over=False)
-        model = get_model(session, name)
-        describe(session, model, MODEL, over=False)
-        model.facts = read_card(checkpoint).facts

@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 from random import Random
 
-from app.cli.demo import DemoFiles, build
 from app.demo.shipped import corpus_path, endings_path, model_path, prompts_path
+from app.runs.demo_world import DemoFiles, build_demo
 from app.settings import Settings
 
 PROMPTS_PER_TASK = 6
@@ -46,7 +46,7 @@ def small_world(folder: Path) -> DemoFiles:
 def build_small(home: Path, database_url: str = "") -> Settings:
     """A home directory with model, index, store and both runs; returns its settings."""
     settings = Settings(home=home, database_url=database_url)
-    build(settings, small_world(home / "source"))
+    build_demo(settings, small_world(home / "source"))
     return settings
 
 
