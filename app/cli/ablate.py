@@ -12,9 +12,7 @@ from app.settings import get_settings
 from app.words.methods import encodings, method_label, rankers
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
-    from app.runs.inputs import RunInputs
+    pass
 
 BASELINES = rankers(("words", "meaning", "control"))
 
@@ -59,7 +57,7 @@ def ablate(
     from app.cli.progress import bar
     from app.cli.retrieve import report
     from app.runs.ablate import ablate as make_runs
-    from app.runs.ablate import families_of, mixing_variants, paper_variants, run_slug
+    from app.runs.ablate import already_made, families_of, mixing_variants, paper_variants, run_slug
     from app.runs.inputs import ensure_answers, open_inputs
     from app.runs.ranking.request import check_method
     from app.runs.retrieve import retrieve
@@ -84,9 +82,9 @@ def ablate(
         missing = {
             name: method
             for name, method in variants.items()
-            if not _known(session, inputs, name, run_slug(prefix, name))
+            if not already_made(session, inputs, name, run_slug(prefix, name))
         }
-        absent = [name for name in wanted if baselines and not _known(session, inputs, name)]
+        absent = [name for name in wanted if baselines and not already_made(session, inputs, name)]
     made = []
     for name in absent:
         with store.session() as session, bar(f"Retrieving by {name}") as step:
@@ -122,19 +120,3 @@ def _lambdas(given: str) -> list[float]:
             )
         values.append(value)
     return values
-
-
-def _known(session: "Session", inputs: "RunInputs", method: str, slug: str = "") -> bool:
-    """Whether the method was run over these prompts, of this model and corpus (under this name, if one is given)."""
-    from sqlalchemy import select
-
-    from app.store.tables import Run
-
-    query = select(Run.id).where(
-        Run.method == method,
-        Run.prompt_set_id == inputs.prompt_set.id,
-        Run.model_id == inputs.model.id,
-        Run.corpus_id == inputs.corpus.id,
-        *([Run.slug == slug] if slug else []),
-    )
-    return session.scalar(query.limit(1)) is not None

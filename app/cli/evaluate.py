@@ -80,12 +80,12 @@ def evaluate(
     """
     from app.cli.evaluation_tables import report_tables, show
     from app.cli.progress import bar
+    from app.evaluation.choosing import chosen_runs
     from app.evaluation.classify import classify_run
     from app.evaluation.curves import ordered
-    from app.evaluation.report import evaluate_runs, peers
+    from app.evaluation.report import as_report, evaluate_runs, peers
     from app.models.optimizers import optimizer_named
     from app.store.engine import open_store
-    from app.store.prompts import buckets_are_counts
     from app.store.runs import get_run
 
     settings = get_settings()
@@ -93,7 +93,8 @@ def evaluate(
         optimizer_named(optimizer)
     _check(by, task, json_file, markdown)
     store = open_store(settings.url, migrate=True)
-    chosen = _chosen(store, runs, prompts, against)
+    with store.session() as session:
+        chosen = chosen_runs(session, runs, prompts, against)
     if ais:
         _score(settings, store, chosen)
     for run in chosen:
@@ -116,19 +117,7 @@ def evaluate(
         made = evaluate_runs(
             session, [*current, *peers(session, current)], threshold=ais_threshold, progress=step
         )
-        report = {
-            run.slug: {
-                "name": run.name,
-                "method": run.method,
-                "model": run.model.name,
-                "corpus": run.corpus.name,
-                "prompt_set": run.prompt_set.name,
-                "buckets": "counts" if buckets_are_counts(run.prompt_set) else "file",
-                **run.metrics,
-                "tasks": made[run.slug],
-            }
-            for run in current
-        }
+        report = as_report(current, made)
     for table in report_tables(report, against, [by]):
         show(table)
     if json_file:
@@ -164,26 +153,6 @@ def _write(file: Path, text: str) -> None:
             file=file,
             remedy="Name a file in a directory of yours; what was found is saved with the runs.",
         ) from None
-
-
-def _chosen(store: "Store", names: str, prompt_set: str, against: str) -> "list[Run]":
-    from app.store.prompts import get_prompt_set
-    from app.store.runs import get_run, list_runs
-
-    with store.session() as session:
-        wanted = [name.strip() for name in names.split(",") if name.strip()]
-        chosen = [get_run(session, name) for name in wanted] if wanted else list_runs(session)
-        if prompt_set:
-            id_ = get_prompt_set(session, prompt_set).id
-            chosen = [run for run in chosen if run.prompt_set_id == id_]
-        chosen = [run for run in chosen if run.status == "done"]
-        if against and get_run(session, against).id not in {run.id for run in chosen}:
-            chosen.append(get_run(session, against))
-    if not chosen:
-        raise UserError(
-            "There is no run to evaluate.", remedy="Make one with `startrail retrieve`, or import one."
-        )
-    return chosen
 
 
 def _score(settings: Settings, store: "Store", runs: "Sequence[Run]") -> None:

@@ -13,11 +13,7 @@ from app.settings import get_settings
 from app.words.methods import TRACKSTAR, encodings
 
 if TYPE_CHECKING:
-    from app.interchange.fields import Fields
-    from app.interchange.records import Reading
-    from app.interchange.sift import Sift
-    from app.runs.building import StoredCorpus
-    from app.store.engine import Store
+    pass
 
 
 def register(app: typer.Typer) -> None:
@@ -128,7 +124,8 @@ def index(
     read_as, named = Reading(split=split, passages=passages), Fields(id_field, text_field)
     tokenizer = place.directory / "tokenizer.json"
     sift = Sift(limit, dedup=dedup, chunk_tokens=chunk_tokens, tokenizer=tokenizer)
-    rows = _corpus(store, corpus, corpus_name, named, read_as, sift)
+    rows = building.corpus_or_files(store, corpus, corpus_name or stem([corpus]), named, read_as, sift, bar)
+    tell_left_out([(id_, f"as {first}") for id_, first in sift.left_out], None)
     out = building.index_place(settings, name or building.usual_name(place, rows))
     fits = building.method_for(
         chosen, min(len(rows), sample or len(rows)), insists=projection_dim is not None
@@ -156,37 +153,3 @@ def parse_weights(given: list[str]) -> dict[str, str]:
                 f"{entry!r} is not PATTERN=KIND.", field="weights", remedy="For example 'fc=mlp'."
             )
     return {pattern: kind for pattern, _, kind in pairs}
-
-
-def _corpus(
-    store: "Store", corpus: str, name: str, fields: "Fields", reading: "Reading", sift: "Sift"
-) -> "StoredCorpus":
-    """The corpus of this name; files are added to the store first, so that pages can show their passages."""
-    from app.cli.progress import bar, kilobytes
-    from app.digests import CorpusDigest
-    from app.interchange.plain import read_passages
-    from app.interchange.records.sources import names_files
-    from app.runs.building import StoredCorpus, stored_corpus
-    from app.store.corpora import add_corpus, list_corpora
-
-    with store.session() as session:
-        known = {row.name: row for row in list_corpora(session)}
-        if corpus in known or not names_files(corpus):
-            return stored_corpus(store, corpus)
-    name = name or stem([corpus])
-    if name in known:
-        digest = CorpusDigest()
-        for passage in sift(read_passages(corpus, fields=fields, reading=reading)):
-            digest.add(passage.external_id, passage.text)
-        if digest.hexdigest() != known[name].sha256:
-            raise UserError(
-                f"The store has another corpus called {name!r}.",
-                field="corpus",
-                remedy="Choose a --corpus-name.",
-            )
-        return StoredCorpus(store, name, known[name].id)
-    with bar(f"Adding corpus {name}, KB") as step, store.session() as session:
-        records = sift(read_passages(corpus, kilobytes(step), fields=fields, reading=reading))
-        stored = StoredCorpus(store, name, add_corpus(session, name, records).id)
-    tell_left_out([(id_, f"as {first}") for id_, first in sift.left_out], None)
-    return stored

@@ -1,7 +1,6 @@
 """`startrail pretrain`: a small language model from scratch, on any corpus."""
 
 from collections.abc import Sequence
-from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,11 +52,12 @@ def pretrain(
     """
     from app.cli.progress import console
     from app.demo.pretrain import PretrainConfig
+    from app.runs.checkpoints import check_place, name_checkpoints
     from app.store.corpora import get_corpus, stream_passages
     from app.store.engine import open_store
 
     settings = get_settings()
-    _check(settings.models, name, checkpoints)
+    check_place(settings.models, name, checkpoints)
     store = open_store(settings.url, migrate=True)
     with store.session() as session:
         texts = [text for _, _, text in stream_passages(session, get_corpus(session, corpus).id)]
@@ -77,42 +77,13 @@ def pretrain(
         label_smoothing=label_smoothing,
     )
     report = train(texts, settings.models / name, config, checkpoints=checkpoints)
-    kept = _name_checkpoints(report.out)
+    kept = name_checkpoints(report.out)
     console.print(
         f"[green]✓[/] {report.out}: {report.parameters:,} parameters, {report.passages:,} passages,"
         f" {report.tokens:,} tokens in {report.steps:,} steps, loss {report.first_loss:.2f} → "
         f"{report.final_loss:.2f}, {report.seconds / 60:.1f} minutes"
         + (f"; checkpoints {', '.join(kept)}" if kept else "")
     )
-
-
-def _check(models: Path, name: str, checkpoints: int) -> None:
-    """Refuse before the training what would be in its way when it is done."""
-    from app.tracing.catalog import plain
-
-    if not plain(name):
-        raise UserError(
-            f"“{name}” is no name of a directory in {models}.",
-            field="name",
-            remedy="Give a --name without slashes.",
-        )
-    taken = sorted(path.name for path in models.glob(f"{escape(name)}-step-*") if path.exists())
-    if checkpoints and taken:
-        raise UserError(
-            f"There are models of the checkpoints' names already: {', '.join(taken)}.",
-            field="name",
-            remedy="Choose another --name, or remove them first.",
-        )
-
-
-def _name_checkpoints(model: Path) -> list[str]:
-    """Make `NAME/checkpoints/step-N` a model of its own, `NAME-step-N`: the charts know it by that name."""
-    found = sorted(model.glob("checkpoints/step-*"), key=lambda path: int(path.name.rpartition("-")[2]))
-    for folder in found:
-        link = model.with_name(f"{model.name}-{folder.name}")
-        link.unlink(missing_ok=True)  # left of a model that was removed: it leads nowhere
-        link.symlink_to(folder.relative_to(model.parent))
-    return [f"{model.name}-{folder.name}" for folder in found]
 
 
 def train(

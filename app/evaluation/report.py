@@ -12,7 +12,7 @@ What is saved of a run and a task (`Evaluation.figures`) is a plain dictionary:
 (optimizer, learning rate and steps behind every tail-patch figure), `ais_threshold`, `types_by` and `evaluated_at`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -23,6 +23,7 @@ from app.evaluation.measures import figures, measures, types_by_rank
 from app.evaluation.metrics import THRESHOLD, Estimate, paired_difference
 from app.store.base import now
 from app.store.evaluations import evaluated_tasks, save_figures
+from app.store.prompts import buckets_are_counts
 from app.store.runs import list_runs
 from app.store.tables import Run
 from app.words.measures import COMPARED
@@ -131,3 +132,20 @@ def _summary(run: Run, tasks: dict[str, Any], threshold: float) -> dict[str, Any
 
 def _plain(found: dict[str, Estimate]) -> dict[str, dict[str, float]]:
     return {name: asdict(estimate) for name, estimate in found.items()}
+
+
+def as_report(runs: Sequence[Run], made: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What `startrail evaluate --json` writes: by run what it is, its summary, and what `evaluate_runs` made of it."""
+    return {
+        run.slug: {
+            "name": run.name,
+            "method": run.method,
+            "model": run.model.name,
+            "corpus": run.corpus.name,
+            "prompt_set": run.prompt_set.name,
+            "buckets": "counts" if buckets_are_counts(run.prompt_set) else "file",
+            **run.metrics,
+            "tasks": made[run.slug],
+        }
+        for run in runs
+    }

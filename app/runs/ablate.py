@@ -108,3 +108,15 @@ def _run_name(name: str, hessian: Mapping[str, Any] | None) -> str:
     if method_of(name).name == TRACKSTAR and hessian:
         return f"{METHODS[TRACKSTAR].label}, λ = {hessian['mixing']:.3g}"
     return method_label(name)
+
+
+def already_made(session: Session, inputs: RunInputs, method: str, slug: str = "") -> bool:
+    """Whether the method was run over these prompts, of this model and corpus (under this name, if one is given)."""
+    query = select(Run.id).where(
+        Run.method == method,
+        Run.prompt_set_id == inputs.prompt_set.id,
+        Run.model_id == inputs.model.id,
+        Run.corpus_id == inputs.corpus.id,
+        *([Run.slug == slug] if slug else []),
+    )
+    return session.scalar(query.limit(1)) is not None

@@ -8,13 +8,20 @@ from dataclasses import dataclass, replace
 from math import isqrt
 from pathlib import Path
 
+from app.digests import CorpusDigest
 from app.errors import UserError
+from app.interchange.fields import Fields
+from app.interchange.plain import read_passages
+from app.interchange.records import Reading
+from app.interchange.records.sources import names_files
+from app.interchange.sift import Sift
 from app.models.load import check_files
 from app.models.text import Query
 from app.retrieval.search import check_kind, prepare
 from app.runs.registering import register
+from app.runs.showing import Bar, unseen
 from app.settings import Settings
-from app.store.corpora import get_corpus, stream_passages
+from app.store.corpora import add_corpus, get_corpus, list_corpora, stream_passages
 from app.store.engine import Store
 from app.store.prompts import get_prompt_set, list_prompts
 from app.store.tables import Corpus
@@ -217,6 +224,47 @@ def stored_corpus(store: Store, name: str) -> StoredCorpus:
     """
     with store.session() as session:
         return StoredCorpus(store, name, get_corpus(session, name).id)
+
+
+def corpus_or_files(
+    store: Store,
+    corpus: str,
+    name: str,
+    fields: Fields | None = None,
+    reading: Reading | None = None,
+    sift: Sift | None = None,
+    bar: Bar = unseen,
+) -> StoredCorpus:
+    """The corpus of this name; files are added to the store first, so that pages can show their passages.
+
+    Args:
+        corpus: a corpus of the store, or files of passages as `app.interchange.records` finds them.
+        name: what the corpus of the files is called. If the store has it already, the files must hold the same.
+        sift: what is taken of the files; all by default.
+        bar: shows how many bytes of how many are read.
+
+    Raises:
+        UserError: there is none, a record cannot be read, or another corpus has the name.
+    """
+    sift, fields, reading = sift or Sift(), fields or Fields(), reading or Reading()
+    with store.session() as session:
+        known = {row.name: row for row in list_corpora(session)}
+    if corpus in known or not names_files(corpus):
+        return stored_corpus(store, corpus)
+    if name in known:
+        digest = CorpusDigest()
+        for passage in sift(read_passages(corpus, fields=fields, reading=reading)):
+            digest.add(passage.external_id, passage.text)
+        if digest.hexdigest() != known[name].sha256:
+            raise UserError(
+                f"The store has another corpus called {name!r}.",
+                field="corpus",
+                remedy="Choose a --corpus-name.",
+            )
+        return StoredCorpus(store, name, known[name].id)
+    with bar(f"Adding corpus {name}, bytes") as step, store.session() as session:
+        records = sift(read_passages(corpus, step, fields=fields, reading=reading))
+        return StoredCorpus(store, name, add_corpus(session, name, records).id)
 
 
 def task_queries(store: Store, prompt_set: str) -> list[Query]:

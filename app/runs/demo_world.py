@@ -1,11 +1,10 @@
 """The demo world as a home: model, corpus, prompts, index, runs and figures, made by what real data goes through."""
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -23,6 +22,7 @@ from app.models.steps import TailPatch
 from app.retrieval.search import prepare
 from app.runs.inputs import contrasting, ensure_answers, explaining, open_inputs
 from app.runs.retrieve import explain_beside, retrieve
+from app.runs.showing import Bar, unseen
 from app.settings import Settings
 from app.store.corpora import add_corpus, get_corpus, stream_passages
 from app.store.engine import Store, open_store
@@ -64,22 +64,6 @@ PROMPT_KINDS: dict[str, Callable[[Any], bool]] = {
     "which of two endings": lambda row: bool(row.choices),
     "how stories go on": lambda row: row.task == "open_ended",
 }
-
-
-class Progress(Protocol):
-    """Called with what is done and the total (0: not known); a label changes what is said of it."""
-
-    def __call__(self, done: int, total: int, label: str | None = None) -> None:
-        """Take note."""
-
-
-Bar = Callable[[str], AbstractContextManager[Progress]]
-
-
-@contextmanager
-def unseen(what: str) -> Iterator[Progress]:
-    """No progress shown."""
-    yield lambda done, total, label=None: None
 
 
 @dataclass(frozen=True)
