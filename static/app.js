@@ -223,7 +223,7 @@ document.addEventListener("htmx:after:swap", () => {
   }
 });
 
-// The plot: dots travel once from "before" to where a step led them, and the one pointed at lights its row
+// The plot: dots travel once from "before" to where a step led them; a dot and its row light each other
 if (!matchMedia("(prefers-reduced-motion: reduce)").matches) {
   for (const lane of $$(".dots[data-before]")) {
     for (const dot of $$("circle", lane)) {
@@ -234,8 +234,44 @@ if (!matchMedia("(prefers-reduced-motion: reduce)").matches) {
     }
   }
 }
-document.addEventListener("pointerover", (event) => {
-  for (const row of $$(".proponent.lit")) row.classList.remove("lit");
-  const dot = event.target.closest(".dots a[href^='#']");
-  if (dot) document.getElementById(dot.getAttribute("href").slice(1))?.classList.add("lit");
+const light = (event) => {
+  for (const lit of $$(".lit")) lit.classList.remove("lit");
+  const dot = event.target.closest?.(".dots a[href^='#'], .numbers a[href^='#']");
+  const id = dot ? dot.getAttribute("href").slice(1) : event.target.closest?.("section.proponent[id]")?.id;
+  if (!id) return;
+  if (dot) document.getElementById(id)?.classList.add("lit");
+  for (const each of $$(`.dots a[href="#${CSS.escape(id)}"]`)) each.classList.add("lit");
+};
+document.addEventListener("pointerover", light);
+document.addEventListener("focusin", light);
+
+// Drag over an answer's words to choose them; a click or the keyboard chooses one
+let dragged = null;
+const boxes = () => $$(".token-line input");
+document.addEventListener("pointerdown", (event) => {
+  const box = $("input", event.target.closest?.(".token") ?? document.createElement("p"));
+  dragged = box && event.pointerType === "mouse" ? { from: boxes().indexOf(box), moved: false } : null;
 });
+document.addEventListener("pointermove", (event) => {
+  const over = dragged && event.target.closest?.(".token");
+  const to = over ? boxes().indexOf($("input", over)) : -1;
+  if (to < 0 || (to === dragged.from && !dragged.moved)) return;
+  dragged.moved = true;
+  const [first, last] = [Math.min(dragged.from, to), Math.max(dragged.from, to)];
+  for (const [at, box] of boxes().entries()) box.checked = at >= first && at <= last;
+});
+document.addEventListener(
+  "click",
+  (event) => {
+    // the click that ends a drag must not undo its last word
+    if (dragged?.moved && event.target.closest?.(".token")) event.preventDefault();
+    dragged = null;
+    const copies = event.target.closest?.("[data-copies]");
+    if (copies)
+      navigator.clipboard?.writeText($(`#${copies.dataset.copies}`).textContent.trim()).then(
+        () => say("Sentence copied"),
+        () => {},
+      );
+  },
+  true,
+);

@@ -149,9 +149,6 @@ def _upgrade(url: str) -> None:
             "script_location", str(ALEMBIC).replace("%", "%%")
         )  # % begins an interpolation
         with _reached(engine.url.render_as_string()), engine.begin() as connection:
-            if connection.dialect.name == "sqlite":
-                # A table that is altered is made anew and the old one dropped: what refers to it must not go with it.
-                connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
             # Site and worker may start at once: the second waits here, then finds nothing left to do.
             if connection.dialect.name == "sqlite":
                 # A table that is made anew is dropped first, which must not take what refers to it along.

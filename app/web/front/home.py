@@ -7,25 +7,21 @@ from starlette.responses import Response
 
 from app.settings import Settings
 from app.store import browse
-from app.store.examples import find_story
 from app.store.memory import remembered
 from app.store.runs import list_runs
-from app.store.tables import Output, Prompt, Retrieved, Run
+from app.store.stories import newest_steps
+from app.store.tables import Run
 from app.store.tally import tallies
 from app.web.browsing.list_query import ListQuery
 from app.web.browsing.listing import Item, item
-from app.web.evidence.cards import Card, make_card, measured, written
 from app.web.evidence.embed import EmbedPage, embedded
-from app.web.evidence.lanes import Evidence
-from app.web.evidence.measured import evidence_of_example
 from app.web.evidence.share_card import og_text
-from app.web.marking.highlight import Span, entities
+from app.web.front.story import StoryPart, Suggestion, story_of, suggestions_of
 from app.web.site import urls
 from app.web.site.context import Config, Db
 from app.web.site.params import Embed
 from app.web.site.respond import page_route, respond
 from app.web.site.shareable import Shareable
-from app.words.methods import BM25, TRACKSTAR
 from app.words.tasks import task_name
 
 router = APIRouter()
@@ -39,30 +35,6 @@ class TaskCount(BaseModel):
     count: int
     right: int
     url: str
-
-
-class FirstProponent(BaseModel):
-    """A run's first passage for the story's prompt."""
-
-    run: str
-    name: str
-    method: str
-    url: str
-    card: Card
-
-
-class StoryPart(BaseModel):
-    """One prompt, and the first passages of the method of influence and of the one by words."""
-
-    prompt: str
-    target: str
-    spans: list[Span]
-    answer: str | None
-    probability: float | None
-    influence: FirstProponent
-    attribution: FirstProponent
-    evidence: Evidence
-    compare_url: str
 
 
 class Shelf(BaseModel):
@@ -84,6 +56,7 @@ class HomePage(Shareable):
     passages: int
     tasks: list[TaskCount]
     story: StoryPart | None
+    suggestions: list[Suggestion]
     shelves: list[Shelf]
     index: str
 
@@ -107,7 +80,7 @@ def embed_of(session: Session, settings: Settings) -> EmbedPage | None:
         answer=page.story.evidence.answer,
         model=page.model or "",
         evidence=page.story.evidence,
-        url=page.story.influence.url,
+        url=page.story.url,
     )
 
 
@@ -115,7 +88,8 @@ def load(session: Session, settings: Settings) -> HomePage:
     """The front page's model."""
     runs = [run for run in list_runs(session) if run.status == "done"]
     main = runs[0] if runs else None
-    story = remembered(session, f"story{urls.ROOT.get()}", runs, lambda: _story(session, runs))
+    newest = newest_steps(session)
+    story = remembered(session, f"story{urls.ROOT.get()}:{newest}", runs, lambda: story_of(session, runs))
     return HomePage(
         run=main.slug if main else None,
         model=main.model.name if main else None,
@@ -124,6 +98,11 @@ def load(session: Session, settings: Settings) -> HomePage:
         passages=main.corpus.passage_count if main else 0,
         tasks=_tasks(session, main) if main else [],
         story=story,
+        suggestions=remembered(
+            session, f"suggested{urls.ROOT.get()}", [main], lambda: suggestions_of(session, main)
+        )
+        if main
+        else [],
         shelves=remembered(session, f"shelves{urls.ROOT.get()}", [main], lambda: _shelves(session, main))
         if main
         else [],
@@ -149,56 +128,6 @@ def _tasks(session: Session, run: Run) -> list[TaskCount]:
         )
         for each in tally.facets({})["task"]
     ]
-
-
-def _story(session: Session, runs: list[Run]) -> StoryPart | None:
-    """TrackStar beside BM25 over the same prompts and model, where both are there."""
-    influence = next((run for run in runs if run.method == TRACKSTAR), None)
-    if influence is None:
-        return None
-    alike = (influence.prompt_set_id, influence.model_id)
-    attribution = next(
-        (run for run in runs if run.method == BM25 and (run.prompt_set_id, run.model_id) == alike), None
-    )
-    story = find_story(session, influence, attribution) if attribution else None
-    if story is None or attribution is None:
-        return None
-    prompt, (ours, theirs) = story.prompt, story.firsts
-    targets = [prompt.target, *prompt.aliases]
-    answer, before = _explained(influence, prompt, story.output)
-
-    def first(run: Run, row: Retrieved) -> FirstProponent:
-        text = row.passage.text
-        return FirstProponent(
-            run=run.slug,
-            name=run.name,
-            method=run.method,
-            url=urls.example(run.slug, prompt.slug),
-            card=make_card(
-                row.passage, measured(row, before), written(text, entities(text, prompt.subject, targets))
-            ),
-        )
-
-    return StoryPart(
-        prompt=prompt.text,
-        target=prompt.target,
-        spans=entities(prompt.text, prompt.subject, targets),
-        answer=story.output.answer if story.output else None,
-        probability=before,
-        influence=first(influence, ours),
-        attribution=first(attribution, theirs),
-        evidence=evidence_of_example(session, influence, prompt, answer, before, ()),
-        compare_url=urls.compare(prompt.slug, [influence.slug, attribution.slug]),
-    )
-
-
-def _explained(run: Run, prompt: Prompt, output: Output | None) -> tuple[str, float | None]:
-    """What the run's passages were searched for, and how likely it is."""
-    if output is None:
-        return prompt.target, None
-    if run.explains == "said" and output.said is not None:
-        return output.said.strip(), output.said_probability
-    return prompt.target, output.probability
 
 
 def _shelves(session: Session, run: Run) -> list[Shelf]:

@@ -18,6 +18,7 @@ from app.web.evidence.answer_page import AnswerPage, Link, chance_fields, sample
 from app.web.evidence.cards import Card, Shown, cards_of
 from app.web.evidence.chance import standing
 from app.web.evidence.claim import Claim, tokens_as_pieces
+from app.web.evidence.explained import claim_of, evidence_for, explained_of
 from app.web.evidence.notes import noted
 from app.web.evidence.reasons import give_reasons
 from app.web.evidence.shading import (
@@ -38,7 +39,6 @@ from app.web.reading.example_parts import (
     first_stating,
     rarest_stretches,
 )
-from app.web.reading.explained import claim_of, evidence_for, explained_of
 from app.web.site import urls
 from app.words.chance import read_chance
 from app.words.passages import OPPONENT, PROPONENT

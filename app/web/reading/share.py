@@ -12,12 +12,12 @@ from app.store.tables import Prompt, Run
 from app.web.asking import trace as traces
 from app.web.asking.trace_answer import Looked
 from app.web.evidence.card_plot import Moved
+from app.web.evidence.explained import evidence_for, explained_of
 from app.web.evidence.lanes import FOR, RANDOM, Dot, Lane, after, first_of, lane, mean_change
 from app.web.evidence.measured import DEPTH
 from app.web.evidence.share_card import ANSWERS, SharedCard, draw, verdict_of
 from app.web.evidence.verdict import Piece, moved
 from app.web.front import home
-from app.web.reading.explained import evidence_for, explained_of
 from app.web.reading.moved import moved_by
 from app.web.reading.shared import correctness, method_name, shared
 from app.web.site.context import Config, Db
