@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli import index_care
 from app.cli.reading import ChunkTokens, Dedup, IdField, Limit, Split, TextField, Unit, stem, tell_left_out
 from app.errors import UserError
 from app.retrieval.kinds import OFFERED
@@ -73,6 +74,15 @@ def index(
         typer.Option("--index", help=f"How rows are searched: {OFFERED}."),
     ] = "exact",
     overwrite: Annotated[bool, typer.Option(help="Replace an index of this name.")] = False,
+    verify: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Compare the files of this index with their checksums, and end.",
+            is_eager=True,
+            callback=index_care.verify,
+        ),
+    ] = "",
 ) -> None:
     """Encode a corpus with a model: fit V and R on a sample, encode every passage, write HOME/indexes/NAME.
 

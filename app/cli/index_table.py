@@ -24,7 +24,7 @@ def report(out: Path, manifest: IndexManifest, seconds: float) -> None:
 def _facts(
     out: Path, manifest: IndexManifest, method: EncodingConfig, seconds: float
 ) -> Iterator[tuple[str, str]]:
-    size = sum(file.stat().st_size for file in out.iterdir())
+    size = sum(file.stat().st_size for file in out.rglob("*"))
     yield "directory", f"{out} ({size / 2**20:,.1f} MiB in {len(manifest.shards)} shards)"
     yield (
         "encodings",
@@ -51,9 +51,13 @@ def _facts(
 
 
 def _search(out: Path, about: dict[str, Any]) -> str:
-    said = f"{about['kind']} (FAISS {about['faiss']})"
+    said = str(about["kind"])
     if file := about.get("file"):
-        said += f", {(out / file).stat().st_size / 2**20:,.1f} MiB, re-ranked from the rows"
+        size = sum(each.stat().st_size for each in (out / file).parent.iterdir())
+        said += (
+            f" (FAISS {about['faiss']}), {size / 2**20:,.1f} MiB; {about['candidates']:,} re-ranked from the rows,"
+            f" {about['recall']:.3f} of the ten best among them"
+        )
     return said
 
 

@@ -17,7 +17,8 @@ from app.interchange.records.sources import names_files
 from app.interchange.sift import Sift
 from app.models.load import check_files
 from app.models.text import Query
-from app.retrieval.search import check_kind, prepare
+from app.retrieval.kinds import kind_of
+from app.retrieval.search import prepare
 from app.runs.registering import register
 from app.runs.showing import Bar, unseen
 from app.settings import Settings
@@ -98,7 +99,7 @@ class Build:
                 field="method",
                 remedy=f"Choose the method {TRACKSTAR}, or leave them out.",
             )
-        check_kind(self.search, self.method.dimension)
+        kind_of(self.search)
 
 
 def build(

@@ -118,10 +118,9 @@ def open_inputs(session: Session, settings: Settings, index_name: str, prompt_se
     """Open an index with its model, and the prompts to ask; those that cannot be asked are left out, with their reason.
 
     Raises:
-        UserError: one is missing or damaged (every checksum is compared), or the index was built for another model or corpus.
+        UserError: one is missing or damaged , or the index was built for another model or corpus.
     """
     index = open_index(settings.indexes / index_name)
-    index.verify()
     source = index.manifest.model
     weights = index.manifest.weights
     loaded = load_model(settings.models / source.name, device=settings.device, override=weights)

@@ -175,7 +175,6 @@ def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "c
     """
     askable = choose(settings, index=name)
     index = open_index(settings.indexes / name)
-    index.verify()
     model = load_model(askable.model_path, device=device, override=index.manifest.weights)
     encoder = index.encoder(model)
     with store.session() as session:

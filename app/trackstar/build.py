@@ -23,13 +23,14 @@ from app.errors import UserError
 from app.files import drop_partials, put, write_json
 from app.models.load import LoadedModel, load_model
 from app.models.text import Query
+from app.trackstar.checksums import Checksums
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import BATCH_TOKENS, Encoder
 from app.trackstar.fit import FILE as FIT
 from app.trackstar.fit import PART, Fit, fit, fit_moments, load_fit, save_fit
 from app.trackstar.hessian import HessianReport
 from app.trackstar.manifest import ContentIdentity, IndexManifest
-from app.trackstar.shards import WrittenShard, drop_notes, whole_shard, write_shard
+from app.trackstar.shards import WrittenShard, drop_notes, shard_name, whole_shard, write_shard
 from app.trackstar.survey import IDS, SPOOL, Passages, Survey, survey
 
 SHARD_ROWS = 4096
@@ -139,20 +140,22 @@ def build_index(
         )
         manifest.write(work)
         if prepare_search:
-            manifest = _with_search(manifest, work, prepare_search(work))
+            manifest = with_search(manifest, prepare_search(work))
             manifest.write(work)
         for name in (PLAN, FITTED, SPOOL):
             (work / name).unlink(missing_ok=True)
         drop_notes(work)
         drop_partials(work)
         put(work, out)
+        Checksums(out, manifest.checksums).remember()
     return manifest
 
 
-def _with_search(manifest: IndexManifest, work: Path, about: dict[str, Any]) -> IndexManifest:
-    """The manifest with what searches the rows, the checksum of its file among the others."""
-    own = {name: file_sha256(work / name) for name in [about["file"]]} if "file" in about else {}
-    return replace(manifest, search=about, files=manifest.files | own)
+def with_search(manifest: IndexManifest, about: Mapping[str, Any]) -> IndexManifest:
+    """The manifest with what searches the rows, the checksum (`sha256`) of its `file` among the others."""
+    own = {about["file"]: about["sha256"]} if "file" in about else {}
+    told = {name: value for name, value in about.items() if name != "sha256"}
+    return replace(manifest, search=told, files=manifest.files | own)
 
 
 @contextmanager
@@ -237,7 +240,7 @@ def _encode(
         texts = [text for _, text in islice(reading, shard_rows)]
         if len(texts) != min(shard_rows, corpus.count - start):
             raise UserError("The corpus changed while it was read.", field="corpus", remedy="Start again.")
-        written = whole_shard(work, number)
+        written = whole_shard(work / shard_name(number))
         if written is None:
             examples = encoder.model.texts.passages(texts)
             rows = encoder.finish(encoder.gradients(examples, done=counter.add))

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from app.digests import file_sha256
 from app.errors import UserError
 from app.models.load import LoadedModel
 from app.models.weights import find_weights
 from app.trackstar.build import build_index
+from app.trackstar.checksums import Checksums, damaged
 from app.trackstar.encode import BATCH_TOKENS, Encoder
 from app.trackstar.fit import FILE as FIT
 from app.trackstar.fit import load_fit
 from app.trackstar.hessian import HessianReport
 from app.trackstar.manifest import IndexManifest
-from app.trackstar.shards import damaged, open_shards
+from app.trackstar.rows import MappedRows, open_rows
 from app.trackstar.survey import IDS
 
 __all__ = ["TrackstarIndex", "build_index", "open_index"]
@@ -33,7 +33,12 @@ class TrackstarIndex:
 
     path: Path
     manifest: IndexManifest
-    rows: list[np.ndarray] = field(repr=False)
+    rows: MappedRows = field(repr=False)
+
+    @property
+    def checksums(self) -> Checksums:
+        """Of all its files; each is compared before it is first used."""
+        return self.rows.checksums
 
     @cached_property
     def passage_ids(self) -> list[str]:
@@ -43,6 +48,7 @@ class TrackstarIndex:
             UserError: the file of ids is missing or damaged.
         """
         file = self.path / IDS
+        self.checksums.compare([IDS])
         try:
             with file.open(encoding="utf-8") as lines:
                 ids = [json.loads(line) for line in lines]
@@ -53,23 +59,20 @@ class TrackstarIndex:
         return ids
 
     def take(self, rows: np.ndarray) -> np.ndarray:
-        """Some of the rows, (m, d) float32, read from the shards; `rows` (m,) is ascending."""
-        starts = np.cumsum([0, *(len(shard) for shard in self.rows)])
-        pieces = [
-            shard[rows[(rows >= start) & (rows < start + len(shard))] - start]
-            for shard, start in zip(self.rows, starts, strict=False)
-        ]
-        return np.concatenate(pieces).astype(np.float32)
+        """Some of the rows, (m, d) float32, read from the shards; `rows` (m,) is ascending.
+
+        Raises:
+            UserError: a shard that has one of them is damaged; it is named.
+        """
+        return self.rows.take(rows).astype(np.float32)
 
     def verify(self) -> None:
-        """Reads every file and compares checksums.
+        """Reads every file and compares checksums, whatever was found before.
 
         Raises:
             UserError: a file is not what the manifest says; it is named.
         """
-        wanted = {shard.file: shard.sha256 for shard in self.manifest.shards} | self.manifest.files
-        for name, sha256 in wanted.items():
-            self._check(name, sha256)
+        self.checksums.compare(again=True)
 
     def encoder(self, model: LoadedModel, *, batch_tokens: int = BATCH_TOKENS) -> Encoder:
         """The encoder these rows were made with, for queries: of the same weights, whatever the model was loaded for.
@@ -94,7 +97,7 @@ class TrackstarIndex:
             )
         if manifest.weights:
             model = replace(model, weights=find_weights(model.model, manifest.weights))
-        self._check(FIT, manifest.files[FIT])
+        self.checksums.compare([FIT])
         moments = manifest.second_moments
         fitted = load_fit(
             self.path / FIT,
@@ -112,20 +115,15 @@ class TrackstarIndex:
             )
         return Encoder(model, fitted.moments, manifest.method, fitted.whitening, batch_tokens=batch_tokens)
 
-    def _check(self, name: str, sha256: str) -> None:
-        file = self.path / name
-        if not file.is_file():
-            raise damaged(file, "is missing")
-        if file_sha256(file) != sha256:
-            raise damaged(file, "is damaged: its checksum is not the manifest's")
-
 
 def open_index(path: Path) -> TrackstarIndex:
-    """Opens the index directory `path`; shapes are checked, checksums only by `verify()`.
+    """Opens the index directory `path` without reading its rows: files must be there and of their size.
+
+    What is in them is compared with the checksums before it is first used, or by `verify()`.
 
     Raises:
         NotFound: there is no index. UserError: its manifest or a shard is damaged.
     """
     path = Path(path)
     manifest = IndexManifest.read(path)
-    return TrackstarIndex(path, manifest, open_shards(path, manifest.shards, manifest.dimension))
+    return TrackstarIndex(path, manifest, open_rows(path, manifest))

@@ -71,6 +71,11 @@ class IndexManifest:
         """Rows of the index."""
         return self.counts["passages"]
 
+    @property
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of every file of the index but this one."""
+        return {shard.file: shard.sha256 for shard in self.shards} | self.files
+
     def _sound(self) -> Self:
         """Itself, if the numbers that the rows are found by are numbers."""
         for name, value in [("dimension", self.dimension), *(("rows", shard.rows) for shard in self.shards)]:

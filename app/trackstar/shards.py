@@ -1,14 +1,13 @@
 """Shards of float16 rows (`encodings-00000.npy`), each written whole or not at all, with its checksum."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from app.digests import file_sha256
-from app.errors import UserError
 from app.files import whole, write_json
 from app.trackstar.manifest import Shard
 
@@ -41,21 +40,30 @@ def write_shard(
     scaled = rows * np.float32(scale)
     saturated = int((np.abs(scaled) > LIMIT).any(axis=1).sum())
     half = np.clip(scaled, -LIMIT, LIMIT).astype(np.float16)
-    file = directory / shard_name(number)
-    with whole(file) as partial:
-        with partial.open("wb") as stream:
-            np.save(stream, half)
-        shard = Shard(file.name, start, len(half), file_sha256(partial))
     # A row that became zero only by the cast is as useless as one that was.
     zero = [start + int(row) for row in np.flatnonzero(~half.any(axis=1))]
-    written = WrittenShard(shard, zero, {**counts, "saturated": saturated})
+    return keep_rows(directory / shard_name(number), start, half, zero, {**counts, "saturated": saturated})
+
+
+def keep_rows(
+    file: Path,
+    start: int,
+    rows: np.ndarray,
+    zero_rows: Sequence[int] = (),
+    counts: Mapping[str, int] | None = None,
+) -> WrittenShard:
+    """Writes rows (n, …) as they are, then a note beside them that says the file is whole."""
+    with whole(file) as partial:
+        with partial.open("wb") as stream:
+            np.save(stream, rows)
+        shard = Shard(file.name, start, len(rows), file_sha256(partial))
+    written = WrittenShard(shard, list(zero_rows), dict(counts or {}))
     write_json(_note(file), asdict(written))
     return written
 
 
-def whole_shard(directory: Path, number: int) -> WrittenShard | None:
+def whole_shard(file: Path) -> WrittenShard | None:
     """The shard of an earlier, interrupted build, if it is there with its note and its checksum holds."""
-    file = directory / shard_name(number)
     note = _note(file)
     if not (file.is_file() and note.is_file()):
         return None
@@ -66,34 +74,8 @@ def whole_shard(directory: Path, number: int) -> WrittenShard | None:
 
 def drop_notes(directory: Path) -> None:
     """Removes the notes of a finished build; the manifest has it all."""
-    for note in directory.glob("encodings-*.json"):
-        note.unlink()
-
-
-def open_shards(directory: Path, shards: Sequence[Shard], dimension: int) -> list[np.ndarray]:
-    """Memory-maps the shards.
-
-    Raises:
-        UserError: one is missing, cut short, or of another shape than the manifest says.
-    """
-    opened = []
-    for shard in shards:
-        file = directory / shard.file
-        try:
-            rows = np.load(file, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise damaged(file, f"cannot be read ({error})") from None
-        if rows.shape != (shard.rows, dimension) or rows.dtype != np.float16:
-            raise damaged(file, f"holds {rows.shape} {rows.dtype}, not {(shard.rows, dimension)} float16")
-        opened.append(rows)
-    return opened
-
-
-def damaged(file: Path, what: str) -> UserError:
-    """The error for a file of an index that is not what the manifest says."""
-    return UserError(
-        f"This file of the index {what}.", file=file, remedy="Copy it again, or build the index again."
-    )
+    for rows in directory.glob("*-*.npy"):
+        _note(rows).unlink(missing_ok=True)
 
 
 def _note(file: Path) -> Path:

@@ -14,7 +14,7 @@ from app.store.models import find_checkpoint
 from app.store.tables import Model
 from app.store.workers import alive
 from app.trackstar.manifest import IndexManifest
-from app.trackstar.shards import damaged, open_shards
+from app.trackstar.rows import open_rows
 from app.web.site.context import Config
 from app.web.site.respond import page_route, respond
 
@@ -84,10 +84,7 @@ def _index(path: Path) -> Check:
     name = f"index {path.name}"
     try:
         manifest = IndexManifest.read(path)
-        open_shards(path, manifest.shards, manifest.dimension)
-        for file in manifest.files:
-            if not (path / file).is_file():
-                raise damaged(path / file, "is missing")
+        open_rows(path, manifest)
     except UserError as error:
         return Check(name=name, ok=False, detail=str(error))
     return Check(name=name, ok=True, detail=str(path))

@@ -15,7 +15,6 @@ from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
 from app.cli.main import app
-from app.errors import UserError
 from app.retrieval.search import open_search
 from app.settings import get_settings
 from app.store.engine import open_store
@@ -71,17 +70,24 @@ def test_the_chosen_kind_of_search_is_in_the_manifest_and_is_used(
     home: Path, corpus: Path, checkpoints: Callable[..., Path]
 ) -> None:
     """Traces and runs search as the index says; the trained file is made once, and watched like the rows."""
-    result = startrail("index", checkpoints("llama"), corpus, "--name", "small", "--index", "int4")
+    result = startrail("index", checkpoints("llama"), corpus, "--name", "small", "--index", "rabitq2")
     assert result.exit_code == 0, result.output
-    assert "int4 (FAISS SQ4)" in result.output
+    assert "rabitq2 (FAISS IndexRaBitQ" in result.output.replace("\n", " ")
     index = open_index(home / "indexes" / "small")
-    assert index.manifest.search == {"kind": "int4", "faiss": "SQ4", "file": "search-int4.faiss"}
-    assert open_search(index).kind == "int4"
+    assert index.manifest.search == {
+        "kind": "rabitq2",
+        "faiss": "IndexRaBitQ",
+        "candidates": 100,
+        "recall": 1.0,
+        "file": "rabitq2/manifest.json",
+    }
+    assert open_search(index).kind == "rabitq2"
     assert open_search(index, "exact").kind == "exact"
-    trained = home / "indexes" / "small" / "search-int4.faiss"
-    trained.write_bytes(trained.read_bytes()[:-1] + b"\0")
-    with pytest.raises(UserError, match=r"search-int4\.faiss: .* is damaged"):
-        index.verify()
+    codes = home / "indexes" / "small" / "rabitq2" / "codes-00000.npy"
+    codes.write_bytes(codes.read_bytes()[:-1] + b"\0")
+    verified = startrail("index", "--verify", "small")
+    assert verified.exit_code == 2
+    assert "codes-00000.npy: This file of the index is damaged" in verified.output.replace("\n", "")
 
 
 def test_weights_that_had_to_be_told_once_need_not_be_told_again(
@@ -124,8 +130,8 @@ def test_weights_that_had_to_be_told_once_need_not_be_told_again(
         (["MODEL", "CORPUS", "--weights", "mlp"], "PATTERN=KIND"),
         (["MODEL", "CORPUS", "--dtype", "int4"], "no compute type"),
         (["MODEL", "CORPUS", "--index", "tree"], "no index kind “tree”"),
-        (["MODEL", "CORPUS", "--index", "pq", "--projection-dim", "3"], "36 cannot be cut so"),
-        (["MODEL", "CORPUS", "--index", "pq", "--projection-dim", "4"], "trained on 256 passages or more"),
+        (["MODEL", "CORPUS", "--index", "pq"], "“pq” is no longer made"),
+        (["--verify", "nowhere"], "There is no index at"),
         (["MODEL", "CORPUS", "--moments", "guessed"], "optimizer or estimated"),
         (["MODEL", "CORPUS", "--method", "trackstar", "--task-prompts", "none"], "no prompt set “none”"),
         (["MODEL", "CORPUS", "--task-prompts", "facts"], "This method has no R_eval"),

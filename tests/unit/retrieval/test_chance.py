@@ -14,30 +14,16 @@ from app.retrieval.chance import Unrelated, best_of, chance_of, search_with_chan
 from app.retrieval.search import open_search
 from app.trackstar.config import EncodingConfig
 from app.trackstar.index import TrackstarIndex
-from app.trackstar.manifest import ContentIdentity, IndexManifest
 from app.words.chance import COUNTED_MOST, read_chance
+from tests.support.indexes import index_of
 
 D = 64  # 2 groups of 2 blocks of 4 × 4
 
 
 def made_index(rows: np.ndarray, tmp_path: Path, **method: object) -> TrackstarIndex:
     """An index of these rows, without the model that nobody asks here."""
-    manifest = IndexManifest(
-        model=ContentIdentity("m", "0"),
-        corpus=ContentIdentity("c", "0"),
-        method=EncodingConfig(groups=2, projection_dim=4, **method),  # type: ignore[arg-type]
-        dimension=D,
-        second_moments=None,
-        hessian=None,
-        row_scale=1.0,
-        counts={"passages": len(rows)},
-        zero_rows=np.flatnonzero(~rows.any(1)).tolist(),
-        shards=[],
-        files={},
-        build={},
-    )
-    half = rows.astype(np.float16)
-    return TrackstarIndex(tmp_path, manifest, [half[:1000], half[1000:]])
+    config = EncodingConfig(groups=2, projection_dim=4, **method)  # type: ignore[arg-type]
+    return index_of(tmp_path, rows, shard=1_000, method=config)
 
 
 def directions(count: int, seed: int = 0) -> np.ndarray:
@@ -72,9 +58,8 @@ def test_related_passages_stand_out_however_many(tmp_path: Path, related: int) -
 def test_more_than_are_ever_counted_is_said_as_that_many(tmp_path: Path) -> None:
     rows, asked = directions(50_000), directions(1, seed=1)
     rows[:3_000] = asked
-    _, _, (told,) = search_with_chance(
-        open_search(made_index(rows, tmp_path)), Unrelated(made_index(rows, tmp_path)), asked, 5, 0
-    )
+    index = made_index(rows, tmp_path)
+    _, _, (told,) = search_with_chance(open_search(index), Unrelated(index), asked, 5, 0)
     assert told is not None
     assert told.above == COUNTED_MOST
 
@@ -82,7 +67,10 @@ def test_more_than_are_ever_counted_is_said_as_that_many(tmp_path: Path) -> None
 def test_nothing_is_said_of_scores_that_have_no_common_spread(tmp_path: Path) -> None:
     """Without unit norm a passage with a long gradient scores high whatever it says; and of 50 passages none tells."""
     long = directions(3_000) * np.random.default_rng(0).lognormal(0, 2, (3_000, 1)).astype(np.float32)
-    for index in (made_index(long, tmp_path, unit_norm=False), made_index(directions(50), tmp_path)):
+    for index in (
+        made_index(long, tmp_path / "long", unit_norm=False),
+        made_index(directions(50), tmp_path / "few"),
+    ):
         (scores, _), _, told = search_with_chance(
             open_search(index), Unrelated(index), directions(2, seed=1), 4, 2
         )

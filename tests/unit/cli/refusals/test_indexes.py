@@ -15,11 +15,13 @@ from app.retrieval.search import open_search
 from app.store.engine import open_store
 from app.store.tables import Run
 from app.store.work_tables import Trace
+from app.trackstar.checksums import Checksums
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
 from app.trackstar.index import TrackstarIndex, build_index, open_index
 from app.trackstar.manifest import IndexManifest
-from app.trackstar.shards import open_shards, write_shard
+from app.trackstar.rows import MappedRows
+from app.trackstar.shards import write_shard
 from tests.support import tiny
 from tests.support.commands import PASSAGES, kept, refused, startrail
 
@@ -91,7 +93,8 @@ def test_rows_below_float16_are_zero_rows_and_rows_beyond_it_are_counted(tmp_pat
     wrote = write_shard(tmp_path, 0, 0, rows, 1.0, {"empty": 1})
     assert wrote.zero_rows == [0, 3]
     assert wrote.counts == {"empty": 1, "saturated": 1}
-    stored = open_shards(tmp_path, [wrote.shard], 2)
+    checksums = Checksums(tmp_path, {wrote.shard.file: wrote.shard.sha256})
+    stored = MappedRows(tmp_path, [wrote.shard], 2, checksums)
     assert np.isfinite(stored[0]).all()
 
 

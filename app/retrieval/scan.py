@@ -1,0 +1,105 @@
+"""FAISS over codes that lie in memory-mapped files: nothing is copied, and the cores share the rows of one query.
+
+FAISS itself shares out queries among cores, never the rows of one query; for a single query its second thread would only
+be waited for, and long where others keep the cores busy.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import faiss
+import numpy as np
+
+from app.retrieval.ranking import ScoresAndRows
+from app.trackstar.rows import MappedRows
+
+THREADS = faiss.omp_get_max_threads()
+WORTH_A_THREAD = 1 << 25  # bytes of codes; waking a second core for fewer costs what it saves
+KEPT = 4_096  # candidates of a query that a core collects at least before it drops all but the best
+
+
+class CodeScan:
+    """The best of all rows by what a FAISS index makes of their codes.
+
+    Args:
+        empty: a trained index of flat codes, without rows.
+        codes: what lies in the files is what the index would keep.
+    """
+
+    def __init__(self, empty: Any, codes: MappedRows) -> None:
+        self._empty, self._codes = empty, codes
+        self._total = int(codes.starts[-1])
+        cuts = _cuts(self._total, codes.width * codes.dtype.itemsize)
+        self._parts = list(pairwise(cuts))
+        self._threads = ThreadPoolExecutor(
+            len(self._parts), initializer=faiss.omp_set_num_threads, initargs=(1,)
+        )
+
+    def best(self, asked: np.ndarray, k: int) -> ScoresAndRows:
+        """FAISS's k best rows of each query (n, d), best first; of equal rows any.
+
+        Raises:
+            UserError: a file of codes is damaged; it is named.
+        """
+        self._codes.check()
+        if len(self._parts) == 1:
+            faiss.omp_set_num_threads(1 if len(asked) == 1 else THREADS)
+            return self._best_of(self._parts[0], asked, k)
+        return _cut(list(self._threads.map(lambda part: self._best_of(part, asked, k), self._parts)), k)
+
+    def _best_of(self, part: tuple[int, int], asked: np.ndarray, k: int) -> ScoresAndRows:
+        """Those of the rows from one to another, file by file."""
+        over = CodesInPlace(self._empty)
+        found: list[ScoresAndRows] = []
+        for start, codes in self._pieces(*part):
+            scores, rows = over.search(codes, asked, k)
+            found.append((scores, np.where(rows < 0, rows, rows + start)))
+            if sum(scores.shape[1] for scores, _ in found) > max(4 * k, KEPT):
+                found = [_cut(found, k)]
+        return _cut(found, k)
+
+    def _pieces(self, begin: int, end: int) -> Iterator[tuple[int, np.ndarray]]:
+        for number, (start, stop) in enumerate(pairwise(self._codes.starts.tolist())):
+            if start < end and stop > begin:
+                low, high = max(start, begin), min(stop, end)
+                yield low, self._codes[number][low - start : high - start]
+
+
+class CodesInPlace:
+    """A FAISS index that looks at codes which the caller keeps, and copies none."""
+
+    def __init__(self, empty: Any) -> None:
+        self._index: Any = faiss.clone_index(empty)
+        self._view: Any = faiss.MaybeOwnedVectorUInt8()
+        self._view.is_owned = False
+
+    def search(self, codes: np.ndarray, asked: np.ndarray, k: int) -> ScoresAndRows:
+        """The k best of (m, …) codes for each query, rows counted from the first code; row -1 where there are fewer."""
+        flat = codes.view(np.uint8)
+        self._view.view_data, self._view.view_size = faiss.swig_ptr(flat), flat.size
+        self._index.codes, self._index.ntotal = self._view, len(flat)
+        found: ScoresAndRows = self._index.search(asked, min(k, len(flat)))
+        return found
+
+
+def stored_rows(dimension: int) -> Any:
+    """FAISS's index of rows as they are stored: float16, products summed in float32."""
+    return faiss.index_factory(dimension, "SQfp16", faiss.METRIC_INNER_PRODUCT)
+
+
+def _cut(found: list[ScoresAndRows], k: int) -> ScoresAndRows:
+    """The k best of several findings."""
+    if len(found) == 1:
+        return found[0]
+    scores = np.concatenate([scores for scores, _ in found], axis=1)
+    rows = np.concatenate([rows for _, rows in found], axis=1)
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
+
+
+def _cuts(total: int, row_bytes: int) -> list[int]:
+    """Where the rows are cut into one part a core; nowhere where a single core is as fast."""
+    parts = max(1, min(THREADS, total * row_bytes // WORTH_A_THREAD))
+    return [total * at // parts for at in range(parts + 1)]

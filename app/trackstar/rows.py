@@ -1,0 +1,172 @@
+"""The rows of an index on disk: files mapped into memory for whoever scans them, read in few runs for whoever wants some.
+
+Mapping takes no time and no memory; the system brings the pages and takes them back. A scan looks at all rows where they
+lie. Single rows are read, not mapped, so that what was once looked at is not held.
+"""
+
+import os
+import resource
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from mmap import MADV_WILLNEED
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.trackstar.checksums import Checksums, damaged
+from app.trackstar.manifest import IndexManifest, Shard
+
+NEAR = 1 << 16  # bytes between two rows that are read along: a second read costs more
+HEADER = 128  # bytes before the rows in a file that NumPy wrote, whatever their number
+
+
+class MappedRows:
+    """Rows in files, `(rows, width)` each, in order.
+
+    As many files stay mapped as half of the address space and of the handles that the process may have allow; beyond
+    that they come and go: slower, and right.
+
+    Args:
+        shards: the files, with their rows.
+        checksums: which have every file; each is compared before it is first looked at.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        shards: Sequence[Shard],
+        width: int,
+        checksums: Checksums,
+        dtype: type[Any] = np.float16,
+    ) -> None:
+        self.width, self.dtype = width, np.dtype(dtype)
+        self.starts = np.cumsum([0, *(shard.rows for shard in shards)])
+        self._directory, self._shards, self.checksums = directory, list(shards), checksums
+        self._mapped: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
+        self._most = self._room()
+        self._offsets = [self._measured(shard) for shard in shards]
+
+    def __len__(self) -> int:
+        return len(self._shards)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[number] for number in range(len(self)))
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        """The rows of one file, mapped.
+
+        Raises:
+            UserError: it is damaged; it is named.
+        """
+        self.checksums.compare([self._shards[number].file])
+        with self._lock:
+            if number not in self._mapped:
+                while len(self._mapped) >= self._most:
+                    self._mapped.popitem(last=False)
+                self._mapped[number] = self._map(self._shards[number])
+            self._mapped.move_to_end(number)
+            return self._mapped[number]
+
+    def check(self) -> None:
+        """Compare the checksums of all files that were not compared yet, before all are looked at.
+
+        Raises:
+            UserError: one is damaged; it is named.
+        """
+        self.checksums.compare([shard.file for shard in self._shards])
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """Some of the rows, (m, width) as stored; `rows` (m,) is ascending.
+
+        Raises:
+            UserError: a file that has one of them is damaged; it is named.
+        """
+        taken = np.empty((len(rows), self.width), dtype=self.dtype)
+        files = np.searchsorted(self.starts, rows, side="right") - 1
+        for number in np.unique(files):
+            held = files == number
+            taken[held] = self._read(int(number), rows[held] - self.starts[number])
+        return taken
+
+    def _read(self, number: int, rows: np.ndarray) -> np.ndarray:
+        """Rows of one file, in as few reads as there are runs of them."""
+        shard, row_bytes = self._shards[number], self.width * self.dtype.itemsize
+        self.checksums.compare([shard.file])
+        runs = np.split(rows, np.flatnonzero(np.diff(rows) * row_bytes > NEAR) + 1)
+        spans = [
+            (self._offsets[number] + int(run[0]) * row_bytes, int(run[-1] - run[0] + 1) * row_bytes)
+            for run in runs
+        ]
+        file = os.open(self._directory / shard.file, os.O_RDONLY)
+        try:
+            for at, size in spans:  # all are under way before the first is waited for
+                _will_read(file, at, size)
+            read = [np.frombuffer(os.pread(file, size, at), dtype=self.dtype) for at, size in spans]
+        finally:
+            os.close(file)
+        return np.concatenate(
+            [part.reshape(-1, self.width)[run - run[0]] for part, run in zip(read, runs, strict=True)]
+        )
+
+    def _map(self, shard: Shard) -> np.ndarray:
+        file = self._directory / shard.file
+        try:
+            rows = np.load(file, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise damaged(file, f"cannot be read ({error})") from None
+        shape = (shard.rows, self.width)
+        if rows.shape != shape or rows.dtype != self.dtype:
+            raise damaged(file, f"holds {rows.shape} {rows.dtype}, not {shape} {self.dtype}")
+        rows._mmap.madvise(MADV_WILLNEED)
+        return rows
+
+    def _measured(self, shard: Shard) -> int:
+        """Where a file's rows begin; a file of another size than its rows' is looked into to say what it holds."""
+        file = self._directory / shard.file
+        try:
+            size = file.stat().st_size
+        except OSError as error:
+            raise damaged(file, f"cannot be read ({error})") from None
+        header = size - shard.rows * self.width * self.dtype.itemsize
+        if header != HEADER:
+            header = size - self._map(shard).nbytes
+        return header
+
+    def _room(self) -> int:
+        """How many files may stay mapped."""
+        largest = max((shard.rows for shard in self._shards), default=1) * self.width * self.dtype.itemsize
+        handles, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        space, _ = resource.getrlimit(resource.RLIMIT_AS)
+        most = len(self._shards) if handles == resource.RLIM_INFINITY else handles // 2
+        if space != resource.RLIM_INFINITY:
+            most = min(most, max(0, space - _held()) // 2 // largest)
+        return max(1, most)
+
+
+def open_rows(directory: Path, manifest: IndexManifest) -> MappedRows:
+    """The rows of an index, none of them read: its files must be there, and those of rows must have their size.
+
+    Raises:
+        UserError: one is not; it is named.
+    """
+    for name in manifest.files:
+        if not (directory / name).is_file():
+            raise damaged(directory / name, "is missing")
+    checksums = Checksums(directory, manifest.checksums)
+    return MappedRows(directory, manifest.shards, manifest.dimension, checksums)
+
+
+def _will_read(file: int, at: int, size: int) -> None:
+    if hasattr(os, "posix_fadvise"):  # not on macOS
+        os.posix_fadvise(file, at, size, os.POSIX_FADV_WILLNEED)
+
+
+def _held() -> int:
+    """Bytes of address space that this process has (Linux); elsewhere it is taken to have none."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
