@@ -1,39 +1,54 @@
-"""Search: latency and recall@10 of every index kind at 10k, 100k and 1M rows, beside one reading of the same bytes.
+"""Search: latency, recall@10 and bytes of every index kind at 10k, 100k and 1M rows, beside one reading of the rows.
 
-    python benchmarks/search.py [--rows 10000,100000] [--dimension 256]
+    python benchmarks/search.py [--rows 10000,100000] [--dimension 4096] [--folder DIR]
 
-Rows are synthetic, with the spectrum of the demo's encodings; a query is a row with some noise, one at a time. The
-figures are medians over turns of one reading and one query. Before each, caches are swept and a few other rows searched:
-a trace searches after it has encoded its query, when the rows are in memory and no longer in a cache. How the time grows
-where rows stay in the caches is shown too: few rows do, many cannot. A kind that keeps fewer bits is held against as many
-bytes. One core reads, as NumPy does; what all cores need for it is shown too, because a large index is searched by all.
+Rows are synthetic, with the spectrum of the demo's encodings, in files as `startrail index` writes them; a query is a row
+with some noise, one at a time. Figures are medians over turns of one reading and one query; before each, caches are
+swept, because a trace searches after it has encoded its query, when rows are in memory and no longer in a cache. Opening
+is timed as a worker does it the second time: files were compared with their checksums before. What a worker holds for a
+small kind is measured in a process of its own.
 """
 
 import argparse
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 
-import faiss
 import numpy as np
 from _report import Check, finish
 
 from app.retrieval.kinds import KINDS
 from app.retrieval.search import Search, open_search
 from app.trackstar.config import EncodingConfig
-from app.trackstar.index import TrackstarIndex
+from app.trackstar.index import TrackstarIndex, open_index
 from app.trackstar.manifest import ContentIdentity, IndexManifest
+from app.trackstar.shards import drop_notes, write_shard
 
 K, QUERIES = 10, 20
-SHARD = 65_536
-FEW = 10_000  # rows that a product quantiser can be trained on
+SHARD = 4_096
 SWEEP = np.ones(1 << 25, dtype=np.uint64)  # 256 MiB, more than any cache
+HELD = """
+import sys
+from pathlib import Path
+import numpy as np
+from app.retrieval.search import open_search
+from app.trackstar.index import open_index
+def held():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) * 1024
+index = open_index(Path(sys.argv[1]))
+before = held()
+search = open_search(index, sys.argv[2])
+for row in np.random.default_rng(2).integers(0, index.manifest.passages, 200):
+    search.search(index.take(np.array([row])), 10)
+print(held() - before)
+"""
 
 
 def main() -> None:
@@ -41,134 +56,112 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", default="10000,100000,1000000", help="sizes, separated by commas")
-    parser.add_argument("--dimension", type=int, default=256)
+    parser.add_argument("--dimension", type=int, default=4_096)
+    parser.add_argument("--folder", type=Path, help="where the rows are written; default: the system's")
     given = parser.parse_args()
     checks: list[Check] = []
-    exact: list[tuple[int, float, float]] = []
-    warm: list[tuple[int, float, float]] = []
-    print(f"{'rows':>9} {'kind':<8} {'ms':>9} {'× reading':>10} {'recall@10':>10} {'MiB':>8}")
+    print(f"{'rows':>9} {'kind':<8} {'ms':>9} {'× exact':>8} {'recall@10':>10} {'MiB':>9} {'smaller':>8}")
     for count in [int(each) for each in given.rows.split(",")]:
-        with tempfile.TemporaryDirectory() as folder:
-            rows = synthetic(count, given.dimension)
-            index = index_of(Path(folder), rows)
-            searches = {kind: open_search(index, kind) for kind in KINDS}
-            (small := Path(folder, "few")).mkdir()
-            few = {kind: open_search(index_of(small, rows[:FEW]), kind) for kind in KINDS}
-            took, recall, reading = measure(rows, searches, few)
-            words = rows.reshape(-1).view(np.uint64)
-            read, found = turns(words, searches["exact"], rows[:QUERIES].astype(np.float32), None)
-            warm.append((count, found, read))
-            together = reading_by_all(words)
-        for kind in KINDS:
-            size = bytes_a_number(kind, given.dimension)
-            ratio = took[kind] / (reading[kind] * size / 2)
-            print(
-                f"{count:>9,} {kind:<8} {took[kind] * 1e3:>9.2f} {ratio:>10.2f} {recall[kind]:>10.3f} "
-                f"{size * rows.size / 2**20:>8.1f}"
-            )
-        exact.append((count, took["exact"], reading["exact"]))
-        checks.append(
-            Check(
-                f"exact search / reading its bytes once, {count:,} rows",
-                took["exact"] / reading["exact"],
-                "×",
-                1.5,
-                at_most=True,
-            )
-        )
-        checks.append(
-            Check(
-                f"exact search / all cores reading them once, {count:,} rows", took["exact"] / together, "×"
-            )
-        )
-        checks.append(
-            Check(f"recall@10 of int4 (8× smaller than float32), {count:,} rows", recall["int4"], "", 0.99)
-        )
-    for caches, times in (("", exact), (" where caches keep what they can", warm)):
-        for (fewer, *before), (more, *after) in pairwise(times):
-            growth, of_reading = (
-                late / early * fewer / more for early, late in zip(before, after, strict=True)
-            )
-            said = f"growth over growth of rows, {fewer:,} to {more:,}{caches}"
-            checks.append(Check(f"search: {said}", growth, "×", None if caches else 1.0, at_most=True))
-            checks.append(Check(f"reading: {said}", of_reading, "×"))
+        with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+            checks += size_of(Path(folder, "index"), count, given.dimension)
     finish("search", checks)
 
 
-def bytes_a_number(kind: str, dimension: int) -> float:
-    """What a row's number takes in an index of this kind."""
-    size: int = faiss.index_factory(dimension, KINDS[kind].factory(dimension)).sa_code_size()
-    return size / dimension
+def size_of(place: Path, count: int, dimension: int) -> list[Check]:
+    """Everything about one number of rows."""
+    make_index(place, count, dimension)
+    open_index(place).verify()
+    opening = statistics.median(timed(partial(open_index, place)) for _ in range(5))
+    index = open_index(place)
+    searches = {kind: open_search(index, kind) for kind in KINDS}
+    asked = queries(index)
+    read, took = turns(index, searches, asked)
+    truth = searches["exact"].search(asked, K)[1]
+    checks = [
+        Check(f"opening, {count:,} rows", opening * 1e3, "ms"),
+        Check(f"exact search / reading its bytes once, {count:,} rows", took["exact"] / read, "×", 1.2, at_most=True),
+    ]  # fmt: skip
+    for kind, search in searches.items():
+        size = place_bytes(place, kind)
+        smaller = 4 * count * dimension / size
+        found = search.search(asked, K)[1]
+        recall = float(np.mean([len(set(a) & set(b)) / K for a, b in zip(found, truth, strict=True)]))
+        slower = took[kind] / took["exact"]
+        print(
+            f"{count:>9,} {kind:<8} {took[kind] * 1e3:>9.2f} {slower:>8.2f} {recall:>10.3f} {size / 2**20:>9.1f} {smaller:>8.1f}"
+        )
+        if kind == "exact":
+            continue
+        grown = held(place, kind)
+        checks += [
+            Check(f"recall@10 of {kind}, {count:,} rows", recall, "", 0.99),
+            Check(f"{kind}: float32 rows / its bytes, {count:,} rows", smaller, "×", 15),
+            Check(f"{kind} / exact search, {count:,} rows", slower, "×", 1, at_most=True),
+            Check(
+                f"{kind}: memory that 200 queries leave held / its bytes, {count:,} rows", grown / size, "×"
+            ),
+        ]
+    return checks
 
 
-def synthetic(count: int, dimension: int) -> np.ndarray:
-    """(count, dimension) float16 unit rows whose eigenvalues fall as those of the demo's index.
+def make_index(place: Path, count: int, dimension: int) -> None:
+    """An index of unit rows whose eigenvalues fall as those of the demo's index, a file at a time.
 
     Whitening leaves them rather flat: of 4,096 the 1st, 100th, 1,000th and 3,000th hold 26, 9.6, 3.5 and 0.6 ten-thousandths
     of the sum, about as rank^(-0.16) · exp(-3.4 rank / d).
     """
+    place.mkdir()
     rng = np.random.default_rng(0)
     rank = np.arange(1, dimension + 1, dtype=np.float32)
     scale = np.sqrt(rank**-0.16 * np.exp(-3.4 * rank / dimension))
-    rows = np.empty((count, dimension), dtype=np.float16)
-    for start in range(0, count, SHARD):
+    shards = []
+    for number, start in enumerate(range(0, count, SHARD)):
         piece = rng.standard_normal((min(SHARD, count - start), dimension), dtype=np.float32) * scale
-        rows[start : start + len(piece)] = piece / np.linalg.norm(piece, axis=1, keepdims=True)
-    return rows
-
-
-def index_of(path: Path, rows: np.ndarray) -> TrackstarIndex:
-    manifest = IndexManifest(
+        piece /= np.linalg.norm(piece, axis=1, keepdims=True)
+        shards.append(write_shard(place, number, start, piece, 1.0, {}).shard)
+    drop_notes(place)
+    IndexManifest(
         model=ContentIdentity("synthetic", "0"), corpus=ContentIdentity("synthetic", "0"),
-        method=EncodingConfig(groups=1, projection_dim=1),
-        dimension=rows.shape[1], second_moments=None, hessian=None, row_scale=1.0,
-        counts={"passages": len(rows)}, zero_rows=[], shards=[], files={}, build={},
-    )  # fmt: skip
-    return TrackstarIndex(path, manifest, [rows[at : at + SHARD] for at in range(0, len(rows), SHARD)])
+        method=EncodingConfig(groups=1, projection_dim=1), dimension=dimension, second_moments=None, hessian=None,
+        row_scale=1.0, counts={"passages": count}, zero_rows=[], shards=shards, files={}, build={},
+    ).write(place)  # fmt: skip
 
 
-def measure(
-    rows: np.ndarray, searches: dict[str, Search], few: dict[str, Search]
-) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
-    """By kind: median seconds of one query, recall@10 against float32, median seconds of reading the float16 rows."""
+def queries(index: TrackstarIndex) -> np.ndarray:
+    """Rows with some noise."""
     rng = np.random.default_rng(1)
-    asked = rows[rng.integers(0, len(rows), QUERIES)].astype(np.float32)
-    asked += 0.03 * rng.standard_normal(asked.shape, dtype=np.float32)
-    truth = searches["float32"].search(asked, K)[1]
-    recall = {
-        kind: float(
-            np.mean(
-                [len(set(a) & set(b)) / K for a, b in zip(search.search(asked, K)[1], truth, strict=True)]
-            )
-        )
-        for kind, search in searches.items()
-    }
-    words = rows.reshape(-1).view(np.uint64)
-    took: dict[str, float] = {}
-    reading: dict[str, float] = {}
-    for kind, search in searches.items():
-        reading[kind], took[kind] = turns(words, search, asked, few[kind])
-    return took, recall, reading
+    asked = index.take(np.sort(rng.integers(0, index.manifest.passages, QUERIES)))
+    asked += 0.5 * rng.standard_normal(asked.shape, dtype=np.float32) / np.sqrt(asked.shape[1])
+    return asked
 
 
-def turns(words: np.ndarray, search: Search, asked: np.ndarray, few: Search | None) -> tuple[float, float]:
-    """Median seconds of reading all words once, and of one query; the first turn warms up and does not count.
-
-    Args:
-        few: the same kind over few rows: searched after the sweep, so that the code is there and the rows are not. None:
-            each finds the caches as the other left them.
-    """
-    read, took = [], []
+def turns(
+    index: TrackstarIndex, searches: dict[str, Search], asked: np.ndarray
+) -> tuple[float, dict[str, float]]:
+    """Median seconds of one core reading all rows once, and of one query by kind, in turns; the first warms up."""
+    shards = [shard.reshape(-1).view(np.uint64) for shard in index.rows]
+    read: list[float] = []
+    took: dict[str, list[float]] = {kind: [] for kind in searches}
     for number in range(len(asked)):
-        query = asked[number : number + 1]
-        if few:
+        np.bitwise_or.reduce(SWEEP)
+        read.append(timed(lambda: [np.bitwise_or.reduce(words) for words in shards]))
+        for kind, search in searches.items():
             np.bitwise_or.reduce(SWEEP)
-        read.append(timed(partial(np.bitwise_or.reduce, words)))
-        if few:
-            np.bitwise_or.reduce(SWEEP)
-            few.search(query, K)
-        took.append(timed(partial(search.search, query, K)))
-    return statistics.median(read[1:]), statistics.median(took[1:])
+            took[kind].append(timed(partial(search.search, asked[number : number + 1], K)))
+    return statistics.median(read[1:]), {kind: statistics.median(each[1:]) for kind, each in took.items()}
+
+
+def place_bytes(place: Path, kind: str) -> int:
+    """Bytes that a kind scans."""
+    files = place.glob("encodings-*.npy") if kind == "exact" else (place / kind).iterdir()
+    return sum(file.stat().st_size for file in files)
+
+
+def held(place: Path, kind: str) -> int:
+    """Bytes by which a process grows that opens a kind and asks it."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-c", HELD, str(place), kind]
+    return int(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -176,18 +169,6 @@ def timed(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
-
-
-def reading_by_all(words: np.ndarray) -> float:
-    """Median seconds in which all cores together read the words once, after the sweep."""
-    cores = os.cpu_count() or 1
-    parts = np.array_split(words, cores)
-    took = []
-    with ThreadPoolExecutor(cores) as threads:
-        for _ in range(QUERIES):
-            np.bitwise_or.reduce(SWEEP)
-            took.append(timed(lambda: list(threads.map(np.bitwise_or.reduce, parts))))
-    return statistics.median(took)
 
 
 if __name__ == "__main__":

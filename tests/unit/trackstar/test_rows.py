@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.digests import file_sha256
 from app.errors import UserError
 from app.retrieval.search import open_search
 from app.trackstar.index import open_index
@@ -26,7 +27,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     from app.trackstar import checksums
 
     names: list[str] = []
-    real = checksums.file_sha256
+    real = file_sha256
 
     def telling(file: Path) -> str:
         names.append(file.name)
