@@ -44,7 +44,8 @@ def test_a_run_says_what_it_found_and_which_passages_state_the_fact(store: Store
         task = task_of(session, database_url)
         ensure_answers(session, task)
         run = retrieve(session, task, "trackstar", slug="ours", k=300, opponents=2)
-        rows = session.scalars(select(Retrieved).join(Result).where(Result.run_id == run.id)).all()
+        kept = select(Retrieved).join(Result).where(Result.run_id == run.id)
+        rows = session.scalars(kept.order_by(Retrieved.rank)).all()
         first = session.scalars(
             select(Result).where(Result.run_id == run.id).order_by(Result.position)
         ).first()
