@@ -34,7 +34,8 @@ app = typer.Typer(
 # Each module registers its commands on `app` through `register(app)`. They import torch and FAISS inside
 # the command, so that `startrail --help` answers at once.
 GROUPS: tuple[str, ...] = (
-    "demo", "serve", "export_site", "index", "index_care", "model", "pretrain", "answers", "retrieve", "ablate", "evaluate", "doubt", "steps",
+    "demo", "serve", "export_site", "index", "index_care",
+    "model", "pretrain", "answers", "retrieve", "ablate", "evaluate", "doubt", "steps",
     "trace", "worker", "results", "corpus", "prompts", "migrate",
 )  # fmt: skip
 
