@@ -70,6 +70,8 @@ LISTS: dict[str, tuple[str, Kind]] = {
     "_tail_patches": ("tail_patch", "number"),
     "_halves": ("halves", "count"),
 }
+RETRIEVED = tuple(column for column, _ in LISTS.values() if column not in ("text", "external_id"))
+"""Columns of `Retrieved` that files bring and take."""
 KEPT = (  # known, and no column gives them back as they came
     "query_set",
     "entailing_passage_ids",

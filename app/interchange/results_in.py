@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.interchange.records import Line, Progress, Reading, read_records
-from app.interchange.results_fields import SIDES, unknown
+from app.interchange.results_fields import RETRIEVED, SIDES, unknown
 from app.interchange.results_lossless import leftover
 from app.interchange.results_match import PromptMatcher, put_answers
 from app.interchange.results_parse import Parsed, parse
@@ -199,7 +199,7 @@ class _Importer:
             results.append((*place, *summary, *_told(parsed.record), extra, fields))
         insert_rows(self.session, Result, _RESULT, results)
         insert_rows(
-            self.session, Retrieved, ("result_id", "side", "rank", "passage_id", *_RETRIEVED), retrieved
+            self.session, Retrieved, ("result_id", "side", "rank", "passage_id", *RETRIEVED), retrieved
         )
         self.count += len(records)
 
@@ -227,7 +227,6 @@ class _Importer:
 _SUMMARY = ("top_score", "first_correct_rank", "best_ais", "tail_patch")
 _TOLD = ("chance_floor", "above_chance", "chance", "contrast")
 _RESULT = ("id", "run_id", "prompt_id", "position", *_SUMMARY, *_TOLD, "extra", "fields")
-_RETRIEVED = ("score", "correct", "original_rank", "ais_score", "ais_window", "kind", "tail_patch", "halves")
 
 
 def _told(record: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -263,5 +262,5 @@ def _judged(
 
 def _rows(result: int, side: str, columns: dict[str, Any], passages: list[int]) -> Iterator[tuple[Any, ...]]:
     nothing = [None] * len(passages)
-    values = (columns.get(name, nothing) for name in _RETRIEVED)
+    values = (columns.get(name, nothing) for name in RETRIEVED)
     return zip(repeat(result), repeat(side), range(1, len(passages) + 1), passages, *values, strict=False)

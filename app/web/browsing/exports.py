@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from app.errors import NotFound
 from app.interchange.results import example_record
+from app.interchange.results_fields import RETRIEVED
 from app.store import browse
 from app.store.engine import Store
 from app.store.examples import Example, get_example
@@ -36,10 +37,7 @@ LIST_COLUMNS = (
     "example_id", "slug", "task", "relation", "prompt", "target", "ground_truth", "frequency", "frequency_bucket",
     "answer", "correct", "probability", "confidence", *RESULT_COLUMNS,
 )  # fmt: skip
-PASSAGE_COLUMNS = (
-    "side", "rank", "original_rank", "score", "correct", "kind", "ais_score", "ais_window", "tail_patch",
-    "passage_id", "external_id", "text", "chance_floor",
-)  # fmt: skip
+PASSAGE_COLUMNS = ("side", "rank", *RETRIEVED, "passage_id", "external_id", "text", "chance_floor")
 
 
 @router.get("/runs/{slug}/prompts/{prompt}.csv", dependencies=EXPORT)
@@ -136,7 +134,7 @@ def _record(session: Db, run: Run, row: browse.ListedResult) -> dict[str, Any]:
 
 def _passage(example: Example, number: int) -> dict[str, Any]:
     row = example.retrieved[number]
-    own = {name: getattr(row, name) for name in PASSAGE_COLUMNS[:10]}
+    own = {name: getattr(row, name) for name in ("side", "rank", *RETRIEVED, "passage_id")}
     chance = read_chance(example.result.chance)
     floor = chance and (chance.floor if row.side == "proponent" else chance.opponent_floor)
     return {**own, "external_id": row.passage.external_id, "text": row.passage.text, "chance_floor": floor}
