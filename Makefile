@@ -46,10 +46,10 @@ dev: install
 
 # What the tests drive besides Python: a browser, a real PostgreSQL (its server binaries only) and nginx.
 system:
-	@if [ -x $(CHROMIUM) ] && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && command -v nginx >/dev/null; then exit 0; fi; \
+	@if [ -x $(CHROMIUM) ] && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && command -v nginx >/dev/null && command -v sqlite3 >/dev/null; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  apt-get update -q && apt-get install -y -q chromium postgresql nginx-light; \
-	else echo "The tests need Chromium at $(CHROMIUM) and PostgreSQL 15 or newer, and nginx: sudo apt-get install chromium postgresql nginx-light"; exit 1; fi
+	  apt-get update -q && apt-get install -y -q chromium postgresql nginx-light sqlite3; \
+	else echo "The tests need Chromium at $(CHROMIUM) PostgreSQL 15 or newer, nginx and sqlite3: sudo apt-get install chromium postgresql nginx-light sqlite3"; exit 1; fi
 
 lint: install
 	$(BIN)/ruff check .
