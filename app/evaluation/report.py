@@ -29,7 +29,7 @@ from app.store.tables import Run
 from app.words.measures import COMPARED
 from app.words.slices import EVALUATED
 
-KEPT = ("tail_patch_settings", "types_by", "ais_model")
+KEPT = ("tail_patch_settings", "types_by", "ais_model", "doubt")
 Values = dict[str, dict[str, float]]  # measure -> prompt's own id -> value
 
 

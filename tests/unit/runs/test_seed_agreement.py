@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import select
 
 from app.errors import UserError
+from app.evaluation.report import evaluate_runs
 from app.runs.inputs import RunInputs, open_inputs
 from app.runs.retrieve import retrieve
 from app.runs.seed_agreement import agreement_of, first_by_halves, halves, measure_agreement, recurrences
@@ -104,3 +105,5 @@ def test_a_run_keeps_of_each_passage_how_it_recurs_and_the_command_finds_the_sam
         measure_agreement(session, inputs, run, lambda *_: None)
         assert kept(run.id) == first
         assert run.metrics["doubt"] == pytest.approx(figures)
+        evaluate_runs(session, [run])
+        assert run.metrics["doubt"] == pytest.approx(figures), "an evaluation has nothing against it"
