@@ -21,6 +21,36 @@ OUT = Path(__file__).parent / "reference"
 MADE = "<!-- Made by `make reference`; edit what it is made from. -->\n\n"
 
 
+FUNCTIONS = {  # what a command does -> the function that does it, for scripts and notebooks; options are parsed, that is all
+    "ablate": "app.runs.ablate:ablate",
+    "answers": "app.runs.inputs:ensure_answers",
+    "corpus add": "app.store.corpora:add_corpus",
+    "corpus describe": "app.store.origins:describe",
+    "corpus list": "app.store.corpora:list_corpora",
+    "demo": "app.runs.demo_world:build_demo",
+    "doubt": "app.runs.seed_agreement:measure_agreement",
+    "evaluate": "app.evaluation.report:evaluate_runs",
+    "export": "app.interchange.results:export_results",
+    "export-site": "app.publish.site:SiteCopy",
+    "import": "app.interchange.results:import_results",
+    "index": "app.runs.building:build",
+    "migrate": "app.store.engine:migrate",
+    "model describe": "app.store.origins:describe",
+    "model list": "app.models.load:count_parameters",
+    "model show": "app.models.load:load_model",
+    "pretrain": "app.demo.pretrain:pretrain",
+    "prompts add": "app.store.prompts:add_prompts",
+    "prompts list": "app.store.prompts:list_prompt_sets",
+    "retrieve": "app.runs.retrieve:retrieve",
+    "runs list": "app.store.runs:list_runs",
+    "runs remove": "app.store.runs:remove_run",
+    "serve": "app.main:create_app",
+    "steps": "app.tracing.steps_ahead:take_ahead",
+    "trace": "app.tracing.asking:ask",
+    "worker": "app.tracing.worker:Worker",
+}
+
+
 def pages() -> dict[str, str]:
     """File name -> its text."""
     made = {
@@ -44,7 +74,8 @@ def _commands(command: Any, name: str) -> Iterator[str]:
         return
     rows = [row for parameter in command.params if (row := _parameter(parameter))]
     table = "\n".join(["| | |", "|---|---|", *rows])
-    yield f"## `{name}`\n\n{inspect.cleandoc(command.help or '')}\n\n{table}"
+    does = FUNCTIONS[name.removeprefix("startrail ")].replace(":", ".")
+    yield f"## `{name}`\n\n{inspect.cleandoc(command.help or '')}\n\nIn Python: `{does}`.\n\n{table}"
 
 
 def _parameter(parameter: Any) -> str:

@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from app.errors import UserError
 from app.settings import get_settings
 
 
@@ -19,7 +18,7 @@ def doubt(run: Annotated[str, typer.Argument(help="A run that an index's own met
     Two halves of the index stand for two seeds, so nothing is encoded again. The figures are saved with the run.
     """
     from app.cli.progress import bar
-    from app.runs.inputs import contrasting, explaining, open_inputs
+    from app.runs.inputs import inputs_of
     from app.runs.seed_agreement import FIRST, measure_agreement
     from app.store.engine import open_store
     from app.store.runs import get_run
@@ -28,13 +27,7 @@ def doubt(run: Annotated[str, typer.Argument(help="A run that an index's own met
     store = open_store(settings.url)
     with store.session() as session:
         found = get_run(session, run)
-        if not found.index_name:
-            raise UserError(
-                f"The run “{run}” was made without an index.", field="run", remedy="Name a run of an index."
-            )
-        inputs = open_inputs(session, settings, found.index_name, found.prompt_set.name)
-        inputs = explaining(session, inputs, found.explains)
-        inputs = contrasting(session, inputs) if "contrast" in found.configuration else inputs
+        inputs = inputs_of(session, settings, found)
         with bar("Ranking by halves") as step:
             told = measure_agreement(session, inputs, found, step)
     typer.echo(f"Over {told.prompts:,} prompts of “{found.prompt_set.name}”, of the first {FIRST} passages:")

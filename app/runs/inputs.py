@@ -17,7 +17,7 @@ from app.runs.registering import register
 from app.settings import Settings
 from app.store.corpora import get_corpus
 from app.store.prompts import get_prompt_set, list_prompts
-from app.store.tables import Corpus, Model, Output, Prompt, PromptSet
+from app.store.tables import Corpus, Model, Output, Prompt, PromptSet, Run
 from app.tracing.explained import asked_of, said_otherwise
 from app.tracing.loaded import check_corpus
 from app.trackstar.index import TrackstarIndex, open_index
@@ -200,3 +200,18 @@ def _model(session: Session, settings: Settings, loaded: LoadedModel, name: str)
     if known is not None:
         return known
     return register(session, name, settings.models / name, loaded.sha256)
+
+
+def inputs_of(session: Session, settings: Settings, run: Run) -> RunInputs:
+    """The inputs that a run was made of, opened again: index, prompts, and what of each prompt it explains.
+
+    Raises:
+        UserError: it was made without an index, or the index cannot be opened.
+    """
+    if not run.index_name:
+        raise UserError(
+            f"The run “{run.slug}” was made without an index.", field="run", remedy="Name a run of an index."
+        )
+    inputs = open_inputs(session, settings, run.index_name, run.prompt_set.name)
+    inputs = explaining(session, inputs, run.explains)
+    return contrasting(session, inputs) if "contrast" in run.configuration else inputs

@@ -31,7 +31,7 @@ _NOTES = {
 
 
 @dataclass
-class Drawing:
+class LineChart:
     """Lines, and the same numbers as rows with the links behind them."""
 
     measure: str
@@ -102,7 +102,7 @@ def _settings(runs: Iterable[Run]) -> dict[str, dict[str, Any] | None]:
 
 def by_slice(runs: Sequence[Evaluated], asked: EvaluationQuery, measure: str) -> Figure | None:
     """A measure over the values of a slice, one series a run."""
-    drawing, order, parts = Drawing(measure), {}, EVALUATED[asked.by]
+    drawing, order, parts = LineChart(measure), {}, EVALUATED[asked.by]
     names = distinct_names([run for run, _ in runs])
     counted = all(buckets_are_counts(run.prompt_set) for run, _ in runs)
     for run, figures in runs:
@@ -147,7 +147,7 @@ def by_depth(runs: Sequence[Evaluated], asked: EvaluationQuery, measure: str) ->
     Args:
         measure: `recall_at`, `precision_at` or `tail_patch`.
     """
-    drawing = Drawing(measure)
+    drawing = LineChart(measure)
     names = distinct_names([run for run, _ in runs])
     for run, figures in runs:
         for k in DEPTHS:
@@ -175,7 +175,7 @@ def along(
     curves: Sequence[Curve], figures: dict[int, dict[str, Any]], task: str, measure: str, axis: str
 ) -> Figure | None:
     """A measure along an axis on which runs of one method differ, one line a method (and model, where several are)."""
-    drawing, order = Drawing(measure), {}
+    drawing, order = LineChart(measure), {}
     for curve in curves:
         name = ", ".join(filter(None, (method_label(curve.name), curve.of)))
         for at, place, run in curve.points:

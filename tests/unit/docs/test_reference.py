@@ -1,6 +1,8 @@
 """What the documents name is there: commands, settings, addresses, files; and the reference is what the code says."""
 
+import importlib
 import importlib.util
+import inspect
 import re
 import tomllib
 from pathlib import Path
@@ -38,6 +40,22 @@ def test_the_reference_is_current() -> None:
     """Whoever changes an option, a setting or a docstring runs `make reference`."""
     for name, text in generator().pages().items():
         assert (ROOT / "docs" / "reference" / name).read_text() == text, f"run `make reference`: {name}"
+
+
+def test_everything_a_command_does_is_a_function_with_a_docstring() -> None:
+    """What stands in the command line alone, no notebook can do: each command names the function that it calls."""
+    functions = generator().FUNCTIONS
+    assert sorted(functions) == sorted(_names(get_command(app)))
+    for command, path in functions.items():
+        module, _, name = path.partition(":")
+        assert not module.startswith("app.cli"), command
+        assert inspect.getdoc(getattr(importlib.import_module(module), name)), path
+
+
+def _names(command: Any, before: str = "") -> list[str]:
+    if not hasattr(command, "commands"):
+        return [before.strip()]
+    return [each for name in command.commands for each in _names(command.commands[name], f"{before} {name}")]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

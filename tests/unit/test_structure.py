@@ -1,0 +1,41 @@
+"""The house in order: one meaning a class name, no long file, and every room bound by the contract of who may look into whom."""
+
+import ast
+import re
+import tomllib
+from collections import defaultdict
+from importlib import import_module
+from pathlib import Path
+
+APP = Path(import_module("app").__file__ or "").parent
+ROOT = Path(__file__).parents[2]
+LONGEST = 300  # lines: what is longer holds two thoughts
+
+
+def test_no_class_name_has_two_meanings() -> None:
+    """A reader who knows a name from one room is not misled in another."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(APP.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(str(path.relative_to(APP.parent)))
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
+def test_no_file_is_long() -> None:
+    files = [path for room in ("app", "startrail", "tests") for path in (ROOT / room).rglob("*.py")]
+    lines = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in files}
+    assert {name: count for name, count in lines.items() if count > LONGEST} == {}
+
+
+def test_every_room_is_bound_by_the_layers() -> None:
+    """A room that no layer names may import anything, and be imported from anywhere, unnoticed."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(each["layers"] for each in contracts if each["type"] == "layers")
+    bound = {name for layer in layers for name in re.split(r"\s*[|:]\s*", layer)}
+    rooms = {
+        f"app.{path.stem}"
+        for path in APP.iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").is_file()
+    }
+    assert rooms - {"app.__init__"} == {name for name in bound if name.startswith("app.")}
