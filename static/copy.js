@@ -42,10 +42,17 @@ const search = async () => {
   document.querySelector("nav.pager").hidden = true;
   const shown = hits.length > MOST ? `The first ${MOST} prompts` : hits.length === 1 ? "1 prompt" : `${hits.length} prompts`;
   found.textContent = words.length ? `${shown} with “${asked.get("q")}”` : shown;
-  const field = document.getElementById("search");
-  if (field) field.value = asked.get("q") ?? "";
+  const asking = document.getElementById("search");
+  if (asking) asking.value = asked.get("q") ?? "";
 };
 if (list && (asked.get("q") || asked.get("task") || asked.get("run"))) search();
+
+// The server's search also knows the passages' words; the copy's knows the prompts'.
+const field = document.getElementById("search");
+if (field) {
+  field.placeholder = "Search prompts";
+  field.setAttribute("aria-label", "Search prompts and answers");
+}
 
 const passage = document.getElementById("passage");
 const show = async () => {

@@ -16,7 +16,6 @@ VOID = frozenset(
 )
 PLACES = ("header", "footer", "nav")  # where a link that leads nowhere has no use
 NEEDS_SERVER = ("vendor/", "upload.js")
-SPACE = re.compile(r"\s*\n\s*")
 INDENT = re.compile(r"\s*\n\s*(?=[a-z-]+=\")")  # between attributes, never inside one
 
 Attributes = list[tuple[str, str | None]]
@@ -82,8 +81,10 @@ class _Rewriter(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._dropped:
             return
-        if self._keeps_space or not SPACE.fullmatch(data):
+        if self._keeps_space or not data.isspace():
             self.out.append(data)
+        elif "\n" not in data:
+            self.out.append(" ")
         elif not (
             self.out and self.out[-1].endswith("\n")
         ):  # what indents the markup, or stood between what went

@@ -21,7 +21,7 @@ from app.web.finds.finds import KINDS
 from app.web.site import urls
 
 HOST = "http://localhost"
-SHOWN = 10  # passages of an example
+SHOWN = 8  # passages a side of an example
 MOST = 100_000  # examples of a copy: a page each
 # Parameters that say from which list a reader came: the page is the same from any.
 FROM_A_LIST = frozenset(
@@ -150,7 +150,7 @@ def _own(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _framed(frame: str, title: str, inside: str) -> str:
-    head, _, rest = frame.partition(MAIN)
+    head, _, rest = frame.replace(' aria-current="page"', "").partition(MAIN)
     foot = rest.partition("</main>")[2]
     return f"{head.replace('<title>About', f'<title>{title}', 1)}{MAIN}{inside}</main>{foot}"
 

@@ -1,0 +1,94 @@
+"""A static copy in a browser: served by a plain file server below a path, it asks nobody for anything."""
+
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from app.store.engine import open_store
+from tests.support.seeded import fill
+
+BELOW = "papers/star"  # as on a page of a university
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Python's own file server, without its log."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[str]:
+    """Where the copy of a small site is served."""
+    home, root = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("www")
+    shutil.copy(migrated_sqlite, home / "startrail.db")
+    store = open_store(f"sqlite:///{home / 'startrail.db'}")
+    with store.session() as session:
+        fill(session, prompts=12, passages=150)
+    store.engine.dispose()
+    out = root / BELOW
+    command = [sys.executable, "-m", "app.cli", "export-site", str(out), "--run", "trackstar"]
+    subprocess.run(command, check=True, env=os.environ | {"STARTRAIL_HOME": str(home)})
+    handler = functools.partial(Quiet, directory=str(root))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/{BELOW}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def reader(browser: Browser, address: str) -> Iterator[tuple[Page, list[str]]]:
+    """A page, and what went wrong on it: requests that leave the copy, answers that fail, scripts that do."""
+    page, wrong = browser.new_page(), []
+    page.on(
+        "request",
+        lambda request: None if request.url.startswith(f"{address}/") else wrong.append(request.url),
+    )
+    page.on("response", lambda answer: wrong.append(answer.url) if answer.status >= 400 else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    yield page, wrong
+    page.close()
+
+
+def test_a_reader_finds_a_prompt_and_reads_its_passages(reader: tuple[Page, list[str]], address: str) -> None:
+    page, wrong = reader
+    page.goto(f"{address}/")
+    page.fill("#search", "CHINA")
+    page.press("#search", "Enter")
+    page.wait_for_function("document.getElementById('found').textContent.includes('CHINA')")
+    page.click("#prompts a")
+    page.wait_for_url("**/runs/trackstar/prompts/*china*/")
+    assert "China" in page.inner_text("h1")
+    page.locator("a[href*='passages/#']:visible").first.click()
+    page.wait_for_function("document.getElementById('passage').textContent.length > 3")
+    assert "no such passage" not in page.inner_text("#passage")
+    assert not wrong
+
+
+def test_old_addresses_still_lead_there(reader: tuple[Page, list[str]], address: str) -> None:
+    """A permalink of the site, with the copy's address before it, without the slash at its end."""
+    page, wrong = reader
+    page.goto(f"{address}/runs/trackstar/prompts/capital-china")
+    assert "China" in page.inner_text("h1")
+    page.goto(f"{address}/finds")
+    assert page.inner_text("h1") == "Finds"
+    assert not wrong
+
+
+def test_a_search_that_finds_nothing_says_so(reader: tuple[Page, list[str]], address: str) -> None:
+    page, wrong = reader
+    page.goto(f"{address}/prompts/?q=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E")
+    page.wait_for_function("document.getElementById('found').textContent.startsWith('0 prompts')")
+    assert page.locator("#prompts li, main img").count() == 0
+    assert not wrong
