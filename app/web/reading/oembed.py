@@ -26,8 +26,8 @@ from app.web.site.serialize import json_bytes
 
 router = APIRouter()
 WIDTH, LEAST_WIDTH = 760, 320  # pixels
-ROOM = 260  # for claim, verdict and where it comes from; in narrow frames they wrap and take twice as much
-LANE, NARROW_LANE = 54, 84
+ROOM, NARROW_ROOM = 400, 520  # for claim, verdict and where it comes from, which wrap in narrow frames
+LANE, NARROW_LANE = 58, 100
 NARROW = 640
 EXAMPLE = re.compile("/runs/([^/]+)/prompts/([^/]+)")
 TRACE = re.compile("/traces/([^/]+)")
@@ -74,8 +74,8 @@ def oembed(
         )
     found = _page_at(request, db, settings, parts.path.removeprefix(urls.ROOT.get()))
     width = max(LEAST_WIDTH, min(WIDTH, maxwidth))
-    lanes = (NARROW_LANE if width < NARROW else LANE) * len(found.evidence.lanes)
-    height = min(maxheight, lanes + ROOM * (2 if width < NARROW else 1))
+    lane, room = (NARROW_LANE, NARROW_ROOM) if width < NARROW else (LANE, ROOM)
+    height = min(maxheight, room + lane * len(found.evidence.lanes))
     framed = urls.with_query(found.url, {"embed": 1})
     html = Markup(
         '<iframe src="{}" width="{}" height="{}" title="{}" loading="lazy" frameborder="0"></iframe>'
