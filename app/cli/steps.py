@@ -1,15 +1,12 @@
 """`startrail steps`: training steps taken ahead, so that a run's pages open with them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from app.errors import UserError
-from app.settings import Settings, get_settings
-
-if TYPE_CHECKING:
-    from app.store.engine import Store
+from app.settings import get_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -40,58 +37,10 @@ def steps(
     if save is not None and not save.absolute().parent.is_dir():
         raise UserError("The folder does not exist.", file=save, remedy="Make it first.")
     names = [name.strip() for name in runs.split(",") if name.strip()]
+    from app.cli.progress import bar
+    from app.runs.ready_steps import make_ready
     from app.store.engine import open_store
 
     store = open_store(settings.url)
-    taken, loaded = make_ready(settings, store, names, per_task=per_task, load=load, save=save)
+    taken, loaded = make_ready(settings, store, names, per_task=per_task, load=load, save=save, bar=bar)
     typer.echo(f"{taken:,} steps taken{f', {loaded:,} read' if load else ''}.")
-
-
-def make_ready(
-    settings: Settings,
-    store: "Store",
-    runs: list[str],
-    *,
-    per_task: int,
-    load: Path | None = None,
-    save: Path | None = None,
-) -> tuple[int, int]:
-    """The steps of these runs, taken or read; returns how many were taken and how many read.
-
-    Raises:
-        UserError: a run was made without an index, or the index or the file cannot be read.
-    """
-    from app.cli.progress import bar
-    from app.interchange.steps_file import read_steps, write_steps
-    from app.store.corpora import get_corpus
-    from app.tracing.loaded import open_loaded
-    from app.tracing.steps_ahead import drawn, take_ahead
-
-    index = _index(store, runs)
-    loaded = open_loaded(settings, store, index, device=settings.device)
-    manifest = loaded.index.manifest
-    with store.session() as session:
-        corpus = get_corpus(session, manifest.corpus.name)
-        read = read_steps(session, corpus, manifest.model.sha256, load) if load else 0
-        results = [result for run in runs for result in drawn(session, run, per_task)]
-    with bar("Training steps") as step:
-        taken = take_ahead(store, loaded, results, progress=step)
-    if save is not None:
-        with store.session() as session:
-            write_steps(session, corpus, manifest.model.sha256, results, save)
-    return taken, read
-
-
-def _index(store: "Store", runs: list[str]) -> str:
-    """The index that all of the runs were made with."""
-    from app.store.runs import get_run
-
-    with store.session() as session:
-        names = {get_run(session, run).index_name for run in runs}
-    if len(names) != 1 or None in names:
-        raise UserError(
-            "The runs were not all made with one index of this machine.",
-            field="runs",
-            remedy="Name runs of one index; take the others by themselves.",
-        )
-    return str(names.pop())

@@ -4,8 +4,11 @@
     app/demo/data/prompts.jsonl.gz   one prompt a line (`World.prompts`)
     app/demo/data/endings.jsonl.gz   one prompt with two endings a line (`World.endings`)
     app/demo/data/model/             the pretrained model directory, weights in float16
+    app/demo/data/steps.jsonl.gz     training steps of this model, measured ahead
 
-`python -m app.demo.shipped` makes all of it again (10 to 25 minutes of pretraining on two cores).
+`python -m app.demo.shipped` makes all but the last again (10 to 25 minutes of pretraining on two cores); steps of another
+model no longer fit then, and are taken by `startrail demo --build-only`, then kept with
+`startrail steps trackstar,trackstar-said --save app/demo/data/steps.jsonl.gz`.
 """
 
 import gzip
@@ -35,6 +38,11 @@ def prompts_path() -> Path:
 def endings_path() -> Path:
     """The shipped prompts with two endings each, gzipped JSON Lines."""
     return DATA / "endings.jsonl.gz"
+
+
+def steps_path() -> Path:
+    """The shipped training steps of some prompts' pages, see `app.interchange.steps_file`."""
+    return DATA / "steps.jsonl.gz"
 
 
 def model_path() -> Path:

@@ -9,18 +9,20 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.demo.shipped import corpus_path, endings_path, model_path, prompts_path
+from app.demo.shipped import corpus_path, endings_path, model_path, prompts_path, steps_path
 from app.errors import UserError
 from app.evaluation.classify import classify_run
 from app.evaluation.patching import patch_runs
 from app.evaluation.report import evaluate_runs
 from app.files import whole
 from app.interchange.plain import read_passages, read_prompts
+from app.interchange.steps_file import fits
 from app.models.card import read_card
-from app.models.load import load_model
+from app.models.load import load_model, model_sha256
 from app.models.steps import TailPatch
 from app.retrieval.search import prepare
 from app.runs.inputs import contrasting, ensure_answers, explaining, open_inputs
+from app.runs.ready_steps import make_ready
 from app.runs.retrieve import explain_beside, retrieve
 from app.runs.showing import Bar, unseen
 from app.settings import Settings
@@ -41,7 +43,7 @@ METHODS = (TRACKSTAR, BM25)
 ENDINGS = "endings"  # prompts that choose, and the run that explains what the model chose
 RATHER = "endings-rather"  # the run that explains why that and not the other
 RUNS = (*METHODS, ENDINGS, RATHER)
-PATCHED = 40  # facts whose passages the model is trained on one step each, some twenty seconds
+PATCHED = 40  # facts whose passages the model is trained on one step each, and prompts of each task whose pages have steps
 # What is behind the demo's names.
 CORPUS = Origin(
     "Generated facts, causes, sums and stories; the corpus knows which passage states which fact.",
@@ -74,11 +76,12 @@ class DemoFiles:
     corpus: Path
     prompts: Path
     endings: Path
+    steps: Path | None = None  # of this model on this corpus, measured ahead
 
 
 def shipped_files() -> DemoFiles:
     """The files that come with the package."""
-    return DemoFiles(model_path(), corpus_path(), prompts_path(), endings_path())
+    return DemoFiles(model_path(), corpus_path(), prompts_path(), endings_path(), steps_path())
 
 
 def build_demo(settings: Settings, world: DemoFiles, bar: Bar = unseen) -> Store:
@@ -98,6 +101,7 @@ def build_demo(settings: Settings, world: DemoFiles, bar: Bar = unseen) -> Store
         _index(settings, store, bar)
         _retrieve(settings, store, bar)
         _choose(settings, store, bar)
+        _step(settings, store, world.steps, bar)
         _evaluate(settings, store, bar)
     _describe(settings, store)
     return store
@@ -189,6 +193,21 @@ def _choose(settings: Settings, store: Store, bar: Bar) -> None:
             if _find_run(session, slug) is None:
                 with bar(f"Tracing {slug}") as step:
                     retrieve(session, asked, TRACKSTAR, slug=slug, progress=step)
+
+
+def _step(settings: Settings, store: Store, known: Path | None, bar: Bar) -> None:
+    """The steps of some prompts' pages, measured ahead: their lanes are found here, what is missing is taken.
+
+    Of another model or corpus than the shipped ones none are: theirs are taken when a page is read.
+    """
+    with store.session() as session:
+        model = model_sha256(settings.models / NAME)
+        if known is None or not fits(get_corpus(session, NAME), model, known):
+            return
+        run = get_run(session, TRACKSTAR)
+        beside = run_beside(session, run)
+        runs = [run.slug, *([beside.slug] if beside else [])]
+    make_ready(settings, store, runs, per_task=PATCHED, load=known, bar=bar)
 
 
 def _evaluate(settings: Settings, store: Store, bar: Bar) -> None:

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 
 from app.models.optimizers import OPTIMIZERS
@@ -56,8 +57,8 @@ def test_steps_of_two_kinds_do_not_stand_side_by_side(asked: Site, trace: str) -
     one = shown["proponents"][0]["passage_id"]
     stepped(asked, trace, optimizer="sgd", passages=[one])
     shown = client.get(f"/traces/{trace}.json").json()
-    assert shown["answer"]["evidence"]["settings"]["optimizer"] == "sgd"
-    dots = [d for lane in shown["answer"]["evidence"]["lanes"] if lane["name"] == "for" for d in lane["dots"]]
+    assert shown["evidence"]["settings"]["optimizer"] == "sgd"
+    dots = [d for lane in shown["evidence"]["lanes"] if lane["name"] == "for" for d in lane["dots"]]
     assert [dot["passage_id"] for dot in dots] == [one]
     again = client.post(f"/api/traces/{trace}/steps", json={"control": 2, "learning_rate": 1e-3})
     assert again.status_code == 200
@@ -81,3 +82,23 @@ def test_what_no_step_can_be_taken_with_is_named(
     assert answer.status_code == 422
     assert answer.json()["field"] == field
     assert worker.step() == 0
+
+
+def test_the_page_offers_every_optimizer_and_shows_what_was_chosen(asked: Site, trace: str) -> None:
+    """Without scripts: a plain form with the lanes' passages, and back to the page that says how they were stepped on."""
+    client, worker = asked
+    stepped(asked, trace)
+    page = BeautifulSoup(client.get(f"/traces/{trace}").text, "html.parser")
+    form = page.select_one(".another-step form")
+    assert form is not None
+    assert [option["value"] for option in form.select("option")] == ["", *OPTIMIZERS]
+    passages = [field["value"] for field in form.select("[name=passage]")]
+    assert passages
+    values = {"passage": passages, "optimizer": "sgd", "learning_rate": "1e-5"}
+    back = client.post(str(form["action"]), data=values, follow_redirects=False)
+    assert back.status_code == 303
+    worker.step()
+    page = BeautifulSoup(client.get(f"/traces/{trace}").text, "html.parser")
+    said = " ".join(page.select_one(".how").get_text().split())  # type: ignore[union-attr]
+    assert "Sgd, learning rate 1e-05" in said
+    assert "as asked for" in said

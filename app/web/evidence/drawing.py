@@ -1,5 +1,6 @@
 """What templates call to draw the evidence."""
 
+from app.models.optimizers import OPTIMIZERS
 from app.web.evidence import plot
 from app.web.evidence.claim import as_sentence
 from app.web.evidence.lanes import Evidence, under_label
@@ -11,6 +12,7 @@ GLOBALS = {
     "plot_lane": plot.lane_svg,
     "plot_bell": plot.bell_svg,
     "step_bar": plot.step_bar,
+    "optimizers": OPTIMIZERS,
     "scores_of": lambda cards: {card.passage_id: card.score for card in cards},
 }
 
