@@ -24,15 +24,6 @@ def test_from_a_prompt_to_three_runs_side_by_side(page: Page, live: str) -> None
     expect(page.locator(".side")).to_have_count(2)
 
 
-def test_the_drawing_and_the_lists_say_the_same(page: Page, live: str) -> None:
-    page.goto(f"{live}/compare?runs=trackstar,bm25")
-    page.locator(".differ .prompt a").last.click()
-    dots = page.locator(".bump g")
-    alone = page.locator(".bump g.alone")
-    expect(dots).to_have_count(page.locator(".short li").count())
-    expect(alone).to_have_count(page.locator(".short li.only").count())
-
-
 def test_a_click_on_the_target_marks_it_in_every_column(page: Page, live: str) -> None:
     """As in the paper's viewer, and in all passages of all runs at once."""
     page.goto(f"{live}/compare?runs=trackstar,bm25")

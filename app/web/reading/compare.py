@@ -10,13 +10,18 @@ from starlette.responses import RedirectResponse, Response
 
 from app.errors import UserError
 from app.store import compare as ask
+from app.store.examples import get_example
 from app.store.tables import Prompt, Retrieved, Run
 from app.web.evidence.card_text import clean
 from app.web.evidence.cards import Card, Elsewhere, make_card, measured, with_shares, written
+from app.web.evidence.explained import explained_of
+from app.web.evidence.lanes import Evidence
+from app.web.evidence.measured import SETTINGS
 from app.web.evidence.share_card import og_title
+from app.web.evidence.verdict import Piece, plain
 from app.web.marking.highlight import Span, entities
 from app.web.marking.overlap import rank_biased_overlap, shared
-from app.web.reading.bump import Bump, bump
+from app.web.reading.beside import compared_in_words, lanes_beside, only_here_in_words
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.params import Count, Runs, Slug
@@ -52,6 +57,7 @@ class Side(BaseModel):
     first_correct_rank: int | None = None
     retrieved: int = 0
     only_here: int = 0  # of the first `depth`
+    said: str = ""  # what only it found, and what one step on each of those did
     proponents: list[Card] = []
 
 
@@ -79,7 +85,7 @@ class ComparePage(Shareable):
     depths: dict[int, str]
     sides: list[Side]
     pairs: list[Pair]
-    drawing: Bump
+    evidence: Evidence  # a lane for each run that was measured
     others: list[RunLink]
     differences_url: str | None
 
@@ -117,10 +123,9 @@ def load(session: Session, slug: str, names: Sequence[str], depth: int) -> Compa
             for row, key in zip(rows[column.result.id] if column.result else [], rankings[at], strict=False)
         )
         sides.append(_side(column, at, link, passages, len(rankings[at])))
-    drawn = [
-        [(key, p.correct, p.only_here) for key, p in zip(ranking, side.proponents, strict=False)]
-        for ranking, side in zip(rankings, sides, strict=True)
-    ]
+    evidence = _evidence(session, runs, prompt)
+    for side in sides:
+        side.said = plain(_only_here(side, evidence))
     return ComparePage(
         title=f"{prompt.text} {prompt.target}: {' and '.join(run.name for run in runs)}",
         slug=slug,
@@ -132,7 +137,7 @@ def load(session: Session, slug: str, names: Sequence[str], depth: int) -> Compa
         depths={d: urls.compare(slug, names, d) for d in DEPTHS},
         sides=sides,
         pairs=[_pair(runs, rankings, a, b, depth) for a, b in combinations(range(len(runs)), 2)],
-        drawing=bump(drawn),
+        evidence=evidence,
         others=_others(session, prompt, names, depth),
         differences_url=urls.differences(names) if len(names) == 2 else None,
         og_title=og_title(prompt.text, prompt.target),
@@ -140,6 +145,27 @@ def load(session: Session, slug: str, names: Sequence[str], depth: int) -> Compa
         og_image=urls.card(urls.compare(slug, names)),
         og_url=urls.compare(slug, names),
     )
+
+
+def _evidence(session: Session, runs: Sequence[Run], prompt: Prompt) -> Evidence:
+    """What one step on each run's first passages did to what the first run explains."""
+    explained = explained_of(get_example(session, runs[0], prompt.slug, limit=0))
+    before = explained.probability
+    lanes = lanes_beside(session, runs, prompt, before) if before is not None else []
+    words = plain(compared_in_words(before, lanes)) if before is not None else ""
+    settings = runs[0].metrics.get(SETTINGS) or {}
+    return Evidence(
+        answer=explained.text.strip(), before=before, verdict=words, lanes=lanes, settings=settings
+    )
+
+
+def _only_here(side: Side, evidence: Evidence) -> list[Piece]:
+    """In words what only this run found; nothing of a run without a result."""
+    if not side.found or evidence.before is None:
+        return []
+    own = next((each for each in evidence.lanes if each.label == side.run.name), None)
+    alone = {card.passage_id for card in side.proponents if card.only_here}
+    return only_here_in_words(side.run.name, evidence.before, own, alone, len(side.proponents))
 
 
 def _any_two(session: Session, slug: str, names: list[str], request: Request) -> str:

@@ -1,23 +1,21 @@
 """The pictures of pages for sites that show links: `…/card.png` of an example, a trace, a comparison, a passage, and `/`."""
 
 from fastapi import APIRouter, Request
-from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.store import compare as compared
 from app.store import jobs
-from app.store.examples import found_for_by_run, get_passage, measured_steps
+from app.store.examples import found_for_by_run, get_passage
 from app.store.steps import of_result, steps_of
-from app.store.tables import Prompt, Run
 from app.web.asking import trace as traces
 from app.web.asking.trace_answer import Looked
 from app.web.evidence.card_plot import Moved
 from app.web.evidence.explained import evidence_for, explained_of
-from app.web.evidence.lanes import FOR, RANDOM, Dot, Lane, after, first_of, lane, mean_change
 from app.web.evidence.measured import DEPTH
 from app.web.evidence.share_card import ANSWERS, SharedCard, draw, verdict_of
 from app.web.evidence.verdict import Piece, moved
 from app.web.front import home
+from app.web.reading.beside import compared_in_words, lanes_beside
 from app.web.reading.moved import moved_by
 from app.web.reading.shared import correctness, method_name, shared
 from app.web.site.context import Config, Db
@@ -97,14 +95,14 @@ def compare_card(request: Request, db: Db, slug: Slug, runs: Runs = "") -> Respo
     said = explained_of(example)
     names = ", ".join(method_label(run.method) for run in chosen)
     before = said.probability
-    lanes = _beside(db, chosen, prompt, before) if before is not None else []
+    lanes = lanes_beside(db, chosen[:BESIDE], prompt, before) if before is not None else []
     measured = evidence_for(db, example, said, None).model_copy(update={"before": before, "lanes": lanes})
     card = SharedCard(
         "methods compared, " + EACH if lanes else "methods compared",
         prompt.text,
         said.text,
         line=names,
-        said=tuple(_ranking(before, lanes)) if before is not None else (),
+        said=tuple(compared_in_words(before, lanes)) if before is not None else (),
         evidence=measured,
         passage=example.retrieved[0].passage.text if example.retrieved else "",
     )
@@ -127,45 +125,6 @@ def passage_card(request: Request, db: Db, id: Id) -> Response:
         moved=tuple(found),
     )
     return _picture(request, card)
-
-
-def _beside(session: Session, runs: list[Run], prompt: Prompt, before: float) -> list[Lane]:
-    """A lane for each run whose passages were stepped on, and the control's."""
-    by_run: dict[int, list[Dot]] = {}
-    control: list[Dot] = []
-    for run, rows in measured_steps(session, prompt.id, runs[0], depth=DEPTH):
-        dots = [
-            Dot(passage_id=row.passage_id, after=after(before, row.tail_patch or 0.0), rank=row.rank)
-            for row in rows
-            if row.side == "proponent"
-        ]
-        if run.method == RANDOM:
-            control = dots
-        elif dots:
-            by_run[run.id] = dots
-    lanes = [
-        lane(
-            FOR,
-            by_run[run.id],
-            source=first_of(method_label(run.method), len(by_run[run.id])),
-            method=run.method,
-            label=run.name,
-        )
-        for run in runs[:BESIDE]
-        if run.id in by_run
-    ]
-    return [*lanes, lane(RANDOM, control, source="the control")] if lanes and control else lanes
-
-
-def _ranking(before: float, lanes: list[Lane]) -> list[Piece]:
-    """`Passages of TrackStar move it up by 12 points on average, of BM25 up by 1 point.`"""
-    said: list[Piece] = []
-    for at, each in enumerate(lanes):
-        mean = mean_change(before, each)
-        if mean is not None:
-            whose = "random ones" if each.name == RANDOM else f"those of {each.label}"
-            said += [Piece(f", {whose} " if at else f"Passages found by {each.label} move it "), moved(mean)]
-    return [*said, Piece(" on average.")] if said else []
 
 
 def _furthest(found: list[Moved]) -> list[Piece]:

@@ -8,7 +8,6 @@ from app.errors import NotFound, UserError
 from app.store import compare
 from app.store.engine import Store
 from app.store.tables import Corpus, Model, Passage, Prompt, PromptSet, Result, Retrieved, Run
-from app.web.reading.bump import bump
 
 Lists = dict[str, dict[str, list[str]]]  # run -> prompt -> external ids of its proponents
 
@@ -121,11 +120,3 @@ def test_an_unknown_run_or_prompt_is_named(store: Store) -> None:
             compare.runs_named(session, ["a", "nowhere"])
         with pytest.raises(NotFound, match="q99"):
             compare.prompt_named(session, compare.runs_named(session, ["a", "b"])[0], "q99")
-
-
-def test_the_drawing_joins_what_moved_and_marks_what_is_alone() -> None:
-    drawn = bump([[("x", True, False), ("y", False, True)], [("z", None, True), ("x", True, False)]])
-    assert [(line.rank_from, line.rank_to, line.stated) for line in drawn.lines] == [(1, 2, True)]
-    assert [dot.alone for dot in drawn.dots] == [False, True, True, False]
-    assert all(0 < dot.x < drawn.width and 0 < dot.y < drawn.height for dot in drawn.dots)
-    assert bump([[], []]).dots == []
