@@ -7,9 +7,10 @@ PORT ?= 8000
 WORKERS ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 TORCH = $(shell grep ^torch== constraints.txt)
+FAISS = $(shell sed -n s/^faiss-cpu==//p constraints.txt)
 export STARTRAIL_HOME ?= startrail-home
 
-.PHONY: help install demo dev test test-fast test-on test-browser coverage lint format lock reference bench screenshots system clean
+.PHONY: help install demo dev test test-fast test-gpu-wheel test-on test-browser coverage lint format lock reference bench screenshots system clean
 
 help:
 	@echo "make demo         install, build the demo world, serve it at http://localhost:$(PORT)/"
@@ -17,6 +18,7 @@ help:
 	@echo "make test-fast    the tests of a developer's loop: SQLite only, no browser, nothing slow"
 	@echo "make test-on      without the browser, on one database: DATABASE=sqlite or DATABASE=postgresql"
 	@echo "make dev          serve with reload, without a worker: a saved file shows at once"
+	@echo "make test-gpu-wheel  the retrieval tests with faiss-gpu in place of faiss-cpu"
 	@echo "make coverage     what the tests do not run"
 	@echo "make lint         style, types and rooms only"
 	@echo "make format       what pre-commit does: Python, CSS and JavaScript; a template's long lines are named"
@@ -83,6 +85,13 @@ test-fast: install system
 # On one database: what needs none is run with SQLite's.
 test-on: install system
 	$(PYTEST) -m "$(if $(filter postgresql,$(DATABASE)),,not) postgresql" tests/unit tests/http tests/perf
+
+# The retrieval tests once more with FAISS for GPUs, in an environment of its own; without a device everything falls back.
+test-gpu-wheel: install
+	$(BIN)/python -m venv --system-site-packages $(VENV)-gpu
+	$(BIN)/python -c "import site; print(site.getsitepackages()[0])" > "$$($(VENV)-gpu/bin/python -c 'import site; print(site.getsitepackages()[0])')/startrail-base.pth"
+	$(VENV)-gpu/bin/python -m pip install --quiet faiss-gpu==$(FAISS)
+	OMP_NUM_THREADS=1 $(VENV)-gpu/bin/python -m pytest -rs tests/unit/retrieval
 
 coverage: install system
 	rm -f .coverage

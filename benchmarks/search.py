@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from _report import Check, finish
 
+from app.errors import UserError
 from app.retrieval.kinds import KINDS
 from app.retrieval.search import Search, open_search
 from app.trackstar.config import EncodingConfig
@@ -73,7 +74,12 @@ def size_of(place: Path, count: int, dimension: int) -> list[Check]:
     open_index(place).verify()
     opening = statistics.median(timed(partial(open_index, place)) for _ in range(5))
     index = open_index(place)
-    searches = {kind: open_search(index, kind) for kind in KINDS}
+    searches: dict[str, Search] = {}
+    for kind in KINDS:
+        try:
+            searches[kind] = open_search(index, kind)
+        except UserError as error:
+            print(f"{count:>9,} {kind:<8} {error.message}")
     asked = queries(index)
     read, took = turns(index, searches, asked)
     truth = searches["exact"].search(asked, K)[1]

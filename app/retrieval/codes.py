@@ -8,11 +8,13 @@ import fcntl
 import hashlib
 import json
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import faiss
 import numpy as np
@@ -100,24 +102,27 @@ def open_codes(
         UserError: they are damaged, or the kind misses too many of the best of these rows.
     """
     place = index.path / kind.name
+    lock_file = index.path / f".{kind.name}.lock"
     own = index.manifest.search
     if own.get("kind") == kind.name and "file" in own:
         index.checksums.compare([own["file"]])
     if kept := _kept(place, index):
         return kept
     try:
-        with (index.path / f".{kind.name}.lock").open("w") as lock:
+        with lock_file.open("w") as lock:
             fcntl.flock(
                 lock, fcntl.LOCK_EX
             )  # another process may be making them: they are there when it is done
             if not (kept := _kept(place, index)):
                 _make(index, kind, place, progress)
-        (index.path / f".{kind.name}.lock").unlink(missing_ok=True)
     except OSError as error:  # a read-only or full disk
         log.warning("The codes could not be kept in %s: %s", place, error)
         elsewhere = tempfile.TemporaryDirectory(prefix="startrail-")
         _make(index, kind, place := Path(elsewhere.name) / kind.name, progress)
         return _opened(place, _read(place), elsewhere)
+    finally:
+        with suppress(OSError):
+            lock_file.unlink()
     return kept or _opened(place, _read(place))
 
 
@@ -179,7 +184,9 @@ def _make(
     checksums = Checksums(work, {shard.file: shard.sha256 for shard in shards})
     checksums.trust()
     recall = measured(index, empty, MappedRows(work, shards, width, checksums, np.uint8))
-    _refuse(kind, recall)
+    if not recall.enough:
+        shutil.rmtree(work)  # asked again, it would end here again
+        _refuse(kind, recall)
     manifest = CodesManifest(
         kind=kind.name,
         faiss=type(empty).__name__,
@@ -196,13 +203,12 @@ def _make(
     Checksums(place, checksums.wanted | manifest.files).remember()
 
 
-def _refuse(kind: IndexKind, recall: Recall) -> None:
-    if not recall.enough:
-        raise UserError(
-            f"“{kind.name}” finds {recall.of_ten:.3f} of the ten best of these rows among {recall.candidates:,} candidates.",
-            field="index",
-            remedy="Use a kind of more bits, or exact.",
-        )
+def _refuse(kind: IndexKind, recall: Recall) -> NoReturn:
+    raise UserError(
+        f"“{kind.name}” finds {recall.of_ten:.3f} of the ten best of these rows among {recall.candidates:,} candidates.",
+        field="index",
+        remedy="Use a kind of more bits, or exact.",
+    )
 
 
 def _trained(index: TrackstarIndex, kind: IndexKind, file: Path) -> Any:

@@ -139,6 +139,7 @@ def test_a_kind_that_misses_too_many_is_refused_with_what_was_measured(
     with pytest.raises(UserError, match=r"“rabitq1” finds 0\.\d+ of the ten best") as caught:
         open_search(index_of(tmp_path, rows), "rabitq1")
     assert "exact" in caught.value.remedy
+    assert not list(tmp_path.glob("*rabitq1*")), "and nothing half made is left"
 
 
 def test_a_disk_that_cannot_be_written_still_searches(
