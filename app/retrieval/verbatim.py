@@ -12,6 +12,8 @@ from typing import Self
 
 import numpy as np
 
+from app.words.names import fold, placed_words
+
 _WORD = re.compile(r"\w+")
 LONGEST = 64  # words of a stretch
 SHORTEST = 2  # a single word is no stretch
@@ -49,7 +51,7 @@ class Verbatim:
         words: list[int] = []
         rows: list[int] = []
         for row, text in enumerate(texts):
-            own = [ids.setdefault(word, len(ids) + 1) for word in _WORD.findall(text.casefold())]
+            own = [ids.setdefault(word, len(ids) + 1) for word in _WORD.findall(fold(text))]
             words += [*own, 0]
             rows += [row] * (len(own) + 1)
         array = np.asarray(words, dtype=np.int32)
@@ -57,7 +59,7 @@ class Verbatim:
 
     def find(self, text: str) -> list[VerbatimSpan]:
         """Maximal stretches of the text that stand in passages, the rarest words first."""
-        found = [(self._ids.get(m.group().casefold(), -1), m.start(), m.end()) for m in _WORD.finditer(text)]
+        found = [(self._ids.get(word, -1), start, end) for word, start, end in placed_words(text)]
         ids = [each[0] for each in found]
         kept: list[tuple[float, VerbatimSpan]] = []
         reached = 0

@@ -210,6 +210,12 @@ def _fold_one(character: str) -> str:
     return plain.translate(_SIGNS)
 
 
+def placed_words(text: str) -> list[tuple[str, int, int]]:
+    """The runs of letters and digits of a text, folded, each with its characters in the text as it is written."""
+    own = folding(text)
+    return [(run.group(), *own.place(*run.span())) for run in re.finditer(r"\w+", own.folded)]
+
+
 def words(text: str) -> list[str]:
     """The words of a text as a search by words counts them, folded.
 

@@ -7,6 +7,8 @@ from itertools import chain
 from math import ceil
 from zlib import crc32
 
+from app.words.names import fold
+
 SHINGLE = 3  # words
 ALIKE = 0.8  # share of the shingles of both that both have
 SAMPLE = 48  # smallest hashes of a text, the same choice from every text
@@ -40,7 +42,7 @@ def first_near_duplicates(texts: Sequence[str]) -> list[int]:
 
 
 def _shingles(text: str) -> frozenset[int]:
-    words = _WORD.findall(text[: 20 * MOST_WORDS].casefold())[:MOST_WORDS] or [text]
+    words = _WORD.findall(fold(text[: 20 * MOST_WORDS]))[:MOST_WORDS] or [text]
     runs = (" ".join(words[n : n + SHINGLE]) for n in range(max(1, len(words) - SHINGLE + 1)))
     return frozenset(crc32(each.encode("utf-8", "surrogatepass")) for each in runs)
 

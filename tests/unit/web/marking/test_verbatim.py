@@ -1,5 +1,8 @@
 """Words shared verbatim: maximal, in order, and worth showing."""
 
+import unicodedata
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,3 +40,12 @@ def test_spans_lie_in_the_text_and_do_not_overlap(text: str, question: str) -> N
     for span in shared_spans(text, question):
         assert end <= span.start < span.end <= len(text)
         end = span.end
+
+
+@pytest.mark.parametrize("written", ["Ｐａｒｉｓ", "Cafe\u0301 Noir", "L’Île d’Or"])
+def test_one_folding_decides_what_is_the_same_word(written: str) -> None:
+    """Full width, a combining accent, a curly apostrophe: the passage says what the question says."""
+    question = f"they met at {unicodedata.normalize('NFKC', written)} again".replace("’", "'")
+    text = f"So, they met at {written} again."
+    (span,) = shared_spans(text, question)
+    assert text[span.start : span.end] == f"they met at {written} again"
