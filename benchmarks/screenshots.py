@@ -77,7 +77,12 @@ def pages(site: str) -> dict[str, str]:
         "search": "/prompts?q=capital",
         "nothing": "/prompts?q=zyzzyva",
     }
+    found |= {name: f"/{name}" for name in ("methods", "models", "corpora", "finds")} | {
+        "mistakes": "/finds/mistakes"
+    }
     found |= {"runs": "/runs", "run": f"/runs/{runs[0]}", "evaluation": "/evaluation", "compare": "/compare"}
+    for kind, behind in (("model", "/models.json"), ("corpus", "/corpora.json")):
+        found[kind] = load(behind)["items"][0]["url"]
     for task in ("fact", "commonsense", "arithmetic", "open_ended"):
         items = load(f"/prompts.json?run={runs[0]}&task={task}")["listing"]["items"]
         if items:

@@ -118,7 +118,7 @@ def test_a_heavy_search_says_that_it_was_stopped(
         session.execute(text(LONG[session.get_bind().dialect.name]))  # type: ignore[attr-defined]
         return []
 
-    monkeypatch.setattr("app.store.search.search_passages", search)
+    monkeypatch.setattr("app.store.full_text.search_passages", search)
     with site(filled_url, tmp_path, statement_seconds=0.3) as client:
         answer = client.get("/prompts?q=cedi")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
