@@ -160,10 +160,7 @@ def test_an_example_tells_all_that_its_record_says(page: Page, paper: str) -> No
     claim = page.locator(".claim")
     expect(claim).to_contain_text(f"Its confidence is {made['8b_confidence']:.2f}.")
     expect(claim).to_contain_text("The truth is “Reims”.")
-    bucket = made["c4_frequency_bucket"]
-    expect(claim).to_contain_text(
-        f"{made['c4_frequency']:,} training passages state the fact (bucket {bucket})."
-    )
+    expect(claim).to_contain_text(f"{made['c4_frequency']:,} of its training passages state the truth.")
     expect(page.locator(".crumbs")).to_contain_text("place of birth")
     expect(page.locator(".samples summary")).to_contain_text(f"{made['targets_plaintext']} ×6")
     rare = page.locator(".samples li", has_text="Paris, Texas")
@@ -188,15 +185,9 @@ def test_proponents_show_rank_original_rank_score_correctness_and_ais(page: Page
         assert f"{made['proponent_scores'][at]:.3f}" in said
         assert f"was {made['proponent_ranks'][at]}" in said
         assert f"AIS {made['proponent_ais_scores'][at]:.2f}" in said.replace("\n", " ")
-        assert ("States the fact" in said) == made["proponent_correct"][at]
+        assert ("states the fact" in said.lower()) == made["proponent_correct"][at]
     window = "".join(cards.first.locator("mark.window").all_inner_texts())
     assert window == made["proponent_ais_best_windows"][0]
-    chips = page.locator(".skyline a")
-    expect(chips.first).to_have_class(re.compile("yes.*ais"))
-    expect(chips.first).to_have_accessible_name("Rank 1, score 0.870, states the fact, AIS 0.98")
-    assert page.locator(".skyline a.yes").count() == sum(made["proponent_correct"])
-    chips.nth(6).click()
-    expect(page.locator("#p7")).to_be_in_viewport()
 
 
 def test_the_raw_json_of_the_page_is_one_click_away(page: Page, paper: str) -> None:
@@ -231,7 +222,7 @@ def test_a_copied_link_restores_everything(
     page.locator("#prompt mark.target").click()
     picked = page.locator("mark.picked")
     assert picked.count() >= PASSAGES
-    page.locator(".skyline a").nth(4).click()
+    page.locator("#p5 .rank").click()
     page.get_by_role("button", name="Copy link").click()
     link = page.evaluate("navigator.clipboard.readText()")
     stranger = browser.new_context()

@@ -1,5 +1,7 @@
 """Texts that attack or break, two thousand proponents, near-duplicates: of an imported file, in the browser."""
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -68,8 +70,7 @@ def test_two_thousand_proponents_can_all_be_reached(plain_page: Page, paper: str
     page.locator(".claim").get_by_role("link", name=f"rank {LATE}").click()
     expect(page.locator("section.proponent")).to_have_count(MANY - 1, timeout=60_000)
     expect(page.locator(f"#p{LATE}")).to_be_in_viewport()
-    expect(page.locator(f"#p{LATE}")).to_contain_text("States the fact")
-    assert page.locator(".skyline a").count() == 40, "the plot stays a plot"
+    expect(page.locator(f"#p{LATE}")).to_contain_text(re.compile("states the fact", re.IGNORECASE))
     late = page.locator(f"#p{LATE} .meta a").first
     late.click()
     page.locator("#list td a.line").first.click()
@@ -114,7 +115,7 @@ def test_paper_is_white_and_carries_the_passages(browser: Browser, paper: str) -
     assert page.evaluate("getComputedStyle(document.querySelector('.passage')).color") == "rgb(0, 0, 0)"
     for away in ("header.site", "footer.site", ".bar", ".pager", ".tools", "aside"):
         expect(page.locator(away).first).not_to_be_visible()
-    for stays in ("#prompt", "#p1 .passage", "#p1 .meta", ".skyline"):
+    for stays in ("#prompt", "#p1 .passage", "#p1 .meta"):
         expect(page.locator(stays).first).to_be_visible()
     mark = "getComputedStyle(document.querySelector('#p1 mark.subject'))"
     assert page.evaluate(f"{mark}.borderBottomStyle") == "dotted"

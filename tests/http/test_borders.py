@@ -192,5 +192,5 @@ def test_what_follows_the_answer_is_kept_grey_and_can_be_chosen(asked: tuple[Tes
         assert answer["completion"]["probability"] == pytest.approx(joint, rel=1e-3)
         heading = BeautifulSoup(client.get(f"/traces/{put['id']}").text, "html.parser").h1
         assert heading is not None
-        assert heading.select_one("mark.target").text == text[:end]
+        assert heading.select_one("mark.target").text == text[:end].lstrip()
         assert "".join(rest.text for rest in heading.select(".quiet")[-1:]) == text[end:]

@@ -11,21 +11,21 @@ def test_some_tokens_of_the_answer_can_be_explained_alone(page: Page, asked: Sit
     """Choose a token, ask: a new trace whose target is marked, with passages of its own."""
     ask(page, asked.address, "The flag of Mali shows", " green and gold and red")
     answered(page)
-    whole, scores = page.url, page.locator(".proponent .rankbox .num").all_text_contents()
+    whole, scores = page.url, page.locator(".proponent .meta > a:not(.rank-link)").all_text_contents()
     tokens = page.locator(".token")
     assert tokens.count() > 2
     chosen = tokens.nth(1).locator(".piece").inner_text()
     if not tokens.nth(1).locator("input").is_checked():  # what is explained now is chosen at first
         tokens.nth(1).click()
-    for box in page.locator(".token input").all():
-        if box.is_checked() and box.get_attribute("value") != "1":
+    for at, box in enumerate(page.locator(".token input").all()):
+        if box.is_checked() and at != 1:
             box.uncheck(force=True)
-    page.get_by_role("button", name="Explain the chosen tokens").click()
+    page.get_by_role("button", name="Trace these").click()
     page.wait_for_url(lambda url: "/traces/" in url and url.split("?")[0] != whole)
     answered(page)
     expect(page.locator("h1 mark.target")).to_have_text(chosen.strip())
     expect(page.locator(".token input:checked")).to_have_count(1)
-    assert page.locator(".proponent .rankbox .num").all_text_contents() != scores
+    assert page.locator(".proponent .meta > a:not(.rank-link)").all_text_contents() != scores
 
 
 def test_why_this_rather_than_that(page: Page, asked: Site) -> None:
