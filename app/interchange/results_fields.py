@@ -79,6 +79,7 @@ KEPT = (  # known, and no column gives them back as they came
     "above_chance",
     "chance",
     "contrast",
+    "explains",
 )
 COLUMNS: dict[str, tuple[str, str]] = {  # name of a field -> row and column
     **{name: ("prompt", field.column) for field in PROMPT for name in field.names},

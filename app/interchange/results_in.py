@@ -13,7 +13,7 @@ from app.errors import UserError
 from app.interchange.records import Line, Progress, Reading, read_records
 from app.interchange.results_fields import RETRIEVED, SIDES, unknown
 from app.interchange.results_lossless import leftover
-from app.interchange.results_match import PromptMatcher, put_answers
+from app.interchange.results_match import PromptMatcher, explains_said, put_answers
 from app.interchange.results_parse import Parsed, parse
 from app.interchange.results_passages import PassageMatcher
 from app.interchange.tools import AUTO, tool_for
@@ -24,6 +24,7 @@ from app.store.naming import slugify
 from app.store.origins import Origin
 from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, Statement, Tombstone
 from app.store.writing import insert_rows, new_ids, write_alone
+from app.words.answers import SAID, TARGET
 from app.words.chance import read_chance
 from app.words.methods import IMPORTED, method_in
 
@@ -116,6 +117,7 @@ class _Importer:
     into: Destination
     file: str
     count: int = 0
+    said: bool = False  # the passages are those of what the model said
     usual: list[str] | None = None  # the first record's fields, in order
     names: dict[str, None] = field(
         default_factory=dict
@@ -202,6 +204,7 @@ class _Importer:
             self.session, Retrieved, ("result_id", "side", "rank", "passage_id", *RETRIEVED), retrieved
         )
         self.count += len(records)
+        self.said |= any(map(explains_said, records))
 
     def _truth(self, prompts: list[int]) -> dict[int, set[int]]:
         """The passages that state each prompt's fact, where the file's passages are those the prompts were made for."""
@@ -216,6 +219,7 @@ class _Importer:
         """The run, complete."""
         self.passages.finish()
         self.run.prompt_count = self.count
+        self.run.explains = SAID if self.said else TARGET
         self.run.configuration = {"file": Path(self.file).name, "fields": self.usual}
         if strangers := unknown([*(self.usual or ()), *self.names]):
             self.run.configuration |= {UNKNOWN: strangers}

@@ -18,6 +18,7 @@ from app.store.full_text import NEW_TEXTS
 from app.store.naming import slugify
 from app.store.tables import Output, Prompt, PromptSet
 from app.store.writing import insert_rows, new_ids
+from app.words.answers import SAID
 from app.words.tasks import FACT, OPEN_ENDED, TASKS, task_in
 
 _COLUMNS = [field.column for field in PROMPT]
@@ -174,3 +175,11 @@ def _said(parsed: Parsed) -> Row:
     if said["correct"] is None and truth is not None and truth != target:
         said["correct"] = False
     return said
+
+
+def explains_said(parsed: Parsed) -> bool:
+    """Whether the record's target is what the model said: by its own word, or because it is not what is right."""
+    if "explains" in parsed.record:
+        return bool(parsed.record["explains"] == SAID)
+    target, truth = parsed.prompt["target"], parsed.prompt["ground_truth"]
+    return truth is not None and truth != target and not parsed.output["correct"]

@@ -8,7 +8,9 @@ from sqlalchemy.orm import Session
 
 from app.interchange.results_fields import LISTS, OUTPUT, PROMPT, SIDES
 from app.interchange.results_lossless import rebuild, usual_names
+from app.models.text import Query
 from app.store.tables import Output, Passage, Prompt, Result, Retrieved, Run, Statement
+from app.words.answers import SAID
 
 AT_ONCE = 200  # results read together: three queries each time
 STATED = (
@@ -55,12 +57,29 @@ def example_records(session: Session, run: Run, results: Sequence[Result]) -> It
         if names := result.fields or usual:
             yield rebuild(names, result.extra, rows)
         else:
+            told = _prediction(prompt, output) if run.explains == SAID else {}
+            rows = {name: row | told.get(name, {}) for name, row in rows.items()}
             own: dict[str, Any] = {STATED: stated[prompt.id]} if prompt.id in stated else {}
             if result.chance:
                 own |= {name: getattr(result, name) for name in CHANCE}
             if result.contrast is not None:
                 own["contrast"] = result.contrast
+            if run.explains == SAID:
+                own["explains"] = SAID
             yield rebuild([*usual_names(rows), *own], {**result.extra, **own}, rows)
+
+
+def _prediction(prompt: Prompt, output: Output | None) -> dict[str, dict[str, Any]]:
+    """What the columns of a record say where its passages are those of what the model said: as in the paper's files of
+    incorrect predictions that is the target, with what is right as ground truth."""
+    if output is None or not output.answer:
+        return {}
+    known = (output.said, output.said_tokens, output.answer)
+    asked = Query.explaining(
+        SAID, prompt.text, prompt.target, *known[:2], answer=known[2], whole=bool(prompt.choices)
+    )
+    target = {"target": asked.explained.strip(), "ground_truth": prompt.ground_truth or prompt.target}
+    return {"prompt": target, "output": {"probability": output.said_probability}}
 
 
 def _stated(session: Session, prompts: Iterable[int]) -> dict[int, list[str]]:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, aliased, joinedload
 from app.errors import NotFound, UserError
 from app.store.runs import get_run, in_order
 from app.store.tables import Output, Passage, Prompt, PromptSet, Result, Retrieved, Run
+from app.words.answers import SAID
 
 MAX_RUNS = 4
 DEPTH = 10  # ranks compared when counting what two runs share
@@ -59,7 +60,9 @@ def a_run_with(session: Session, slug: str, name: str | None) -> Run:
     if name is not None:
         return get_run(session, name)
     query = (
-        select(Run.slug).join(Prompt, Prompt.prompt_set_id == Run.prompt_set_id).where(Prompt.slug == slug)
+        select(Run.slug)
+        .join(Prompt, Prompt.prompt_set_id == Run.prompt_set_id)
+        .where(Prompt.slug == slug, Run.beside_id.is_(None))
     )
     found = None if "\0" in slug else session.scalar(query.order_by(*in_order()).limit(1))
     if found is None:
@@ -81,6 +84,7 @@ def runs_with(session: Session, prompt: Prompt) -> list[Run]:
             Prompt.external_id == prompt.external_id,
             Prompt.text == prompt.text,
         )
+        .where(Run.beside_id.is_(None))
         .order_by(*in_order())
         .options(joinedload(Run.model), joinedload(Run.prompt_set))
     )
@@ -89,30 +93,47 @@ def runs_with(session: Session, prompt: Prompt) -> list[Run]:
 
 @dataclass(frozen=True)
 class ComparedResult:
-    """One run's side of a comparison: its result for the prompt, if it has one, and its model's answer."""
+    """One run's side of a comparison: its result for the prompt, if it has one, and its model's answer.
+
+    Args:
+        shown: whose result it is: `run`, or the one beside it that explains what the model said.
+    """
 
     run: Run
+    shown: Run
     prompt: Prompt | None
     result: Result | None
     output: Output | None
 
 
-def columns(session: Session, runs: Sequence[Run], prompt: Prompt) -> list[ComparedResult]:
-    """The prompt's result in each of the runs, in their order. One query."""
+def columns(
+    session: Session, runs: Sequence[Run], prompt: Prompt, explains: str = SAID
+) -> list[ComparedResult]:
+    """The prompt's result in each of the runs, in their order. One query.
+
+    Args:
+        explains: `said`: what the model said, where that was something else than the target and all of these runs know
+            it, for nothing else would be a comparison; `target`: what each run explains of all its prompts.
+    """
+    ids = [run.id for run in runs]
     rows = session.execute(
-        select(Result, Prompt, Output)
+        select(Run, Prompt, Result, Output)
+        .select_from(Result)
         .join(Prompt, Prompt.id == Result.prompt_id)
         .join(Run, Run.id == Result.run_id)
         .outerjoin(Output, and_(Output.prompt_id == Prompt.id, Output.model_id == Run.model_id))
         .where(
-            Result.run_id.in_([run.id for run in runs]),
+            or_(Run.id.in_(ids), Run.beside_id.in_(ids)),
             Prompt.prompt_set_id.in_([run.prompt_set_id for run in runs]),
             Prompt.external_id == prompt.external_id,
             Prompt.text == prompt.text,
         )
     ).all()
-    found = {result.run_id: (own, result, output) for result, own, output in rows}
-    return [ComparedResult(run, *found.get(run.id, (None, None, None))) for run in runs]
+    own = {run.id: (run, *rest) for run, *rest in rows if run.id in ids}
+    said = {run.beside_id or 0: (run, *rest) for run, *rest in rows if run.id not in ids}
+    if explains == SAID and all(run.id in said or run.explains == SAID for run in runs):
+        own |= said
+    return [ComparedResult(run, *own.get(run.id, (run, None, None, None))) for run in runs]
 
 
 def ranks(session: Session, result_ids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:

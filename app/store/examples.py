@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, aliased, joinedload
 
 from app.errors import NotFound
 from app.store.tables import Output, Passage, Prompt, Result, Retrieved, Run, Statement
-from app.words.answers import SAID
+from app.words.answers import SAID, TARGET
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,11 @@ class Example:
     retrieved: Sequence[Retrieved]
     counts: Mapping[str, int]
     judged: bool
+
+    @property
+    def asked(self) -> str:
+        """How it stands in the URL what is explained: not at all if it is what the page opens on."""
+        return TARGET if self.both and self.run.id == self.listed.id else ""
 
     def on(self, side: str) -> list[Retrieved]:
         """The passages of one side."""
@@ -178,13 +183,14 @@ def get_passage(session: Session, id_: int) -> Passage:
 
 def found_for(
     session: Session, passage_id: int, *, run: str = "", offset: int = 0, limit: int = 50
-) -> list[tuple[Retrieved, Run, Prompt]]:
-    """Where the passage was retrieved, on either side: best ranks first."""
+) -> list[tuple[Retrieved, Run, Prompt, Output | None]]:
+    """Where the passage was retrieved, on either side, and what the run's model answered there: best ranks first."""
     query = (
-        select(Retrieved, Run, Prompt)
+        select(Retrieved, Run, Prompt, Output)
         .join(Result, Result.id == Retrieved.result_id)
         .join(Run, Run.id == Result.run_id)
         .join(Prompt, Prompt.id == Result.prompt_id)
+        .outerjoin(Output, and_(Output.prompt_id == Prompt.id, Output.model_id == Run.model_id))
         .where(Retrieved.passage_id == passage_id)
         .order_by(Retrieved.side.desc(), Retrieved.rank, Run.id, Prompt.id)
         .offset(offset)
@@ -192,7 +198,7 @@ def found_for(
     )
     if run:
         query = query.where(Run.slug == run)
-    return [(row[0], row[1], row[2]) for row in session.execute(query)]
+    return [(row[0], row[1], row[2], row[3]) for row in session.execute(query)]
 
 
 def found_for_by_run(session: Session, passage_id: int) -> list[tuple[Run, int]]:

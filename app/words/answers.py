@@ -5,9 +5,11 @@ passages behind it are not those behind the answer.
 """
 
 import re
+from typing import Final
 
-SAID, TARGET = "said", "target"
-BOTH = "both"  # two runs side by side
+SAID: Final = "said"
+TARGET: Final = "target"
+BOTH: Final = "both"  # two runs side by side
 EXPLAINS = (TARGET, SAID)  # what a run may explain
 _LINE_ENDS = "\n\r\x0b\x0c\x85\u2028\u2029"
 _STOPS = frozenset("!?。！？…؟۔।॥" + _LINE_ENDS)

@@ -18,12 +18,14 @@ from app.store.engine import Store
 from app.store.examples import Example, get_example
 from app.store.runs import get_run, list_runs
 from app.store.tables import Run
+from app.tracing.explained import asked_of, explains_of
 from app.web.browsing.list_query import AskedQuery, ListQuery
 from app.web.site.budgets import exporting
 from app.web.site.context import Db
 from app.web.site.downloads import download, etag
 from app.web.site.export_rows import csv_rows, jsonl_rows
-from app.web.site.params import RunName, Side, Slug
+from app.web.site.params import Explains, RunName, Side, Slug
+from app.words.answers import SAID
 from app.words.chance import read_chance
 
 router = APIRouter()
@@ -35,30 +37,39 @@ RESULT_COLUMNS = (
 )  # fmt: skip
 LIST_COLUMNS = (
     "example_id", "slug", "task", "relation", "prompt", "target", "ground_truth", "frequency", "frequency_bucket",
-    "answer", "correct", "probability", "confidence", *RESULT_COLUMNS,
+    "answer", "correct", "probability", "said_probability", "confidence", "explains", *RESULT_COLUMNS,
 )  # fmt: skip
-PASSAGE_COLUMNS = ("side", "rank", *RETRIEVED, "passage_id", "external_id", "text", "chance_floor")
+PASSAGE_COLUMNS = (
+    "side", "rank", *RETRIEVED, "passage_id", "external_id", "text", "chance_floor", "explains", "explained",
+)  # fmt: skip
 
 
 @router.get("/runs/{slug}/prompts/{prompt}.csv", dependencies=EXPORT)
 def example_csv(
-    request: Request, session: Db, slug: Slug, prompt: Slug, side: Side = "proponent"
+    request: Request,
+    session: Db,
+    slug: Slug,
+    prompt: Slug,
+    side: Side = "proponent",
+    explains: Explains = SAID,
 ) -> Response:
     """The passages of one example in rank order; side=opponent for the other side, as on the page."""
     run = get_run(session, slug)
-    example = get_example(session, run, prompt, side, limit=MOST)
+    example = get_example(session, run, prompt, side, limit=MOST, explains=explains)
     rows = [_passage(example, number) for number in range(len(example.retrieved))]
-    name = f"{run.slug}-{example.prompt.slug}"
+    name = f"{example.run.slug}-{example.prompt.slug}"
     return download(request, name, "csv", csv_rows(PASSAGE_COLUMNS, rows), tag=etag(rows), rows=len(rows))
 
 
 @router.get("/runs/{slug}/prompts/{prompt}.jsonl", dependencies=EXPORT)
-def example_jsonl(request: Request, session: Db, slug: Slug, prompt: Slug) -> Response:
+def example_jsonl(
+    request: Request, session: Db, slug: Slug, prompt: Slug, explains: Explains = SAID
+) -> Response:
     """One example as a record of the paper's results format, both sides."""
     run = get_run(session, slug)
-    example = get_example(session, run, prompt, "proponent", limit=0)
-    record = example_record(session, run, example.result)
-    name = f"{run.slug}-{example.prompt.slug}"
+    example = get_example(session, run, prompt, "proponent", limit=0, explains=explains)
+    record = example_record(session, example.run, example.result)
+    name = f"{example.run.slug}-{example.prompt.slug}"
     return download(request, name, "jsonl", jsonl_rows([record]), tag=etag(record), rows=1)
 
 
@@ -121,11 +132,12 @@ def _summary(session: Db, run: Run, row: browse.ListedResult) -> dict[str, Any]:
     prompt, result, output = row.prompt, row.result, row.output
     sources = (
         (prompt, ("slug", "task", "relation", "target", "ground_truth", "frequency", "frequency_bucket")),
-        (output, ("answer", "correct", "probability", "confidence")),
+        (output, ("answer", "correct", "probability", "said_probability", "confidence")),
         (result, RESULT_COLUMNS),
     )
     values = {name: getattr(source, name, None) for source, names in sources for name in names}
-    return {"example_id": prompt.external_id, "prompt": prompt.text, **values}
+    explains = explains_of(run.explains, output)
+    return {"example_id": prompt.external_id, "prompt": prompt.text, "explains": explains, **values}
 
 
 def _record(session: Db, run: Run, row: browse.ListedResult) -> dict[str, Any]:
@@ -137,4 +149,7 @@ def _passage(example: Example, number: int) -> dict[str, Any]:
     own = {name: getattr(row, name) for name in ("side", "rank", *RETRIEVED, "passage_id")}
     chance = read_chance(example.result.chance)
     floor = chance and (chance.floor if row.side == "proponent" else chance.opponent_floor)
-    return {**own, "external_id": row.passage.external_id, "text": row.passage.text, "chance_floor": floor}
+    explains = explains_of(example.run.explains, example.output)
+    explained = asked_of(example.run.explains, example.prompt, example.output).explained.strip()
+    of_all = {"chance_floor": floor, "explains": explains, "explained": explained}
+    return {**own, "external_id": row.passage.external_id, "text": row.passage.text, **of_all}

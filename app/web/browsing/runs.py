@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.store.runs import get_run, list_runs, most_found
+from app.store.runs import get_run, list_runs, most_found, run_beside
 from app.store.tables import Run
 from app.store.tally import Tally, tallies
 from app.web.browsing.list_query import After, AskedQuery, Before
@@ -35,6 +35,7 @@ class RunInfo(BaseModel):
     corpus: str
     prompt_set: str
     prompts: int
+    explains: str  # `said` or `target`
     status: str
     created_at: datetime
     metrics: dict[str, Any]
@@ -71,6 +72,8 @@ class RunPage(BaseModel):
 
     title: str
     run: RunInfo
+    said_url: str | None  # of the run beside this one that explains what the model said
+    said_prompts: int
     configuration: dict[str, Any]
     metrics: RunMetrics | None
     compare: list[OtherRun]
@@ -91,6 +94,7 @@ def info(run: Run, tally: Tally) -> RunInfo:
         corpus=run.corpus.name,
         prompt_set=run.prompt_set.name,
         prompts=run.prompt_count,
+        explains=run.explains,
         status=run.status,
         created_at=run.created_at,
         metrics=run.metrics,
@@ -120,8 +124,11 @@ def run_page(
     """One run with its whole configuration, and its prompts."""
     run = get_run(session, slug)
     listing = make_listing(session, request, run, asked, after=after, before=before)
+    beside = run_beside(session, run)
     page = RunPage(
         title=run.name,
+        said_url=urls.run(beside.slug) if beside else None,
+        said_prompts=beside.prompt_count if beside else 0,
         run=info(run, tallies(session, [run])[run.id]),
         configuration=run.configuration,
         metrics=run_metrics(session, run),

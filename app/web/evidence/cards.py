@@ -7,9 +7,10 @@ from pydantic import BaseModel
 
 from app.store.examples import Example
 from app.store.tables import Passage, Retrieved
+from app.web.evidence.answered import probability_of
 from app.web.evidence.chance import is_beyond
 from app.web.evidence.lanes import after
-from app.web.evidence.shading import ShadedToken, shades
+from app.web.evidence.shading import ShadedToken, example_query, shades
 from app.web.marking.highlight import Span, entities, find
 from app.web.marking.near import first_near_duplicates
 from app.web.marking.verbatim import shared_spans
@@ -184,7 +185,7 @@ def cards_of(example: Example, side: str, shown: Shown) -> list[Card]:
 
 
 def _card_of(example: Example, row: Retrieved, shown: Shown) -> Card:
-    said = measured(row, example.output.probability if example.output else None)
+    said = measured(row, probability_of(example.run.explains, example.output))
     text = row.passage.text
     names = _entity_spans(text, example, shown.said, said.ais_window)
     tokens = shown.tokens.get(row.passage_id, [])
@@ -216,5 +217,5 @@ def _spans(
     if shown.view == "tokens":
         return [*names, *shades(text, tokens, shown.most)]
     if shown.view == "verbatim":
-        return shared_spans(text, f"{example.prompt.text} {example.prompt.target}")
+        return shared_spans(text, example_query(example).joined)
     return names

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.store.examples import Example
 from app.store.steps import StepsOf
 from app.tracing.explained import explains_of
+from app.web.evidence.answered import probability_of
 from app.web.evidence.cards import Card
 from app.web.evidence.claim import Claim, words_as_pieces
 from app.web.evidence.lanes import AGAINST, FOR, WORDS, Evidence
@@ -42,12 +43,11 @@ def explained_of(example: Example) -> WhatIsExplained:
     prompt, output, query = example.prompt, example.output, example_query(example)
     kind = explains_of(example.run.explains, output)
     wrong = kind == SAID and output is not None and output.correct is False
-    known = None if output is None else output.said_probability if kind == SAID else output.probability
     truth = prompt.ground_truth or prompt.target
     return WhatIsExplained(
         kind=kind,
         text=query.explained,
-        probability=known,
+        probability=probability_of(example.run.explains, output),
         instead=example.result.contrast or (follow(prompt.text, truth) if wrong else None),
     )
 

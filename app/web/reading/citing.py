@@ -37,6 +37,7 @@ class Cited:
     when: datetime
     model_origin: Origin = NOTHING_SAID
     corpus_origin: Origin = NOTHING_SAID
+    instead: str | None = None  # rather than what the target is explained
     configuration: str = ""  # hash of the run's configuration, to tell equal names apart
 
 
@@ -67,7 +68,8 @@ def plain(cited: Cited) -> str:
 
 def _title(cited: Cited) -> str:
     said = cut(f"{clean(cited.prompt)} {clean(cited.target)}".strip(), 160)
-    return f"Training passages behind “{said}”."
+    rather = f" rather than “{cut(clean(cited.instead), 60)}”" if cited.instead else ""
+    return f"Training passages behind “{said}”{rather}."
 
 
 def _note(cited: Cited) -> str:

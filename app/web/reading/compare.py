@@ -12,6 +12,8 @@ from app.errors import UserError
 from app.store import compare as ask
 from app.store.examples import get_example
 from app.store.tables import Prompt, Retrieved, Run
+from app.tracing.explained import asked_of, explains_of
+from app.web.evidence.answered import answer_names, probability_of
 from app.web.evidence.card_text import clean
 from app.web.evidence.cards import Card, Elsewhere, make_card, measured, with_shares, written
 from app.web.evidence.explained import explained_of
@@ -24,9 +26,10 @@ from app.web.marking.overlap import rank_biased_overlap, shared
 from app.web.reading.beside import compared_in_words, lanes_beside, only_here_in_words
 from app.web.site import urls
 from app.web.site.context import Db
-from app.web.site.params import Count, Runs, Slug
+from app.web.site.params import Count, Explains, Runs, Slug
 from app.web.site.respond import page_route, respond
 from app.web.site.shareable import Shareable
+from app.words.answers import SAID
 from app.words.cutting import cut
 
 router = APIRouter()
@@ -80,6 +83,8 @@ class ComparePage(Shareable):
     task: str
     prompt: str
     target: str
+    explains: str  # `said` or `target`, by the first run
+    explained: str
     spans: list[Span]
     depth: int
     depths: dict[int, str]
@@ -91,7 +96,14 @@ class ComparePage(Shareable):
 
 
 @page_route(router, "/compare/{slug}")
-def compare(request: Request, db: Db, slug: Slug, runs: Runs = "", depth: Count = 10) -> Response:
+def compare(
+    request: Request,
+    db: Db,
+    slug: Slug,
+    runs: Runs = "",
+    depth: Count = 10,
+    explains: Explains = SAID,
+) -> Response:
     """Two to four runs on one prompt, `runs=a,b`; the prompt is named as in the first run's prompt set."""
     names = [name for name in runs.split(",") if name]
     if len(names) < 2:
@@ -99,14 +111,18 @@ def compare(request: Request, db: Db, slug: Slug, runs: Runs = "", depth: Count 
     if depth not in DEPTHS:
         said = ", ".join(map(str, DEPTHS))
         raise UserError(f"The depth {depth} is not offered.", remedy=f"Use one of {said}.", field="depth")
-    return respond(request, load(db, slug, names, depth), "compare.html")
+    return respond(request, load(db, slug, names, depth, explains), "compare.html")
 
 
-def load(session: Session, slug: str, names: Sequence[str], depth: int) -> ComparePage:
+def load(session: Session, slug: str, names: Sequence[str], depth: int, explains: str = SAID) -> ComparePage:
     """The page for the prompt called `slug` in the first run's prompt set."""
     runs = ask.runs_named(session, names)
     prompt = ask.prompt_named(session, runs[0], slug)
-    columns = ask.columns(session, runs, prompt)
+    columns = ask.columns(session, runs, prompt, explains)
+    first = columns[0]
+    given = "" if explains == SAID else explains
+    asked = asked_of(first.shown.explains, first.prompt or prompt, first.output).explained
+    terms = answer_names(first.shown.explains, first.prompt or prompt, first.output)
     results = [column.result.id for column in columns if column.result]
     rows = ask.proponents(session, results, depth)
     keys = _keys(session, runs, results)
@@ -114,12 +130,15 @@ def load(session: Session, slug: str, names: Sequence[str], depth: int) -> Compa
     places = [{key: rank for rank, key in reversed(list(enumerate(ranking, 1)))} for ranking in rankings]
     sides = []
     for at, column in enumerate(columns):
-        link = _link(column.run, urls.example(column.run.slug, column.prompt.slug) if column.prompt else "")
+        link = _link(
+            column.run,
+            urls.example(column.run.slug, column.prompt.slug, explains=given) if column.prompt else "",
+        )
         without = [name for name in names if name != column.run.slug]
         if at and len(without) > 1:  # the first run gives the prompt its name in the address
-            link.change_url = urls.compare(slug, without, depth)
+            link.change_url = urls.compare(slug, without, depth, given)
         passages = with_shares(
-            _proponent(row, key, at, runs, places, prompt, depth)
+            _proponent(row, key, at, runs, places, prompt, terms, depth)
             for row, key in zip(rows[column.result.id] if column.result else [], rankings[at], strict=False)
         )
         sides.append(_side(column, at, link, passages, len(rankings[at])))
@@ -127,14 +146,16 @@ def load(session: Session, slug: str, names: Sequence[str], depth: int) -> Compa
     for side in sides:
         side.said = plain(_only_here(side, evidence))
     return ComparePage(
-        title=f"{prompt.text} {prompt.target}: {' and '.join(run.name for run in runs)}",
+        title=f"{prompt.text}{asked}: {' and '.join(run.name for run in runs)}",
         slug=slug,
         task=prompt.task,
         prompt=prompt.text,
         target=prompt.target,
+        explains=explains_of(first.shown.explains, first.output),
+        explained=asked.strip(),
         spans=entities(prompt.text, prompt.subject, ()),
         depth=depth,
-        depths={d: urls.compare(slug, names, d) for d in DEPTHS},
+        depths={d: urls.compare(slug, names, d, given) for d in DEPTHS},
         sides=sides,
         pairs=[_pair(runs, rankings, a, b, depth) for a, b in combinations(range(len(runs)), 2)],
         evidence=evidence,
@@ -197,7 +218,7 @@ def _side(column: ask.ComparedResult, at: int, link: RunLink, passages: list[Car
         found=column.result is not None,
         answer=column.output.answer if column.output else None,
         correct=column.output.correct if column.output else None,
-        probability=column.output.probability if column.output else None,
+        probability=probability_of(column.shown.explains, column.output),
         first_correct_rank=column.result.first_correct_rank if column.result else None,
         retrieved=retrieved,
         only_here=sum(passage.only_here for passage in passages),
@@ -212,10 +233,11 @@ def _proponent(
     runs: Sequence[Run],
     places: Sequence[dict[int | str, int]],
     prompt: Prompt,
+    terms: Sequence[str],
     depth: int,
 ) -> Card:
     text = row.passage.text
-    spans = entities(text, prompt.subject, [prompt.target, *prompt.aliases])
+    spans = entities(text, prompt.subject, terms)
     card = make_card(row.passage, measured(row), written(text, spans))
     for other, place in enumerate(places):
         if other != at:

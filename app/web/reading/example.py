@@ -24,8 +24,9 @@ from app.web.reading.example_page import MOST_SHOWN, SHOWN, Asked, example_page_
 from app.web.site import urls
 from app.web.site.body import build, read_form
 from app.web.site.context import Config, Db
-from app.web.site.params import Embed, Slug
+from app.web.site.params import Embed, Explains, Slug
 from app.web.site.respond import page_route, respond
+from app.words.answers import SAID
 from app.words.passages import OPPONENT, PROPONENT
 
 router = APIRouter()
@@ -39,6 +40,7 @@ def example_page(
     slug: Slug,
     prompt: Slug,
     listed: AskedQuery,
+    explains: Explains = SAID,
     view: Annotated[
         Literal["", "entities", "verbatim", "tokens", "plain"],
         Asking(
@@ -51,7 +53,9 @@ def example_page(
     embed: Embed = False,
 ) -> Response:
     """One prompt of one run: the model's answer, what was measured, and the passages for and against it."""
-    example = get_example(session, get_run(session, slug), prompt, PROPONENT, OPPONENT, limit=show)
+    example = get_example(
+        session, get_run(session, slug), prompt, PROPONENT, OPPONENT, limit=show, explains=explains
+    )
     taken = steps_of(session, of_result(example.result.id))
     page = example_page_of(session, settings, example, Asked(listed, view, show), taken)
     if embed and (framed := embed_of(page)):
@@ -62,26 +66,31 @@ def example_page(
 
 
 @router.post("/runs/{slug}/prompts/{prompt}/tokens", include_in_schema=False)
-def ask_tokens(request: Request, settings: Config, slug: Slug, prompt: Slug) -> Response:
+def ask_tokens(
+    request: Request, settings: Config, slug: Slug, prompt: Slug, explains: Explains = SAID
+) -> Response:
     """Have the worker split the passages' influence over their tokens, and back to the page that waits for it."""
     with request.app.state.store.session() as session:  # committed before the browser comes back for the page
-        example = get_example(session, get_run(session, slug), prompt, PROPONENT, OPPONENT, limit=SHADED)
+        run = get_run(session, slug)
+        example = get_example(session, run, prompt, PROPONENT, OPPONENT, limit=SHADED, explains=explains)
         shading = shading_of_example(settings, example)
         if shading is None:
             raise UserError("The index that this run was made with is not here.", status=409)
         asking.shade(session, settings, shading)
-    return RedirectResponse(urls.example(slug, prompt, view="tokens"), status_code=303)
+    return RedirectResponse(
+        urls.example(slug, prompt, explains=example.asked, view="tokens"), status_code=303
+    )
 
 
 @router.post("/runs/{slug}/prompts/{prompt}/span", include_in_schema=False)
-async def ask_span(request: Request, slug: Slug, prompt: Slug) -> Response:
+async def ask_span(request: Request, slug: Slug, prompt: Slug, explains: Explains = SAID) -> Response:
     """Trace the words chosen, or why this rather than something else: a new trace."""
     settings: Settings = request.app.state.settings
     fields = await read_form(request, MAX_BODY)
 
     def put() -> str:
         with request.app.state.store.session() as session:
-            example = get_example(session, get_run(session, slug), prompt, limit=0)
+            example = get_example(session, get_run(session, slug), prompt, limit=0, explains=explains)
             if not can_shade(settings, example):
                 raise UserError("The index that this run was made with is not here.", status=409)
             return urls.trace(asking.ask(session, settings, question_about(example, fields)).job.id)
@@ -101,7 +110,7 @@ def question_about(example: Example, fields: list[tuple[str, str]]) -> Question:
     if contrast:
         if "space" in dict(fields):
             contrast = f" {contrast.removeprefix(' ')}"
-        answer = query.completion[: query.span[1] if query.span else None]
+        answer = query.explained
         tokens = None if query.span else query.tokens
         return build(Question, asked | {"completion": answer, "tokens": tokens, "contrast": contrast})
     span = chosen_span(fields)

@@ -15,6 +15,7 @@ from app.store.tables import Run
 from app.web.browsing.list_query import ListQuery
 from app.web.browsing.listing import Item, item, none_states
 from app.web.evidence.answer_page import AnswerPage, Link, chance_fields, samples_of_example
+from app.web.evidence.answered import names_of
 from app.web.evidence.cards import Card, Shown, cards_of
 from app.web.evidence.chance import standing
 from app.web.evidence.claim import Claim, tokens_as_pieces
@@ -40,6 +41,7 @@ from app.web.reading.example_parts import (
     rarest_stretches,
 )
 from app.web.site import urls
+from app.words.answers import TARGET
 from app.words.chance import read_chance
 from app.words.passages import OPPONENT, PROPONENT
 
@@ -104,6 +106,7 @@ class ExamplePage(AnswerPage):
     first_correct_rank: int | None
     first_stating: Stating | None
     none_states: bool
+    explanations: list[Link]  # to switch between what the model said and the target, where both are explained
     retrieved: int
     more_url: str | None
     shading: ShadingView | None
@@ -130,7 +133,8 @@ def example_page_of(
     explained = explained_of(example)
     claim = claim_of(example, explained)
     listed = example.listed
-    here = _addresses(listed, prompt.slug, asked.query())
+    place = {"explains": example.asked}
+    here = _addresses(listed, prompt.slug, asked.query() | place)
     shading, tokens = _shading(session, settings, example, claim)
     view = asked.view or ("tokens" if shading and shading.status == "done" else "entities")
     view = view if view != "tokens" or shading else "entities"
@@ -159,7 +163,7 @@ def example_page_of(
         methods=[
             Link(
                 label=each.name,
-                url=urls.example(each.slug, prompt.slug, **asked.query()),
+                url=urls.example(each.slug, prompt.slug, **asked.query(), **place),
                 chosen=each.slug == listed.slug,
             )
             for each in siblings
@@ -170,7 +174,9 @@ def example_page_of(
             if key != "tokens" or shading
         ],
         view=view,
-        span_url=urls.example_span(listed.slug, prompt.slug) if can_shade(settings, example) else None,
+        span_url=urls.example_span(listed.slug, prompt.slug, **place)
+        if can_shade(settings, example)
+        else None,
         filling=is_filling(session, settings, of_result(result.id), taken, shading),
         run=listed.slug,
         run_name=listed.name,
@@ -194,7 +200,7 @@ def example_page_of(
         subject=prompt.subject,
         aliases=prompt.aliases,
         ground_truth=prompt.ground_truth,
-        spans=entities(prompt.text, prompt.subject, [prompt.target, *prompt.aliases]),
+        spans=entities(prompt.text, prompt.subject, names_of(example)),
         answer=output.answer if output else None,
         correct=output.correct if output else None,
         probability=output.probability if output else None,
@@ -204,21 +210,24 @@ def example_page_of(
         first_correct_rank=result.first_correct_rank,
         first_stating=first_stating(example, here),
         none_states=none_states(prompt, result, judged=example.judged),
+        explanations=explanations(example, here),
         retrieved=example.counts.get(PROPONENT, 0),
         more_url=here(show=next((n for n in urls.SHOWN if n > asked.show), MOST_SHOWN)) if left else None,
         shading=shading,
         stretches=rarest_stretches(session, run, cards) if view == "verbatim" else [],
         random_url=urls.random_prompt(listed.slug, **asked.listed.query()),
-        cite_url=urls.cite(listed.slug, prompt.slug),
+        cite_url=urls.cite(listed.slug, prompt.slug, **place),
         csv_url=urls.twin(here(), "csv"),
-        compare_url=urls.compare(prompt.slug, [listed.slug, rivals[0]]) if rivals else None,
+        compare_url=urls.compare(prompt.slug, [listed.slug, rivals[0]], explains=example.asked)
+        if rivals
+        else None,
         trace_url=urls.trace_form(prompt=prompt.text, completion=explained.text, contrast=explained.instead),
         list_url=urls.prompts(run=listed.slug, **asked.listed.query()),
         extra={**prompt.extra, **result.extra},
         og_title=og_title(prompt.text, explained.text),
         og_text=og_text(run.name, _first_text(proponents), evidence),
-        og_image=urls.card(urls.example(listed.slug, prompt.slug)),
-        og_url=urls.example(listed.slug, prompt.slug),
+        og_image=urls.card(urls.example(listed.slug, prompt.slug, **place)),
+        og_url=urls.example(listed.slug, prompt.slug, **place),
         embeds=bool(evidence.lanes),
         **_nearby(session, example, asked),
     )
@@ -233,6 +242,21 @@ def whole_example(session: Session, settings: Settings, run: str, prompt: str) -
     example = get_example(session, get_run(session, run), prompt, PROPONENT, OPPONENT, limit=SHOWN)
     taken = steps_of(session, of_result(example.result.id))
     return example_page_of(session, settings, example, Asked(ListQuery(), "", SHOWN), taken)
+
+
+def explanations(example: Example, here: Callable[..., str]) -> list[Link]:
+    """To switch between what the model said and the target, where both are explained."""
+    if not example.both:
+        return []
+    right = example.output is not None and example.output.correct
+    return [
+        Link(label="What it said", url=here(explains=""), chosen=not example.asked),
+        Link(
+            label="The target" if right else "The truth",
+            url=here(explains=TARGET),
+            chosen=bool(example.asked),
+        ),
+    ]
 
 
 def _addresses(run: Run, slug: str, query: dict[str, object]) -> Callable[..., str]:
@@ -251,7 +275,7 @@ def _shading(
     asked = shading_of_example(settings, example)
     if asked is None:
         return None, {}
-    ask_url = urls.token_influence(example.listed.slug, example.prompt.slug)
+    ask_url = urls.token_influence(example.listed.slug, example.prompt.slug, explains=example.asked)
     view, tokens, completion = token_influence(session, settings, asked, ask_url)
     if completion is not None:
         query = example_query(example)

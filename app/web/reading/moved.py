@@ -2,21 +2,24 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session
 
 from app.store.examples import found_for
 from app.store.steps import taken_on
 from app.store.tables import Output, Prompt, Result, Retrieved, Run
+from app.tracing.explained import asked_of
+from app.web.evidence.answered import probability_of
 from app.web.evidence.card_plot import Moved
 from app.web.evidence.lanes import after
 
+Influenced = tuple[Retrieved, Run, Prompt, Output | None]
 LOOKED_AT = 200  # places where the passage was found
 
 
 def moved_by(session: Session, passage_id: int, limit: int) -> list[Moved]:
     """The answers that a step on the passage moved furthest, each once, at most `limit`."""
-    found = _taken(session, passage_id) + _measured(session, found_for(session, passage_id, limit=LOOKED_AT))
+    found = _taken(session, passage_id) + _measured(found_for(session, passage_id, limit=LOOKED_AT))
     best: dict[str, Moved] = {}
     for prompt, each in sorted(found, key=lambda pair: -abs(pair[1].after - pair[1].before)):
         best.setdefault(prompt, each)
@@ -25,23 +28,30 @@ def moved_by(session: Session, passage_id: int, limit: int) -> list[Moved]:
 
 def _taken(session: Session, passage_id: int) -> list[tuple[str, Moved]]:
     steps = {id_: (before, end) for id_, before, end in taken_on(session, passage_id, LOOKED_AT)}
-    query = select(Result).where(Result.id.in_(steps)).options(joinedload(Result.prompt))
+    query = (
+        select(Result.id, Run.explains, Prompt, Output)
+        .join(Run, Run.id == Result.run_id)
+        .join(Prompt, Prompt.id == Result.prompt_id)
+        .outerjoin(Output, and_(Output.prompt_id == Prompt.id, Output.model_id == Run.model_id))
+        .where(Result.id.in_(steps))
+    )
     return [
-        (f"{each.prompt_id}", Moved(each.prompt.text, each.prompt.target.strip(), *steps[each.id]))
-        for each in session.scalars(query)
+        _moved(explains, prompt, output, *steps[id_])
+        for id_, explains, prompt, output in session.execute(query)
     ]
 
 
-def _measured(session: Session, rows: Sequence[tuple[Retrieved, Run, Prompt]]) -> list[tuple[str, Moved]]:
-    patched = [(row, run, prompt) for row, run, prompt in rows if row.tail_patch is not None]
-    query = select(Output).where(Output.prompt_id.in_([prompt.id for _, _, prompt in patched]))
-    known = {(each.model_id, each.prompt_id): each for each in session.scalars(query)}
+def _measured(rows: Sequence[Influenced]) -> list[tuple[str, Moved]]:
     moved = []
-    for row, run, prompt in patched:
-        output = known.get((run.model_id, prompt.id))
-        said = run.explains == "said"
-        before = (output.said_probability if said else output.probability) if output else None
-        answer = (output.said if said and output and output.said else prompt.target).strip()
+    for row, run, prompt, output in rows:
+        before = probability_of(run.explains, output)
         if before is not None and row.tail_patch is not None:
-            moved.append((f"{prompt.id}", Moved(prompt.text, answer, before, after(before, row.tail_patch))))
+            moved.append(_moved(run.explains, prompt, output, before, after(before, row.tail_patch)))
     return moved
+
+
+def _moved(
+    explains: str, prompt: Prompt, output: Output | None, before: float, end: float
+) -> tuple[str, Moved]:
+    answer = asked_of(explains, prompt, output).explained.strip()
+    return f"{prompt.id} {answer}", Moved(prompt.text, answer, before, end)

@@ -8,7 +8,8 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.store.examples import found_for, found_for_by_run, get_passage, stated_facts
-from app.store.tables import Prompt
+from app.store.tables import Output, Prompt, Retrieved, Run
+from app.tracing.explained import asked_of, said_otherwise
 from app.web.evidence.card_text import clean
 from app.web.evidence.cards import Measured, PassageText, measured, written
 from app.web.evidence.share_card import og_title
@@ -18,6 +19,7 @@ from app.web.site.context import Db
 from app.web.site.params import Count, Id, RunName
 from app.web.site.respond import page_route, respond
 from app.web.site.shareable import Shareable
+from app.words.answers import TARGET
 from app.words.cutting import ELLIPSIS, cut
 from app.words.saying import plural
 
@@ -33,6 +35,7 @@ class FoundFor(Measured):
     run_name: str
     prompt: str
     target: str
+    explained: str  # of the prompt, by the run: its target, or what the model said
     task: str
     url: str
 
@@ -86,7 +89,7 @@ def passage_page(
     rows = found_for(session, id, run=run, offset=offset, limit=SHOWN)
     total = sum(count for each, count in counts if run in ("", each.slug))
     stated = stated_facts(session, id)
-    places = {prompt.id: urls.example(of_run.slug, prompt.slug) for _, of_run, prompt in rows}
+    places = {prompt.id: urls.example(of_run.slug, prompt.slug) for _, of_run, prompt, _ in rows}
     page = PassagePage(
         title=f"Passage {id}",
         id=id,
@@ -108,19 +111,7 @@ def passage_page(
             )
             for each, count in counts
         ],
-        found_for=[
-            FoundFor(
-                **measured(row).model_dump(),
-                side=row.side,
-                run=of_run.slug,
-                run_name=of_run.name,
-                prompt=prompt.text,
-                target=prompt.target,
-                task=prompt.task,
-                url=urls.proponent(of_run.slug, prompt.slug, row.rank, row.side),
-            )
-            for row, of_run, prompt in rows
-        ],
+        found_for=[_found_for(*each) for each in rows],
         total=total,
         more_url=urls.passage(id, run=run, offset=offset + SHOWN) if offset + SHOWN < total else None,
         trace_url=urls.trace_form(prompt=cut(passage.text, 300).removesuffix(ELLIPSIS)),
@@ -130,6 +121,21 @@ def passage_page(
         og_url=urls.passage(id),
     )
     return respond(request, page, "passage.html", block="found_for")
+
+
+def _found_for(row: Retrieved, run: Run, prompt: Prompt, output: Output | None) -> FoundFor:
+    other = run.explains == TARGET and said_otherwise(prompt, output)  # then the page opens on what was said
+    return FoundFor(
+        **measured(row).model_dump(),
+        side=row.side,
+        run=run.slug,
+        run_name=run.name,
+        prompt=prompt.text,
+        target=prompt.target,
+        explained=asked_of(run.explains, prompt, output).explained.strip(),
+        task=prompt.task,
+        url=urls.proponent(run.slug, prompt.slug, row.rank, row.side, TARGET if other else ""),
+    )
 
 
 def _spans(text: str, stated: Sequence[Prompt]) -> list[Span]:

@@ -20,7 +20,8 @@ from app.web.reading.moved import moved_by
 from app.web.reading.shared import correctness, method_name, shared
 from app.web.site.context import Config, Db
 from app.web.site.downloads import etag, known_already
-from app.web.site.params import Id, Runs, Slug
+from app.web.site.params import Explains, Id, Runs, Slug
+from app.words.answers import SAID, TARGET
 from app.words.methods import method_label
 from app.words.saying import plural
 
@@ -49,9 +50,9 @@ def home_card(request: Request, db: Db, settings: Config) -> Response:
 
 
 @router.get("/runs/{run}/prompts/{prompt}/card.png", include_in_schema=False)
-def example_card(request: Request, db: Db, run: Slug, prompt: Slug) -> Response:
+def example_card(request: Request, db: Db, run: Slug, prompt: Slug, explains: Explains = SAID) -> Response:
     """An example: what the model said, and what its passages' steps did."""
-    example = shared(db, run, prompt, DEPTH)
+    example = shared(db, run, prompt, DEPTH, explains)
     said = explained_of(example)
     measured = evidence_for(db, example, said, steps_of(db, of_result(example.result.id)))
     parts = [method_name(example.run), example.run.model.name, correctness(example)]
@@ -87,15 +88,23 @@ def trace_card(request: Request, db: Db, trace_id: Slug) -> Response:
 
 
 @router.get("/compare/{slug}/card.png", include_in_schema=False)
-def compare_card(request: Request, db: Db, slug: Slug, runs: Runs = "") -> Response:
+def compare_card(
+    request: Request, db: Db, slug: Slug, runs: Runs = "", explains: Explains = SAID
+) -> Response:
     """A comparison: a lane for each method."""
     chosen = compared.runs_named(db, [name for name in runs.split(",") if name])
     prompt = compared.prompt_named(db, chosen[0], slug)
-    example = shared(db, chosen[0].slug, prompt.slug, 1)
+    shown = compared.columns(db, chosen, prompt, explains)
+    kind = SAID if any(each.shown.beside_id for each in shown) else TARGET
+    example = shared(db, chosen[0].slug, prompt.slug, 1, kind)
     said = explained_of(example)
     names = ", ".join(method_label(run.method) for run in chosen)
     before = said.probability
-    lanes = lanes_beside(db, chosen[:BESIDE], prompt, before) if before is not None else []
+    lanes = (
+        lanes_beside(db, [each.shown for each in shown[:BESIDE]], prompt, before)
+        if before is not None
+        else []
+    )
     measured = evidence_for(db, example, said, None).model_copy(update={"before": before, "lanes": lanes})
     card = SharedCard(
         "methods compared, " + EACH if lanes else "methods compared",

@@ -27,4 +27,10 @@ TraceId = Annotated[Plain, Query(max_length=LONGEST, description="id of the trac
 Count = Annotated[int, Query(ge=0, le=HELD)]
 Embed = Annotated[bool, Query(description="only the evidence, for a frame on another site")]
 Side = Annotated[Literal["proponent", "opponent"], Query(description="proponent or opponent")]
+Explains = Annotated[
+    Literal["said", "target"],
+    Query(
+        description="said: what the model said, where that is something else than the target; target: the target"
+    ),
+]
 Short = Annotated[Plain, Field(max_length=LONGEST)]  # a text inside a list or a model

@@ -78,9 +78,10 @@ def example(run_slug: str, prompt_slug: str, **query: object) -> str:
     return with_query(at(f"/runs/{quote(run_slug)}/prompts/{quote(prompt_slug)}"), query)
 
 
-def proponent(run_slug: str, prompt_slug: str, rank: int, side: str = "proponent") -> str:
+def proponent(run_slug: str, prompt_slug: str, rank: int, side: str = "proponent", explains: str = "") -> str:
     """One passage of an example: the page that shows so many that the passage is among them, and its place there."""
-    return f"{example(run_slug, prompt_slug, show=show_for(rank))}#{side[0]}{rank}"
+    place = example(run_slug, prompt_slug, explains=explains, show=show_for(rank))
+    return f"{place}#{side[0]}{rank}"
 
 
 def show_for(rank: int) -> int | None:
@@ -94,9 +95,9 @@ def token_influence(run_slug: str, prompt_slug: str, **query: object) -> str:
     return with_query(f"{example(run_slug, prompt_slug)}/tokens", query)
 
 
-def example_span(run_slug: str, prompt_slug: str) -> str:
+def example_span(run_slug: str, prompt_slug: str, **query: object) -> str:
     """Where to ask about some words of an example's answer."""
-    return f"{example(run_slug, prompt_slug)}/span"
+    return with_query(f"{example(run_slug, prompt_slug)}/span", query)
 
 
 def passage(id_: int, **query: object) -> str:
@@ -164,9 +165,10 @@ def compare_index() -> str:
     return at("/compare")
 
 
-def compare(prompt_slug: str, runs: Sequence[str], depth: int | None = None) -> str:
+def compare(prompt_slug: str, runs: Sequence[str], depth: int | None = None, explains: str = "") -> str:
     """Two to four runs on one prompt."""
-    return with_query(at(f"/compare/{quote(prompt_slug)}"), {"runs": ",".join(runs), "depth": depth})
+    asked = {"runs": ",".join(runs), "depth": depth, "explains": explains}
+    return with_query(at(f"/compare/{quote(prompt_slug)}"), asked)
 
 
 def differences(runs: Sequence[str]) -> str:
@@ -205,9 +207,9 @@ def oembed(address: str) -> str:
     return with_query(at("/oembed"), {"url": address, "format": "json"})
 
 
-def cite(run_slug: str, prompt_slug: str, suffix: str = "") -> str:
+def cite(run_slug: str, prompt_slug: str, suffix: str = "", **query: object) -> str:
     """How to cite an example; with `.bib` or `.txt`, as a file."""
-    return f"{example(run_slug, prompt_slug)}/cite{suffix}"
+    return with_query(f"{example(run_slug, prompt_slug)}/cite{suffix}", query)
 
 
 def twin(url: str, suffix: str = "json") -> str:
