@@ -273,4 +273,5 @@ async def _form(request: Request) -> tuple[list[tuple[str, str]], Settings]:
 
 def _block(request: Request, page: TracePage) -> str:
     template = templates.get_template("trace.html")
-    return "".join(template.blocks["inside"](template.new_context({"page": page})))
+    context = {"page": page, "origin": origin(request), "path": page.url, "here": page.url}
+    return "".join(template.blocks["inside"](template.new_context(context)))
