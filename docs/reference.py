@@ -41,6 +41,7 @@ FUNCTIONS = {  # what a command does -> the function that does it, for scripts a
     "pretrain": "app.demo.pretrain:pretrain",
     "prompts add": "app.store.prompts:add_prompts",
     "prompts list": "app.store.prompts:list_prompt_sets",
+    "reindex": "app.runs.index_care:search_by",
     "retrieve": "app.runs.retrieve:retrieve",
     "runs list": "app.store.runs:list_runs",
     "runs remove": "app.store.runs:remove_run",
