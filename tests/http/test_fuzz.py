@@ -29,6 +29,7 @@ def test_no_request_is_a_fault_of_ours(filled_url: str, tmp_path: Path, many: in
             answer = ask(client, method, address, sent)
             if answer >= 500 and not (answer == 503 and address.startswith("/readyz")):
                 faults[f"{method} {address} {sent}"[:300]] = answer
+        client.app.state.imports.close()  # type: ignore[attr-defined]  # files were among what was sent
         store_of(client).engine.dispose()
     assert not faults
 
