@@ -178,7 +178,7 @@ def test_the_page_of_a_question_whose_workers_die_says_so(store: Store, database
                 again, failed = leases.recover(session, workers.dead(session, workers.new_name()))
             assert again + failed == 1
             if death < MAX_ATTEMPTS:
-                said = page_of(client, id_).find("p", class_="notice").text
+                said = " ".join(page_of(client, id_).find("p", class_="notice").text.split())
                 assert "The worker that answered this died." in said
                 assert f"attempt {death + 1}" in said
         failed_page = page_of(client, id_).find(role="alert")
