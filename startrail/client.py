@@ -268,6 +268,7 @@ def _answer(page: Mapping[str, Any]) -> Answer:
         probability=answer["completion"]["probability"],
         proponents=_passages(page["proponents"]),
         opponents=_passages(page["opponents"]),
+        correct=page.get("correct"),
     )
 
 

@@ -140,6 +140,7 @@ class Answer:
         id: of the trace, whose page is `url`.
         completion: what is explained; `generated` if the model said it by itself.
         probability: of the completion given the prompt, 0 to 1.
+        correct: whether the model's answer is right; None where no prompt of the site says what is.
     """
 
     id: str
@@ -150,6 +151,7 @@ class Answer:
     probability: float
     proponents: Passages
     opponents: Passages
+    correct: bool | None = None
 
     def with_steps(self, steps: Steps) -> "Answer":
         """The same answer with the measured change beside each passage that was trained on."""

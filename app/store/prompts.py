@@ -76,6 +76,12 @@ def list_prompts(session: Session, prompt_set_id: int) -> list[Prompt]:
     return list(session.scalars(query))
 
 
+def asking(session: Session, text: str, *, limit: int = 100) -> list[Prompt]:
+    """The first stored prompts that are this text, of all sets."""
+    query = select(Prompt).where(Prompt.text == text).order_by(Prompt.id).limit(limit)
+    return list(session.scalars(query))
+
+
 def add_prompts(
     session: Session,
     name: str,

@@ -83,6 +83,7 @@ class Prompt(Base):
         UniqueConstraint("prompt_set_id", "external_id"),
         Index("ix_prompts_set_task_position", "prompt_set_id", "task", "position"),
         Index("ix_prompts_set_relation", "prompt_set_id", "relation"),
+        Index("ix_prompts_text", "text", postgresql_using="hash"),  # a tree there refuses long texts
         {"sqlite_autoincrement": True},
     )
     id: Mapped[int] = mapped_column(BigId, primary_key=True)

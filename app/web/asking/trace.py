@@ -62,7 +62,7 @@ class TracePage(AnswerPage):
     prompt: str
     asked: dict[str, Any]
     explains: str | None = None  # `said` where the model goes on so by itself, else `target`
-    correct: bool | None = None  # nobody says what the answer to a typed prompt is
+    correct: bool | None = None  # what the model said, where a stored prompt tells what is right
     doubts: list[BorderHint] = Field(default_factory=list)  # about the borders of what was asked
     reused: bool = False
     error: dict[str, Any] | None = None

@@ -16,6 +16,7 @@ from app.tracing.explained import explained, span_of
 from app.tracing.questions import Shading
 from app.tracing.trace_results import Completion, Provenance, Ranking, TraceResult, TrainingResult
 from app.web.asking.trace_cards import Column, Drawing, card_of, column, texts_of
+from app.web.asking.trace_truth import with_truth
 from app.web.asking.trace_view import View, views, views_of
 from app.web.evidence.answer_page import Link, chance_fields, samples_of
 from app.web.evidence.cards import Card
@@ -84,7 +85,7 @@ def answered(
     view = looked.view if looked.view in names else names[0]
     rankings = _rankings(result, view)
     trained = alike([*unasked(taken), *trainings])
-    claim = claim_of_trace(trace, result, _parameters(session, result.provenance.model))
+    claim = with_truth(session, claim_of_trace(trace, result, _parameters(session, result.provenance.model)))
     single = rankings[0][2] if len(rankings) == 1 else None
     ids = _shown_ids(single, taken, view)
     evidence = noted(session, _evidence(result, claim, trained, taken, ids))
@@ -118,6 +119,7 @@ def answered(
     made = views(trace, result, view, looked.since)
     return page | {
         "claim": claim,
+        "correct": claim.right,
         "evidence": evidence,
         "samples": samples_of(result.samples),
         "methods": [Link(label=one.title, url=one.url, chosen=one.current, note=_note(one)) for one in made],
