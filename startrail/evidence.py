@@ -165,7 +165,7 @@ class Answer:
         said = "said" if self.generated else "was given"
         against = f"<h4>Against</h4>{self.opponents._repr_html_()}" if self.opponents else ""
         return (
-            f"<p>{escape(self.prompt)} <b>{escape(self.completion)}</b>"
+            f"<p>{escape(self.prompt)}<b>{escape(self.completion)}</b>"
             f" <small>(the model {said} this; {self.probability:.1%})</small></p>"
             f"<h4>For</h4>{self.proponents._repr_html_()}{against}"
         )

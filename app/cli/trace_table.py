@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.settings import get_settings
 from app.store.tables import Passage
 from app.store.work_tables import Trace
+from app.tracing.explained import span_of
 from app.tracing.trace_results import Completion, Hit, TraceResult, TrainingResult
 
 
@@ -44,8 +45,8 @@ def show(session: Session, trace: Trace, training: dict[str, Any] | None, *, reu
 
 
 def _question(trace: Trace, result: TraceResult) -> Text:
-    text = Text(trace.request["prompt"] + " ")
-    span = trace.request["span"] or [0, len(result.completion.text)]
+    text = Text(result.joined.removesuffix(result.completion.text))
+    span = span_of(trace.request, result)
     for at, letter in enumerate(result.completion.text):
         text.append(letter, style="bold green" if span[0] <= at < span[1] else "")
     if result.contrast:

@@ -1,6 +1,7 @@
 """A typed prompt whose truth the site knows: the trace says whether the model is right, and nothing where nobody knows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
@@ -29,18 +30,18 @@ def asked(store: Store, database_url: str) -> Iterator[tuple[TestClient, Worker]
         store_of(client).engine.dispose()
 
 
-def page_of(asked: tuple[TestClient, Worker], **fields: str) -> dict[str, object]:
+def page_of(asked: tuple[TestClient, Worker], **fields: str) -> dict[str, Any]:
     client, worker = asked
     put = client.post("/api/traces", json={"prompt": PROMPT, **fields}).json()
     worker.step()
-    page: dict[str, object] = client.get(f"/traces/{put['id']}.json").json()
+    page: dict[str, Any] = client.get(f"/traces/{put['id']}.json").json()
     return page
 
 
-def know(store: Store, name: str, target: str, **more: object) -> None:
+def know(store: Store, name: str, target: str, aliases: Sequence[str] = ()) -> None:
     """A prompt set that has the prompt with this target."""
     with store.session() as session:
-        add_prompts(session, name, [PromptRecord("river", PROMPT, target, **more)])
+        add_prompts(session, name, [PromptRecord("river", PROMPT, target, aliases=aliases)])
 
 
 def test_what_was_said_is_judged_by_the_stored_prompt_of_the_same_text(

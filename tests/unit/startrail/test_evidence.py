@@ -45,3 +45,10 @@ def test_parts_of_a_list_are_lists_of_the_same_kind() -> None:
     assert isinstance(answer().proponents[:1], Passages)
     assert isinstance(Table([{"a": 1}, {"a": 2}])[1:], Table)
     assert Table([{"a": 1}, {"a": 2}])[1:][0] == {"a": 2}
+
+
+def test_prompt_and_completion_are_joined_as_the_model_reads_them() -> None:
+    """A space stood between the two, also before a comma and in the middle of a word."""
+    alone = Passages([])
+    said = Answer("t", "", "The capital is Accra", ", said Emeka", True, 0.5, alone, alone)
+    assert "Accra<b>, said Emeka</b>" in said._repr_html_()
