@@ -1,7 +1,7 @@
 """The prompts and answers of a results file: found again in the store, or added to it.
 
-A prompt is the same if its id, text and target are; a second one under the same id, or one that the file repeats, gets
-the id with a hash behind it, the same in every file. What the store did not know of a prompt it learns from the file.
+A prompt is the same if its id, text and target are (of an incorrect prediction: what is right, where the set is complete);
+a second one under the same id, or one that the file repeats, gets the id with a hash behind it, the same in every file. What the store did not know of a prompt it learns from the file.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from app.words.answers import SAID
 from app.words.tasks import FACT, OPEN_ENDED, TASKS, task_in
 
 _COLUMNS = [field.column for field in PROMPT]
-_ANSWER = [field.column for field in OUTPUT]
+_ANSWER = [*(field.column for field in OUTPUT), "said_probability"]
 Row = dict[str, Any]
 
 
@@ -41,6 +41,8 @@ class PromptMatcher:
         known = self._named([row["external_id"] for row in wanted])
         found, new, learnt = [], [], []
         for parsed, row in zip(records, wanted, strict=True):
+            if self._set.corpus_id is not None and explains_said(parsed):
+                row |= _own_target(row, known.get(row["external_id"]))
             name = self._name(row, known)
             self._used.add(name)
             if name not in known:
@@ -113,6 +115,14 @@ def _wanted(parsed: Parsed, file: str) -> Row:
     return row
 
 
+def _own_target(row: Row, known: Row | None) -> Row:
+    """The target of the prompt that a record of an incorrect prediction is about: the record's own is what was said."""
+    truth = known and (known["ground_truth"] or known["target"])
+    if known is None or (known["text"], truth) != (row["text"], row["ground_truth"]):
+        return {}
+    return {"target": known["target"], "ground_truth": known["ground_truth"]}
+
+
 def guess_task(record: Row, file: str) -> str:
     """The task of a record that does not name one of ours: by its words, by the file's name, by its fields."""
     own = " ".join(str(record.get(name, "")) for name in ("task", "query_set", "example_id", "trex_id"))
@@ -167,9 +177,13 @@ def put_answers(
 
 
 def _said(parsed: Parsed) -> Row:
-    """The answer's columns. A target that was judged right, or that differs from the true one, is the answer."""
+    """The answer's columns. A target that was judged right, or that differs from the true one, is the answer, and the
+    probability that the file gives is the answer's."""
     said, target, truth = dict(parsed.output), parsed.prompt["target"], parsed.prompt["ground_truth"]
     said["samples"] = said["samples"] or []
+    said["said_probability"] = None
+    if explains_said(parsed):
+        said["said_probability"], said["probability"] = said["probability"], None
     if said["answer"] is None and (said["correct"] or truth is not None):
         said["answer"] = target
     if said["correct"] is None and truth is not None and truth != target:
