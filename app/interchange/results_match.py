@@ -1,7 +1,8 @@
 """The prompts and answers of a results file: found again in the store, or added to it.
 
 A prompt is the same if its id, text and target are (of an incorrect prediction: what is right, where the set is complete);
-a second one under the same id, or one that the file repeats, gets the id with a hash behind it, the same in every file. What the store did not know of a prompt it learns from the file.
+a second one under the same id, or one that the file repeats, gets the id with a hash behind it, the same in every file.
+What the store did not know of a prompt it learns from the file.
 """
 
 from collections.abc import Sequence

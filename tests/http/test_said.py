@@ -14,8 +14,6 @@ from app.store.tables import Corpus, Output, Passage, Prompt, PromptSet, Result,
 from tests.support.seeded import add_run, fill
 from tests.support.sites import site, store_of
 
-WRONG, ALIAS = "currency-iceland", "currency-japan"
-
 
 def beside(store: Store) -> list[str]:
     """Beside two runs of the filled store, runs of what was said to a wrong prompt and to one right by an alias."""

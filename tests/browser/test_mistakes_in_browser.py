@@ -1,0 +1,67 @@
+"""Where the model was wrong, as a reader meets it: with JavaScript and without."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from app.settings import Settings
+from app.store.engine import open_store
+from tests.http.test_said import beside
+
+
+@pytest.fixture(scope="module")
+def mistaken(
+    tmp_path_factory: pytest.TempPathFactory,
+    migrated_sqlite: Path,
+    serve: Callable[[Settings], AbstractContextManager[str]],
+) -> Iterator[str]:
+    """The page of a prompt to which the model said Reykjavik, and was wrong."""
+    home = tmp_path_factory.mktemp("mistaken")
+    shutil.copy(migrated_sqlite, home / "startrail.db")
+    store = open_store(f"sqlite:///{home / 'startrail.db'}")
+    wrong, _ = beside(store)
+    store.engine.dispose()
+    with serve(Settings(home=home, _env_file=None)) as address:
+        yield f"{address}/runs/trackstar/prompts/{wrong}"
+
+
+@pytest.fixture(params=[True, False], ids=["scripts", "no-scripts"])
+def reader(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page with JavaScript, and one without."""
+    context = browser.new_context(java_script_enabled=request.param)
+    yield context.new_page()
+    context.close()
+
+
+def test_a_mistake_opens_on_what_was_said_with_the_truth_beside_it(reader: Page, mistaken: str) -> None:
+    """Both have their probability, each said to be its own; to ask again asks for what the page shows."""
+    reader.goto(mistaken)
+    expect(reader.locator("h1 mark.target")).to_have_text("Reykjavik")
+    claim = reader.get_by_text("The model is 62 % sure. The truth is “Beijing”: 73 %.")
+    expect(claim).to_be_visible()
+    expect(claim.locator(".tag")).to_have_text("wrong")
+    address = reader.get_by_role("link", name="Edit and ask again").get_attribute("href")
+    again = parse_qs(urlsplit(str(address)).query)
+    assert again["completion"][0].startswith(" Reykjavik")
+    assert again["contrast"] == [" Beijing"]
+    reader.get_by_role("link", name="The truth", exact=True).click()
+    expect(reader.locator("h1 mark.target")).to_have_text("Beijing")
+    expect(reader.locator("main")).to_contain_text("Reykjavik")
+
+
+def test_mistakes_are_listed_and_lead_to_their_pages(reader: Page, mistaken: str) -> None:
+    """The surest first, and each with what was said and what is right, and how likely either was."""
+    site, _, place = mistaken.partition("/runs/")
+    reader.goto(f"{site}/finds/mistakes")
+    first = reader.locator("tbody tr").first
+    expect(first).to_contain_text("Reykjavik 62 %")
+    expect(first).to_contain_text("Beijing 73 %")
+    first.get_by_role("link").first.click()
+    expect(reader).to_have_url(re.compile(re.escape(f"/runs/{place}")))
+    expect(reader.locator("h1 mark.target")).to_have_text("Reykjavik")
