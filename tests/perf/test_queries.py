@@ -13,7 +13,7 @@ from tests.support.sites import counted, site, store_of
 
 SMALL, LARGE = {"prompts": 8, "passages": 100, "k": 3}, {"prompts": 60, "passages": 400, "k": 60}
 PAGES = {
-    "/": 14,
+    "/": 21,  # with the story's steps and claim, and a prompt to try of each task
     "/prompts": 6,
     "/prompts?task=fact&right=yes&sort=score": 7,
     "/prompts?q=capital": 7,

@@ -31,7 +31,8 @@ def robots(request: Request) -> Response:
     lines = ["User-agent: *", f"Allow: {urls.at(CARDS)}"]
     lines += [f"Disallow: {urls.at(path)}" for path in NOT_FOR_CRAWLERS]
     lines += ["", f"Sitemap: {origin(request)}{urls.sitemap()}", ""]
-    return Response("\n".join(lines), media_type="text/plain; charset=utf-8")
+    body = "\n".join(lines).encode()
+    return unless_known(request, etag(body), body, "text/plain; charset=utf-8")
 
 
 @router.get("/sitemap.xml", include_in_schema=False)

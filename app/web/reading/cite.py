@@ -56,7 +56,7 @@ def cite(request: Request, db: Db, run: Slug, prompt: Slug, explains: Explains =
     cited = _cited(request, db, run, prompt, explains)
     given = TARGET if explains == TARGET else ""
     page = CitePage(
-        title=f"Cite: {cited.prompt} {cited.target}",
+        title=f"Cite: {cited.prompt} {cited.target.strip()}",
         prompt=cited.prompt,
         target=cited.target,
         model=cited.model,
@@ -78,7 +78,7 @@ def _cited(request: Request, db: Db, run: str, prompt: str, explains: str) -> Ci
     configuration = json.dumps(example.run.configuration, sort_keys=True)
     return Cited(
         prompt=example.prompt.text,
-        target=said.text.strip(),
+        target=said.text,
         instead=said.instead and said.instead.strip(),
         run=example.run.slug,
         method=method_name(example.run),

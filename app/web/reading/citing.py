@@ -67,7 +67,7 @@ def plain(cited: Cited) -> str:
 
 
 def _title(cited: Cited) -> str:
-    said = cut(f"{clean(cited.prompt)} {clean(cited.target)}".strip(), 160)
+    said = cut(f"{clean(cited.prompt)} {clean(cited.target.strip())}".strip(), 160)
     rather = f" rather than “{cut(clean(cited.instead), 60)}”" if cited.instead else ""
     return f"Training passages behind “{said}”{rather}."
 

@@ -20,7 +20,8 @@ from app.web.evidence.further import chosen_span
 from app.web.evidence.shading import SHOWN as SHADED
 from app.web.evidence.shading import can_shade, example_query, shading_of_example
 from app.web.evidence.stepping import measured_when_read
-from app.web.reading.example_page import MOST_SHOWN, SHOWN, Asked, example_page_of
+from app.web.reading.example_nearby import SHOWN, Asked
+from app.web.reading.example_page import MOST_SHOWN, example_page_of
 from app.web.site import urls
 from app.web.site.body import build, read_form
 from app.web.site.context import Config, Db

@@ -1,19 +1,16 @@
 """The page model of one prompt of one run, from what the store knows of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.settings import Settings
-from app.store import browse
 from app.store.examples import Example, found_for_counts, get_example, other_subjects
 from app.store.runs import get_run, sibling_runs
 from app.store.steps import StepsOf, of_result, steps_of
 from app.store.tables import Run
 from app.web.browsing.list_query import ListQuery
-from app.web.browsing.listing import Item, item, none_states
+from app.web.browsing.listing import Item, none_states
 from app.web.evidence.answer_page import AnswerPage, Link, chance_fields, samples_of_example
 from app.web.evidence.answered import names_of
 from app.web.evidence.cards import Card, Shown, cards_of
@@ -34,6 +31,7 @@ from app.web.evidence.share_card import og_text, og_title
 from app.web.evidence.stepping import is_filling
 from app.web.marking.highlight import Span, entities
 from app.web.reading.choices import Choices, choices_of
+from app.web.reading.example_nearby import SHOWN, Asked, nearby
 from app.web.reading.example_parts import (
     SharedWords,
     Stating,
@@ -45,22 +43,8 @@ from app.words.answers import TARGET
 from app.words.chance import read_chance
 from app.words.passages import OPPONENT, PROPONENT
 
-SHOWN, MOST_SHOWN = urls.SHOWN[0], urls.SHOWN[-1]
-NEARBY = (6, 12)  # prompts of the list shown before and after this one
+MOST_SHOWN = urls.SHOWN[-1]
 VIEWS = {"tokens": "Word by word", "entities": "Names", "verbatim": "Verbatim", "plain": "Plain"}
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a reader asked of the page: the list they read, what is marked (empty: as usual), how many passages a side."""
-
-    listed: ListQuery
-    view: str
-    show: int
-
-    def query(self) -> dict[str, object]:
-        """As parameters of the address."""
-        return {**self.listed.query(), "view": self.view, "show": self.show if self.show != SHOWN else ""}
 
 
 class ExamplePage(AnswerPage):
@@ -229,7 +213,7 @@ def example_page_of(
         og_image=urls.card(urls.example(listed.slug, prompt.slug, **place)),
         og_url=urls.example(listed.slug, prompt.slug, **place),
         embeds=bool(evidence.lanes),
-        **_nearby(session, example, asked),
+        **nearby(session, example, asked),
     )
 
 
@@ -281,32 +265,6 @@ def _shading(
         query = example_query(example)
         claim.pieces = tokens_as_pieces(completion.tokens, query.span or (0, len(query.completion)))
     return view, tokens
-
-
-def _nearby(session: Session, example: Example, asked: Asked) -> dict[str, Any]:
-    """Where the example stands in the list that led here, and what stands around it."""
-    run, result, listed = example.listed, example.result, asked.listed
-    filters = listed.filters()
-    total = browse.count(session, run, filters)
-    few = browse.is_few(run, total, sum(NEARBY))
-    before = browse.page(
-        session, run, filters, sort=listed.sort, before=result.position, size=NEARBY[0], few=few
-    )
-    after = browse.page(
-        session, run, filters, sort=listed.sort, after=result.position, size=NEARBY[1], few=few
-    )
-
-    def on(rows: list[browse.ListedResult], at: int) -> str | None:
-        return urls.example(run.slug, rows[at].prompt.slug, **asked.query()) if rows else None
-
-    own = browse.ListedResult(result, example.prompt, example.output, example.judged)
-    return {
-        "number": None if listed.query() else result.position + 1,
-        "total": total,
-        "previous_url": on(before, -1),
-        "next_url": on(after, 0),
-        "list": [item(row, run, listed) for row in [*before, own, *after]],
-    }
 
 
 def _first_text(cards: list[Card]) -> str:

@@ -64,9 +64,7 @@ def oembed(
 ) -> Response:
     """How to embed a page of this site, as oEmbed has it: a frame with the evidence, of a size that fits."""
     if format != "json":
-        raise UserError(
-            f"The format {format} is not offered.", field="format", remedy="Ask for json.", status=501
-        )
+        raise UserError(f"The format {format} is not offered.", field="format", remedy="Ask for json.")
     parts, here = urlsplit(url), urlsplit(origin(request))
     if (parts.scheme, parts.netloc) != (here.scheme, here.netloc):
         raise NotFound(
