@@ -103,7 +103,7 @@ def test_oembed_gives_a_frame_of_the_page_that_names_it(stepped: TestClient) -> 
     ("url", "status"),
     [("http://elsewhere.example/runs/trackstar/prompts/capital-china", 404), ("http://testserver/about", 404), ("", 404),
      ("http://testserver/runs/nowhere/prompts/x", 404), ("javascript:alert(1)", 404),
-     (f"http://testserver{EXAMPLE}&format=xml", 501)],
+     (f"http://testserver{EXAMPLE}&format=xml", 422)],
 )  # fmt: skip
 def test_oembed_knows_its_own_evidence_only(stepped: TestClient, url: str, status: int) -> None:
     assert stepped.get(f"/oembed?url={url}").status_code == status

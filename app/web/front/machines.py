@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from fastapi import APIRouter, Request
 from sqlalchemy.orm import Session
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from app.errors import NotFound
 from app.paths import STATIC
@@ -62,9 +62,12 @@ def sitemap(request: Request, session: Db, id: Id) -> Response:
 
 
 @router.get("/favicon.ico", include_in_schema=False)
-def favicon() -> Response:
+def favicon(request: Request) -> Response:
     """The mark, for browsers that ask for it by its old name."""
-    return FileResponse(STATIC / "favicon.ico", headers={"Cache-Control": "public, max-age=86400"})
+    body = (STATIC / "favicon.ico").read_bytes()
+    return unless_known(
+        request, etag(body), body, "image/vnd.microsoft.icon", {"Cache-Control": "public, max-age=86400"}
+    )
 
 
 def _own(session: Session) -> Iterable[str]:
