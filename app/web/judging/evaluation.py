@@ -25,10 +25,11 @@ from app.web.site.downloads import download, etag
 from app.web.site.export_rows import csv_rows
 from app.web.site.params import Name, RunName, Short
 from app.web.site.respond import page_route, respond
+from app.words.answers import SAID
 from app.words.measures import COMPARED, INFLUENCE, LABELS, SHOWN, SHOWN_BY_AIS
 from app.words.methods import is_swept, leading
 from app.words.slices import EVALUATED
-from app.words.tasks import task_name, task_place
+from app.words.tasks import task_name, task_noun, task_place
 
 router = APIRouter()
 ANY = "*"  # asks for the runs of every model in one table
@@ -74,6 +75,7 @@ class EvaluationPage(BaseModel):
     difference_columns: dict[str, str]
     differences: list[RunRow]
     figures: list[Figure]
+    over: str  # which prompts, how many, and what of each is explained
     patched: str
     by_ais: str
     unevaluated: list[str]
@@ -184,10 +186,27 @@ def _page(session: Session, asked: EvaluationQuery) -> EvaluationPage:
         difference_columns={name: LABELS[name] for name in COMPARED if name in names} if reference else {},
         differences=_differences(main, reference, asked) if reference else [],
         figures=figures,
+        over=population(main, asked) if main else "",
         patched=patched_by([run for run, _ in measured], [each for _, each in measured]),
         by_ais=ais_said(run.metrics for run, _ in main) if any(n in SHOWN_BY_AIS for n in names) else "",
         unevaluated=[run.slug for run in everything if run.id not in known and run.status == "done"],
         csv_url=urls.twin(asked.url(), "csv"),
+    )
+
+
+def population(runs: Sequence[Evaluated], asked: EvaluationQuery) -> str:
+    """One sentence about what the figures of the runs are over: a figure alone says nothing of its population."""
+    counts = {each["prompts"] for _, each in runs}
+    number = " to ".join(f"{count:,}" for count in sorted({min(counts), max(counts)}))
+    said = [run.name for run, _ in runs if run.explains == SAID]
+    kind = (
+        "what the model said"
+        if len(said) == len(runs)
+        else "their targets, whether the model said them or not"
+    )
+    some = f" (of {', '.join(said)}: what the model said)" if 0 < len(said) < len(runs) else ""
+    return (
+        f"Over {number} {task_noun(asked.task)} of {asked.set}; the passages are those behind {kind}{some}."
     )
 
 

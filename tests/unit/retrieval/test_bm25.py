@@ -3,8 +3,11 @@
 import math
 from pathlib import Path
 
+import bm25s
+import numpy as np
 import pytest
 
+from app.demo.world import generate
 from app.retrieval.bm25 import BM25, K1, B
 
 TEXTS = ["the cat sat", "the dog sat on the mat", "a bird"]
@@ -55,3 +58,17 @@ def test_names_are_found_in_scripts_without_spaces_and_in_every_spelling() -> No
     scores, rows = BM25.build(texts).search(["東京", "Café", "O'Brien", "กรุงเทพ"], 2)
     assert rows[:, 0].tolist() == [0, 2, 3, 4]
     assert (scores[:, 0] > 0).all()
+
+
+def test_english_is_ranked_as_bm25s_ranks_it() -> None:
+    """Our words are those of bm25s in English, so the figures of a baseline are those of the library by itself."""
+    texts = [passage["text"] for passage in generate(0).passages[:400]]
+    questions = [*texts[::40], "the capital of Ghana", "A hen, and a shorter way"]
+    own, rows = BM25.build(texts).search(questions, 5)
+    plain = bm25s.BM25(method="lucene", k1=K1, b=B)
+    split = {"stopwords": [], "token_pattern": r"(?u)\b\w+\b", "show_progress": False}
+    plain.index(bm25s.tokenize(texts, **split), show_progress=False)
+    for question, scores, found in zip(questions, own, rows, strict=True):
+        wanted = plain.get_scores(bm25s.tokenize([question], return_ids=False, **split)[0])
+        assert np.allclose(scores[found >= 0], wanted[found[found >= 0]], rtol=1e-5)
+        assert np.isclose(scores[0], wanted.max(), rtol=1e-5)
