@@ -9,7 +9,7 @@ def test_from_a_prompt_to_three_runs_side_by_side(page: Page, live: str) -> None
     """A reader opens a prompt, compares, adds a run, follows a passage to its place in another column."""
     page.goto(f"{live}/prompts?run=trackstar")
     page.locator(".list-column a[href*='/prompts/']").first.click()
-    page.get_by_role("link", name="Compare", exact=True).last.click()
+    page.get_by_role("link", name="Compare methods").click()
     expect(page.locator(".side")).to_have_count(2)
     page.get_by_text("Compare with another run").click()
     page.locator(".more-runs a").first.click()

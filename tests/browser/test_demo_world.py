@@ -85,8 +85,8 @@ def test_the_front_page_leads_into_every_task(plain_page: Page, demo: Demo) -> N
         tile.click()
         assert shown(page) == wanted
         page.locator(".list-column .prompt-list a").first.click()
-        known = {" ".join(f"{each['prompt']} {each['target']}".split()) for each in demo.prompts}
-        assert " ".join(page.locator("#prompt").inner_text().split()) in known
+        read = " ".join(page.locator("#prompt").inner_text().split())  # the prompt, then what was said
+        assert any(read.startswith(" ".join(each["prompt"].split())) for each in demo.prompts)
         expect(page.locator("section.proponent").first).to_be_visible()
 
 
@@ -151,13 +151,13 @@ def test_an_output_of_the_demo_is_read_in_every_view(page: Page, demo: Demo) -> 
     expect(page.locator(".lanes .lane-for circle")).to_have_count(10)
     expect(page.locator(".samples summary")).to_contain_text("×")
     texts = cards.locator(".passage").all_text_contents()
-    target = page.locator("#prompt mark.target").inner_text()
-    marked = page.locator(".proponent mark.target").all_text_contents()
-    assert {each.lower() for each in marked} == {target.lower()}
     for view in ("Verbatim", "Plain", "Names"):
         page.get_by_role("link", name=view, exact=True).click()
         expect(page.get_by_role("link", name=view, exact=True)).to_have_attribute("aria-current", "true")
         assert cards.locator(".passage").all_text_contents() == texts
+    target = page.locator("#prompt mark.target").inner_text()
+    marked = page.locator(".proponent mark.target").all_text_contents()
+    assert {each.lower() for each in marked} == {target.lower()}
     page.locator("#prompt mark.target").click()
     expect(page.locator(".proponent mark.picked").first).to_have_text(target)
 

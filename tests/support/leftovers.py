@@ -17,8 +17,8 @@ PROCESSES = ("postgres", "initdb", "multiprocessing", "chromium", "playwright", 
 
 
 @contextmanager
-def nothing_left() -> Iterator[None]:
-    """Raises what a block started and did not end.
+def nothing_left(*kept: str) -> Iterator[None]:
+    """Raises what a block started and did not end, but for threads whose names begin with one of `kept`.
 
     Raises:
         AssertionError: names the threads, and the processes with their commands.
@@ -26,17 +26,17 @@ def nothing_left() -> Iterator[None]:
     threads, processes = set(threading.enumerate()), set(_children())
     yield
     end = time.monotonic() + PATIENCE
-    while left := [*_new_threads(threads), *_new_processes(processes)]:
+    while left := [*_new_threads(threads, (*THREADS, *kept)), *_new_processes(processes)]:
         if time.monotonic() > end:
             raise AssertionError(f"The test left running: {', '.join(left)}")
         time.sleep(0.02)
 
 
-def _new_threads(before: set[threading.Thread]) -> list[str]:
+def _new_threads(before: set[threading.Thread], kept: tuple[str, ...]) -> list[str]:
     return [
         f"thread {thread.name}"
         for thread in threading.enumerate()
-        if thread not in before and not thread.name.startswith(THREADS)
+        if thread not in before and not thread.name.startswith(kept)
     ]
 
 

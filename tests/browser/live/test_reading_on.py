@@ -45,13 +45,12 @@ def test_why_this_rather_than_that(page: Page, asked: Site) -> None:
 
 
 def test_one_training_step_shows_what_each_passage_does(page: Page, asked: Site) -> None:
-    """On one passage, then on all; beside random ones, with the settings said; without loading the page again."""
+    """On one passage where asked, on all by itself; beside random ones, with the settings said; in one page."""
     ask(page, asked.address, "The capital of Chad is", " old")
     answered(page)
     page.evaluate("window.sameDocument = true")
     page.locator(".proponent").first.get_by_role("button", name="Train one step").click()
     expect(page.locator(".proponent").first.locator(".stepped")).to_contain_text("→", timeout=20_000)
-    page.get_by_role("button", name="Train one step on each passage").click()
     expect(page.locator(".proponent .stepped")).to_have_count(10, timeout=20_000)
     expect(page.locator(".verdict")).to_contain_text("Ten random passages move it")
     expect(page.locator("#causes")).to_contain_text("learning rate")

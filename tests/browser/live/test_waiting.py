@@ -49,6 +49,7 @@ def test_the_stages_pass_before_the_reader_and_the_passages_follow(page: Page, a
     ]
     assert [stage for stage in order if stage in seen] == seen, "no stage comes twice or before its time"
     expect(page.locator(".proponent")).to_have_count(10)
+    page.locator(".samples summary").click()
     expect(page.locator(".samples li").first).to_be_visible()
 
 
