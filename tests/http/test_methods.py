@@ -40,5 +40,5 @@ def test_a_method_has_the_same_class_on_every_page_and_the_stylesheet_has_its_co
 def test_a_method_nobody_has_run_is_told_so(client: TestClient) -> None:
     answer = client.get("/runs", params={"method": "<b>walk</b>"})
     assert answer.status_code == 200
-    assert "No run is of this method" in answer.text
+    assert "No run uses this method" in answer.text
     assert "<b>walk" not in answer.text
