@@ -45,12 +45,16 @@ def test_why_this_rather_than_that(page: Page, asked: Site) -> None:
 
 
 def test_one_training_step_shows_what_each_passage_does(page: Page, asked: Site) -> None:
-    """On one passage where asked, on all by itself; beside random ones, with the settings said; in one page."""
-    ask(page, asked.address, "The capital of Chad is", " old")
+    """On one passage, then on all; beside random ones, with the settings said; without loading the page again."""
+    page.set_extra_http_headers(
+        {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
+    )
+    ask(page, asked.address, "The capital of Chad is", " old")  # as a person, for whom work is begun unasked
     answered(page)
     page.evaluate("window.sameDocument = true")
     page.locator(".proponent").first.get_by_role("button", name="Train one step").click()
     expect(page.locator(".proponent").first.locator(".stepped")).to_contain_text("→", timeout=20_000)
+    page.get_by_role("button", name="Train one step on each passage").click()
     expect(page.locator(".proponent .stepped")).to_have_count(10, timeout=20_000)
     expect(page.locator(".verdict")).to_contain_text("Ten random passages move it")
     expect(page.locator("#causes")).to_contain_text("learning rate")
