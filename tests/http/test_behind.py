@@ -10,7 +10,6 @@ from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
 from app.cli.main import app
-from app.settings import get_settings
 from app.store.corpora import PassageRecord, add_corpus, get_corpus
 from app.store.engine import open_store
 from app.store.models import get_model, register_model
@@ -111,7 +110,6 @@ def test_citations_carry_who_made_it_and_under_which_licence(filled_url: str, tm
 def test_the_commands_say_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Said when a corpus is added, and changed afterwards; what is left out stays."""
     monkeypatch.setenv("STARTRAIL_HOME", str(tmp_path / "home"))
-    get_settings.cache_clear()
     file = tmp_path / "web.jsonl"
     file.write_text(json.dumps({"id": "1", "text": "A passage."}))
     run = CliRunner().invoke
@@ -125,5 +123,3 @@ def test_the_commands_say_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         corpus = get_corpus(session, "web")
         assert (corpus.licence, corpus.author, corpus.source) == ("ODC-By", "Bob", "")
     store.engine.dispose()
-    monkeypatch.undo()
-    get_settings.cache_clear()
