@@ -66,7 +66,7 @@ def test_a_reader_finds_a_prompt_and_reads_its_passages(reader: tuple[Page, list
     page.goto(f"{address}/")
     page.fill("#search", "CHINA")
     page.press("#search", "Enter")
-    page.wait_for_function("document.getElementById('found').textContent.includes('CHINA')")
+    page.wait_for_function("document.getElementById('found')?.textContent.includes('CHINA')")
     page.click("#prompts a")
     page.wait_for_url("**/runs/trackstar/prompts/*china*/")
     assert "China" in page.inner_text("h1")
@@ -89,6 +89,6 @@ def test_old_addresses_still_lead_there(reader: tuple[Page, list[str]], address:
 def test_a_search_that_finds_nothing_says_so(reader: tuple[Page, list[str]], address: str) -> None:
     page, wrong = reader
     page.goto(f"{address}/prompts/?q=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E")
-    page.wait_for_function("document.getElementById('found').textContent.startsWith('0 prompts')")
+    page.wait_for_function("document.getElementById('found')?.textContent.startsWith('0 prompts')")
     assert page.locator("#prompts li, main img").count() == 0
     assert not wrong
