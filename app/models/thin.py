@@ -7,6 +7,7 @@ for each token that was looked up. What a step needs of G (its mean squares, its
 from tokens alone, at T² · (rows + columns) in place of T · rows · columns and all of the memory of G.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -53,7 +54,7 @@ class Thin:
             *(torch.cat(pair, 1) if all(p.shape[1] for p in pair) else _there(*pair) for pair in pairs)
         )
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[torch.Tensor]:
         return iter((self.left, self.right, self.at, self.extra))
 
     def __len__(self) -> int:

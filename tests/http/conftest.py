@@ -1,17 +1,31 @@
 """The site over a filled store, on both databases."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
-from app.store.engine import open_store
+from app.store.engine import Store
+from app.tracing.worker import Worker
+from tests.support.asking import made_home, put_corpus, settings_of, worker_of
+from tests.support.databases import filled_database
 from tests.support.seeded import fill
 from tests.support.sites import site, store_of
 
 DATABASES = ("sqlite", "postgresql")
+
+
+@pytest.fixture
+def asked(store: Store, database_url: str) -> Iterator[tuple[TestClient, Worker]]:
+    """A site over a store with a corpus, and a worker that answers when told to."""
+    put_corpus(store)
+    with (
+        worker_of(settings_of(made_home(), database_url), store) as worker,
+        site(database_url, made_home()) as client,
+    ):
+        yield client, worker
+        store_of(client).engine.dispose()
 
 
 @pytest.fixture(scope="session", params=DATABASES)
@@ -19,17 +33,7 @@ def filled_url(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path
 ) -> str:
     """A database filled once for the whole run: tests that use it only read."""
-    if request.param == "sqlite":
-        path = tmp_path_factory.mktemp("filled") / "startrail.db"
-        shutil.copy(migrated_sqlite, path)
-        url = f"sqlite:///{path}"
-    else:
-        url = request.getfixturevalue("postgresql_server").lasting()
-    store = open_store(url)
-    with store.session() as session:
-        fill(session)
-    store.engine.dispose()
-    return url
+    return filled_database(request, tmp_path_factory.mktemp("filled"), migrated_sqlite, fill)
 
 
 @pytest.fixture(scope="session")

@@ -1,29 +1,12 @@
 """Asking over HTTP: a question waits, a worker answers it, its permalink and twin say the same ever after."""
 
-from collections.abc import Iterator
-
 import pytest
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 
-from app.store.engine import Store
 from app.tracing.worker import Worker
-from tests.support.asking import made_home, put_corpus, settings_of, worker_of
-from tests.support.sites import site, store_of
 
 QUESTION = {"prompt": "The capital of Mali is", "completion": " Bamako"}
-
-
-@pytest.fixture
-def asked(store: Store, database_url: str) -> Iterator[tuple[TestClient, Worker]]:
-    """A site over a store with a corpus, and a worker that answers when told to."""
-    put_corpus(store)
-    with (
-        worker_of(settings_of(made_home(), database_url), store) as worker,
-        site(database_url, made_home()) as client,
-    ):
-        yield client, worker
-        store_of(client).engine.dispose()
 
 
 def test_a_question_waits_then_has_proponents(asked: tuple[TestClient, Worker]) -> None:

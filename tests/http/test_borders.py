@@ -1,7 +1,6 @@
 """What is typed into the form is joined as typed, and what may not have been meant is said beside its field."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,25 +10,11 @@ from fastapi.testclient import TestClient
 
 from app.models.load import load_model
 from app.models.text import Query
-from app.store.engine import Store
 from app.tracing.worker import Worker
 from app.words.answers import answer_end
-from tests.support.asking import made_home, put_corpus, settings_of, worker_of
-from tests.support.sites import site, store_of
+from tests.support.asking import made_home
 
 PROMPT = "The currency of Ghana is the"
-
-
-@pytest.fixture
-def asked(store: Store, database_url: str) -> Iterator[tuple[TestClient, Worker]]:
-    """A site over a store with a corpus, and a worker that answers when told to."""
-    put_corpus(store)
-    with (
-        worker_of(settings_of(made_home(), database_url), store) as worker,
-        site(database_url, made_home()) as client,
-    ):
-        yield client, worker
-        store_of(client).engine.dispose()
 
 
 def request_of(client: TestClient, address: str) -> dict[str, object]:

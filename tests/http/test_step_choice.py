@@ -8,9 +8,7 @@ from fastapi.testclient import TestClient
 
 from app.models.optimizers import OPTIMIZERS
 from app.tracing.worker import Worker
-from tests.http.test_asking import QUESTION, asked
-
-__all__ = ["asked"]
+from tests.http.test_asking import QUESTION
 
 Site = tuple[TestClient, Worker]
 

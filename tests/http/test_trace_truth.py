@@ -1,9 +1,8 @@
 """A typed prompt whose truth the site knows: the trace says whether the model is right, and nothing where nobody knows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import pytest
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 
@@ -12,22 +11,8 @@ from app.store.prompts import PromptRecord, add_prompts, asking
 from app.tracing.worker import Worker
 from app.words.answers import answer_of
 from startrail.client import _answer
-from tests.support.asking import made_home, put_corpus, settings_of, worker_of
-from tests.support.sites import site, store_of
 
 PROMPT = "The river that Ines followed was the"
-
-
-@pytest.fixture
-def asked(store: Store, database_url: str) -> Iterator[tuple[TestClient, Worker]]:
-    """A site over a store with a corpus, and a worker that answers when told to."""
-    put_corpus(store)
-    with (
-        worker_of(settings_of(made_home(), database_url), store) as worker,
-        site(database_url, made_home()) as client,
-    ):
-        yield client, worker
-        store_of(client).engine.dispose()
 
 
 def page_of(asked: tuple[TestClient, Worker], **fields: str) -> dict[str, Any]:

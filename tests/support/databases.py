@@ -9,15 +9,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
+from sqlalchemy.orm import Session
 
-from app.store.engine import migrate
+from app.store.engine import migrate, open_store
 from app.store.schema import METADATA
 
 # Lost data would not matter here, waiting for the disk does.
@@ -153,3 +155,20 @@ def _die_with_parent() -> None:
     """No server outlives a test run that was killed (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGINT)
+
+
+def filled_database(
+    request: pytest.FixtureRequest, folder: Path, migrated_sqlite: Path, fill: Callable[[Session], object]
+) -> str:
+    """The URL of a new database of the kind that the fixture's parameter names, filled; on SQLite it lies in `folder`."""
+    if request.param == "sqlite":
+        path = folder / "startrail.db"
+        shutil.copy(migrated_sqlite, path)
+        url = f"sqlite:///{path}"
+    else:
+        url = request.getfixturevalue("postgresql_server").lasting()
+    store = open_store(url)
+    with store.session() as session:
+        fill(session)
+    store.engine.dispose()
+    return url

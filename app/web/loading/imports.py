@@ -196,7 +196,8 @@ def _state(job: Job, told: tuple[str, int, int | None] | None) -> ImportState:
     if job.state == "failed":
         return ImportState(**known, stage="failed", problem=ImportProblem.model_validate(job.error))
     stage, done, total = told or (job.stage, job.done, job.total)
-    return ImportState(**known, stage="waiting" if stage == "queued" else stage, done=done, total=total)  # type: ignore[arg-type]
+    known |= {"stage": "waiting" if stage == "queued" else stage, "done": done, "total": total}
+    return ImportState(**known)
 
 
 def load_results(
