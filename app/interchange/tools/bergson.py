@@ -66,7 +66,10 @@ def recognises_table(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         first = file.readline(200).decode("utf-8", "replace")
-    return next(csv.reader([first.strip()]), []) == _COLUMNS
+    try:
+        return next(csv.reader([first.strip()]), []) == _COLUMNS
+    except csv.Error:  # no table: the time in a gzip file's first bytes may be a line break
+        return False
 
 
 def read_table(path: Path, _: Places) -> Iterator[Line]:

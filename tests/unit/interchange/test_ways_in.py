@@ -48,7 +48,10 @@ FORMATS: dict[str, Callable[[Rows], bytes]] = {
     "json": lambda rows: json.dumps(rows, indent=1).encode(),
     "csv": table,
     "parquet": parquet,
+    "json, old line ends": lambda rows: json.dumps(rows, indent=1).replace("\n", "\r").encode(),
     "jsonl.gz": lambda rows: gzip.compress(jsonl(rows)),
+    # The time in its first bytes holds a line break: such a file ended the import with a traceback.
+    "jsonl.gz of another time": lambda rows: gzip.compress(jsonl(rows), mtime=0x6B0D047E),
     "utf-16": lambda rows: jsonl(rows).decode().encode("utf-16"),
 }
 PASSAGES = [{"text": f"Passage {n}, with “quotes”.", "url": "u"} for n in range(4)]
