@@ -19,6 +19,7 @@ from app.store.runs import get_run, list_runs
 from app.store.tables import Run
 from app.web.finds.finds import KINDS
 from app.web.site import urls
+from app.web.site.sheets import content, is_part
 
 HOST = "http://localhost"
 SHOWN = 8  # passages a side of an example
@@ -156,7 +157,9 @@ def _framed(frame: str, title: str, inside: str) -> str:
 
 
 def _is_copied(name: str) -> bool:
-    return not name.startswith("vendor/") and name not in NOT_COPIED and (STATIC / unquote(name)).is_file()
+    if name.startswith("vendor/") or name in NOT_COPIED or is_part(name):
+        return False
+    return (STATIC / unquote(name)).is_file()
 
 
 def _copy_statics(out: Path) -> None:
@@ -164,7 +167,7 @@ def _copy_statics(out: Path) -> None:
     for file in files:
         name = file.relative_to(STATIC).as_posix()
         if _is_copied(name):
-            _write(out / "static" / name, file.read_bytes())
+            _write(out / "static" / name, content(name))
     _write(out / "favicon.ico", (STATIC / "favicon.ico").read_bytes())
 
 

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from app.interchange.results import import_results
 from app.store.engine import Store
+from app.web.site.sheets import content
 from tests.support.sites import site
 
 LONG = "Everyone in the village knew that the old bridge over the river would have to be mended before the rains came, "
@@ -86,7 +87,7 @@ def test_what_is_cut_is_cut_between_words(reader: TestClient) -> None:
 
 
 def test_white_space_is_kept_by_the_stylesheet(reader: TestClient) -> None:
-    css = (Path(__file__).parents[2] / "static" / "app.css").read_text()
+    css = content("app.css").decode()
     for name in (".read", ".passage", ".whole", ".wrote"):
         rules = [rule for rule in css.split("}") if name in rule.split("{")[0].replace(",", " ").split()]
         assert any("white-space: pre-wrap" in rule for rule in rules), name

@@ -7,8 +7,8 @@ from contextvars import ContextVar
 from functools import lru_cache
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from app.paths import STATIC
 from app.web.site.colours import stylesheet
+from app.web.site.sheets import content
 from app.words.methods import method_of
 
 SHOWN = (20, 200, 2_000, 5_000)  # passages on an example's page: at first, and each time a reader wants more
@@ -247,4 +247,4 @@ def replaced(url: str, **changes: object) -> str:
 
 @lru_cache
 def _content_hash(name: str) -> str:
-    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]
+    return hashlib.sha256(content(name)).hexdigest()[:10]
