@@ -151,6 +151,10 @@ def test_a_shading_is_no_trace_of_its_own(client: TestClient, store: Store, home
 
 BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}
 
+CRAWLER = {
+    "User-Agent": "Mozilla/5.0 (Linux; Android 6.0.1) Chrome/1 Mobile (compatible; Google-InspectionTool/1.0;)"
+}
+
 
 def steps_queued(store: Store) -> list[str]:
     with store.session() as session:
@@ -196,6 +200,23 @@ def test_who_does_not_read_makes_nobody_work(
     client = TestClient(create_app(settings_of(home, steps_per_lane=3)), headers=headers)
     assert client.request(method, EXAMPLE).status_code == 200
     assert steps_queued(store) == []
+
+
+def test_a_crawler_that_runs_scripts_is_not_told_to_come_back(store: Store, home: Path) -> None:
+    """A worker is ready and nothing is measured yet: a person's page says that more comes, and asks for it every two
+    seconds. A crawler, for whom nothing is made, would ask for ever."""
+    settings = settings_of(home, steps_per_lane=3)
+    site = create_app(settings)
+    script, person, crawler = (TestClient(site, headers=headers) for headers in ({}, BROWSER, CRAWLER))
+    with worker_of(settings, store):
+        told = crawler.get(EXAMPLE).text
+        assert "every 2s" not in told
+        assert 'http-equiv="refresh"' not in told
+        assert steps_queued(store) == []
+        assert script.get(f"{EXAMPLE}.json").json()["filling"] is False, "nobody asked for any"
+        assert "every 2s" in person.get(EXAMPLE).text
+        assert script.get(f"{EXAMPLE}.json").json()["filling"] is True
+        assert crawler.get(EXAMPLE).text == told
 
 
 def test_a_flood_of_readers_queues_no_more_than_may_wait(store: Store, home: Path) -> None:

@@ -29,7 +29,7 @@ from app.web.asking.trace_answer import Answer, Looked, answered, shading_of_pag
 from app.web.asking.trace_view import Stage
 from app.web.evidence.answer_page import AnswerPage
 from app.web.evidence.embed import embed_of, embedded
-from app.web.evidence.stepping import measured_when_read
+from app.web.evidence.stepping import measured_when_read, reader_of
 from app.web.site import urls
 from app.web.site.body import build, read_form
 from app.web.site.budgets import streaming
@@ -245,7 +245,7 @@ def load(request: Request, session: Session, job: Job, looked: Looked, *, again:
             if each.request["kind"] == "train" and each.result
         ]
         settings: Settings = request.app.state.settings
-        fields = answered(session, settings, trace, looked, asked_for, page.steps)
+        fields = answered(session, settings, trace, looked, asked_for, page.steps, reader_of(request))
         page = page.model_copy(update=fields)
     if trace is not None and looked.since:
         jobs.find(session, looked.since)

@@ -27,7 +27,7 @@ from app.web.evidence.notes import noted
 from app.web.evidence.reasons import give_reasons
 from app.web.evidence.shading import ShadedToken, ShadingView, shading_of, token_influence
 from app.web.evidence.share_card import og_text, og_title
-from app.web.evidence.stepping import is_filling
+from app.web.evidence.stepping import Reader, is_filling
 from app.web.evidence.traced import alike, evidence_of_trace, to_measure, unasked
 from app.web.marking.highlight import Span
 from app.web.site import urls
@@ -78,6 +78,7 @@ def answered(
     looked: Looked,
     trainings: Sequence[TrainingResult],
     taken: StepsOf | None,
+    reader: Reader,
 ) -> dict[str, Any]:
     """The fields of the page that a finished trace fills in."""
     result = TraceResult.model_validate(trace.result)
@@ -126,7 +127,7 @@ def answered(
         "views": _mark_links(trace, looked, view, marks) if single and shading else [],
         "view": view,
         "span_url": urls.trace(trace.id, "span"),
-        "filling": is_filling(session, settings, of_trace(trace.id), taken, shading),
+        "filling": is_filling(session, settings, reader, of_trace(trace.id), taken, shading),
         **_shared(trace, claim, evidence, columns),
         "answer": Answer(
             completion=result.completion,

@@ -3,6 +3,7 @@ bound."""
 
 import logging
 import re
+from dataclasses import dataclass
 
 from fastapi import Request
 from sqlalchemy.exc import OperationalError
@@ -23,14 +24,39 @@ from app.web.site.respond import wants_json
 
 log = logging.getLogger(__name__)
 # Those that say so; one that does not costs no more than the queue lets wait.
-CRAWLER = re.compile(r"bot|crawl|spider|slurp|preview|monitor|headless|lighthouse|fetch", re.IGNORECASE)
+# “(compatible;” no browser of a person has written since Internet Explorer, and nearly every crawler writes;
+# a Cubot is a telephone.
+CRAWLER = re.compile(
+    r"\(compatible;|(?<!cu)bot\b|crawl|spider|slurp|preview|monitor|headless|phantom|lighthouse|fetch|archiver|scrap"
+    r"|external|validator|google-|googleother|feed",
+    re.IGNORECASE,
+)
 
 
-def is_person(request: Request) -> bool:
-    """Whether somebody is likely to look at the page: a browser that was sent here, and not to look ahead."""
+@dataclass(frozen=True)
+class Reader:
+    """What a visit means to the machine.
+
+    Args:
+        begins: a person reads the page, for whom what is missing is made.
+        told: there is a use in saying that more comes. A crawler that runs the page's scripts would come back for it
+            for ever.
+    """
+
+    begins: bool
+    told: bool
+
+
+NOBODY = Reader(begins=False, told=False)
+
+
+def reader_of(request: Request) -> Reader:
+    """Who reads: a person is a browser that was sent here, and neither to look ahead nor for the headers alone."""
     agent, headers = request.headers.get("user-agent", ""), request.headers
+    crawler = CRAWLER.search(agent) is not None
     ahead = "prefetch" in headers.get("sec-purpose", "") + headers.get("purpose", "")
-    return "Mozilla/" in agent and not CRAWLER.search(agent) and not ahead and ASKED not in request.scope
+    person = "Mozilla/" in agent and not (crawler or ahead or ASKED in request.scope or wants_json(request))
+    return Reader(begins=person, told=not crawler)
 
 
 def measured_when_read(
@@ -46,24 +72,35 @@ def measured_when_read(
     Args:
         result_id: the example whose steps are wanted; None: those of a trace, which its worker queues.
     """
-    if shading is not None and is_person(request) and not wants_json(request):
+    if shading is not None and reader_of(request).begins:
         store: Store = request.app.state.store
         response.background = BackgroundTask(_begin, store, settings, result_id, shading)
     return response
 
 
 def is_filling(
-    session: Session, settings: Settings, parent: str, taken: StepsOf | None, shading: ShadingView | None
+    session: Session,
+    settings: Settings,
+    reader: Reader,
+    parent: str,
+    taken: StepsOf | None,
+    shading: ShadingView | None,
 ) -> bool:
-    """Whether more will be there soon: somebody asked for it, or a worker is ready to be asked."""
-    if shading is None or not shading.ready:
-        return shading is not None and shading.status == "waiting"
-    if shading.status in ("never asked", "waiting"):
+    """Whether more will be there soon: it is queued, or this visit queues it and a worker is ready."""
+    if shading is None or not reader.told:
+        return False
+    if shading.status == "waiting":
+        return True
+    if not shading.ready:
+        return False
+    if shading.status == "never asked" and reader.begins:
         return True
     if not settings.steps_per_lane or (taken is not None and taken.whole):
         return False
-    jobs_of_it = jobs.of(session, parent.removeprefix("trace:"), "steps")
-    return not jobs_of_it or jobs_of_it[-1].state not in jobs.OVER
+    asked = jobs.of(session, parent.removeprefix("trace:"), "steps")
+    if asked:
+        return asked[-1].state not in jobs.OVER
+    return reader.begins and not parent.startswith("trace:")  # a trace's are queued with its answer, or never
 
 
 def _begin(store: Store, settings: Settings, result_id: int | None, shading: Shading) -> None:

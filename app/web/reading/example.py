@@ -19,7 +19,7 @@ from app.web.evidence.embed import embed_of, embedded
 from app.web.evidence.further import chosen_span
 from app.web.evidence.shading import SHOWN as SHADED
 from app.web.evidence.shading import can_shade, example_query, shading_of_example
-from app.web.evidence.stepping import measured_when_read
+from app.web.evidence.stepping import measured_when_read, reader_of
 from app.web.reading.example_nearby import SHOWN, Asked
 from app.web.reading.example_page import MOST_SHOWN, example_page_of
 from app.web.site import urls
@@ -58,7 +58,8 @@ def example_page(
         session, get_run(session, slug), prompt, PROPONENT, OPPONENT, limit=show, explains=explains
     )
     taken = steps_of(session, of_result(example.result.id))
-    page = example_page_of(session, settings, example, Asked(listed, view, show), taken)
+    reader = reader_of(request)
+    page = example_page_of(session, settings, example, Asked(listed, view, show), taken, reader)
     if embed and (framed := embed_of(page)):
         return embedded(request, framed)
     shown = respond(request, page, "example.html", block="answer")

@@ -28,7 +28,7 @@ from app.web.evidence.shading import (
     token_influence,
 )
 from app.web.evidence.share_card import og_text, og_title
-from app.web.evidence.stepping import is_filling
+from app.web.evidence.stepping import NOBODY, Reader, is_filling
 from app.web.marking.highlight import Span, entities
 from app.web.reading.choices import Choices, choices_of
 from app.web.reading.example_nearby import SHOWN, Asked, nearby
@@ -110,7 +110,12 @@ class ExamplePage(AnswerPage):
 
 
 def example_page_of(
-    session: Session, settings: Settings, example: Example, asked: Asked, taken: StepsOf | None
+    session: Session,
+    settings: Settings,
+    example: Example,
+    asked: Asked,
+    taken: StepsOf | None,
+    reader: Reader = NOBODY,
 ) -> ExamplePage:
     """The page of an example; `taken` are the steps taken on its passages without being asked."""
     run, prompt, output, result = example.run, example.prompt, example.output, example.result
@@ -161,7 +166,7 @@ def example_page_of(
         span_url=urls.example_span(listed.slug, prompt.slug, **place)
         if can_shade(settings, example)
         else None,
-        filling=is_filling(session, settings, of_result(result.id), taken, shading),
+        filling=is_filling(session, settings, reader, of_result(result.id), taken, shading),
         run=listed.slug,
         run_name=listed.name,
         run_url=urls.run(listed.slug),
