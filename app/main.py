@@ -24,6 +24,7 @@ from app.web.site.security import SecurityHeaders
 from app.web.site.statics import Statics
 
 BUSY_SECONDS = 5  # that a page waits for a connection
+COMPRESSION = 6  # beyond it a page takes twice as long to compress and is 1 % smaller
 
 
 class Site(FastAPI):
@@ -51,7 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.store = Store(engine)
     app.state.imports = Imports(Store(make_engine(settings.url)), settings.home)  # which takes its time
     app.state.budgets = Budgets()
-    app.add_middleware(GZipMiddleware, minimum_size=800)
+    app.add_middleware(GZipMiddleware, minimum_size=800, compresslevel=COMPRESSION)
     app.add_middleware(Guard)
     app.add_middleware(HeadMiddleware)
     app.mount("/static", Statics(directory=STATIC), name="static")

@@ -1,15 +1,20 @@
-"""One output and its proponents, and what a passage was found for: a constant number of queries each."""
+"""One output and its proponents, and what a passage was found for: a constant number of queries each.
+
+Those that an example's page asks are written once (`_PLACES` and the like), for to write one takes longer than to ask it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from app.errors import NotFound
 from app.store.tables import Output, Passage, Prompt, Result, Retrieved, Run, Statement
 from app.words.answers import SAID, TARGET
+from app.words.passages import PROPONENT
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class Story:
     firsts: tuple[Retrieved, Retrieved]
 
 
+@cache
 def judged() -> ColumnElement[bool]:
     """Whether anybody judged if the proponents of a `Result` state the fact: the first one tells, found by its key."""
     first = exists().where(
@@ -63,6 +69,37 @@ def judged() -> ColumnElement[bool]:
         Retrieved.correct.is_not(None),
     )
     return or_(Result.best_ais.is_not(None), first)
+
+
+def _places(order: ColumnElement[bool]) -> Select[Result, Prompt, Output, bool, Run]:
+    """A prompt in a `run` of a `model` and in the one beside it."""
+    return (
+        select(Result, Prompt, Output, judged(), Run)
+        .join(Run, Run.id == Result.run_id)
+        .join(Prompt, Prompt.id == Result.prompt_id)
+        .outerjoin(Output, and_(Output.prompt_id == Prompt.id, Output.model_id == bindparam("model")))
+        .where(or_(Run.id == bindparam("run"), Run.beside_id == bindparam("run")))
+        .where(Prompt.prompt_set_id == bindparam("prompt_set"), Prompt.slug == bindparam("slug"))
+        .order_by(order)
+    )
+
+
+_PLACES = {SAID: _places(Run.beside_id.is_(None)), TARGET: _places(Run.beside_id.is_not(None))}
+_FIRST_RETRIEVED = (
+    select(Retrieved)
+    .where(
+        Retrieved.result_id == bindparam("result"),
+        Retrieved.side.in_(bindparam("sides", expanding=True)),
+        Retrieved.rank <= bindparam("limit"),
+    )
+    .options(joinedload(Retrieved.passage))
+    .order_by(Retrieved.side.desc(), Retrieved.rank)
+)
+_COUNTS = (
+    select(Retrieved.side, func.count())
+    .where(Retrieved.result_id == bindparam("result"))
+    .group_by(Retrieved.side)
+)
 
 
 def get_example(
@@ -77,29 +114,15 @@ def get_example(
     Raises:
         NotFound: the run has no such prompt.
     """
-    query = (
-        select(Result, Prompt, Output, judged(), Run)
-        .join(Run, Run.id == Result.run_id)
-        .join(Prompt, Prompt.id == Result.prompt_id)
-        .outerjoin(Output, and_(Output.prompt_id == Prompt.id, Output.model_id == run.model_id))
-        .where(or_(Run.id == run.id, Run.beside_id == run.id))
-        .where(Prompt.prompt_set_id == run.prompt_set_id, Prompt.slug == slug)
-        .order_by(Run.beside_id.is_(None) if explains == SAID else Run.beside_id.is_not(None))
-    )
-    places = [] if "\0" in slug else session.execute(query).all()
+    asked = {"run": run.id, "model": run.model_id, "prompt_set": run.prompt_set_id, "slug": slug}
+    places = [] if "\0" in slug else session.execute(_PLACES[explains], asked).all()
     found = places[0] if places else None
     if found is None:
         raise NotFound(
             f"The run “{run.name}” has no prompt “{slug}”.", remedy="Browse its prompts, or search for one."
         )
-    of_result = Retrieved.result_id == found[0].id
-    rows = session.scalars(
-        select(Retrieved)
-        .where(of_result, Retrieved.side.in_(sides), Retrieved.rank <= limit)
-        .options(joinedload(Retrieved.passage))
-        .order_by(Retrieved.side.desc(), Retrieved.rank)
-    ).all()
-    counted = select(Retrieved.side, func.count()).where(of_result).group_by(Retrieved.side)
+    of_result = {"result": found[0].id}
+    rows = session.scalars(_FIRST_RETRIEVED, of_result | {"sides": sides, "limit": limit}).all()
     return Example(
         run=found[4],
         listed=run,
@@ -108,9 +131,25 @@ def get_example(
         prompt=found[1],
         output=found[2],
         retrieved=rows,
-        counts=dict(session.execute(counted).all()),
+        counts=dict(session.execute(_COUNTS, of_result).all()),
         judged=found[3],
     )
+
+
+_STEPS = (
+    select(Run, Retrieved)
+    .join(Result, Result.run_id == Run.id)
+    .join(Retrieved, Retrieved.result_id == Result.id)
+    .where(
+        Result.prompt_id == bindparam("prompt"),
+        Run.model_id == bindparam("model"),
+        Run.corpus_id == bindparam("corpus"),
+        Run.explains == bindparam("explains"),
+        Retrieved.rank <= bindparam("depth"),
+        Retrieved.tail_patch.is_not(None),
+    )
+    .order_by(Run.id, Retrieved.side, Retrieved.rank)
+)
 
 
 def measured_steps(
@@ -120,53 +159,49 @@ def measured_steps(
 
     Of the run's model and corpus only, for other steps do not compare; a run and side at a time, in rank order.
     """
-    query = (
-        select(Run, Retrieved)
-        .join(Result, Result.run_id == Run.id)
-        .join(Retrieved, Retrieved.result_id == Result.id)
-        .where(
-            Result.prompt_id == prompt_id,
-            Run.model_id == run.model_id,
-            Run.corpus_id == run.corpus_id,
-            Run.explains == run.explains,
-            Retrieved.rank <= depth,
-            Retrieved.tail_patch.is_not(None),
-        )
-        .order_by(Run.id, Retrieved.side, Retrieved.rank)
-    )
-    rows = session.execute(query).all()
+    asked = {"prompt": prompt_id, "model": run.model_id, "corpus": run.corpus_id, "explains": run.explains}
+    rows = session.execute(_STEPS, asked | {"depth": depth}).all()
     grouped = groupby(rows, key=lambda row: (row[0].id, row[1].side))
     lists = [list(group) for _, group in grouped]
     return [(group[0][0], [row[1] for row in group]) for group in lists]
+
+
+_OTHER_SUBJECTS = (
+    select(Statement.passage_id, Prompt.subject)
+    .join(Prompt, Prompt.id == Statement.prompt_id)
+    .where(
+        Statement.passage_id.in_(bindparam("passages", expanding=True)),
+        Prompt.relation == bindparam("relation"),
+        Prompt.subject.is_not(None),
+        Prompt.subject != bindparam("subject"),
+    )
+    .order_by(Prompt.id.desc())
+)
 
 
 def other_subjects(session: Session, prompt: Prompt, passages: Sequence[int]) -> dict[int, str]:
     """By passage, whose fact of the same relation it states: of several the first; none of the prompt's own."""
     if not prompt.relation or not passages:
         return {}
-    query = (
-        select(Statement.passage_id, Prompt.subject)
-        .join(Prompt, Prompt.id == Statement.prompt_id)
-        .where(
-            Statement.passage_id.in_(passages),
-            Prompt.relation == prompt.relation,
-            Prompt.subject.is_not(None),
-            Prompt.subject != (prompt.subject or ""),
-        )
-        .order_by(Prompt.id.desc())
+    asked = {"passages": passages, "relation": prompt.relation, "subject": prompt.subject or ""}
+    return {passage_id: subject or "" for passage_id, subject in session.execute(_OTHER_SUBJECTS, asked)}
+
+
+_FOUND_FOR = (
+    select(Retrieved.passage_id, func.count())
+    .join(Result, Result.id == Retrieved.result_id)
+    .where(
+        Result.run_id == bindparam("run"),
+        Retrieved.side == PROPONENT,
+        Retrieved.passage_id.in_(bindparam("passages", expanding=True)),
     )
-    return {passage_id: subject or "" for passage_id, subject in session.execute(query)}
+    .group_by(Retrieved.passage_id)
+)
 
 
 def found_for_counts(session: Session, run_id: int, passages: Sequence[int]) -> dict[int, int]:
     """For each passage, how many prompts of the run it is a proponent of."""
-    query = (
-        select(Retrieved.passage_id, func.count())
-        .join(Result, Result.id == Retrieved.result_id)
-        .where(Result.run_id == run_id, Retrieved.side == "proponent", Retrieved.passage_id.in_(passages))
-        .group_by(Retrieved.passage_id)
-    )
-    return dict(session.execute(query).all())
+    return dict(session.execute(_FOUND_FOR, {"run": run_id, "passages": passages}).all())
 
 
 def get_passage(session: Session, id_: int) -> Passage:

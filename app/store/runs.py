@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, func, select
+from sqlalchemy import ColumnElement, bindparam, case, delete, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.errors import NotFound
@@ -15,13 +15,16 @@ from app.words.methods import leading
 WITH_NAMES = (joinedload(Run.model), joinedload(Run.corpus), joinedload(Run.prompt_set))
 
 
+_BY_SLUG = select(Run).where(Run.slug == bindparam("slug")).options(*WITH_NAMES)
+
+
 def get_run(session: Session, slug: str) -> Run:
     """The run with its model, corpus and prompt set.
 
     Raises:
         NotFound: there is none; close names are suggested.
     """
-    run = None if "\0" in slug else session.scalar(select(Run).where(Run.slug == slug).options(*WITH_NAMES))
+    run = None if "\0" in slug else session.scalar(_BY_SLUG, {"slug": slug})
     if run is None:
         slugs = session.scalars(select(Run.slug)).all()
         raise NotFound(f"There is no run “{slug}”.", remedy=suggest(slug, slugs, "startrail runs list"))
@@ -40,15 +43,17 @@ def list_runs(session: Session) -> list[Run]:
     return list(session.scalars(query))
 
 
+_SIBLINGS = (
+    select(Run)
+    .join(Result, Result.run_id == Run.id)
+    .where(Result.prompt_id == bindparam("prompt"), Run.status == "done", Run.beside_id.is_(None))
+    .order_by(*in_order())
+)
+
+
 def sibling_runs(session: Session, prompt_id: int) -> list[Run]:
     """The runs that have a result for this prompt, in the order of `list_runs`."""
-    query = (
-        select(Run)
-        .join(Result, Result.run_id == Run.id)
-        .where(Result.prompt_id == prompt_id, Run.status == "done", Run.beside_id.is_(None))
-        .order_by(*in_order())
-    )
-    return list(session.scalars(query))
+    return list(session.scalars(_SIBLINGS, {"prompt": prompt_id}))
 
 
 def run_beside(session: Session, run: Run) -> Run | None:

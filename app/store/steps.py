@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from app.store.work_tables import LanePassage, StepSet, StepTaken
@@ -55,17 +55,20 @@ def of_result(result_id: int) -> str:
     return f"{_RESULT}{result_id}"
 
 
+_OF_PARENT = (
+    select(LanePassage.lane, LanePassage.passage_id, StepTaken.after, LanePassage.set_id)
+    .outerjoin(
+        StepTaken,
+        and_(StepTaken.set_id == LanePassage.set_id, StepTaken.passage_id == LanePassage.passage_id),
+    )
+    .where(LanePassage.parent == bindparam("parent"))
+    .order_by(LanePassage.rank)
+)
+
+
 def steps_of(session: Session, parent: str) -> StepsOf | None:
     """The steps of a trace or result (`of_trace`, `of_result`) as far as they are taken; None before they began."""
-    rows = session.execute(
-        select(LanePassage.lane, LanePassage.passage_id, StepTaken.after, LanePassage.set_id)
-        .outerjoin(
-            StepTaken,
-            and_(StepTaken.set_id == LanePassage.set_id, StepTaken.passage_id == LanePassage.passage_id),
-        )
-        .where(LanePassage.parent == parent)
-        .order_by(LanePassage.rank)
-    ).all()
+    rows = session.execute(_OF_PARENT, {"parent": parent}).all()
     if not rows:
         return None
     found = session.get_one(StepSet, rows[0].set_id)

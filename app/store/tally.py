@@ -7,6 +7,7 @@ the combinations and is counted anew.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, or_, select
@@ -188,6 +189,7 @@ def _counted(session: Session, runs: Sequence[Run], narrowed: ColumnElement[bool
     return {id_: Tally(found) for id_, found in cells.items()}
 
 
+@cache  # a statement is a value: each filter makes another of it
 def joined() -> Select[Any]:
     """`results` with their runs, prompts and, where there are any, outputs of the run's model."""
     return (

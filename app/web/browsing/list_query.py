@@ -48,7 +48,7 @@ def _said(description: str, most: int = 200) -> Any:
     return Query(description=description, max_length=most)
 
 
-def _asked(
+async def _asked(
     place: Annotated[None, Depends(searching, scope="function")],
     task: Annotated[str, _said(SLICES["task"].help)] = "",
     relation: Annotated[str, _said(SLICES["relation"].help)] = "",

@@ -1,12 +1,13 @@
 """Numbers -> SVG: the lanes of one training step each, the bell of all scores, and the bar of one step. Pure.
 
 Places along x are percentages of the drawing's width, so it fits any screen without scripts or inline styles, and
-its text keeps its size. Colours are the style sheet's.
+its text keeps its size. Colours are the style sheet's. Numbers are written in as they are; words and addresses are
+escaped.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from app.web.evidence.lanes import Dot, Lane, mean_change
 from app.words.chance import Chance
@@ -53,22 +54,24 @@ def lane_svg(before: float, lane: Lane) -> Markup:
 
     The dots are links for those who point; everybody has the same links in the table of numbers.
     """
-    grid = [
-        Markup('<line class="grid" x1="{0}%" x2="{0}%" y1="0" y2="100%"/>').format(tick) for tick in TICKS
-    ]
-    drawn = [_dot(before, dot, y) for dot, y in _placed(lane.dots)]
+    start = percent(before)
+    drawn = [_dot(start, dot, y) for dot, y in _placed(lane.dots)]
     mean = mean_change(before, lane)
     if mean is not None and len(lane.dots) > 1:
         place = percent(min(1.0, max(0.0, before + mean / 100)))
-        drawn.append(Markup('<svg class="mean" x="{}" y="2"><path d="M0 8l5-8h-10z"/></svg>').format(place))
+        drawn.append(f'<svg class="mean" x="{place}" y="2"><path d="M0 8l5-8h-10z"/></svg>')
     drawn += _note(before, lane)
-    line = Markup('<line class="before" x1="{0}" x2="{0}" y1="0" y2="100%"/>').format(percent(before))
-    return Markup('<svg class="dots" height="{}" aria-hidden="true" data-before="{}">{}{}{}</svg>').format(
-        HEIGHT, percent(before), Markup("").join(grid), line, Markup("").join(drawn)
+    line = f'<line class="before" x1="{start}" x2="{start}" y1="0" y2="100%"/>'
+    return Markup(
+        f'<svg class="dots" height="{HEIGHT}" aria-hidden="true" data-before="{start}">'
+        f"{_GRID}{line}{''.join(drawn)}</svg>"
     )
 
 
-def _note(before: float, lane: Lane) -> list[Markup]:
+_GRID = "".join(f'<line class="grid" x1="{tick}%" x2="{tick}%" y1="0" y2="100%"/>' for tick in TICKS)
+
+
+def _note(before: float, lane: Lane) -> Sequence[str]:
     """The words of the passage that is named, between its dot and `before`, where they have room."""
     note = lane.note
     for dot, y in _placed(lane.dots):
@@ -99,21 +102,22 @@ def _placed(dots: Iterable[Dot]) -> list[tuple[Dot, int]]:
     return [(dot, ROWS[at % len(ROWS)]) for at, dot in enumerate(ordered)]
 
 
-def _dot(before: float, dot: Dot, y: int) -> Markup:
-    shape = Markup('<line x1="{}" x2="{}" y1="{}" y2="{}"/><circle cx="{}" cy="{}" r="{}"/>').format(
-        percent(before), percent(dot.after), y, y, percent(dot.after), y, RADIUS
-    )
-    return Markup('<a href="{}" tabindex="-1">{}</a>').format(dot.url, shape) if dot.url else shape
+def _dot(start: str, dot: Dot, y: int) -> str:
+    end = percent(dot.after)
+    shape = f'<line x1="{start}" x2="{end}" y1="{y}" y2="{y}"/><circle cx="{end}" cy="{y}" r="{RADIUS}"/>'
+    return f'<a href="{escape(dot.url)}" tabindex="-1">{shape}</a>' if dot.url else shape
 
 
 def step_bar(before: float, after: float) -> Markup:
     """The bar beside one passage: from before to after on a track from 0 to 100 %."""
     low, high = sorted((before, after))
     way = "up" if after >= before else "down"
+    start = percent(before)
     return Markup(
-        '<svg class="step {}" aria-hidden="true"><rect class="track" width="100%" y="5" height="4" rx="2"/>'
-        '<rect x="{}" width="{}" y="3" height="8" rx="2"/><line x1="{}" x2="{}" y1="0" y2="14"/></svg>'
-    ).format(way, percent(low), percent(high - low), percent(before), percent(before))
+        f'<svg class="step {way}" aria-hidden="true"><rect class="track" width="100%" y="5" height="4" rx="2"/>'
+        f'<rect x="{percent(low)}" width="{percent(high - low)}" y="3" height="8" rx="2"/>'
+        f'<line x1="{start}" x2="{start}" y1="0" y2="14"/></svg>'
+    )
 
 
 def bell_svg(chance: Chance) -> Markup:
@@ -128,13 +132,11 @@ def bell_svg(chance: Chance) -> Markup:
     for count, left, right in zip(chance.counts, chance.edges, chance.edges[1:], strict=False):
         height = BELL * (count / tallest) ** 0.5
         kind = "for" if left >= chance.floor else "against" if right <= chance.opponent_floor else "usual"
-        bar = Markup('<rect class="{}" x="{}" width="{}" y="{:.1f}" height="{:.1f}"/>')
         if count:
-            width = percent(along(right) - along(left))
-            bars.append(bar.format(kind, percent(along(left)), width, BELL - height, height))
+            place, width = percent(along(left)), percent(along(right) - along(left))
+            bars.append(
+                f'<rect class="{kind}" x="{place}" width="{width}" y="{BELL - height:.1f}" height="{height:.1f}"/>'
+            )
     start, end = along(chance.opponent_floor), along(chance.floor)
-    shade = Markup('<rect class="chance" x="{}" width="{}" height="{}"/>').format(
-        percent(start), percent(end - start), BELL
-    )
-    svg = Markup('<svg class="bell" height="{}" aria-hidden="true">{}{}</svg>')
-    return svg.format(BELL, shade, Markup("").join(bars))
+    shade = f'<rect class="chance" x="{percent(start)}" width="{percent(end - start)}" height="{BELL}"/>'
+    return Markup(f'<svg class="bell" height="{BELL}" aria-hidden="true">{shade}{"".join(bars)}</svg>')

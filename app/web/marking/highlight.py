@@ -24,6 +24,8 @@ class Span(BaseModel):
 
 def mark(text: str, spans: Sequence[Span] = ()) -> Markup:
     """The text as safe HTML with `<mark class=…>` around its spans; any spans on any text give the text back."""
+    if not spans:
+        return visible(text)
     edges: dict[int, list[tuple[int, str]]] = {}
     for span in spans:
         start, end = max(0, span.start), min(len(text), span.end)

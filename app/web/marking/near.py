@@ -31,7 +31,9 @@ def first_near_duplicates(texts: Sequence[str]) -> list[int]:
     for at, shingles in enumerate(known):
         sample = sorted(shingles)[:SAMPLE]
         few = len(sample) - ceil((ALIKE if len(sample) == len(shingles) else LEAST) * len(sample)) + 1
-        rarest = sorted(sample, key=lambda each: (often[each], each))[:few]
+        rarest = sorted(sample, key=often.__getitem__)[
+            :few
+        ]  # of equally rare ones the smallest: the sort is stable
         candidates = sorted({other for each in rarest for other in by_hash.get(each, ())})
         first = next((other for other in candidates if _alike(shingles, known[other])), at)
         firsts.append(first)
@@ -43,8 +45,9 @@ def first_near_duplicates(texts: Sequence[str]) -> list[int]:
 
 def _shingles(text: str) -> frozenset[int]:
     words = _WORD.findall(fold(text[: 20 * MOST_WORDS]))[:MOST_WORDS] or [text]
-    runs = (" ".join(words[n : n + SHINGLE]) for n in range(max(1, len(words) - SHINGLE + 1)))
-    return frozenset(crc32(each.encode("utf-8", "surrogatepass")) for each in runs)
+    said = [word.encode("utf-8", "surrogatepass") for word in words]
+    runs = zip(*(said[n:] for n in range(SHINGLE)), strict=False) if len(said) >= SHINGLE else [said]
+    return frozenset(map(crc32, map(b" ".join, runs)))
 
 
 def _alike(a: frozenset[int], b: frozenset[int]) -> bool:
