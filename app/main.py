@@ -15,6 +15,7 @@ from app.web.evidence import drawing
 from app.web.loading.imports import Imports
 from app.web.routes import PAGES
 from app.web.site import problems
+from app.web.site.access import Access
 from app.web.site.budgets import Budgets
 from app.web.site.guard import Guard
 from app.web.site.head import HeadMiddleware
@@ -53,6 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.imports = Imports(Store(make_engine(settings.url)), settings.home)  # which takes its time
     app.state.budgets = Budgets()
     app.add_middleware(GZipMiddleware, minimum_size=800, compresslevel=COMPRESSION)
+    app.add_middleware(Access)
     app.add_middleware(Guard)
     app.add_middleware(HeadMiddleware)
     app.mount("/static", Statics(directory=STATIC), name="static")

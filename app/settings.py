@@ -2,9 +2,9 @@
 
 import json
 from functools import lru_cache
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
 
 from pydantic import BeforeValidator, Field, field_validator
@@ -32,6 +32,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("startrail-home"), description="Where the database, models and indexes are kept.")
     database_url: str = Field("", description="SQLAlchemy URL; empty means SQLite at HOME/startrail.db.")
+    host: str = Field("127.0.0.1", description="Address that the site listens on; `serve --host` sets it.")
     base_url: str = Field(
         "", description="Public address, for permalinks outside a request; empty: the request's own."
     )
@@ -45,6 +46,19 @@ class Settings(BaseSettings):
     trusted_proxies: Names = Field(
         ("127.0.0.1", "::1"), description="Addresses and networks of proxies whose X-Forwarded-* is believed."
     )
+    access: Literal["open", "read", "private"] = Field(
+        "open",
+        description="open: everybody reads, asks and loads files; read: everybody reads, the rest needs a token; private:"
+        " everything needs a token.",
+    )
+    signin_header: str = Field(
+        "", description="Header in which a trusted proxy names the user that it signed in (X-Forwarded-User)."
+    )
+    signin_scopes: Names = Field(
+        ("read", "ask"),
+        description="What users whom the proxy signed in may do: read, ask, import, metrics, admin.",
+    )
+    admins: Names = Field((), description="Users whom the proxy signed in who may do everything.")
     default_model: str = Field("demo", description="Model asked by /trace when none is named.")
     default_index: str = Field("demo", description="Index searched by /trace when none is named.")
     device: str = Field("auto", description="Torch device of the worker: auto, cpu, cuda, cuda:1, …")
@@ -62,7 +76,11 @@ class Settings(BaseSettings):
         10, ge=0, le=50, description="Passages a lane that are stepped on without being asked; 0: none."
     )
     steps_queue_limit: int = Field(50, ge=0, description="Examples whose steps may wait to be taken.")
-    upload_enabled: bool = Field(True, description="Whether results files can be uploaded in the browser.")
+    upload_enabled: bool | None = Field(
+        None,
+        description="Whether results files can be uploaded in the browser; unset: unless ACCESS is open and the site"
+        " listens beyond this machine.",
+    )
     upload_token: str = Field("", description="If set, uploading asks for this token.")
     upload_limit_mb: int = Field(200, ge=1, description="Largest results file that can be uploaded, in MB.")
     fetch_hosts: Names = Field((), description="Hosts from which results files may be loaded by address.")
@@ -78,6 +96,14 @@ class Settings(BaseSettings):
     def _absolute(cls, path: str) -> str:
         return f"/{path.strip('/')}" if path.strip("/") else ""
 
+    @field_validator("signin_scopes")
+    @classmethod
+    def _known_scopes(cls, scopes: tuple[str, ...]) -> tuple[str, ...]:
+        known = ("read", "ask", "import", "metrics", "admin")
+        if unknown := [each for each in scopes if each not in known]:
+            raise ValueError(f"there is no scope {', '.join(unknown)}: use {', '.join(known)}")
+        return scopes
+
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
@@ -89,6 +115,13 @@ class Settings(BaseSettings):
     def root(self) -> str:
         """Path under which the site is shown, without a slash at its end; usually empty."""
         return self.root_path or urlsplit(self.base_url).path.rstrip("/")
+
+    @property
+    def uploading(self) -> bool:
+        """Whether files are taken in by the browser: see `upload_enabled`."""
+        if self.upload_enabled is not None:
+            return self.upload_enabled
+        return self.access != "open" or is_loopback(self.host)
 
     @property
     def url(self) -> str:
@@ -105,6 +138,14 @@ class Settings(BaseSettings):
     def indexes(self) -> Path:
         """Directory with one index directory per index."""
         return self.home / "indexes"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is this machine's alone."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @lru_cache

@@ -60,8 +60,8 @@ def run_site(host: str, port: int, *, worker: bool, root_path: str = "") -> None
                 f"Cannot listen on {host}:{port}: {error.strerror}.", remedy="Choose another with --port."
             ) from None
     settings = get_settings()
-    if root_path:
-        settings = settings.model_validate(settings.model_dump() | {"root_path": root_path})
+    given = {"host": host} | ({"root_path": root_path} if root_path else {})
+    settings = settings.model_validate(settings.model_dump() | given)
     migrate(settings.url)
     # uvicorn ends by the signal that stopped it, and SIGTERM alone would leave no time to stop the worker.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.errors import UserError
 from app.paths import ALEMBIC
 from app.store.full_text import NEW_TEXTS, catch_up
+from app.store.privacy import watch
 
 PATIENCE = 15  # seconds that one SQLite connection waits for another
 WAL = "PRAGMA journal_mode=WAL"
@@ -41,6 +42,7 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._sessions = sessionmaker(engine, expire_on_commit=False)
+        watch(self._sessions)
 
     @contextmanager
     def session(self, *, indexing: Callable[[int, int], None] | None = None) -> Iterator[Session]:

@@ -18,6 +18,7 @@ from app.errors import NotFound, UserError
 from app.store.base import now
 from app.store.commits import announce
 from app.store.job_kinds import TRACING
+from app.store.readers import EVERYTHING, PUBLIC, READER
 from app.store.work_tables import Job
 
 OVER = ("done", "failed", "cancelled")
@@ -53,19 +54,21 @@ def add(
     priority: int = 0,
     worker: str | None = None,
     id_: str = "",
+    visibility: str = PUBLIC,
 ) -> Job:
-    """Queue a job under a new id.
+    """Queue a job under a new id, in the name of whoever asks now (`app.store.readers`).
 
     Args:
         limit: how many of its kind and priority may wait; counted and inserted in one statement.
         key: equal for jobs that have the same outcome.
         parent: what it is done for.
         worker: who alone can do it.
+        visibility: of the trace that it makes.
 
     Raises:
         QueueFull: `limit` jobs wait already.
     """
-    id_ = id_ or new_id()
+    id_, reader = id_ or new_id(), READER.get()
     alike = and_(Job.state == "queued", Job.kind == kind, Job.priority == priority)
     waiting = select(func.count()).where(alike).scalar_subquery()
     values = {
@@ -80,6 +83,9 @@ def add(
         Job.request: literal(request, JSON()),
         Job.worker: literal(worker, Job.worker.type),
         Job.attempts: literal(0),
+        Job.asker: literal(reader.asker or None if reader else None, Job.asker.type),
+        Job.visibility: literal(visibility),
+        Job.request_id: literal(reader.request or None if reader else None, Job.request_id.type),
         Job.created_at: literal(now(), Job.created_at.type),
     }
     row = select(*list[Any](values.values())).where(waiting < limit)
@@ -129,7 +135,8 @@ def states(session: Session, ids: Sequence[str]) -> dict[str, tuple[str, str, in
     columns = (other.c.priority, other.c.created_at, other.c.id)
     ahead = select(func.count()).select_from(other).where(tuple_(*columns) <= tuple_(*TURN)).scalar_subquery()
     rows = session.execute(
-        select(Job.id, Job.state, Job.stage, Job.attempts, Job.done, ahead).where(Job.id.in_(ids))
+        select(Job.id, Job.state, Job.stage, Job.attempts, Job.done, ahead).where(Job.id.in_(ids)),
+        execution_options=EVERYTHING,  # a place in the queue counts those whose questions are not shown
     )
     return {
         id_: (state, f"{stage}/{attempts}/{done}", waiting if state == "queued" else 0)
@@ -138,7 +145,17 @@ def states(session: Session, ids: Sequence[str]) -> dict[str, tuple[str, str, in
 
 
 def cancel(session: Session, id_: str) -> bool:
-    """Take it back; False if it was over already."""
+    """Take it back; False if it was over already.
+
+    Raises:
+        UserError: somebody else asked for it (HTTP 403).
+    """
+    reader = READER.get()
+    asked_by = session.scalar(select(Job.asker).where(Job.id == id_))
+    if reader is not None and asked_by not in (None, reader.asker) and not reader.may("admin"):
+        raise UserError(
+            "Somebody else asked for this.", remedy="Only who asked can take it back.", status=403
+        )
     ended = session.execute(
         update(Job)
         .where(Job.id == id_, Job.state.in_(("queued", "running")))

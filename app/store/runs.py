@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, bindparam, case, delete, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.errors import NotFound
+from app.store import audit
 from app.store.naming import suggest
 from app.store.permalinks import leave_tombstone
 from app.store.tables import Passage, Result, Retrieved, Run
@@ -72,6 +73,7 @@ def remove_run(session: Session, slug: str, reason: str) -> Run:
     for gone in filter(None, (run_beside(session, run), run)):
         session.execute(delete(Run).where(Run.id == gone.id))
         leave_tombstone(session, f"/runs/{gone.slug}", reason)
+    audit.record(session, "remove", f"run {slug}", reason=reason)
     return run
 
 

@@ -22,6 +22,13 @@ class HasOrigin:
     author: Mapped[str] = mapped_column(AnyText, default="", server_default="")
 
 
+class Shown:
+    """To whom it is shown: see `app.store.privacy`. `secret` stands in the link of what is unlisted."""
+
+    visibility: Mapped[str] = mapped_column(String(10), default="public", server_default="public")
+    secret: Mapped[str | None] = mapped_column(String(64))
+
+
 class Model(HasOrigin, Base):
     """A causal LM checkpoint with its optimizer's second moments; `path` is None for imported results."""
 
@@ -35,7 +42,7 @@ class Model(HasOrigin, Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
 
 
-class Corpus(HasOrigin, Base):
+class Corpus(HasOrigin, Shown, Base):
     """A named, versioned set of passages; `sha256` is over ids and texts in order."""
 
     __tablename__ = "corpora"
@@ -141,7 +148,7 @@ class Output(Base):
     )  # app.words.choices.Weighed
 
 
-class Run(Base):
+class Run(Shown, Base):
     """Results of one method over one prompt set, model and corpus, with its full configuration."""
 
     __tablename__ = "runs"

@@ -3,6 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.store.readers import PUBLIC
 from app.store.work_tables import Job, Trace
 
 
@@ -13,10 +14,13 @@ def get(session: Session, id_: str) -> Trace | None:
 
 def keep(session: Session, job: Job, result: dict[str, object]) -> None:
     """Save the answer to the job's question, under the job's id."""
-    session.add(Trace(id=job.id, request=job.request, result=result, created_at=job.created_at))
+    asked = {"asker": job.asker, "visibility": job.visibility}
+    session.add(Trace(id=job.id, request=job.request, result=result, created_at=job.created_at, **asked))
 
 
 def recent(session: Session, *, limit: int) -> list[Trace]:
-    """The questions answered last, newest first."""
-    newest = select(Trace).order_by(Trace.created_at.desc(), Trace.id.desc())
+    """The questions answered last that are listed, newest first."""
+    newest = (
+        select(Trace).where(Trace.visibility == PUBLIC).order_by(Trace.created_at.desc(), Trace.id.desc())
+    )
     return list(session.scalars(newest.limit(limit)))

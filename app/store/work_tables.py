@@ -10,7 +10,14 @@ from app.store.any_text import AnyText
 from app.store.base import Base, now
 
 
-class Job(Base):
+class Asked:
+    """Who asked (`app.store.readers.Reader.asker`; None: a command), and to whom it is shown."""
+
+    asker: Mapped[str | None] = mapped_column(String(80))
+    visibility: Mapped[str] = mapped_column(String(10), default="public", server_default="public")
+
+
+class Job(Asked, Base):
     """One piece of work and how far it is; see `app.store.jobs` for its kinds and its ways. A trace's job has its id."""
 
     __tablename__ = "jobs"
@@ -29,6 +36,7 @@ class Job(Base):
     error: Mapped[dict[str, Any] | None]
     worker: Mapped[str | None] = mapped_column(String(80))
     attempts: Mapped[int] = mapped_column(default=0)
+    request_id: Mapped[str | None] = mapped_column(String(40))  # of the request that asked, for the logs
     lease_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # progress renews it
     deadline: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # from its first attempt on
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
@@ -36,7 +44,7 @@ class Job(Base):
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
-class Trace(Base):
+class Trace(Asked, Base):
     """One answer given on demand, written once and never changed. Until it is there, its job is all there is."""
 
     __tablename__ = "traces"

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from app.errors import UserError
 from app.settings import Settings
 from app.store import jobs, steps, traces
+from app.store.readers import PUBLIC
+from app.store.showing import hidden_corpora
 from app.store.tables import Corpus, Passage
 from app.store.work_tables import Job
 from app.tracing.catalog import Askable, choose
@@ -36,7 +38,8 @@ def ask(session: Session, settings: Settings, question: Question) -> Submitted:
         UserError: it cannot be asked; `field` says where, and nothing was saved.
         app.store.jobs.QueueFull: too many questions wait.
     """
-    askable = choose(settings, model=question.model, index=question.index)
+    hidden = hidden_corpora(session)
+    askable = choose(settings, model=question.model, index=question.index, hidden=hidden)
     question = checked(question, askable)
     return _put(session, settings, question, {"model": askable.model_sha256, "index": askable.index_sha256})
 
@@ -82,7 +85,7 @@ def shade(
         UserError: there is no such index, or a passage is not of its corpus.
         app.store.jobs.QueueFull: too many questions wait.
     """
-    askable = choose(settings, index=shading.index)
+    askable = choose(settings, index=shading.index, hidden=hidden_corpora(session))
     of_corpus = (
         select(Passage.id)
         .join(Corpus, Corpus.id == Passage.corpus_id)
@@ -185,6 +188,7 @@ def _put(
         parent=parent,
         priority=priority,
         limit=settings.trace_queue_limit if limit is None else limit,
+        visibility=asked.visibility if isinstance(asked, Question) else PUBLIC,
     )
     return Submitted(job, reused=False)
 

@@ -5,7 +5,7 @@ Files are read again only when they changed, so that a question costs a few `sta
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -62,8 +62,9 @@ class Askable:
         return _tokenizers(str(file), file.stat().st_mtime_ns) if file.is_file() else None
 
 
-def askables(settings: Settings) -> list[Askable]:
-    """Every index that can be asked, the default one first, then by name; broken ones are left out."""
+def askables(settings: Settings, hidden: Collection[str] = ()) -> list[Askable]:
+    """Every index that can be asked, the default one first, then by name; broken ones are left out, and those of corpora
+    that are `hidden` from whoever asks."""
     names = sorted(
         (path.parent.name for path in settings.indexes.glob("*/manifest.json")),
         key=lambda name: (name != settings.default_index, name),
@@ -71,13 +72,13 @@ def askables(settings: Settings) -> list[Askable]:
     found = []
     for name in names:
         try:
-            found.append(_askable(settings, name))
+            found.append(_askable(settings, name, hidden))
         except UserError:
             continue  # `choose` names what is wrong when this one is asked for
     return found
 
 
-def manifests(settings: Settings) -> list[tuple[str, IndexManifest]]:
+def manifests(settings: Settings, hidden: Collection[str] = ()) -> list[tuple[str, IndexManifest]]:
     """Name and manifest of every index that is here and can be read, by name."""
     found = []
     for file in sorted(settings.indexes.glob("*/manifest.json")):
@@ -85,17 +86,18 @@ def manifests(settings: Settings) -> list[tuple[str, IndexManifest]]:
             found.append((file.parent.name, _manifest(str(file), file.stat().st_mtime_ns)[0]))
         except (UserError, OSError):
             continue
-    return found
+    return [(name, manifest) for name, manifest in found if manifest.corpus.name not in hidden]
 
 
-def choose(settings: Settings, *, model: str = "", index: str = "") -> Askable:
-    """The index and model that a question is put to; an empty name leaves the choice to the site.
+def choose(settings: Settings, *, model: str = "", index: str = "", hidden: Collection[str] = ()) -> Askable:
+    """The index and model that a question is put to; an empty name leaves the choice to the site. Indexes of `hidden`
+    corpora are not there.
 
     Raises:
         UserError: there is no such index or model, one is damaged, or the index was built for another model.
     """
     if not index and model and model != settings.default_model:
-        index = next((each.index for each in askables(settings) if each.model == model), "")
+        index = next((each.index for each in askables(settings, hidden) if each.model == model), "")
         if not index:
             _model(settings, model, "model")
             raise UserError(
@@ -103,7 +105,7 @@ def choose(settings: Settings, *, model: str = "", index: str = "") -> Askable:
                 remedy=f"Build one with `startrail index {model} CORPUS`.",
                 field="model",
             )
-    found = _askable(settings, index or settings.default_index)
+    found = _askable(settings, index or settings.default_index, hidden)
     if model and model != found.model:
         _model(settings, model, "model")
         raise UserError(
@@ -114,10 +116,11 @@ def choose(settings: Settings, *, model: str = "", index: str = "") -> Askable:
     return found
 
 
-def _askable(settings: Settings, name: str) -> Askable:
+def _askable(settings: Settings, name: str, hidden: Collection[str] = ()) -> Askable:
     file = settings.indexes / name / "manifest.json"
-    if not plain(name) or not file.is_file():
-        known = ", ".join(sorted(path.parent.name for path in settings.indexes.glob("*/manifest.json")))
+    here = plain(name) and file.is_file()
+    if not here or (hidden and IndexManifest.read(file.parent).corpus.name in hidden):
+        known = ", ".join(index for index, _ in manifests(settings, hidden))
         raise UserError(
             f"There is no index “{name}”.",
             remedy=f"There are: {known}." if known else "Build one with `startrail index MODEL CORPUS`.",

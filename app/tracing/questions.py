@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from app.errors import UserError
 from app.models.optimizers import OPTIMIZERS
+from app.store.readers import Visibility
 from app.tracing.version import release
 
 MAX_CHARACTERS = 20_000
@@ -75,6 +76,12 @@ class Question(BaseModel):
     )
     samples: int = Field(
         default=0, ge=0, le=20, description="How many completions to sample beside the greedy one."
+    )
+
+    visibility: Visibility = Field(
+        default="public",
+        description="public: listed among the last questions; unlisted: whoever has its address can read it; private: only"
+        " who asked it, and admins.",
     )
 
     @classmethod
@@ -164,6 +171,6 @@ def check_text(text: str, field: str, noun: str) -> str:
 
 def key_of(question: Question | StepRequest | Shading, *, model_sha256: str, index_sha256: str) -> str:
     """Equal for equal questions put to an equal model and index by the same release of this program."""
-    asked = question.model_dump(mode="json")
+    asked = question.model_dump(mode="json", exclude={"visibility"})  # which changes no answer
     whole = json.dumps([asked, model_sha256, index_sha256, release()], sort_keys=True)
     return hashlib.sha256(whole.encode()).hexdigest()[:40]

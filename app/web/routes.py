@@ -26,4 +26,6 @@ PAGES = (
     "asking.form",
     "asking.trace",
     "asking.api",
+    "keeping.signing",
+    "keeping.admin",
 )

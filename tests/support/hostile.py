@@ -81,7 +81,7 @@ def fill_hostile(session: Session) -> dict[str, list[str]]:
                     for rank, id_ in enumerate(turned, 1)]  # fmt: skip
             session.execute(insert(Retrieved), rows)
     slugs = [prompt.slug for prompt in prompts]
-    asked = [_trace(session, numbers[name], text, corpus.id) for name, text in TEXTS]
+    asked = [answered_trace(session, numbers[name], text, corpus.id) for name, text in TEXTS]
     return {
         "run": [*RUNS, "hostile"],
         "prompt": slugs,
@@ -97,7 +97,7 @@ def _retrieved(result: int, side: str, rank: int, passage: int) -> dict[str, Any
     }  # fmt: skip
 
 
-def _trace(session: Session, passage: int, text: str, corpus: int) -> str:
+def answered_trace(session: Session, passage: int, text: str, corpus: int) -> str:
     """An answered question whose every text is the one given, with a contrast and a stretch found word for word."""
     completion = Completion(
         text=text,

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from app.errors import UserError
 from app.settings import Settings
 from app.store import jobs, traces, workers
+from app.store.showing import hidden_corpora
 from app.store.work_tables import Job, Trace
 from app.tracing import asking, catalog
 from app.tracing.questions import MAX_BODY, MAX_CHARACTERS, Question
@@ -191,7 +192,7 @@ def _page(
 ) -> FormPage:
     choices = [
         IndexChoice(index=each.index, model=each.model, corpus=each.corpus, passages=each.passages)
-        for each in catalog.askables(settings)
+        for each in catalog.askables(settings, hidden_corpora(session))
     ]
     blank = {name: field.default for name, field in Question.model_fields.items()} | {"prompt": ""}
     return FormPage(

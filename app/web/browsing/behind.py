@@ -13,6 +13,7 @@ from app.settings import Settings
 from app.store import behind
 from app.store.corpora import get_corpus, list_corpora
 from app.store.models import get_model
+from app.store.showing import hidden_corpora
 from app.store.tables import Corpus, Model
 from app.tracing.catalog import manifests
 from app.trackstar.manifest import IndexManifest
@@ -201,7 +202,7 @@ def _named(session: Session, settings: Settings, row: Model | Corpus) -> dict[st
         "run_count": behind.run_count(session, row),
         "indexes": [
             _index(name, found)
-            for name, found in manifests(settings)
+            for name, found in manifests(settings, hidden_corpora(session))
             if getattr(found, mine).name == row.name
         ],
     }

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from app.store.filters import FIELDS
 from app.web.site import urls
+from app.web.site.needs import needed
 from app.web.site.respond import page_route, respond
 from app.words.tasks import LISTED
 
@@ -121,8 +122,13 @@ def _operation(document: dict[str, Any], method: str, path: str, operation: dict
         ],
         body_examples=_examples(document, operation),
         responses={code: each.get("description", "") for code, each in operation["responses"].items()},
-        try_url=urls.at(path) if method == "get" and "{" not in path and not _asks(operation) else None,
+        try_url=urls.at(path) if method == "get" and _opens(path) and not _asks(operation) else None,
     )
+
+
+def _opens(path: str) -> bool:
+    """Whether the address stands for one page, which whoever reads here may see."""
+    return "{" not in path and needed("GET", path) in ("read", "nothing")
 
 
 def _type(schema: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from app.errors import NotFound, UserError
 from app.settings import Settings
+from app.store import audit
 from app.store.engine import Store
 from app.web.loading.fetching import check, fetch
 from app.web.loading.imports import Finish, Imports, Report, Work, load_results, presets, run_name
@@ -51,7 +52,7 @@ class UploadPage(BaseModel):
 def upload(request: Request, settings: Config) -> Response:
     """What can be loaded, and how."""
     page = UploadPage(
-        enabled=settings.upload_enabled,
+        enabled=settings.uploading,
         token_needed=bool(settings.upload_token),
         limit_mb=settings.upload_limit_mb,
         limit=_limit(settings),
@@ -137,6 +138,8 @@ def _start(request: Request, settings: Settings, id_: str, fields: dict[str, str
     run = named or run_name(file)
     work = _work(imports.store, settings, source, file, run, rename=not named, fetched=fetched)
     imports.start(id_, file, run, work)
+    with imports.store.session() as session:
+        audit.record(session, "import", run, file=file)
 
 
 def _preset(settings: Settings, name: str) -> Path:
@@ -166,7 +169,7 @@ def _work(
 
 
 def _open(settings: Settings) -> None:
-    if not settings.upload_enabled:
+    if not settings.uploading:
         raise UserError(
             "Loading files is switched off here.",
             remedy="Ask the operator, or run Startrail yourself: startrail import FILE --run NAME.",

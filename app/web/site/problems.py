@@ -79,12 +79,7 @@ def install(app: FastAPI) -> None:
         )
         return show(request, 422, said, "Correct this field and send it again.", field)
 
-    @app.exception_handler(SQLAlchemyError)
-    def database(request: Request, error: SQLAlchemyError) -> Response:
-        if (trouble := is_trouble(error)) == "":
-            raise error
-        log.warning("%s %s: the database is %s", request.method, request.url.path, trouble)
-        return show(request, 503, *TROUBLE[trouble], headers={"Retry-After": "10"})
+    app.exception_handler(SQLAlchemyError)(database)
 
     @app.exception_handler(Exception)
     def unexpected(request: Request, error: Exception) -> Response:
@@ -92,6 +87,14 @@ def install(app: FastAPI) -> None:
         return show(
             request, 500, "Something broke on our side.", "Try again; the log of the server says more."
         )
+
+
+def database(request: Request, error: SQLAlchemyError) -> Response:
+    """Trouble that passes is told as such; anything else is a fault of ours."""
+    if (trouble := is_trouble(error)) == "":
+        raise error
+    log.warning("%s %s: the database is %s", request.method, request.url.path, trouble)
+    return show(request, 503, *TROUBLE[trouble], headers={"Retry-After": "10"})
 
 
 def answer(request: Request, error: UserError) -> Response:

@@ -30,7 +30,7 @@ class Proxied:
             await self.app(scope, receive, send)
             return
         settings: Settings = scope["app"].state.settings
-        scope = dict(scope)
+        scope = {**scope, "direct_client": scope.get("client")}
         prefix = _unwrapped(scope, settings)
         _place(scope, prefix)
         token = urls.ROOT.set(prefix)

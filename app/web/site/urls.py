@@ -160,6 +160,26 @@ def docs() -> str:
     return at("/docs")
 
 
+def sign_in(**query: object) -> str:
+    """Sign in; `next` is where to go then, below the site's root."""
+    return with_query(at("/sign-in"), query)
+
+
+def sign_out() -> str:
+    """Sign out."""
+    return at("/sign-out")
+
+
+def admin(part: str = "") -> str:
+    """What the operator sees and changes, or where one of its forms goes."""
+    return at("/admin") + (f"/{part}" if part else "")
+
+
+def status() -> str:
+    """How the site does."""
+    return at("/status")
+
+
 def compare_index() -> str:
     """Choose what to compare."""
     return at("/compare")

@@ -1,0 +1,100 @@
+"""What is private is hidden in every question that a reader's session asks, so that no page has to remember it.
+
+A run or corpus is `public`, `unlisted` (whoever has its secret link, or is signed in) or `private` (whoever is signed in).
+A corpus hides its passages, and every run over it; a run hides its results and the prompts that no other run shows. A
+trace is listed or not, or `private`: then only who asked it and admins see it. Hidden things look as if they were not there.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import JSON, Connection, event, literal, or_, select, type_coerce, union_all
+from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker, with_loader_criteria
+
+from app.store.readers import PRIVATE, PUBLIC, READER, Reader
+from app.store.tables import Corpus, Evaluation, Passage, Prompt, PromptSet, Result, Run
+from app.store.work_tables import Job, Trace
+
+_HIDDEN = "hidden"
+
+
+def watch(sessions: sessionmaker[Session]) -> None:
+    """Hide from every session of these what its reader may not see."""
+    event.listen(sessions, "do_orm_execute", _hide)
+
+
+def _hide(state: ORMExecuteState) -> None:
+    reader = READER.get()
+    if reader is None or not state.is_select or state.is_column_load:
+        return
+    if state.execution_options.get("reader_sees_everything"):
+        return
+    known = state.session.info
+    if known.get("reader") is not reader:  # a session may outlive the request it was opened for
+        known["reader"] = reader
+        known[_HIDDEN] = _criteria(state.session, reader)
+    if known[_HIDDEN]:
+        state.statement = state.statement.options(*known[_HIDDEN])
+
+
+def _criteria(session: Session, reader: Reader) -> list[Any]:
+    found = [] if reader.may("admin") else _asked(reader)
+    return found if reader.signed_in else found + _not_for_all(session, reader)
+
+
+def _asked(reader: Reader) -> list[Any]:
+    """Private traces are those of who asked. No stored asker is empty, so nobody's are nobody's."""
+    asker = reader.asker
+    return [
+        _only(table, lambda cls: or_(cls.visibility != PRIVATE, cls.asker == asker)) for table in (Job, Trace)
+    ]
+
+
+def _not_for_all(session: Session, reader: Reader) -> list[Any]:
+    """Criteria for the runs and corpora that need a name or a secret link, and for what belongs to them."""
+    connection = session.connection()
+    runs, corpora = Run.__table__.c, Corpus.__table__.c
+    marked = connection.execute(
+        union_all(
+            select(literal("run"), runs.id, runs.secret).where(runs.visibility != PUBLIC),
+            select(literal("corpus"), corpora.id, corpora.secret).where(corpora.visibility != PUBLIC),
+        )
+    )
+    closed = [(kind, id_) for kind, id_, secret in marked if secret is None or secret not in reader.keys]
+    if not closed:
+        return []
+    of_corpora = {id_ for kind, id_ in closed if kind == "corpus"}
+    return _belonging(connection, {id_ for kind, id_ in closed if kind == "run"}, of_corpora)
+
+
+def _belonging(connection: Connection, closed: set[int], corpora: set[int]) -> list[Any]:
+    """Criteria that leave out these runs and corpora, and all that is there through them alone."""
+    runs, sets, traces = Run.__table__.c, PromptSet.__table__.c, Trace.__table__.c
+    known = connection.execute(select(runs.id, runs.corpus_id, runs.prompt_set_id, runs.beside_id)).all()
+    hidden = closed | {run.id for run in known if run.corpus_id in corpora}
+    hidden |= {run.id for run in known if run.beside_id in hidden}
+    shown_sets = {run.prompt_set_id for run in known if run.id not in hidden}
+    of_corpora = connection.scalars(select(sets.id).where(sets.corpus_id.in_(corpora)))
+    hidden_sets = ({run.prompt_set_id for run in known} | set(of_corpora)) - shown_sets
+    # Functions of the class, for a plain condition would name the table where a query has given it another name.
+    criteria = [
+        _only(Run, lambda cls: cls.id.not_in(hidden)),
+        _only(Result, lambda cls: cls.run_id.not_in(hidden)),
+        _only(Evaluation, lambda cls: cls.run_id.not_in(hidden)),
+        _only(Prompt, lambda cls: cls.prompt_set_id.not_in(hidden_sets)),
+        _only(PromptSet, lambda cls: cls.id.not_in(hidden_sets)),
+    ]
+    if corpora:
+        found_in = type_coerce(traces.result, JSON)["provenance"]["corpus_id"].as_integer()
+        asked = list(connection.scalars(select(traces.id).where(found_in.in_(corpora))))
+        criteria += [
+            _only(Corpus, lambda cls: cls.id.not_in(corpora)),
+            _only(Passage, lambda cls: cls.corpus_id.not_in(corpora)),
+            _only(Trace, lambda cls: cls.id.not_in(asked)),
+            _only(Job, lambda cls: cls.id.not_in(asked)),
+        ]
+    return criteria
+
+
+def _only(entity: type[Any], condition: Callable[[Any], Any]) -> Any:
+    return with_loader_criteria(entity, condition, include_aliases=True)

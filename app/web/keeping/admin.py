@@ -1,0 +1,102 @@
+"""`/admin`: to whom things are shown, which tokens there are, and who changed what."""
+
+from datetime import datetime
+from typing import Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from starlette.responses import RedirectResponse, Response
+
+from app.store import audit, tokens
+from app.store.corpora import list_corpora
+from app.store.readers import VISIBILITIES
+from app.store.runs import list_runs
+from app.store.showing import KEY, show
+from app.web.site import urls
+from app.web.site.body import read_form
+from app.web.site.context import Db
+from app.web.site.respond import origin, page_route, respond
+
+router = APIRouter()
+MAX_BODY = 64 << 10
+ENTRIES = 100
+
+
+class ShownThing(BaseModel):
+    """A run or corpus, and to whom it is shown."""
+
+    kind: str
+    name: str
+    label: str
+    url: str
+    visibility: str
+    link: str | None
+
+
+class TokenInfo(BaseModel):
+    """A token, without itself."""
+
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class Change(BaseModel):
+    """An entry of the audit log."""
+
+    at: datetime
+    who: str
+    action: str
+    what: str
+    detail: dict[str, Any]
+
+
+class AdminPage(BaseModel):
+    """What the operator sees."""
+
+    title: str = "Keeping this site"
+    visibilities: list[str]
+    things: list[ShownThing]
+    tokens: list[TokenInfo]
+    changes: list[Change]
+
+
+@page_route(router, "/admin")
+def admin(request: Request, session: Db) -> Response:
+    """Runs and corpora with whom they are shown to, tokens, and the audit log."""
+    base = origin(request)
+    things = [
+        *(_thing(base, "run", run.slug, run.name, urls.run(run.slug), run) for run in list_runs(session)),
+        *(_thing(base, "corpus", c.name, c.name, urls.corpus(c.name), c) for c in list_corpora(session)),
+    ]
+    page = AdminPage(
+        visibilities=list(VISIBILITIES),
+        things=things,
+        tokens=[TokenInfo.model_validate(each, from_attributes=True) for each in tokens.all_of(session)],
+        changes=[
+            Change.model_validate(each, from_attributes=True) for each in audit.recent(session, ENTRIES)
+        ],
+    )
+    return respond(request, page, "admin.html")
+
+
+@router.post("/admin/show", include_in_schema=False)
+async def change(request: Request) -> Response:
+    """Show a run or corpus to others than before."""
+    fields = dict(await read_form(request, MAX_BODY))
+
+    def put() -> None:
+        with request.app.state.store.session() as session:
+            show(session, fields.get("kind", ""), fields.get("name", ""), fields.get("visibility", ""))
+
+    await anyio.to_thread.run_sync(put)
+    return RedirectResponse(urls.admin(), status_code=303)
+
+
+def _thing(base: str, kind: str, name: str, label: str, url: str, row: Any) -> ShownThing:
+    link = base + urls.with_query(url, {KEY: row.secret}) if row.secret else None
+    return ShownThing(kind=kind, name=name, label=label, url=url, visibility=row.visibility, link=link)
