@@ -24,6 +24,7 @@ MADE = "<!-- Made by `make reference`; edit what it is made from. -->\n\n"
 FUNCTIONS = {  # what a command does -> the function that does it, for scripts and notebooks; options are parsed, that is all
     "ablate": "app.runs.ablate:ablate",
     "answers": "app.runs.inputs:ensure_answers",
+    "audit": "app.store.audit:recent",
     "corpus add": "app.store.corpora:add_corpus",
     "corpus describe": "app.store.origins:describe",
     "corpus list": "app.store.corpora:list_corpora",
@@ -49,6 +50,10 @@ FUNCTIONS = {  # what a command does -> the function that does it, for scripts a
     "steps": "app.tracing.steps_ahead:take_ahead",
     "trace": "app.tracing.asking:ask",
     "worker": "app.tracing.worker:Worker",
+    "show": "app.store.showing:show",
+    "tokens add": "app.store.tokens:add",
+    "tokens list": "app.store.tokens:all_of",
+    "tokens revoke": "app.store.tokens:revoke",
 }
 
 

@@ -22,7 +22,7 @@ class HasOrigin:
     author: Mapped[str] = mapped_column(AnyText, default="", server_default="")
 
 
-class Shown:
+class HasVisibility:
     """To whom it is shown: see `app.store.privacy`. `secret` stands in the link of what is unlisted."""
 
     visibility: Mapped[str] = mapped_column(String(10), default="public", server_default="public")
@@ -42,7 +42,7 @@ class Model(HasOrigin, Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
 
 
-class Corpus(HasOrigin, Shown, Base):
+class Corpus(HasOrigin, HasVisibility, Base):
     """A named, versioned set of passages; `sha256` is over ids and texts in order."""
 
     __tablename__ = "corpora"
@@ -148,7 +148,7 @@ class Output(Base):
     )  # app.words.choices.Weighed
 
 
-class Run(Shown, Base):
+class Run(HasVisibility, Base):
     """Results of one method over one prompt set, model and corpus, with its full configuration."""
 
     __tablename__ = "runs"

@@ -10,14 +10,14 @@ from app.store.any_text import AnyText
 from app.store.base import Base, now
 
 
-class Asked:
+class HasAsker:
     """Who asked (`app.store.readers.Reader.asker`; None: a command), and to whom it is shown."""
 
     asker: Mapped[str | None] = mapped_column(String(80))
     visibility: Mapped[str] = mapped_column(String(10), default="public", server_default="public")
 
 
-class Job(Asked, Base):
+class Job(HasAsker, Base):
     """One piece of work and how far it is; see `app.store.jobs` for its kinds and its ways. A trace's job has its id."""
 
     __tablename__ = "jobs"
@@ -44,7 +44,7 @@ class Job(Asked, Base):
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
-class Trace(Asked, Base):
+class Trace(HasAsker, Base):
     """One answer given on demand, written once and never changed. Until it is there, its job is all there is."""
 
     __tablename__ = "traces"

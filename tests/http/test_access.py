@@ -88,6 +88,7 @@ def queries(path: str) -> list[str]:
     return [""]
 
 
+@pytest.mark.slow
 def test_what_is_hidden_leaks_by_no_route(world: Filled, tmp_path: Path) -> None:
     """Search, facets, counts, JSON, feeds, cards, exports: whoever has no name learns of none of it."""
     url, vault = world
@@ -169,6 +170,7 @@ def test_a_secret_link_opens_what_it_is_of_and_nothing_else(world: Filled, tmp_p
 
 
 @pytest.mark.parametrize("world", ["sqlite"], indirect=True)  # no right depends on the database
+@pytest.mark.slow
 @pytest.mark.parametrize(("access", "roles"), [("open", ROLES[:1]), ("read", ROLES[:2]), ("private", ROLES)])
 def test_every_route_asks_for_its_right(
     world: Filled, tmp_path: Path, access: str, roles: tuple[str, ...]

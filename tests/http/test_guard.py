@@ -1,7 +1,7 @@
 """What every route has without a word of its own: another site's page is refused, HEAD answers, headers stand."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -112,3 +112,8 @@ def test_no_page_that_did_not_change_is_sent_again(client: TestClient) -> None:
         again = client.get(address, headers={"If-None-Match": f'"other", {answer.headers["etag"]}'})
         assert (again.status_code, again.content) == (304, b""), address
         assert again.headers["etag"] == answer.headers["etag"]
+
+
+def _same(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers without the one that is each request's own."""
+    return {name: value for name, value in headers.items() if name != "x-request-id"}

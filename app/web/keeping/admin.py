@@ -45,7 +45,7 @@ class TokenInfo(BaseModel):
     revoked_at: datetime | None
 
 
-class Change(BaseModel):
+class LoggedChange(BaseModel):
     """An entry of the audit log."""
 
     at: datetime
@@ -62,7 +62,7 @@ class AdminPage(BaseModel):
     visibilities: list[str]
     things: list[ShownThing]
     tokens: list[TokenInfo]
-    changes: list[Change]
+    changes: list[LoggedChange]
 
 
 @page_route(router, "/admin")
@@ -78,7 +78,7 @@ def admin(request: Request, session: Db) -> Response:
         things=things,
         tokens=[TokenInfo.model_validate(each, from_attributes=True) for each in tokens.all_of(session)],
         changes=[
-            Change.model_validate(each, from_attributes=True) for each in audit.recent(session, ENTRIES)
+            LoggedChange.model_validate(each, from_attributes=True) for each in audit.recent(session, ENTRIES)
         ],
     )
     return respond(request, page, "admin.html")
