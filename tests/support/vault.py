@@ -52,15 +52,13 @@ def fill_vault(session: Session) -> Vault:
         answered_trace(session, ids[0], _text("asked"), vault.id),
         answered_trace(session, of_all[0], _text("asked too"), public.id),
     ]
-    for table in (Job, Trace):
-        row = session.get(table, traces[1])
-        assert row is not None
-        row.visibility, row.asker = "private", "cookie:somebody"
+    for row in (session.get_one(Job, traces[1]), session.get_one(Trace, traces[1])):
+        _close(row)
     show(session, "corpus", "vault", "private")
     show(session, "run", "attic", "private")
     secret = show(session, "run", "link", "unlisted")
     assert secret is not None
-    made = {scope: tokens.add(session, scope, [scope], expires_at=None) for scope in SCOPES}
+    made: dict[str, str] = {scope: tokens.add(session, scope, [scope], expires_at=None) for scope in SCOPES}
     return Vault([str(id_) for id_ in ids], slugs, traces, secret, made)
 
 
@@ -93,6 +91,10 @@ def _run(session: Session, name: str, corpus: Corpus, passages: list[int]) -> li
     session.add_all(StepTaken(set_id=taken.id, passage_id=id_, after=0.9) for id_ in passages)
     session.flush()
     return [prompt.slug for prompt in prompts]
+
+
+def _close(row: Job | Trace) -> None:
+    row.visibility, row.asker = "private", "cookie:somebody"
 
 
 def _text(what: str) -> str:
