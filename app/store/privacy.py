@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import JSON, Connection, event, literal, or_, select, type_coerce, union_all
 from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker, with_loader_criteria
 
-from app.store.readers import PRIVATE, PUBLIC, READER, Reader
+from app.store.readers import PRIVATE, PUBLIC, READER, Visitor
 from app.store.tables import Corpus, Evaluation, Passage, Prompt, PromptSet, Result, Run
 from app.store.work_tables import Job, Trace
 
@@ -37,12 +37,12 @@ def _hide(state: ORMExecuteState) -> None:
         state.statement = state.statement.options(*known[_HIDDEN])
 
 
-def _criteria(session: Session, reader: Reader) -> list[Any]:
+def _criteria(session: Session, reader: Visitor) -> list[Any]:
     found = [] if reader.may("admin") else _asked(reader)
     return found if reader.signed_in else found + _not_for_all(session, reader)
 
 
-def _asked(reader: Reader) -> list[Any]:
+def _asked(reader: Visitor) -> list[Any]:
     """Private traces are those of who asked. No stored asker is empty, so nobody's are nobody's."""
     asker = reader.asker
     return [
@@ -50,7 +50,7 @@ def _asked(reader: Reader) -> list[Any]:
     ]
 
 
-def _not_for_all(session: Session, reader: Reader) -> list[Any]:
+def _not_for_all(session: Session, reader: Visitor) -> list[Any]:
     """Criteria for the runs and corpora that need a name or a secret link, and for what belongs to them."""
     connection = session.connection()
     runs, corpora = Run.__table__.c, Corpus.__table__.c

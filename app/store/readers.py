@@ -16,7 +16,7 @@ VISIBILITIES: tuple[Visibility, ...] = ("public", "unlisted", "private")
 
 
 @dataclass(frozen=True)
-class Reader:
+class Visitor:
     """Somebody who sent a request.
 
     Args:
@@ -45,7 +45,7 @@ class Reader:
         return bool(self.name)
 
 
-READER: ContextVar[Reader | None] = ContextVar("reader", default=None)
+READER: ContextVar[Visitor | None] = ContextVar("reader", default=None)
 EVERYTHING = {
     "reader_sees_everything": True
 }  # as execution options of a statement that counts, and shows nothing

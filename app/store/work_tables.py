@@ -11,7 +11,7 @@ from app.store.base import Base, now
 
 
 class HasAsker:
-    """Who asked (`app.store.readers.Reader.asker`; None: a command), and to whom it is shown."""
+    """Who asked (`app.store.readers.Visitor.asker`; None: a command), and to whom it is shown."""
 
     asker: Mapped[str | None] = mapped_column(String(80))
     visibility: Mapped[str] = mapped_column(String(10), default="public", server_default="public")

@@ -15,6 +15,7 @@ from app.errors import UserError
 from app.settings import Settings
 from app.store import jobs
 from app.store.engine import Store
+from app.store.readers import READER
 from app.store.steps import StepsOf
 from app.tracing.asking import want_shading, want_steps
 from app.tracing.questions import Shading
@@ -56,7 +57,11 @@ def reader_of(request: Request) -> Reader:
     crawler = CRAWLER.search(agent) is not None
     ahead = "prefetch" in headers.get("sec-purpose", "") + headers.get("purpose", "")
     person = "Mozilla/" in agent and not (crawler or ahead or ASKED in request.scope or wants_json(request))
-    return Reader(begins=person, told=not crawler)
+    visitor = READER.get()
+    allowed = visitor is None or visitor.may(
+        "ask"
+    )  # where asking needs a token, reading begins no work either
+    return Reader(begins=person and allowed, told=not crawler)
 
 
 def measured_when_read(

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from starlette.responses import RedirectResponse, Response
 
 from app.store import audit, tokens
-from app.store.readers import READER, Reader
+from app.store.readers import READER, Visitor
 from app.web.site import urls
 from app.web.site.access import set_cookie
 from app.web.site.body import read_form
@@ -76,6 +76,6 @@ def own_place(path: str) -> str:
 
 
 def _page(request: Request, next_: str, wrong: str = "") -> Response:
-    reader = READER.get() or Reader()
+    reader = READER.get() or Visitor()
     page = SignInPage(next=next_, wrong=wrong, name=reader.name, scopes=sorted(reader.scopes))
     return respond(request, page, "sign_in.html", status=401 if wrong else 200)

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import UserError
 from app.settings import Settings
-from app.store.readers import READER, Reader
+from app.store.readers import READER, Visitor
 from app.web.site import problems, urls
 from app.web.site.identity import ASKER, LINKS, MOST_LINKS, Given, NotSignedIn, asker_of, given, reader_of
 from app.web.site.needs import SAFE, Need, needed
@@ -48,7 +48,7 @@ class Access:
             if need != "nothing" and not reader.may(need):
                 raise _refusal(reader, need)
         except (UserError, SQLAlchemyError) as error:
-            token = READER.set(Reader())  # the page about it is drawn for nobody in particular
+            token = READER.set(Visitor())  # the page about it is drawn for nobody in particular
             try:
                 answer = await run_sync(_refused, request, error)
                 await answer(scope, receive, send)
@@ -65,7 +65,7 @@ class Access:
             READER.reset(token)
 
 
-async def _reader(request: Request, settings: Settings, shown: Given) -> Reader:
+async def _reader(request: Request, settings: Settings, shown: Given) -> Visitor:
     address = request.client.host if request.client else ""
     store = request.app.state.store
     if shown.to_look_up:
@@ -73,7 +73,7 @@ async def _reader(request: Request, settings: Settings, shown: Given) -> Reader:
     return reader_of(store, settings, shown, address)
 
 
-def _refusal(reader: Reader, need: Need) -> UserError:
+def _refusal(reader: Visitor, need: Need) -> UserError:
     if not reader.signed_in:
         return NotSignedIn(
             f"{DOING[need]} needs a sign-in here.", "Sign in with a token; the operator gives them out."
@@ -100,7 +100,7 @@ def _refused(request: Request, error: UserError | SQLAlchemyError) -> Response:
     return answer
 
 
-def _cookies(request: Request, shown: Given, reader: Reader, need: Need) -> dict[str, str]:
+def _cookies(request: Request, shown: Given, reader: Visitor, need: Need) -> dict[str, str]:
     """What the browser is to remember: by what its own questions are known, and the secret links it opened."""
     kept = {}
     if need == "ask" and not reader.asker:
@@ -121,7 +121,7 @@ def set_cookie(headers: MutableHeaders, request: Request, name: str, value: str,
 
 
 def _kept_apart(
-    request: Request, settings: Settings, reader: Reader, cookies: dict[str, str], send: Send
+    request: Request, settings: Settings, reader: Visitor, cookies: dict[str, str], send: Send
 ) -> Send:
     """Sends with the cookies; what one reader may see does not stay in a cache that others share."""
     own = reader.signed_in or bool(reader.keys) or settings.access == "private"

@@ -11,7 +11,7 @@ from app.settings import Settings
 from app.store import tokens
 from app.store.access_tables import Token
 from app.store.engine import Store
-from app.store.readers import SCOPES, Reader, Scope
+from app.store.readers import SCOPES, Scope, Visitor
 from app.store.showing import KEY, opened_by
 from app.web.site.proxy import trusted
 
@@ -71,7 +71,7 @@ def _user(request: Request, settings: Settings) -> str:
     return request.headers.get(settings.signin_header, "").strip()[:200]
 
 
-def reader_of(store: Store, settings: Settings, shown: Given, address: str) -> Reader:
+def reader_of(store: Store, settings: Settings, shown: Given, address: str) -> Visitor:
     """The reader. Asks the store only where something was shown that it must know.
 
     Raises:
@@ -93,11 +93,11 @@ def reader_of(store: Store, settings: Settings, shown: Given, address: str) -> R
     everybody = EVERYBODY[settings.access]
     if token is not None:
         allowed = tokens.scopes_of(token) | everybody
-        return Reader(token.name, allowed, f"token:{token.id}", **common)
+        return Visitor(token.name, allowed, f"token:{token.id}", **common)
     if shown.user:
         own = SCOPES if shown.user in settings.admins else settings.signin_scopes
-        return Reader(shown.user, everybody | set(own), f"user:{tokens.digest(shown.user)[:40]}", **common)
-    return Reader("", everybody, asker_of(shown.asker) if shown.asker else "", **common)
+        return Visitor(shown.user, everybody | set(own), f"user:{tokens.digest(shown.user)[:40]}", **common)
+    return Visitor("", everybody, asker_of(shown.asker) if shown.asker else "", **common)
 
 
 def asker_of(cookie: str) -> str:

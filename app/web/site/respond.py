@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.paths import TEMPLATES
-from app.store.readers import READER, Reader
+from app.store.readers import READER, Visitor
 from app.web.marking.highlight import mark
 from app.web.site import urls
 from app.web.site.downloads import etag, unless_known
@@ -92,7 +92,7 @@ def render(request: Request, page: BaseModel, template: str, block: str | None =
         "path": request.url.path,
         "here": request.url.path + query,
         "origin": origin(request),
-        "reader": READER.get() or Reader(),
+        "reader": READER.get() or Visitor(),
         "nav": "prompts" if "/prompts/" in request.url.path else own_path(request).split("/")[1],
     }
     if block and wants_fragment(request):
