@@ -13,7 +13,7 @@ def file_of(path: str) -> str | None:
     parts = [unquote(part, errors="surrogateescape") for part in path[1:].split("/")] if path != "/" else []
     if not all(_is_name(part) for part in parts):
         return None
-    if parts and parts[0] in ("static", "methods.css"):
+    if parts and parts[0] == "static":
         return "/".join(parts)
     return "/".join([*parts, "index.html"])
 

@@ -87,9 +87,7 @@ class SiteCopy:
                 query = f"?show={SHOWN}" if path in self._examples else ""
                 self._page(out, path, await _text(client, path + query))
                 progress(done, len(self._asked))
-            colours = await _text(client, urls.method_colours())
             frame = await _text(client, FRAME())
-        (out / "methods.css").write_text(colours, encoding="utf-8")
         self._made_here(out, frame)
         return len(self._files)
 
@@ -117,10 +115,9 @@ class SiteCopy:
         path, parts = own_path(address), urlsplit(address)
         if path is None:
             return None
-        if path.startswith(("/static/", "/methods.css")):
+        if path.startswith("/static/"):
             file = file_of(path)
-            known = path == "/methods.css" or _is_copied(path.removeprefix("/static/"))
-            return relative(file, page) if file and known else None
+            return relative(file, page) if file and _is_copied(path.removeprefix("/static/")) else None
         if path.startswith("/passages/") and (number := path.removeprefix("/passages/")).isdecimal():
             self._passages.add(int(number))
             return f"{relative(self._files['/passages'], page)}#{number}"

@@ -27,7 +27,7 @@ def test_the_page_and_its_twin_list_every_method_that_ranks_with_its_runs(client
 def test_a_method_has_the_same_class_on_every_page_and_the_stylesheet_has_its_colour(
     client: TestClient,
 ) -> None:
-    sheet = BeautifulSoup(client.get("/").text, "html.parser").find("link", href=re.compile("^/methods.css"))
+    sheet = BeautifulSoup(client.get("/").text, "html.parser").find("link", href=re.compile(r"/app\.css"))
     answer = client.get(sheet["href"])
     assert answer.headers["content-type"].startswith("text/css")
     assert "immutable" in answer.headers["cache-control"]

@@ -1,4 +1,4 @@
-"""`/methods`: the registry of methods as people read it, and `/methods.css`, the colour each has on every page."""
+"""`/methods`: the registry of methods as people read it."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,9 +9,7 @@ from starlette.responses import Response
 
 from app.store.runs import list_runs
 from app.web.site import urls
-from app.web.site.colours import stylesheet
 from app.web.site.context import Db
-from app.web.site.downloads import FOR_EVER, etag, unless_known
 from app.web.site.respond import page_route, respond
 from app.words.methods import KINDS, METHODS, NEEDS, Method, encodings, method_of, place_of
 
@@ -47,14 +45,6 @@ def methods_page(request: Request, session: Db) -> Response:
     counts = Counter(method_of(run.method).name for run in list_runs(session))
     page = MethodsPage(methods=_listed(counts), ablations=list(encodings()))
     return respond(request, page, "methods.html")
-
-
-@router.get("/methods.css", include_in_schema=False)
-def colours(request: Request) -> Response:
-    """The stylesheet of the methods; its address changes with it, so that browsers may keep it for ever."""
-    return unless_known(
-        request, etag(sheet := stylesheet().encode()), sheet, "text/css", {"Cache-Control": FOR_EVER}
-    )
 
 
 def _listed(counts: Counter[str]) -> list[MethodInfo]:

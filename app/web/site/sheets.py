@@ -1,10 +1,16 @@
-"""A style sheet is one file to a browser and several to who edits it: `@import "app/base.css";` stands for that file's text."""
+"""A style sheet is one file to a browser and several to who edits it: `@import "app/base.css";` stands for that file's text,
+`@import "methods.css";` for the colours of the methods. It is sent without its comments and indentation.
+"""
 
 import re
 
 from app.paths import STATIC
+from app.web.site.colours import stylesheet
 
-_PART = re.compile(r'^@import "([a-z]+/[a-z]+\.css)";$', re.MULTILINE)
+COLOURS = "methods.css"
+_PART = re.compile(r'^@import "((?:[a-z]+/)?[a-z]+\.css)";$', re.MULTILINE)
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_INDENT = re.compile(r"\s*\n\s*")
 
 
 def content(name: str) -> bytes:
@@ -16,7 +22,8 @@ def content(name: str) -> bytes:
     raw = (STATIC / name).read_bytes()
     if not name.endswith(".css"):
         return raw
-    return _PART.sub(lambda part: _text(part[1]).rstrip(), raw.decode()).encode()
+    whole = _PART.sub(lambda part: _text(part[1]), raw.decode())
+    return (_INDENT.sub("\n", _COMMENT.sub("", whole)).strip() + "\n").encode()
 
 
 def is_part(name: str) -> bool:
@@ -26,4 +33,4 @@ def is_part(name: str) -> bool:
 
 
 def _text(name: str) -> str:
-    return (STATIC / name).read_text(encoding="utf-8")
+    return stylesheet() if name == COLOURS else (STATIC / name).read_text(encoding="utf-8")

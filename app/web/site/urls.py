@@ -7,7 +7,6 @@ from contextvars import ContextVar
 from functools import lru_cache
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from app.web.site.colours import stylesheet
 from app.web.site.sheets import content
 from app.words.methods import method_of
 
@@ -143,11 +142,6 @@ def mistakes(**query: object) -> str:
 def methods(name: str = "") -> str:
     """The registry of methods, or the entry of the one that runs call `name`."""
     return at("/methods") + (f"#{quote(method_of(name).name)}" if name else "")
-
-
-def method_colours() -> str:
-    """The stylesheet with every method's colour, with a hash of its content so that browsers may keep it for ever."""
-    return at(f"/methods.css?v={hashlib.sha256(stylesheet().encode()).hexdigest()[:10]}")
 
 
 def about() -> str:

@@ -31,6 +31,20 @@ def test_each_part_stands_whole_in_the_sheet_of_its_folder_and_once() -> None:
         assert sheet.count(content(part).rstrip()) == 1, part
 
 
+def test_what_is_sent_has_the_rules_and_not_what_is_said_about_them() -> None:
+    """Comments and indentation are a tenth of the bytes of a first visit's sheets; no rule may go with them."""
+    for name in WHOLE:
+        sent = content(name).decode()
+        folder = f"{name.removesuffix('.css')}/"
+        files = [each for each in SHEETS if each == name or each.startswith(folder)]
+        written = "".join((STATIC / each).read_text() for each in files)
+        assert "/*" not in sent
+        assert not re.search(r"^\s", sent, re.MULTILINE)
+        rules = re.sub(r"/\*.*?\*/", "", written, flags=re.DOTALL)
+        for line in filter(None, map(str.strip, rules.splitlines())):
+            assert line in sent or line.startswith("@import"), (name, line)
+
+
 def test_layers_are_in_order_before_any_part_fills_one() -> None:
     """The order of layers is that of their first mention."""
     assert (
