@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     default_model: str = Field("demo", description="Model asked by /trace when none is named.")
     default_index: str = Field("demo", description="Index searched by /trace when none is named.")
     device: str = Field("auto", description="Torch device of the worker: auto, cpu, cuda, cuda:1, …")
+    dtype: str = Field(
+        "float32",
+        description="What models compute in: float32, or bfloat16 for half the memory and less exact probabilities.",
+    )
     entailment_model: Path | None = Field(
         None, description="Entailment model for AIS scores (a Hugging Face directory)."
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli.computing import ComputeType, computing_in
 from app.errors import UserError
 from app.files import write_bytes
 from app.settings import Settings, get_settings
@@ -54,6 +55,7 @@ def evaluate(
     again: Annotated[
         bool, typer.Option("--again", help="Forget tail-patches that were measured before.")
     ] = False,
+    dtype: ComputeType = "",
     ais: Annotated[bool, typer.Option("--ais", help="Score passages by STARTRAIL_ENTAILMENT_MODEL.")] = False,
     ais_threshold: Annotated[
         float, typer.Option(min=0, max=1, help="AIS score from which on a passage states the fact.")
@@ -88,7 +90,7 @@ def evaluate(
     from app.store.engine import open_store
     from app.store.runs import get_run
 
-    settings = get_settings()
+    settings = computing_in(get_settings(), dtype)
     if optimizer:
         optimizer_named(optimizer)
     _check(by, task, json_file, markdown)
@@ -177,22 +179,25 @@ def _patch(
     from app.cli.progress import bar, errors
     from app.evaluation.patching import patch_runs
     from app.models.estimated import SAMPLE
-    from app.models.load import load_model
+    from app.models.load import compute_type, load_model
     from app.models.steps import TailPatch
     from app.store.corpora import sample_texts
     from app.store.models import find_checkpoint
     from app.store.tables import Corpus
 
-    by_path: dict[tuple[Path, int], list[str]] = {}
+    by_path: dict[tuple[Path, int, str | Marks], list[str]] = {}
     for run in runs:
         if (path := find_checkpoint(run.model, settings.models)) is None:
             errors.print(f"{run.slug}: its model is not on this machine, so no tail-patch is measured.")
         else:
-            by_path.setdefault((path, run.corpus_id), []).append(run.slug)
-    for (path, corpus_id), slugs in by_path.items():
+            marks = marks_of(settings, run)
+            by_path.setdefault((path, run.corpus_id, marks), []).append(run.slug)
+    for (path, corpus_id, marks), slugs in by_path.items():
         with store.session() as session:
             sample = sample_texts(session, session.get_one(Corpus, corpus_id), SAMPLE)
-        model = load_model(path, device=settings.device)
+        model = load_model(
+            path, device=settings.device, dtype=compute_type(settings.dtype), marks=marks
+        )
         patch = TailPatch(model, **step_by, sample=sample)
         with bar(f"Tail-patch, {path.name}"[:34]) as step:
             patch_runs(store, slugs, patch, progress=step, **options)

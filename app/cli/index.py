@@ -8,7 +8,9 @@ import typer
 
 from app.cli import index_care
 from app.cli.reading import ChunkTokens, Dedup, IdField, Limit, Split, TextField, Unit, stem, tell_left_out
+from app.cli.computing import ComputeType
 from app.errors import UserError
+from app.models.marks import CONVENTIONS
 from app.retrieval.kinds import OFFERED
 from app.settings import get_settings
 from app.words.methods import TRACKSTAR, encodings
@@ -65,7 +67,14 @@ def index(
     weights: Annotated[
         list[str] | None, typer.Option(help="PATTERN=attention, =mlp or =skip; can be given again.")
     ] = None,
-    dtype: Annotated[str, typer.Option(help="Computation in float32 or bfloat16.")] = "float32",
+    dtype: ComputeType = "",
+    marks: Annotated[
+        str,
+        typer.Option(
+            help=f"What stands around texts: {', '.join(CONVENTIONS)} (its start and end token, the first, none); default:"
+            " what the tokenizer puts there by itself."
+        ),
+    ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …; default STARTRAIL_DEVICE.")] = "",
     batch_tokens: Annotated[int, typer.Option(min=1, help="Tokens in one pass.")] = 2048,
     shard_rows: Annotated[int, typer.Option(min=1, help="Passages per file.")] = 4096,
@@ -122,6 +131,7 @@ def index(
         estimated=moments == "estimated",
         device=device,
         dtype=dtype,
+        marks=marks,
         batch_tokens=batch_tokens,
         shard_rows=shard_rows,
         overwrite=overwrite,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.computing import ComputeType, computing_in
 from app.cli.reading import tell_left_out
 from app.errors import UserError
 from app.retrieval.kinds import OFFERED
@@ -59,6 +60,7 @@ def retrieve(
         ),
     ] = "",
     choose_by: ChooseBy = "",
+    dtype: ComputeType = "",
 ) -> None:
     """Ask a method about every prompt of a set and save the run; the model's answers are saved with it."""
     from app.cli.progress import bar
@@ -69,7 +71,7 @@ def retrieve(
     from app.store.engine import open_store
     from app.store.naming import slugify
 
-    settings = get_settings()
+    settings = computing_in(get_settings(), dtype)
     dense_model = dense_model or settings.dense_model
     if contrast not in ("", CHOICES):
         raise UserError(

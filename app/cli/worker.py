@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.computing import ComputeType, computing_in
 from app.settings import get_settings
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def worker(
     threads: Annotated[
         int, typer.Option(min=0, help="Processor threads; 0 leaves one core to the site.")
     ] = 0,
+    dtype: ComputeType = "",
     check: Annotated[
         bool,
         typer.Option("--check", help="Only say whether a worker of this machine lives (exit code 0 or 1)."),
@@ -40,7 +42,7 @@ def worker(
     from app.cli.progress import errors
     from app.store.engine import open_store
 
-    settings = get_settings()
+    settings = computing_in(get_settings(), dtype)
     store = open_store(settings.url)
     if check:
         raise typer.Exit(0 if _lives(store) else 1)

@@ -12,7 +12,7 @@ BOS, EOS, PAD = "<s>", "</s>", "<pad>"
 def train_tokenizer(texts: Sequence[str], vocab_size: int) -> Tokenizer:
     """A byte-level BPE tokenizer: any text round-trips, and every digit is a token of its own.
 
-    It adds no special tokens by itself: who builds a model's input adds one BOS, once.
+    It adds no special tokens by itself: who builds a model's input adds one BOS, once, as its settings say.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -50,4 +50,6 @@ def save_tokenizer(tokenizer: Tokenizer, out: Path, max_length: int) -> None:
         pad_token=PAD,
         model_max_length=max_length,
         clean_up_tokenization_spaces=False,
+        add_bos_token=True,
+        add_eos_token=True,
     ).save_pretrained(out)

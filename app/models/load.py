@@ -15,6 +15,7 @@ from transformers.utils import logging
 
 from app.errors import UserError
 from app.models.context_length import longest_input
+from app.models.marks import BOTH, TOKENIZER, Marks
 from app.models.text import Texts
 from app.models.weights import LinearWeight, find_weights
 
@@ -28,6 +29,7 @@ TOKENIZER_FILES = (
 )
 WEIGHT_FILES = ("*.safetensors", "pytorch_model*.bin")
 UNSAID = 2048  # tokens of context, where neither model nor tokenizer says how many
+TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
 OPTIMIZER_FILES = ("optimizer.safetensors", "optimizer.pt")
 
 
@@ -39,6 +41,7 @@ class LoadedModel:
         weights: linear weights of the blocks, the ones gradients are taken of.
         sha256: over configuration, weights and tokenizer files; the optimizer's state has its own hash.
         context: longest input in tokens.
+        marks: what stands around texts.
     """
 
     model: nn.Module
@@ -49,11 +52,12 @@ class LoadedModel:
     path: Path
     device: torch.device
     dtype: torch.dtype
+    marks: Marks
 
     @property
     def texts(self) -> Texts:
         """Text to tokens for this model."""
-        return Texts(self.tokenizer, self.context)
+        return Texts(self.tokenizer, self.context, self.marks)
 
     @property
     def layers(self) -> int:
@@ -67,6 +71,7 @@ def load_model(
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
     override: Mapping[str, str] | None = None,
+    marks: str | Marks = "",
 ) -> LoadedModel:
     """Loads the checkpoint directory `path`.
 
@@ -74,6 +79,7 @@ def load_model(
         device: `cpu`, `cuda`, `cuda:1`, …; `auto` is CUDA where there is one.
         dtype: of weights and computation, whatever the files hold: float32, bfloat16 or float64.
         override: which weights are attention and which MLP; see `find_weights`.
+        marks: what stands around texts, a name of `app.models.marks.CONVENTIONS`; empty: the model's own.
 
     Raises:
         UserError: no checkpoint, no tokenizer, an architecture that cannot be read, or no such device.
@@ -108,7 +114,22 @@ def load_model(
         path=path,
         device=place,
         dtype=dtype,
+        marks=marks if isinstance(marks, Marks) else Marks.of(tokenizer, marks or _convention(path)),
     )
+
+
+def compute_type(name: str) -> torch.dtype:
+    """The type to compute in, by its name.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        return TYPES[name]
+    except KeyError:
+        raise UserError(
+            f"{name!r} is no compute type.", field="dtype", remedy="Use float32 or bfloat16."
+        ) from None
 
 
 def check_files(path: Path) -> None:
@@ -144,6 +165,11 @@ def model_sha256(path: Path) -> str:
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
+
+
+def _convention(path: Path) -> str:
+    """Models that `startrail pretrain` made before their tokenizers said so were trained with both marks."""
+    return BOTH if (path / "training.json").is_file() else TOKENIZER
 
 
 def _weight_files(path: Path) -> set[Path]:

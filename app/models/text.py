@@ -7,9 +7,8 @@ The border of prompt and completion is kept: a completion that the model wrote i
 given is tokenised as text that goes on from the prompt, which it follows as it is (`app.words.joining` says where a space
 stands before a prompt set's target). Nothing of a query is ever cut: one too long is refused.
 
-BOS and EOS stand if the tokenizer has them, each once: special tokens are never left to the tokenizer's
-own template, which some tokenizers add and some do not. Halves of characters (lone surrogates), which web text has
-and tokenizers refuse, are read as U+FFFD, one for one.
+What stands for BOS and EOS, if anything, `app.models.marks` says; each stands once. Halves of characters (lone
+surrogates), which web text has and tokenizers refuse, are read as U+FFFD, one for one.
 """
 
 import re
@@ -22,6 +21,7 @@ from tokenizers import Tokenizer
 
 from app.errors import UserError
 from app.models.continuing import continuing
+from app.models.marks import Marks
 from app.models.spelling import LETTER, Spelled, spell
 from app.words.answers import SAID, answer_end
 from app.words.joining import follow
@@ -117,18 +117,13 @@ def _continuing(tokenizer: Any) -> Tokenizer:
 
 
 class Texts:
-    """Turns text into examples for one tokenizer and context length (in tokens)."""
+    """Turns text into examples for one tokenizer, context length (in tokens) and way to mark texts."""
 
-    def __init__(self, tokenizer: Any, context: int) -> None:
+    def __init__(self, tokenizer: Any, context: int, marks: Marks | None = None) -> None:
         self.tokenizer = tokenizer
         self.context = context
-        self.start = () if tokenizer.bos_token_id is None else (int(tokenizer.bos_token_id),)
-        self.end = () if tokenizer.eos_token_id is None else (int(tokenizer.eos_token_id),)
-
-    @property
-    def marks(self) -> dict[str, list[int]]:
-        """The tokens that stand around a passage, for the manifest: the tokenizer's settings decide them, not its files."""
-        return {"start": list(self.start), "end": list(self.end)}
+        self.marks = Marks.of(tokenizer) if marks is None else marks
+        self.start, self.end = self.marks.start, self.marks.end
 
     def passages(self, texts: Sequence[str]) -> list[TrainingExample]:
         """One example per text; a blank text has no targets, so that it encodes to zero."""
@@ -203,7 +198,7 @@ class Texts:
             raise UserError(
                 "Nothing is left to predict: no token stands before the completion.",
                 field="prompt",
-                remedy="Give a prompt; this tokenizer has no start token.",
+                remedy="Give a prompt; no start token stands before it.",
             )
         return TrainingExample((*before, *completion), targets)
 

@@ -72,6 +72,8 @@ class Build:
         search: how rows are searched, one of `KINDS`.
         weights: pattern -> attention, mlp or skip, where the structure does not tell.
         estimated: estimate V from the sample, though the model has an optimizer's state.
+        device, dtype: empty: the settings'.
+        marks: what stands around texts, see `app.models.marks`; empty: the model's own.
     """
 
     method: EncodingConfig
@@ -82,7 +84,8 @@ class Build:
     weights: Mapping[str, str] | None = None
     estimated: bool = False
     device: str = ""
-    dtype: str = "float32"
+    dtype: str = ""
+    marks: str = ""
     batch_tokens: int = 2048
     shard_rows: int = 4096
     overwrite: bool = False
@@ -132,7 +135,8 @@ def build(
         seed=how.seed,
         queries=task_queries(store, how.task_prompts),
         device=how.device or settings.device,
-        dtype=how.dtype,
+        dtype=how.dtype or settings.dtype,
+        marks=how.marks,
         override=dict(how.weights or {}),
         estimate=how.estimated,
         overwrite=how.overwrite,

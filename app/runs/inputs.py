@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.models.generate import start_of
-from app.models.load import LoadedModel, load_model
+from app.models.load import LoadedModel, compute_type, load_model
 from app.models.text import Query
 from app.runs.answers import answer_prompts
 from app.runs.choosing import checked_rule, choice_queries, judge_again
@@ -122,8 +122,13 @@ def open_inputs(session: Session, settings: Settings, index_name: str, prompt_se
     """
     index = open_index(settings.indexes / index_name)
     source = index.manifest.model
-    weights = index.manifest.weights
-    loaded = load_model(settings.models / source.name, device=settings.device, override=weights)
+    loaded = load_model(
+        settings.models / source.name,
+        device=settings.device,
+        dtype=compute_type(settings.dtype),
+        override=index.manifest.weights,
+        marks=index.manifest.marks,
+    )
     if loaded.sha256 != source.sha256:
         raise UserError(
             f"The index “{index_name}” was built with another model than what “{source.name}” is now.",

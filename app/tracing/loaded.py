@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.errors import UserError
 from app.files import whole
 from app.models.estimated import SAMPLE
-from app.models.load import LoadedModel, load_model
+from app.models.load import LoadedModel, compute_type, load_model
 from app.models.steps import TailPatch
 from app.models.text import Query
 from app.retrieval.bm25 import BM25
@@ -175,7 +175,13 @@ def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "c
     """
     askable = choose(settings, index=name)
     index = open_index(settings.indexes / name)
-    model = load_model(askable.model_path, device=device, override=index.manifest.weights)
+    model = load_model(
+        askable.model_path,
+        device=device,
+        override=index.manifest.weights,
+        marks=index.manifest.marks,
+        dtype=dtype,
+    )
     encoder = index.encoder(model)
     with store.session() as session:
         corpus = get_corpus(session, askable.corpus)

@@ -21,21 +21,21 @@ import torch
 from app.digests import file_sha256
 from app.errors import UserError
 from app.files import drop_partials, put, write_json
-from app.models.load import LoadedModel, load_model
+from app.models.load import compute_type, load_model
 from app.models.text import Query
 from app.trackstar.checksums import Checksums
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import BATCH_TOKENS, Encoder
 from app.trackstar.fit import FILE as FIT
-from app.trackstar.fit import PART, Fit, fit, fit_moments, load_fit, save_fit
-from app.trackstar.hessian import HessianReport
+from app.trackstar.fit import Fit, known_gradients
+from app.trackstar.fitting import DIVIDED, FITTED, fit_or_go_on, passes
 from app.trackstar.manifest import ContentIdentity, IndexManifest
+from app.trackstar.parts import Parts
 from app.trackstar.shards import WrittenShard, drop_notes, shard_name, whole_shard, write_shard
 from app.trackstar.survey import IDS, SPOOL, Passages, Survey, survey
 
 SHARD_ROWS = 4096
 PLAN = "build.json"
-FITTED = "fit.json"
 
 
 def build_index(
@@ -55,6 +55,7 @@ def build_index(
     dtype: str = "float32",
     override: Mapping[str, str] | None = None,
     estimate: bool = False,
+    marks: str = "",
     overwrite: bool = False,
     prepare_search: Callable[[Path], dict[str, Any]] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -71,10 +72,11 @@ def build_index(
         dtype: of the computation: float32, bfloat16 or float64. R and V are float32 or more always.
         override: which weights are attention and which MLP; see `find_weights`.
         estimate: estimate V from the sample even if there is an optimizer's state.
+        marks: what stands around texts, see `app.models.marks`; empty: the model's own.
         overwrite: replace an index that is already there.
         prepare_search: called with the finished directory before it gets its name; may write a file there, and
             returns what the manifest says of it.
-        progress: called with passages done and in all; fitting counts the sample's passages too.
+        progress: called with passages done and in all; fitting counts the sample's passages too, V and R each.
 
     Raises:
         UserError: the model, corpus or settings cannot be used, or `out` exists. Nothing is left under its name.
@@ -93,10 +95,7 @@ def build_index(
             field="hessian",
             remedy="Name a prompt set with --task-prompts, or use the train Hessian.",
         )
-    kind = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}.get(dtype)
-    if kind is None:
-        raise UserError(f"{dtype!r} is no compute type.", field="dtype", remedy="Use float32 or bfloat16.")
-    loaded = load_model(model_dir, device=device, dtype=kind, override=override)
+    loaded = load_model(model_dir, device=device, dtype=compute_type(dtype), override=override, marks=marks)
     work = out.with_name(f".{out.name}.building")
     with _held(work):
         corpus = survey(passages, work, sample or max(1024, 4 * method.block_size), seed)
@@ -108,7 +107,7 @@ def build_index(
             "device": loaded.device.type,
             "dtype": dtype,
             "queries": _queries_sha256(queries),
-            "marks": loaded.texts.marks,
+            "marks": loaded.marks.as_dict(),
         }
         whole = {
             **plan,
@@ -119,8 +118,19 @@ def build_index(
             "estimate": estimate,
         }
         _start_or_resume(work, whole)
-        counter = _Counter(progress, corpus.count)
-        fitted = _fitted(loaded, method, corpus.sample, queries, work, batch_tokens, estimate, counter)
+        fitting = passes(loaded, method, corpus.sample, queries, estimate)
+        counter = _Counter(progress, corpus.count + fitting)
+        fitted = fit_or_go_on(
+            loaded,
+            method,
+            corpus.sample,
+            queries,
+            work,
+            batch_tokens=batch_tokens,
+            estimate=estimate,
+            done=counter.add,
+        )
+        counter.done = fitting
         encoder = Encoder(loaded, fitted.moments, method, fitted.whitening, batch_tokens=batch_tokens)
         shards = list(_encode(encoder, corpus, work, shard_rows, fitted.row_scale, counter))
         manifest = IndexManifest(
@@ -142,8 +152,9 @@ def build_index(
         if prepare_search:
             manifest = with_search(manifest, prepare_search(work))
             manifest.write(work)
-        for name in (PLAN, FITTED, SPOOL):
+        for name in (PLAN, FITTED, DIVIDED, SPOOL):
             (work / name).unlink(missing_ok=True)
+        Parts(work).drop()
         drop_notes(work)
         drop_partials(work)
         put(work, out)
@@ -192,50 +203,13 @@ def _start_or_resume(work: Path, plan: dict[str, Any]) -> None:
     write_json(file, plan)
 
 
-def _fitted(
-    loaded: LoadedModel,
-    method: EncodingConfig,
-    sample: Sequence[str],
-    queries: Sequence[Query],
-    work: Path,
-    batch_tokens: int,
-    estimate: bool,
-    counter: "_Counter",
-) -> Fit:
-    note = work / FITTED
-    if note.is_file():
-        values = json.loads(note.read_text(encoding="utf-8"))
-        report = HessianReport(**values["hessian"]) if values["hessian"] else None
-        kept = load_fit(work / FIT, loaded, method, values["source"], report, values["row_scale"])
-        if _moments_sha256(kept) == values.get("moments"):
-            return kept
-        # An exact V stays with the optimizer's state, which is another now.
-        for stale in work.glob("encodings-*"):
-            stale.unlink()
-    counter.expect(len(sample) * (method.hessian != "none") + len(queries) * (method.hessian == "mixed"))
-    counter.expect(0 if method.unit_norm else len(sample[:PART]))
-    moments = fit_moments(loaded, method, sample, estimate=estimate, done=counter.extra)
-    fitted = fit(loaded, method, moments, sample, queries, batch_tokens=batch_tokens, done=counter.add)
-    save_fit(fitted, work / FIT)
-    hessian = fitted.whitening.report.as_dict() if fitted.whitening else None
-    source = fitted.moments.source if fitted.moments else ""
-    about = {"source": source, "moments": _moments_sha256(fitted), "hessian": hessian}
-    write_json(note, {**about, "row_scale": fitted.row_scale})
-    # Read back, so that a resumed build and this one compute with the same numbers.
-    return load_fit(
-        work / FIT,
-        loaded,
-        method,
-        source,
-        fitted.whitening.report if fitted.whitening else None,
-        fitted.row_scale,
-    )
-
-
 def _encode(
     encoder: Encoder, corpus: Survey, work: Path, shard_rows: int, scale: float, counter: "_Counter"
 ) -> Iterator[WrittenShard]:
     reading = iter(corpus.passages)
+    # Of a corpus that is no larger than the sample, fitting R made all projected gradients already.
+    sample = encoder.model.texts.passages(corpus.sample) if len(corpus.sample) == corpus.count else []
+    parts = Parts(work)
     for number, start in enumerate(range(0, corpus.count, shard_rows)):
         texts = [text for _, text in islice(reading, shard_rows)]
         if len(texts) != min(shard_rows, corpus.count - start):
@@ -243,12 +217,14 @@ def _encode(
         written = whole_shard(work / shard_name(number))
         if written is None:
             examples = encoder.model.texts.passages(texts)
-            rows = encoder.finish(encoder.gradients(examples, done=counter.add))
+            known = known_gradients(parts, sample, encoder.batch_tokens, start, start + len(texts))
+            made = encoder.gradients(examples, done=counter.add) if known is None else torch.from_numpy(known)
+            rows = encoder.finish(made)
             empty = sum(not example.targets for example in examples)
             zero = int((~rows.any(axis=1)).sum())
             counts = {"empty": empty, "cut": sum(e.cut for e in examples), "degenerate": zero - empty}
             written = write_shard(work, number, start, rows, scale, counts)
-            counter.add(empty)
+            counter.add(empty if known is None else len(texts))
         else:
             counter.add(len(texts))
         yield written
@@ -260,24 +236,11 @@ class _Counter:
     def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
         self.progress, self.done, self.total = progress, 0, total
 
-    def expect(self, more: int) -> None:
-        """More work than the corpus itself."""
-        self.total += more
-
     def add(self, count: int) -> None:
         """So much more is done."""
         self.done += count
         if self.progress:
             self.progress(self.done, self.total)
-
-    def extra(self, count: int) -> None:
-        """Work that was not expected: it lengthens the road by as much as it went."""
-        self.expect(count)
-        self.add(count)
-
-
-def _moments_sha256(fitted: Fit) -> str | None:
-    return fitted.moments.sha256 if fitted.moments else None
 
 
 def _about_moments(fitted: Fit) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ r_i = E_z mean_j G_ij(z)²,   c_j = E_z mean_i G_ij(z)²,   G(z) = ∇L(z) of on
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 
 from app.errors import UserError
@@ -13,6 +14,7 @@ from app.models.capture import EXACT_CHUNK, Capture
 from app.models.load import LoadedModel
 from app.models.weights import LinearWeight
 from app.trackstar.moments import Factored, Moments
+from app.trackstar.parts import Parts, cut
 
 BATCH_TOKENS = 2048
 
@@ -23,6 +25,11 @@ class _Squares:
     def __init__(self, weights: Sequence[LinearWeight], device: torch.device) -> None:
         self.rows = [torch.zeros(w.out_features, dtype=torch.float64, device=device) for w in weights]
         self.cols = [torch.zeros(w.in_features, dtype=torch.float64, device=device) for w in weights]
+
+    @property
+    def flat(self) -> np.ndarray:
+        """All sums in one row, (1, all rows and columns) float64."""
+        return torch.cat([*self.rows, *self.cols])[None].cpu().numpy()
 
     def begin(self, examples: int) -> None:
         """Sums go on from batch to batch."""
@@ -46,9 +53,14 @@ def estimate_moments(
     sample: Sequence[str],
     *,
     exact: bool = False,
+    parts: Parts | None = None,
     done: Callable[[int], None] | None = None,
 ) -> Moments:
     """Factored V from the gradients of single passages.
+
+    Args:
+        parts: keeps what is summed, so that it can be gone on with.
+        done: called with the number of passages finished.
 
     Raises:
         UserError: exact moments are asked for (they need an optimizer's state), or no passage has a gradient.
@@ -59,16 +71,27 @@ def estimate_moments(
             field="second_moments",
             remedy="Put optimizer.pt beside the weights, or use factored second moments.",
         )
-    examples = [example for example in loaded.texts.passages(sample) if example.targets]
-    if not examples:
+    examples = loaded.texts.passages(sample)
+    used = sum(bool(example.targets) for example in examples)
+    if not used:
         raise UserError("No passage of the sample has text.", remedy="Check the corpus.")
-    sums = _Squares(loaded.weights, loaded.device)
-    for batch in length_batches([len(example.ids) for example in examples], BATCH_TOKENS):
-        capture.run([examples[row] for row in batch], sums)
-        if done:
-            done(len(batch))
+
+    def squares(part: Sequence[int]) -> np.ndarray:
+        sums = _Squares(loaded.weights, loaded.device)
+        own = [examples[row] for row in part if examples[row].targets]
+        for batch in length_batches([len(example.ids) for example in own], BATCH_TOKENS):
+            capture.run([own[row] for row in batch], sums)
+        return sums.flat
+
+    order = cut([len(example.ids) for example in examples], BATCH_TOKENS)
+    total = sum((parts or Parts()).each("V", order, squares, done or (lambda count: None)), np.zeros(1))
+    means = torch.from_numpy(total[0] / used).float()
+    sizes = [w.out_features for w in loaded.weights] + [w.in_features for w in loaded.weights]
+    split = means.split(sizes)
     values = {
-        weight.name: Factored((row / len(examples)).float().cpu(), (col / len(examples)).float().cpu())
-        for weight, row, col in zip(loaded.weights, sums.rows, sums.cols, strict=True)
+        weight.name: Factored(row.clone(), col.clone())
+        for weight, row, col in zip(
+            loaded.weights, split[: len(loaded.weights)], split[len(loaded.weights) :], strict=True
+        )
     }
-    return Moments(values, f"estimated from {len(examples)} passages, row and column factors")
+    return Moments(values, f"estimated from {used} passages, row and column factors")

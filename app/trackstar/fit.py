@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -17,10 +18,12 @@ from app.trackstar.encode import Encoder
 from app.trackstar.estimate import estimate_moments
 from app.trackstar.hessian import Autocorrelation, HessianReport, Whitening, fit_whitening
 from app.trackstar.moments import Exact, Factored, Moments, load_moments
+from app.trackstar.parts import Parts, cut
 
 FILE = "trackstar.safetensors"
-PART = 512
-"""Examples whose projected gradients are in memory at once."""
+SAMPLE = "R"  # the name of R_train's parts
+SCALED = 512
+"""Examples of the sample that float16's scale is found from."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +41,29 @@ def fit_moments(
     sample: Sequence[str],
     *,
     estimate: bool,
+    parts: Parts,
     done: Callable[[int], None],
 ) -> Moments | None:
     """V from the optimizer's state, or estimated from the sample where there is none or it is asked for.
+
+    Args:
+        parts: keeps what is summed. done: called with the number of passages finished.
 
     Raises:
         UserError: the state does not fit the model; or exact moments are asked for and there is no state.
     """
     if method.second_moments == "none":
         return None
-    if has_optimizer(loaded.path) and not estimate:
+    if not estimates(loaded, method, estimate):
         return load_moments(loaded, method.second_moments)
     return estimate_moments(
-        loaded, Capture(loaded), sample, exact=method.second_moments == "exact", done=done
+        loaded, Capture(loaded), sample, exact=method.second_moments == "exact", parts=parts, done=done
     )
+
+
+def estimates(loaded: LoadedModel, method: EncodingConfig, asked: bool) -> bool:
+    """Whether V is estimated from the sample: where it is asked for, or no state was saved with the model."""
+    return method.second_moments != "none" and (asked or not has_optimizer(loaded.path))
 
 
 def fit(
@@ -62,6 +74,7 @@ def fit(
     queries: Sequence[Query],
     *,
     batch_tokens: int,
+    parts: Parts,
     done: Callable[[int], None],
 ) -> Fit:
     """R^(-1/2) from the sample's projected gradients, mixed with the queries' where the method says so.
@@ -69,7 +82,8 @@ def fit(
     Args:
         sample: passages drawn at random from the corpus.
         queries: of the task, for R_eval.
-        done: called with the number of examples finished, batch by batch.
+        parts: keeps the projected gradients that R is made of, so that they can be gone on with.
+        done: called with the number of examples finished, part by part.
     """
     plain = Encoder(loaded, moments, _without_hessian(method), None, batch_tokens=batch_tokens)
     whitening = None
@@ -77,15 +91,16 @@ def fit(
     if method.hessian != "none":
         evaluation = None
         if method.hessian == "mixed":
-            evaluation = _autocorrelation(plain, [loaded.texts.query(query) for query in queries], done)
+            asked = [loaded.texts.query(query) for query in queries]
+            evaluation = _autocorrelation(plain, asked, parts, "R-task", done)
         whitening = fit_whitening(
-            _autocorrelation(plain, examples, done),
+            _autocorrelation(plain, examples, parts, SAMPLE, done),
             evaluation,
             mixing=method.mixing,
             rank=method.rank,
             damping=method.damping,
         )
-    scale = 1.0 if method.unit_norm else _row_scale(plain, whitening, examples[:PART], done)
+    scale = 1.0 if method.unit_norm else _row_scale(plain, whitening, examples[:SCALED], done)
     return Fit(moments, whitening, scale)
 
 
@@ -134,16 +149,32 @@ def _without_hessian(method: EncodingConfig) -> EncodingConfig:
     return EncodingConfig.from_dict({**method.as_dict(), "hessian": "none", "mixing": None})
 
 
+def known_gradients(
+    parts: Parts, examples: Sequence[TrainingExample], batch_tokens: int, start: int, stop: int
+) -> np.ndarray | None:
+    """Projected gradients (stop - start, d) of some of the sample's passages, as they were made to fit R; None if not.
+
+    Args:
+        examples: the whole sample.
+    """
+    order = cut([len(example.ids) for example in examples], batch_tokens)
+    return parts.take(SAMPLE, order, start, stop)
+
+
 def _autocorrelation(
-    encoder: Encoder, examples: Sequence[TrainingExample], done: Callable[[int], None]
+    encoder: Encoder,
+    examples: Sequence[TrainingExample],
+    parts: Parts,
+    name: str,
+    done: Callable[[int], None],
 ) -> Autocorrelation:
     summed = Autocorrelation(encoder.method.blocks, encoder.method.block_size)
-    # Like lengths together, so that a part's batches are full; a sum does not mind the order.
-    ordered = sorted(examples, key=lambda example: len(example.ids))
-    for at in range(0, len(ordered), PART):
-        part = ordered[at : at + PART]
-        summed.add(encoder.gradients(part))
-        done(len(part))
+    order = cut([len(example.ids) for example in examples], encoder.batch_tokens)
+    made = parts.each(
+        name, order, lambda part: encoder.gradients([examples[row] for row in part]).numpy(), done
+    )
+    for rows in made:
+        summed.add(torch.from_numpy(rows))
     return summed
 
 

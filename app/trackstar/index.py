@@ -9,6 +9,7 @@ import numpy as np
 
 from app.errors import UserError
 from app.models.load import LoadedModel
+from app.models.marks import Marks
 from app.models.weights import find_weights
 from app.trackstar.build import build_index
 from app.trackstar.checksums import Checksums, damaged
@@ -75,7 +76,7 @@ class TrackstarIndex:
         self.checksums.compare(again=True)
 
     def encoder(self, model: LoadedModel, *, batch_tokens: int = BATCH_TOKENS) -> Encoder:
-        """The encoder these rows were made with, for queries: of the same weights, whatever the model was loaded for.
+        """The encoder these rows were made with, for queries: of the same weights and marks, whatever the model was loaded for.
 
         Raises:
             UserError: the model is another than the index's, or V or R^(-1/2) are not those of its rows.
@@ -88,13 +89,9 @@ class TrackstarIndex:
                 field="model",
                 remedy="Use the model it was built with, or build an index with this one.",
             )
-        marks = model.texts.marks
-        if manifest.build.get("marks", marks) != marks:
-            raise UserError(
-                f"The index {self.path.name} was built with other start and end tokens than {model.path} has now.",
-                field="model",
-                remedy="Put the old tokenizer_config.json back, or build the index again.",
-            )
+        marks = manifest.marks
+        own = marks if isinstance(marks, Marks) else Marks.of(model.tokenizer, marks)
+        model = replace(model, marks=own)
         if manifest.weights:
             model = replace(model, weights=find_weights(model.model, manifest.weights))
         self.checksums.compare([FIT])

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from app.errors import NotFound, UserError
 from app.files import write_json
+from app.models.marks import BOTH, Marks
 from app.trackstar.config import EncodingConfig
 
 SCHEMA = 1
@@ -75,6 +76,11 @@ class IndexManifest:
     def checksums(self) -> dict[str, str]:
         """SHA-256 of every file of the index but this one."""
         return {shard.file: shard.sha256 for shard in self.shards} | self.files
+
+    @property
+    def marks(self) -> str | Marks:
+        """What stands around texts; indexes that do not say were built with both marks."""
+        return Marks.saved(self.build["marks"]) if "marks" in self.build else BOTH
 
     def _sound(self) -> Self:
         """Itself, if the numbers that the rows are found by are numbers."""

@@ -75,7 +75,12 @@ def whole_shard(file: Path) -> WrittenShard | None:
 def drop_notes(directory: Path) -> None:
     """Removes the notes of a finished build; the manifest has it all."""
     for rows in directory.glob("*-*.npy"):
-        _note(rows).unlink(missing_ok=True)
+        drop_note(rows)
+
+
+def drop_note(file: Path) -> None:
+    """Removes the note beside a file of rows."""
+    _note(file).unlink(missing_ok=True)
 
 
 def _note(file: Path) -> Path:

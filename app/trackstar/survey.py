@@ -11,6 +11,8 @@ from app.errors import UserError
 
 IDS = "passage_ids.jsonl"
 SPOOL = "passages.jsonl"
+SMALL = 1 << 25
+"""Characters of a corpus that is kept in memory, to be read once only."""
 Passages = Iterable[tuple[str, str]]
 
 
@@ -27,6 +29,8 @@ class Survey:
 def survey(passages: Passages, work: Path, size: int, seed: int) -> Survey:
     """Reads the corpus once, writes its ids to `work` and draws `size` texts, each with the same chance.
 
+    A small corpus is held in memory and not read again.
+
     Raises:
         UserError: the corpus has no passages.
     """
@@ -35,11 +39,17 @@ def survey(passages: Passages, work: Path, size: int, seed: int) -> Survey:
     digest = CorpusDigest()
     chance = random.Random(seed)
     kept: list[tuple[int, str]] = []
-    count = 0
+    count = characters = 0
+    held: list[tuple[str, str]] = []
     with (work / IDS).open("w", encoding="utf-8") as ids:
         for identifier, text in passages:
             digest.add(identifier, text)
             ids.write(json.dumps(identifier) + "\n")
+            characters += len(text)
+            if characters <= SMALL:
+                held.append((identifier, text))
+            else:
+                held.clear()
             if len(kept) < size:
                 kept.append((count, text))
             elif (place := chance.randrange(count + 1)) < size:
@@ -49,7 +59,8 @@ def survey(passages: Passages, work: Path, size: int, seed: int) -> Survey:
         raise UserError(
             "The corpus has no passages.", field="corpus", remedy="Give a corpus with text in it."
         )
-    return Survey(passages, count, digest.hexdigest(), [text for _, text in sorted(kept)])
+    again = held if characters <= SMALL else passages
+    return Survey(again, count, digest.hexdigest(), [text for _, text in sorted(kept)])
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,19 @@
+"""The option that says what models compute in, for every command that loads one."""
+
+from typing import Annotated
+
+import typer
+
+from app.settings import Settings
+
+ComputeType = Annotated[
+    str,
+    typer.Option(
+        "--dtype", help="Compute in float32 or bfloat16; empty: STARTRAIL_DTYPE.", show_default=False
+    ),
+]
+
+
+def computing_in(settings: Settings, dtype: str) -> Settings:
+    """The settings with what a command's option says of them."""
+    return settings.model_copy(update={"dtype": dtype}) if dtype else settings
