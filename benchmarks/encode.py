@@ -27,6 +27,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from app.models.batching import length_batches, pad, predicting
 from app.models.load import LoadedModel, load_model
+from app.models.marks import Marks
 from app.models.text import TrainingExample
 from app.models.weights import find_weights
 from app.trackstar.config import EncodingConfig
@@ -102,7 +103,9 @@ def model(path: Path | None, dtype: torch.dtype) -> LoadedModel:
     )
     torch.manual_seed(0)
     made = LlamaForCausalLM(config).to(dtype).eval().requires_grad_(False)
-    return LoadedModel(made, None, find_weights(made), "", 256, Path("random"), torch.device("cpu"), dtype)
+    return LoadedModel(
+        made, None, find_weights(made), "", 256, Path("random"), torch.device("cpu"), dtype, Marks()
+    )
 
 
 def vocabulary_of(loaded: LoadedModel) -> int:

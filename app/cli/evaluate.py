@@ -15,6 +15,7 @@ from app.words.slices import EVALUATED, FREQUENCY
 from app.words.tasks import FACT, TASKS
 
 if TYPE_CHECKING:
+    from app.models.marks import Marks
     from app.store.engine import Store
     from app.store.tables import Run
 
@@ -184,20 +185,19 @@ def _patch(
     from app.store.corpora import sample_texts
     from app.store.models import find_checkpoint
     from app.store.tables import Corpus
+    from app.tracing.catalog import marks_of
 
     by_path: dict[tuple[Path, int, str | Marks], list[str]] = {}
     for run in runs:
         if (path := find_checkpoint(run.model, settings.models)) is None:
             errors.print(f"{run.slug}: its model is not on this machine, so no tail-patch is measured.")
         else:
-            marks = marks_of(settings, run)
-            by_path.setdefault((path, run.corpus_id, marks), []).append(run.slug)
+            marked = marks_of(settings, run.index_name)
+            by_path.setdefault((path, run.corpus_id, marked), []).append(run.slug)
     for (path, corpus_id, marks), slugs in by_path.items():
         with store.session() as session:
             sample = sample_texts(session, session.get_one(Corpus, corpus_id), SAMPLE)
-        model = load_model(
-            path, device=settings.device, dtype=compute_type(settings.dtype), marks=marks
-        )
+        model = load_model(path, device=settings.device, dtype=compute_type(settings.dtype), marks=marks)
         patch = TailPatch(model, **step_by, sample=sample)
         with bar(f"Tail-patch, {path.name}"[:34]) as step:
             patch_runs(store, slugs, patch, progress=step, **options)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli import index_care
-from app.cli.reading import ChunkTokens, Dedup, IdField, Limit, Split, TextField, Unit, stem, tell_left_out
 from app.cli.computing import ComputeType
+from app.cli.reading import ChunkTokens, Dedup, IdField, Limit, Split, TextField, Unit, stem, tell_left_out
 from app.errors import UserError
 from app.models.marks import CONVENTIONS
 from app.retrieval.kinds import OFFERED

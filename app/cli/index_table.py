@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from app.cli.progress import console
+from app.cli.progress import console, spoken_rate
 from app.trackstar.config import EncodingConfig
 from app.trackstar.manifest import IndexManifest
 
@@ -46,7 +46,7 @@ def _facts(
     )
     yield (
         "time",
-        f"{seconds:,.1f} s, {manifest.passages / max(seconds, 1e-9):,.0f} passages/s with everything",
+        f"{seconds:,.1f} s with everything; passages at {spoken_rate(manifest.passages / max(seconds, 1e-9))}",
     )
 
 

@@ -97,16 +97,21 @@ def describe_model(
 
 
 def _facts(loaded: "LoadedModel") -> dict[str, Any]:
-    tokenizer = loaded.tokenizer
     return {
         "architecture": type(loaded.model).__name__,
         "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
         "layers": loaded.layers,
         "context": loaded.context,
-        "start_and_end_token": f"{tokenizer.bos_token or 'none'} … {tokenizer.eos_token or 'none'}",
+        "around_a_passage": " … ".join(
+            _tokens(loaded, ids) for ids in (loaded.marks.start, loaded.marks.end)
+        ),
         "second_moments": _moments(loaded),
         "sha256": loaded.sha256,
     }
+
+
+def _tokens(loaded: "LoadedModel", ids: tuple[int, ...]) -> str:
+    return " ".join(loaded.tokenizer.convert_ids_to_tokens(list(ids))) or "nothing"
 
 
 def _moments(loaded: "LoadedModel") -> str:

@@ -34,11 +34,18 @@ QUIET = 20.0  # seconds between two lines of progress in a log
 
 
 class Rate(ProgressColumn):
-    """Units per second."""
+    """Units per second, or what one takes where it takes seconds."""
 
     def render(self, task: Task) -> Text:
-        """`1,234/s`, empty until there is a speed to tell."""
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="progress.data.speed")
+        """`1,234/s`, `0.4/s`, `12 s each`; empty until there is a speed to tell."""
+        return Text(spoken_rate(task.speed) if task.speed else "", style="progress.data.speed")
+
+
+def spoken_rate(speed: float) -> str:
+    """A speed in units per second, never as none."""
+    if speed < 0.1:
+        return f"{1 / speed:,.0f} s each"
+    return f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.1f}/s"
 
 
 @contextmanager

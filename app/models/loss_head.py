@@ -113,5 +113,5 @@ def _wide(logits: torch.Tensor) -> torch.dtype:
 
 
 def widened(logits: torch.Tensor) -> torch.Tensor:
-    """Logits in float32 or more."""
+    """Logits, or what else must not be rounded, in float32 or more."""
     return logits.to(_wide(logits))

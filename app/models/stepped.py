@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch.func import functional_call, vmap
 
+from app.models.loss_head import widened
 from app.models.optimizers import Scaled
 from app.models.taps import Gradients, Tap, by_row, hooked
 from app.models.thin import Thin
@@ -114,7 +115,7 @@ def _by_small(tap: Tap, stepped: Stepped, of: torch.Tensor, x: torch.Tensor) -> 
     def one(values: dict[str, torch.Tensor], x_: torch.Tensor) -> torch.Tensor:
         return functional_call(tap.module, values, (x_[None],))[0]
 
-    return vmap(one)(new, x)
+    return vmap(one)(new, widened(x)).to(x.dtype)
 
 
 def _by_matrix(
@@ -130,7 +131,7 @@ def _by_matrix(
     name, weight = tap.names["weight"], tap.module.weight
     out = int(weight.shape[0] if tap.kind == "linear" else weight.shape[1])
     bias = tap.module.bias if "bias" in tap.names else None
-    made = by_row(output, rows, out)
+    made = widened(by_row(output, rows, out))
     made = made if bias is None else made - bias
     if name in stepped.changes:
         made = _changed(tap, stepped.changes[name], of, x, made)
@@ -140,12 +141,13 @@ def _by_matrix(
         named = tap.names["bias"]
         made = made + (stepped.vectors[named][of][:, None] if named in stepped.vectors else bias)
     shape = (rows, *output.shape[1:]) if output.shape[0] == 1 else output.shape
-    return made.reshape(shape)
+    return made.reshape(shape).to(output.dtype)
 
 
 def _changed(tap: Tap, change: Change, of: torch.Tensor, x: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
     rows = len(of)
     same = rows == len(change.more) and bool((of == torch.arange(rows, device=of.device)).all())
+    x = x if tap.kind == "lookup" else widened(x)
     more = change.more if same else change.more[of]
     made = made if change.keep == 1.0 else made * change.keep
     if tap.kind == "linear":
@@ -171,6 +173,6 @@ def _formed(
             parts[rows] = weight[ids[rows]] * getattr(tap.module, "embed_scale", 1.0)
         else:
             into = int(weight.shape[1] if tap.kind == "linear" else weight.shape[0])
-            own = by_row(x, len(owners), into)[rows]
+            own = widened(by_row(x, len(owners), into)[rows])
             parts[rows] = own @ (weight.mT if tap.kind == "linear" else weight)
     return parts

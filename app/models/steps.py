@@ -53,6 +53,12 @@ class TailPatch:
     ) -> None:
         self.model = model
         separate = _separate(model)
+        if separate is None and model.dtype.itemsize < 4:
+            raise UserError(
+                f"A step on {model.path.name} changes its weights by less than {str(model.dtype)[6:]} can tell.",
+                field="dtype",
+                remedy="Compute in float32.",
+            )
         self.stepper: Stepper = Together(model, separate) if separate else Apart(model)
         state = _saved(model, optimizer, needed=not sample)
         self.sample = [] if state else sample_of(model, sample)

@@ -219,10 +219,12 @@ def _collected(seen: Sequence[tuple[Tap, Any, list[torch.Tensor]]], rows: int) -
         (delta,) = deltas
         if tap.kind == "small":
             for name, value in _small(tap, x, delta, rows).items():
+                value = widened(value)
                 whole[name] = whole[name] + value if name in whole else value
             continue
         out, into = _sides(tap)
-        delta = by_row(delta, rows, out)
+        # What a step is made of is not rounded: a norm's or a sum's smallest parts would go first.
+        x, delta = x if tap.kind == "lookup" else widened(x), widened(by_row(delta, rows, out))
         if "bias" in tap.names:
             whole[tap.names["bias"]] = delta.sum(1)
         name, made = tap.names["weight"], _thin(tap, x, delta, rows, into)

@@ -14,6 +14,7 @@ from torch.func import functional_call
 from app.models.batching import length_batches, pad, predicting
 from app.models.estimated import mean_loss
 from app.models.load import LoadedModel
+from app.models.loss_head import widened
 from app.models.optimizers import Optimizer, Scaled
 from app.models.stepped import Stepped, logits_after, step
 from app.models.taps import PassageGradients
@@ -41,7 +42,7 @@ class Update:
     def one(self, name: str, weight: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
         """The parameter after the step."""
         return self.optimizer.stepped(
-            weight, gradient, self.moments[name], self._settings(name), self.taken + 1
+            widened(weight), widened(gradient), self.moments[name], self._settings(name), self.taken + 1
         )
 
     def scaled(
@@ -49,7 +50,7 @@ class Update:
     ) -> Scaled | None:
         """The same for gradients that are not formed, see `Optimizer.scaled`."""
         return self.optimizer.scaled(
-            weight, squares, self.moments[name], self._settings(name), self.taken + 1
+            widened(weight), squares, self.moments[name], self._settings(name), self.taken + 1
         )
 
     def _settings(self, name: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from app.errors import UserError
 from app.models.context_length import longest_input
 from app.models.continuing import continuing, whole
+from app.models.marks import Marks
 from app.models.spelling import LETTER, spell
 from app.settings import Settings
 from app.trackstar.manifest import IndexManifest
@@ -33,7 +34,7 @@ class Askable:
     passages: int
     model_path: Path
     context: int | None  # tokens; None if neither the model's nor the tokenizer's configuration says
-    start: int  # tokens that begin every text: 1 where the tokenizer has a start token
+    start: int  # tokens that begin every text
 
     def ids(self, text: str, *, continuing: bool = False) -> tuple[int, ...] | None:
         """Tokens of the text without special ones; None if only the worker can tell.
@@ -76,6 +77,14 @@ def askables(settings: Settings, hidden: Collection[str] = ()) -> list[Askable]:
         except UserError:
             continue  # `choose` names what is wrong when this one is asked for
     return found
+
+
+def marks_of(settings: Settings, index: str | None) -> str | Marks:
+    """What stands around texts for an index of this name; empty, as the model itself has it, where there is none here."""
+    try:
+        return IndexManifest.read(settings.indexes / index).marks if index else ""
+    except UserError:
+        return ""
 
 
 def manifests(settings: Settings, hidden: Collection[str] = ()) -> list[tuple[str, IndexManifest]]:
@@ -128,7 +137,7 @@ def _askable(settings: Settings, name: str, hidden: Collection[str] = ()) -> Ask
         )
     manifest, sha256 = _manifest(str(file), file.stat().st_mtime_ns)
     path, configuration = _model(settings, manifest.model.name, "index")
-    tokenizer = _json_beside(path, "tokenizer_config.json")
+    tokenizer, marks = _json_beside(path, "tokenizer_config.json"), manifest.marks
     return Askable(
         index=name,
         index_sha256=sha256,
@@ -138,7 +147,7 @@ def _askable(settings: Settings, name: str, hidden: Collection[str] = ()) -> Ask
         passages=manifest.passages,
         model_path=path,
         context=longest_input(configuration, tokenizer.get("model_max_length")),
-        start=int(tokenizer.get("bos_token") is not None),
+        start=len(marks.start) if isinstance(marks, Marks) else int(tokenizer.get("bos_token") is not None),
     )
 
 

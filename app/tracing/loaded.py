@@ -180,7 +180,7 @@ def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "c
         device=device,
         override=index.manifest.weights,
         marks=index.manifest.marks,
-        dtype=dtype,
+        dtype=compute_type(settings.dtype),
     )
     encoder = index.encoder(model)
     with store.session() as session:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers.processors import TemplateProcessing
 from torch.optim import Adafactor, AdamW
 from transformers import (
     AutoModelForCausalLM,
@@ -38,7 +39,7 @@ CONTEXT = 96
 
 @cache
 def tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE of 300 tokens; it adds no special tokens by itself."""
+    """Byte-level BPE of 300 tokens, which puts its start token before a text and its end token after it."""
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
@@ -49,6 +50,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
         show_progress=False,
     )
     made.train_from_iterator(TEXTS, trainer)
+    made.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)])
     return PreTrainedTokenizerFast(
         tokenizer_object=made, bos_token="<s>", eos_token="</s>", pad_token="<pad>", model_max_length=CONTEXT
     )

@@ -17,6 +17,14 @@ def test_a_log_gets_a_line_now_and_then(
     assert "Encoding, loss 2.00: 50 of 200 after 0 s, 0 s left" in said.err
 
 
+@pytest.mark.parametrize(
+    ("speed", "said"), [(1234.5, "1,234/s"), (9.96, "10.0/s"), (0.4, "0.4/s"), (0.01, "100 s each")]
+)
+def test_slow_work_has_a_speed_too(speed: float, said: str) -> None:
+    """A large model does less than one passage a second: "0 passages/s" is no speed."""
+    assert progress.spoken_rate(speed) == said
+
+
 def test_short_work_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """Below twenty seconds the result itself is the news."""
     with progress.bar("Encoding") as step:

@@ -1,6 +1,6 @@
 """Many passages in one batch step as each does alone, whatever the architecture, the optimizer and their lengths."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -146,3 +146,20 @@ def test_optimizers_differ_and_say_which_they_are(bare: LoadedModel) -> None:
     assert [patch.settings["optimizer"] for patch in made] == list(OPTIMIZERS)
     changes = [patch.measure(QUERIES[0], PASSAGES)[0] for patch in made]
     assert len(set(changes)) == len(made)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_a_step_computed_in_bfloat16_is_the_one_in_float32_to_its_rounding(
+    checkpoints: Callable[..., Path], kind: str
+) -> None:
+    """What a step adds to a weight is less than bfloat16 can add: it is kept beside the weight, not in it."""
+    asked = [(passage, QUERIES) for passage in PASSAGES]
+    changes = []
+    for dtype in (torch.float32, torch.bfloat16):
+        patch = TailPatch(load_model(checkpoints(kind), dtype=dtype), learning_rate=1e-2)
+        assert isinstance(patch.stepper, Together)
+        before = torch.tensor(patch.probabilities(QUERIES)).log()
+        changes.append(torch.tensor(patch.after(asked)).log() - before)
+    exact, rounded = changes
+    assert exact.abs().max() > 0.1
+    assert (exact - rounded).abs().max() < 0.1 * exact.abs().max()

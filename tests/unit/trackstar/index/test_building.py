@@ -4,14 +4,17 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from app.errors import UserError
 from app.models.load import load_model
+from app.models.text import TrainingExample
+from app.trackstar import parts
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Query
 from app.trackstar.index import build_index, open_index
@@ -141,6 +144,79 @@ def test_progress_ends_at_its_total_and_never_passes_it(
     )
     assert told[-1][0] == told[-1][1]
     assert all(done <= total for done, total in told)
+
+
+@pytest.mark.parametrize("stop", ["fitting-V-00002.npy", "fitting-R-00001.npy"])
+def test_a_fit_that_was_stopped_goes_on_after_its_last_part(
+    tmp_path: Path, checkpoints: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, stop: str
+) -> None:
+    """Eleven minutes of fitting were lost at a Ctrl+C: now its parts stay, are not made again, and end in equal bytes."""
+    monkeypatch.setattr(parts, "ROWS", 8)
+    work = tmp_path / ".index.building"
+
+    def interrupt(done: int, total: int) -> None:
+        if (work / stop).exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_index(checkpoints("llama", None), PASSAGES, tmp_path / "index", progress=interrupt, **SMALL)
+    made = {file.name: file.stat().st_mtime_ns for file in work.glob("fitting-*.npy")}
+    assert stop in made
+    seen: dict[str, set[int]] = {name: set() for name in made}
+    told = []
+
+    def look(done: int, total: int) -> None:
+        told.append((done, total))
+        for name in made:
+            seen[name].add((work / name).stat().st_mtime_ns)
+
+    build_index(checkpoints("llama", None), PASSAGES, tmp_path / "index", progress=look, **SMALL)
+    assert seen == {name: {when} for name, when in made.items()}
+    build_index(checkpoints("llama", None), PASSAGES, tmp_path / "whole", **SMALL)
+    assert contents(tmp_path / "index") == contents(tmp_path / "whole")
+    assert not list((tmp_path / "index").glob("fitting-*"))
+
+
+def test_the_total_of_a_build_is_known_from_the_beginning(
+    tmp_path: Path, checkpoints: Callable[..., Path]
+) -> None:
+    """“16 of 316 … 85 of 385” for 150 passages tells nobody how long it still takes."""
+    told: list[tuple[int, int]] = []
+    build_index(
+        checkpoints("llama", None),
+        PASSAGES,
+        tmp_path / "index",
+        progress=lambda *step: told.append(step),
+        **SMALL,
+    )
+    assert {total for _, total in told} == {3 * len(PASSAGES)}  # V, R, encodings
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+def test_a_small_corpus_is_read_once_and_passed_through_the_model_once_for_r_and_rows(
+    tmp_path: Path, checkpoints: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was read three times; the rows are those of a build whose sample is smaller, to rounding."""
+    from app.models.capture import Capture
+
+    reads, passed = [], []
+    run = Capture.run
+
+    def counted(self: Capture, examples: list[TrainingExample], *more: object) -> None:
+        passed.append(len(examples))
+        run(self, examples, *more)  # type: ignore[arg-type]
+
+    class Corpus:
+        def __iter__(self) -> Iterator[tuple[str, str]]:
+            reads.append(1)
+            yield from PASSAGES
+
+    monkeypatch.setattr(Capture, "run", counted)
+    build_index(checkpoints("llama"), Corpus(), tmp_path / "index", **SMALL)
+    assert (len(reads), sum(passed)) == (1, len(PASSAGES) - 1)  # one is blank
+    rows = open_index(tmp_path / "index")
+    made = rows.encoder(load_model(checkpoints("llama"))).encode_passages([text for _, text in PASSAGES])
+    assert np.allclose(rows.take(np.arange(len(PASSAGES))), made, atol=2e-3)
 
 
 def test_without_optimizer_state_the_moments_are_estimated_and_it_is_said(
