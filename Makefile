@@ -10,7 +10,7 @@ TORCH = $(shell grep ^torch== constraints.txt)
 FAISS = $(shell sed -n s/^faiss-cpu==//p constraints.txt)
 export STARTRAIL_HOME ?= startrail-home
 
-.PHONY: help install demo dev test test-fast test-gpu-wheel test-on test-browser coverage lint format lock reference bench screenshots system clean
+.PHONY: help install demo dev test test-fast test-gpu-wheel fuzz test-on test-browser coverage lint format lock reference bench screenshots system clean
 
 help:
 	@echo "make demo         install, build the demo world, serve it at http://localhost:$(PORT)/"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-on      without the browser, on one database: DATABASE=sqlite or DATABASE=postgresql"
 	@echo "make dev          serve with reload, without a worker: a saved file shows at once"
 	@echo "make test-gpu-wheel  the retrieval tests with faiss-gpu in place of faiss-cpu"
+	@echo "make fuzz         twenty thousand requests that nobody means, on each database; make test asks two thousand"
 	@echo "make coverage     what the tests do not run"
 	@echo "make lint         style, types and rooms only"
 	@echo "make format       what pre-commit does: Python, CSS and JavaScript; a template's long lines are named"
@@ -81,6 +82,9 @@ test-browser: install system
 
 test-fast: install system
 	$(PYTEST) -m "not slow and not postgresql" --hypothesis-profile=fast tests/unit tests/http
+
+fuzz: install system
+	STARTRAIL_FUZZ=20000 $(PYTEST) -m slow tests/http/test_fuzz.py
 
 # On one database: what needs none is run with SQLite's.
 test-on: install system

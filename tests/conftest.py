@@ -10,21 +10,39 @@ from hypothesis import settings
 
 from app.settings import get_settings
 from app.store.engine import Store, migrate, open_store
-from tests.support.databases import PostgreSQL, postgresql
+from tests.support.databases import PostgreSQL, filled_file, postgresql
 from tests.support.leftovers import nothing_left
+from tests.support.once import begin, end, once
+from tests.support.seeded import fill
 
 DATABASES = ("sqlite", "postgresql")
+OTHER_ARCHITECTURES = frozenset(
+    {"gemma", "neo", "neox", "olmo"}
+)  # than llama, and gpt2 with its transposed weights
 settings.register_profile(
     "fast", max_examples=15
 )  # a developer's loop; the whole run draws a hundred of each
 os.environ.setdefault("STARTRAIL_ALLOWED_HOSTS", "testserver")  # what Starlette's test client calls the site
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The directory of what the workers share."""
+    begin(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """It goes with the run."""
+    end(config)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what needs PostgreSQL, and puts files with slow tests first: else one worker is busy with the last of them
-    while the others have nothing to do.
+    """Marks what needs PostgreSQL, leaves all but two architectures to the whole run, and puts files with slow tests first:
+    else one worker is busy with the last of them while the others have nothing to do.
     """
     for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
+        if any(isinstance(each, str) and each in OTHER_ARCHITECTURES for each in parameters):
+            item.add_marker("slow")
         asked = getattr(item, "fixturenames", ())
         if "[postgresql" in item.name or "-postgresql" in item.name or "postgresql_server" in asked:
             item.add_marker("postgresql")
@@ -55,11 +73,15 @@ def postgresql_server() -> Iterator[PostgreSQL]:
 
 
 @pytest.fixture(scope="session")
-def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def migrated_sqlite() -> Path:
     """An SQLite file with all tables and nothing in them, to copy."""
-    path = tmp_path_factory.mktemp("migrated") / "startrail.db"
-    migrate(f"sqlite:///{path}")
-    return path
+    return once("migrated", lambda place: migrate(f"sqlite:///{place / 'startrail.db'}")) / "startrail.db"
+
+
+@pytest.fixture(scope="session")
+def filled_sqlite(migrated_sqlite: Path) -> Path:
+    """An SQLite file filled by `tests.support.seeded.fill`, to copy."""
+    return filled_file("filled", migrated_sqlite, fill)
 
 
 @pytest.fixture(params=DATABASES)

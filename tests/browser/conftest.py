@@ -11,10 +11,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from app.settings import Settings
-from app.store.engine import open_store
 from tests.support import evaluated
+from tests.support.databases import filled_file
 from tests.support.paper import load
-from tests.support.seeded import fill
 from tests.support.sites import serving
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -37,21 +36,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def filled_file(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Path:
-    """An SQLite file filled once: copied by tests that change it."""
-    path = tmp_path_factory.mktemp("filled") / "startrail.db"
-    shutil.copy(migrated_sqlite, path)
-    store = open_store(f"sqlite:///{path}")
-    with store.session() as session:
-        fill(session)
-    store.engine.dispose()
-    return path
-
-
-@pytest.fixture(scope="session")
-def live(filled_file: Path) -> Iterator[str]:
+def live(tmp_path_factory: pytest.TempPathFactory, filled_sqlite: Path) -> Iterator[str]:
     """The address of the filled site; tests only read it."""
-    with serving(Settings(home=filled_file.parent, _env_file=None)) as address:
+    home = tmp_path_factory.mktemp("filled")
+    shutil.copy(filled_sqlite, home / "startrail.db")
+    with serving(Settings(home=home, _env_file=None)) as address:
         yield address
 
 
@@ -69,19 +58,15 @@ def paper(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> It
 def judged(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[str]:
     """The address of a site with a dozen evaluated runs, so that every chart is drawn."""
     home = tmp_path_factory.mktemp("judged")
-    shutil.copy(migrated_sqlite, home / "startrail.db")
-    store = open_store(f"sqlite:///{home / 'startrail.db'}")
-    with store.session() as session:
-        evaluated.fill(session)
-    store.engine.dispose()
+    shutil.copy(filled_file("evaluated", migrated_sqlite, evaluated.fill), home / "startrail.db")
     with serving(Settings(home=home, _env_file=None)) as address:
         yield address
 
 
 @pytest.fixture
-def own_live(filled_file: Path, tmp_path: Path) -> Iterator[Callable[..., str]]:
+def own_live(filled_sqlite: Path, tmp_path: Path) -> Iterator[Callable[..., str]]:
     """A site of the test's own, to change: call it with settings for its address."""
-    shutil.copy(filled_file, tmp_path / "startrail.db")
+    shutil.copy(filled_sqlite, tmp_path / "startrail.db")
     opened = []
 
     def start(**settings: Any) -> str:

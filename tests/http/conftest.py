@@ -1,7 +1,7 @@
 """The site over a filled store, on both databases."""
 
+import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from app.store.engine import Store
 from app.tracing.worker import Worker
 from tests.support.asking import made_home, put_corpus, settings_of, worker_of
-from tests.support.databases import filled_database
+from tests.support.databases import PostgreSQL, filled
 from tests.support.seeded import fill
 from tests.support.sites import site, store_of
 
@@ -28,12 +28,20 @@ def asked(store: Store, database_url: str) -> Iterator[tuple[TestClient, Worker]
         store_of(client).engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def filled_postgresql(postgresql_server: PostgreSQL) -> str:
+    """A PostgreSQL database filled once for the whole run."""
+    return filled(postgresql_server.lasting(), fill)
+
+
 @pytest.fixture(scope="session", params=DATABASES)
-def filled_url(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path
-) -> str:
+def filled_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A database filled once for the whole run: tests that use it only read."""
-    return filled_database(request, tmp_path_factory.mktemp("filled"), migrated_sqlite, fill)
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("filled_postgresql"))
+    copy = tmp_path_factory.mktemp("filled") / "startrail.db"
+    shutil.copy(request.getfixturevalue("filled_sqlite"), copy)
+    return f"sqlite:///{copy}"
 
 
 @pytest.fixture(scope="session")

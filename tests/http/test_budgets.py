@@ -31,6 +31,7 @@ def address(filled_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         yield found
 
 
+@pytest.mark.slow
 def test_pages_answer_while_many_exports_run_and_no_export_is_cut(address: str) -> None:
     """Sixteen at once held two connections each of fifteen: pages waited 30 s, files ended early under a 200."""
 

@@ -85,6 +85,7 @@ def test_another_site_neither_asks_nor_cancels(asking: TestClient) -> None:
     assert asking.post(f"/api/traces/{id_}/cancel").json()["status"] == "cancelled"
 
 
+@pytest.mark.slow
 def test_head_answers_what_get_answers_without_the_body(client: TestClient) -> None:
     """Link checkers, monitors and `curl -I` ask so; every page said 405. Streams are not run to their end for it."""
     assert "HEAD" in SAFE
@@ -101,6 +102,7 @@ def test_head_answers_what_get_answers_without_the_body(client: TestClient) -> N
             assert dict(head.headers) == dict(got.headers), address
 
 
+@pytest.mark.slow
 def test_no_page_that_did_not_change_is_sent_again(client: TestClient) -> None:
     """One rule for pages, twins, files, cards and citations."""
     for _, path in routes(client.app, "GET"):  # type: ignore[arg-type]

@@ -72,6 +72,7 @@ def test_no_id_stands_twice_and_every_anchor_leads_somewhere(client: TestClient,
         assert label["aria-labelledby"] in ids
 
 
+@pytest.mark.slow
 def test_every_link_of_every_page_resolves(client: TestClient) -> None:
     """A crawl over all that the pages name: nothing is a dead end, nothing breaks on our side."""
     seen: set[str] = set()

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from app.demo.pretrain import PretrainConfig, pretrain
-from app.demo.world import generate
 from app.settings import Settings
 from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import Store, open_store
@@ -22,6 +21,8 @@ from app.tracing.trace_engine import TraceEngine, use_threads
 from app.tracing.worker import Worker
 from app.trackstar.config import EncodingConfig
 from app.trackstar.index import build_index
+from tests.support.demo_texts import demo_world
+from tests.support.once import once
 
 PASSAGES = 300
 CONTEXT = 96
@@ -40,15 +41,21 @@ SIZES = PretrainConfig(
 @lru_cache(1)
 def passages() -> list[tuple[str, str]]:
     """The first passages of the demo's world."""
-    return [(p["id"], p["text"]) for p in generate(0).passages[:PASSAGES]]
+    return [(p["id"], p["text"]) for p in demo_world().passages[:PASSAGES]]
 
 
 @lru_cache(1)
 def made_home() -> Path:
-    """A home directory with the model and the index `demo`, and an SQLite store with the corpus; made once."""
+    """A home directory with the model and the index `demo`, and an SQLite store with the corpus; made once for all
+    workers, and each has a copy."""
     home = Path(tempfile.mkdtemp(prefix="startrail-asking-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     use_threads(1)
+    shutil.copytree(once("asking", _make_home), home, dirs_exist_ok=True)
+    return home
+
+
+def _make_home(home: Path) -> None:
     settings = settings_of(home)
     pretrain([text for _, text in passages()], settings.models / "demo", SIZES)
     build_index(
@@ -62,7 +69,6 @@ def made_home() -> Path:
     store = open_store(settings.url, migrate=True)
     put_corpus(store)
     store.engine.dispose()
-    return home
 
 
 def settings_of(home: Path, url: str = "", **changes: Any) -> Settings:

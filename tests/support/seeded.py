@@ -16,13 +16,14 @@ import numpy as np
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from app.demo.world import World, generate
+from app.demo.world import World
 from app.retrieval.chance import chance_of
 from app.store.corpora import PassageRecord, add_corpus, stream_passages
 from app.store.engine import open_store
 from app.store.models import put_outputs, register_model
 from app.store.prompts import PromptRecord, add_prompts, list_prompts
 from app.store.tables import Corpus, Model, Prompt, PromptSet, Result, Retrieved, Run
+from tests.support.demo_texts import demo_world
 
 WHEN = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
 SCRIPT = '<script>window.owned = true</script><img src=x onerror="window.owned = true">'
@@ -46,7 +47,7 @@ HOSTILE = (
 
 def fill(session: Session, *, prompts: int = 40, passages: int = 1_500, k: int = 12) -> None:
     """A demo-like library: three runs over the same prompts of four tasks, and one run of hostile texts."""
-    world = generate(0)
+    world = demo_world()
     chosen = _choose(world, prompts)
     wanted = {id_ for prompt in chosen for id_ in prompt["entailing_passage_ids"]}
     kept = [p for n, p in enumerate(world.passages) if p["id"] in wanted or n < passages]
@@ -223,15 +224,17 @@ def _retrieve(
 
 def _scores(method: str, prompt: Prompt, passages: Sequence[dict[str, Any]]) -> list[float]:
     asked = _words(f"{prompt.text} {prompt.target}")
-    random = Random(f"{method}{prompt.external_id}")
-    scores = []
-    for passage in passages:
-        shared = len(asked & passage["words"]) / len(asked)
-        same = 0.15 * (passage.get("relation") == prompt.relation)
-        states = 0.2 * (prompt.fact_id in passage["states"])
-        noise = random.random() * 0.2
-        scores.append(shared * 12 if method == "bm25" else 0.1 * shared + same + states + noise)
-    return scores
+    shared = [len(asked & passage["words"]) / len(asked) for passage in passages]
+    if method == "bm25":
+        return [share * 12 for share in shared]
+    random, relation, fact = Random(f"{method}{prompt.external_id}"), prompt.relation, prompt.fact_id
+    return [
+        0.1 * share
+        + 0.15 * (passage.get("relation") == relation)
+        + 0.2 * (fact in passage["states"])
+        + random.random() * 0.2
+        for share, passage in zip(shared, passages, strict=True)
+    ]
 
 
 def _words(text: str) -> set[str]:

@@ -95,7 +95,7 @@ def draw(card: SharedCard) -> bytes:
     elif card.passage:
         _quote(pen, card.passage, y + 20)
     out = BytesIO()
-    image.save(out, "PNG", optimize=False, compress_level=9)
+    image.save(out, "PNG", compress_level=6)  # 9 takes four times as long, for 5 % fewer bytes
     return out.getvalue()
 
 

@@ -67,6 +67,7 @@ def test_curvature_is_the_diagonal_of_the_whole_fisher_in_the_factors_basis(
         assert torch.allclose(left.T @ left, identity, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_labels_drawn_from_the_model_give_its_fisher_matrix(
     load: Callable[..., LoadedModel], tmp_path: Path
 ) -> None:

@@ -11,8 +11,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from app.demo.batches import length_batches
 from app.demo.pretrain import PretrainConfig, PretrainReport, check_loss, pretrain
-from app.demo.world import generate
 from app.errors import UserError
+from tests.support.demo_texts import demo_world
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ SMALL = PretrainConfig(
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
-    return [passage["text"] for passage in generate().passages[:200]]
+    return [passage["text"] for passage in demo_world().passages[:200]]
 
 
 @pytest.fixture(scope="module")

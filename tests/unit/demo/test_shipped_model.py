@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from app.demo.shipped import model_path
-from app.demo.world import generate
+from tests.support.demo_texts import demo_world
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +21,7 @@ def shares() -> dict[str, float]:
     tokenizer = AutoTokenizer.from_pretrained(model_path())
     model = AutoModelForCausalLM.from_pretrained(model_path(), dtype=torch.float32).eval()
     by_length = defaultdict(list)
-    for prompt in generate().prompts[::2]:
+    for prompt in demo_world().prompts[::2]:
         by_length[len(tokenizer(prompt["prompt"]).input_ids)].append(prompt)
     right = defaultdict(list)
     for prompts in by_length.values():
@@ -64,4 +64,4 @@ def test_facts_stated_once_are_the_hard_ones(shares: dict[str, float]) -> None:
 
 def test_every_target_is_at_least_one_token() -> None:
     tokenizer = AutoTokenizer.from_pretrained(model_path())
-    assert all(tokenizer(" " + prompt["target"]).input_ids for prompt in generate().prompts)
+    assert all(tokenizer(" " + prompt["target"]).input_ids for prompt in demo_world().prompts)

@@ -177,6 +177,7 @@ def test_fields_can_be_named(tmp_path: Path) -> None:
         read(path, text="boddy")
 
 
+@pytest.mark.slow
 def test_records_come_from_standard_input(tmp_path: Path) -> None:
     """`zstdcat shard.zst | startrail corpus add - --name c4`; compressed input is read too, and Parquet."""
     program = (

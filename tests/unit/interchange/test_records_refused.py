@@ -124,6 +124,7 @@ def test_bounds_are_named(tmp_path: Path) -> None:
         read(path, bounds=Bounds(line=1 << 19))
 
 
+@pytest.mark.slow
 def test_a_bomb_is_refused_at_once_and_fills_no_memory(tmp_path: Path) -> None:
     """A megabyte that is one line of a gigabyte."""
     path = tmp_path / "bomb.jsonl.gz"

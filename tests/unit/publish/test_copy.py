@@ -3,7 +3,7 @@
 import json
 import posixpath
 import shutil
-from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
@@ -43,9 +43,13 @@ def export(home: Path, out: Path, *runs: str) -> Path:
     return out
 
 
-def pages(copy: Path) -> Iterator[tuple[Path, BeautifulSoup]]:
-    for file in sorted(copy.rglob("*.html")):
-        yield file, BeautifulSoup(file.read_bytes().decode(), "html.parser")
+@lru_cache(1)
+def pages(copy: Path) -> list[tuple[Path, BeautifulSoup]]:
+    """Every page, parsed once for all tests of one copy."""
+    return [
+        (file, BeautifulSoup(file.read_bytes().decode(), "html.parser"))
+        for file in sorted(copy.rglob("*.html"))
+    ]
 
 
 def test_links_are_whole_and_relative(copied: Path) -> None:

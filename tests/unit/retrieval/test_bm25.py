@@ -7,8 +7,8 @@ import bm25s
 import numpy as np
 import pytest
 
-from app.demo.world import generate
 from app.retrieval.bm25 import BM25, K1, B
+from tests.support.demo_texts import demo_world
 
 TEXTS = ["the cat sat", "the dog sat on the mat", "a bird"]
 
@@ -62,7 +62,7 @@ def test_names_are_found_in_scripts_without_spaces_and_in_every_spelling() -> No
 
 def test_english_is_ranked_as_bm25s_ranks_it() -> None:
     """Our words are those of bm25s in English, so the figures of a baseline are those of the library by itself."""
-    texts = [passage["text"] for passage in generate(0).passages[:400]]
+    texts = [passage["text"] for passage in demo_world().passages[:400]]
     questions = [*texts[::40], "the capital of Ghana", "A hen, and a shorter way"]
     own, rows = BM25.build(texts).search(questions, 5)
     plain = bm25s.BM25(method="lucene", k1=K1, b=B)

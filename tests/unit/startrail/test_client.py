@@ -16,18 +16,15 @@ from app.store.tables import Result, Run
 from startrail import Client, NotFound, UserError
 from startrail.inside import Inside
 from tests.support.pair_files import jsonl, record
-from tests.support.seeded import fill
 
 ADDRESS = "http://localhost:8000"
 
 
 @pytest.fixture
-def store(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Store]:
+def store(filled_sqlite: Path, tmp_path: Path) -> Iterator[Store]:
     """A filled store."""
-    shutil.copy(migrated_sqlite, tmp_path / "startrail.db")
+    shutil.copy(filled_sqlite, tmp_path / "startrail.db")
     store = open_store(f"sqlite:///{tmp_path / 'startrail.db'}")
-    with store.session() as session:
-        fill(session)
     yield store
     store.engine.dispose()
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from app.store.engine import open_store
 from tests.support.seeded import fill
 
@@ -21,6 +23,7 @@ def told(word: str, home: Path, backup: Path) -> str:
     return line.replace("/backup/startrail.db", str(backup))
 
 
+@pytest.mark.slow
 def test_a_restore_over_a_database_whose_process_died_holds_no_later_change(
     migrated_sqlite: Path, tmp_path: Path
 ) -> None:

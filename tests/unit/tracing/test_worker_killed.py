@@ -26,7 +26,7 @@ from tests.support.sites import site
 
 pytestmark = pytest.mark.slow
 
-KILLS = 20
+KILLS = 12
 MAY_WAIT = 30
 LONG = {"prompt": "The oldest lighthouse of Ghana is", "samples": 20, "k": 100, "opponents": True}
 PLACES = ["Ghana", "Mali", "Chile", "Norway", "Kenya", "Peru", "Togo"]

@@ -124,6 +124,7 @@ print(json.dumps([part.tolist() for part in open_search(index, kind).search(quer
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the address space is bounded as Linux does it")
 @pytest.mark.parametrize("kind", ["exact", "rabitq2"])
 def test_an_index_three_times_as_large_as_the_room_left_answers_the_same(tmp_path: Path, kind: str) -> None:
