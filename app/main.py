@@ -17,6 +17,7 @@ from app.web.routes import PAGES
 from app.web.site import problems
 from app.web.site.access import Access
 from app.web.site.budgets import Budgets
+from app.web.site.fairness import Fairness
 from app.web.site.guard import Guard
 from app.web.site.head import HeadMiddleware
 from app.web.site.proxy import Proxied
@@ -53,6 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.store = Store(engine)
     app.state.imports = Imports(Store(make_engine(settings.url)), settings.home)  # which takes its time
     app.state.budgets = Budgets()
+    app.state.fairness = Fairness(settings)
     app.add_middleware(GZipMiddleware, minimum_size=800, compresslevel=COMPRESSION)
     app.add_middleware(Access)
     app.add_middleware(Guard)

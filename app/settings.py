@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -22,6 +22,15 @@ def _listed(value: object) -> object:
     return value
 
 
+def _rate(value: str) -> str:
+    """As the `limits` library writes it: `60/minute;600/hour`."""
+    from limits import parse_many  # a command that counts nothing need not load it
+
+    parse_many(value)
+    return value
+
+
+Rate = Annotated[str, AfterValidator(_rate)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
@@ -72,6 +81,17 @@ class Settings(BaseSettings):
     dense_model: Path | None = Field(
         None, description="Sentence-transformers model for dense retrieval (a directory)."
     )
+    limit_questions: Rate = Field(
+        "60/minute;600/hour",
+        description="Questions that one client may ask; whoever sits at the machine is not counted.",
+    )
+    limit_steps: Rate = Field(
+        "60/minute;600/hour", description="The same for training steps that are asked for."
+    )
+    limit_uploads: Rate = Field("20/hour;60/day", description="The same for files that are loaded.")
+    limit_searches: Rate = Field("120/minute", description="The same for searches.")
+    limit_exports: Rate = Field("60/minute;600/hour", description="The same for files that are sent.")
+    limit_wrong_tokens: Rate = Field("10/minute;50/day", description="The same for tokens that are not good.")
     statement_seconds: float = Field(
         10, gt=0, description="Seconds after which the site stops a question to the database."
     )

@@ -21,15 +21,17 @@ from app.store.job_kinds import TRACING
 from app.store.readers import EVERYTHING, PUBLIC, READER
 from app.store.work_tables import Job
 
+SHARED_BY = 4  # clients at least, that a full queue is shared by
 OVER = ("done", "failed", "cancelled")
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # no characters that are misread
 
 
 class QueueFull(UserError):
-    """As many jobs of a kind wait as may wait (HTTP 503); `retry_after` is in seconds."""
+    """As many jobs of a kind wait as may wait (HTTP 503), or as one client may have waiting (429); `retry_after` is in
+    seconds."""
 
-    def __init__(self, message: str, retry_after: int) -> None:
-        super().__init__(message, remedy=f"Ask again in {retry_after} seconds.", status=503)
+    def __init__(self, message: str, retry_after: int, status: int = 503) -> None:
+        super().__init__(message, remedy=f"Ask again in {retry_after} seconds.", status=status)
         self.retry_after = retry_after
 
 
@@ -66,11 +68,18 @@ def add(
         visibility: of the trace that it makes.
 
     Raises:
-        QueueFull: `limit` jobs wait already.
+        QueueFull: `limit` jobs wait already, or as many of one client's as one may have waiting.
     """
     id_, reader = id_ or new_id(), READER.get()
     alike = and_(Job.state == "queued", Job.kind == kind, Job.priority == priority)
     waiting = select(func.count()).where(alike).scalar_subquery()
+    share = (reader.share or None) if reader else None
+    own = select(func.count(), func.max(Job.turn)).where(alike, Job.share == share)
+    mine, last = session.execute(own, execution_options=EVERYTHING).one() if share else (0, None)
+    if mine >= max(1, limit // SHARED_BY):
+        raise QueueFull(
+            f"{mine} of your questions are waiting already.", _seconds_until_room(session, kind, limit), 429
+        )
     values = {
         Job.id: literal(id_),
         Job.kind: literal(kind),
@@ -85,6 +94,8 @@ def add(
         Job.attempts: literal(0),
         Job.asker: literal(reader.asker or None if reader else None, Job.asker.type),
         Job.visibility: literal(visibility),
+        Job.share: literal(share, Job.share.type),
+        Job.turn: literal(0 if last is None else last + 1),
         Job.request_id: literal(reader.request or None if reader else None, Job.request_id.type),
         Job.created_at: literal(now(), Job.created_at.type),
     }
@@ -121,7 +132,7 @@ def of(session: Session, parent: str, kind: str) -> list[Job]:
     return list(session.scalars(select(Job).where(wanted).order_by(Job.created_at, Job.id)))
 
 
-TURN = (Job.priority, Job.created_at, Job.id)
+TURN = (Job.priority, Job.turn, Job.created_at, Job.id)
 
 
 def place(session: Session, job: Job) -> int:
@@ -132,7 +143,7 @@ def place(session: Session, job: Job) -> int:
 def states(session: Session, ids: Sequence[str]) -> dict[str, tuple[str, str, int]]:
     """(state, stage with attempt and progress, place) of several jobs at once: what a watcher needs. One query."""
     other = select(*TURN).where(Job.state == "queued", Job.kind.in_(TRACING)).subquery()
-    columns = (other.c.priority, other.c.created_at, other.c.id)
+    columns = (other.c.priority, other.c.turn, other.c.created_at, other.c.id)
     ahead = select(func.count()).select_from(other).where(tuple_(*columns) <= tuple_(*TURN)).scalar_subquery()
     rows = session.execute(
         select(Job.id, Job.state, Job.stage, Job.attempts, Job.done, ahead).where(Job.id.in_(ids)),

@@ -51,7 +51,7 @@ def _take(session: Session, worker: str, which: ColumnElement[bool], limit: int)
         .returning(Job)
         .execution_options(synchronize_session=False, populate_existing=True)
     ).all()
-    return sorted(taken, key=lambda job: (job.priority, job.created_at, job.id))
+    return sorted(taken, key=lambda job: (job.priority, job.turn, job.created_at, job.id))
 
 
 def _after(span: str) -> ColumnElement[Any]:

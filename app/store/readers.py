@@ -26,6 +26,7 @@ class Visitor:
         keys: of the secret links that their browser opened.
         address: of their machine, as far as it is known.
         request: the request's id, for logs.
+        share: whose share of the queue their questions take; empty for who is not counted.
     """
 
     name: str = ""
@@ -34,6 +35,7 @@ class Visitor:
     keys: frozenset[str] = frozenset()
     address: str = ""
     request: str = ""
+    share: str = ""
 
     def may(self, scope: Scope) -> bool:
         """Whether they may do this."""

@@ -21,12 +21,16 @@ class Job(HasAsker, Base):
     """One piece of work and how far it is; see `app.store.jobs` for its kinds and its ways. A trace's job has its id."""
 
     __tablename__ = "jobs"
-    __table_args__ = (Index("ix_jobs_state_turn", "state", "priority", "created_at"),)
+    __table_args__ = (Index("ix_jobs_state_turn", "state", "priority", "turn", "created_at"),)
     id: Mapped[str] = mapped_column(String(24), primary_key=True)
     kind: Mapped[str] = mapped_column(String(20))
     parent: Mapped[str | None] = mapped_column(String(80), index=True)  # what it is done for
     key: Mapped[str] = mapped_column(String(64), index=True)  # equal for work with an equal outcome
     priority: Mapped[int] = mapped_column(default=0)  # lower comes first
+    share: Mapped[str | None] = mapped_column(String(80))  # whose share of the queue it takes
+    turn: Mapped[int] = mapped_column(
+        default=0, server_default="0"
+    )  # how many of that share's come before it
     state: Mapped[str] = mapped_column(String(20), default="queued")  # queued running done failed cancelled
     stage: Mapped[str] = mapped_column(String(20), default="queued")
     done: Mapped[int] = mapped_column(BigInteger, default=0)  # of this stage

@@ -50,6 +50,7 @@ def _sign_in(request: Request, fields: dict[str, str]) -> Response:
     with request.app.state.store.session() as session:
         token = tokens.known(session, fields.get("token", "").strip())
         if token is None:
+            request.app.state.fairness.count_wrong_token(request.client.host if request.client else "")
             return _page(request, next_, "This token is not good here: mistyped, ended or revoked.")
         cookie, ends = tokens.sign_in(session, token)
         audit.record(session, "sign in", token.name)

@@ -17,6 +17,7 @@ from app.errors import UserError
 from app.settings import Settings
 from app.store.readers import READER, Visitor
 from app.web.site import problems, urls
+from app.web.site.fairness import client_of
 from app.web.site.identity import ASKER, LINKS, MOST_LINKS, Given, NotSignedIn, asker_of, given, reader_of
 from app.web.site.needs import SAFE, Need, needed
 from app.web.site.respond import own_path, wants_fragment, wants_json
@@ -47,6 +48,7 @@ class Access:
             reader = await _reader(request, settings, shown)
             if need != "nothing" and not reader.may(need):
                 raise _refusal(reader, need)
+            request.app.state.fairness.count(request, need, reader)
         except (UserError, SQLAlchemyError) as error:
             token = READER.set(Visitor())  # the page about it is drawn for nobody in particular
             try:
@@ -56,8 +58,8 @@ class Access:
                 READER.reset(token)
             return
         cookies = _cookies(request, shown, reader, need)
-        if ASKER in cookies:
-            reader = replace(reader, asker=asker_of(cookies[ASKER]))
+        asker = asker_of(cookies[ASKER]) if ASKER in cookies else reader.asker
+        reader = replace(reader, asker=asker, share=client_of(reader)[:80])
         token = READER.set(reader)
         try:
             await self.app(scope, receive, _kept_apart(request, settings, reader, cookies, send))
@@ -68,9 +70,13 @@ class Access:
 async def _reader(request: Request, settings: Settings, shown: Given) -> Visitor:
     address = request.client.host if request.client else ""
     store = request.app.state.store
-    if shown.to_look_up:
+    if not shown.to_look_up:
+        return reader_of(store, settings, shown, address)
+    try:
         return await run_sync(reader_of, store, settings, shown, address)
-    return reader_of(store, settings, shown, address)
+    except NotSignedIn:
+        request.app.state.fairness.count_wrong_token(address)
+        raise
 
 
 def _refusal(reader: Visitor, need: Need) -> UserError:
