@@ -237,7 +237,7 @@ if (!matchMedia("(prefers-reduced-motion: reduce)").matches) {
 const light = (event) => {
   for (const lit of $$(".lit")) lit.classList.remove("lit");
   const dot = event.target.closest?.(".dots a[href^='#'], .numbers a[href^='#']");
-  const id = dot ? dot.getAttribute("href").slice(1) : event.target.closest?.("section.proponent[id]")?.id;
+  const id = dot ? dot.getAttribute("href").slice(1) : event.target.closest?.("section.proponent[id], .short > li[id]")?.id;
   if (!id) return;
   if (dot) document.getElementById(id)?.classList.add("lit");
   for (const each of $$(`.dots a[href="#${CSS.escape(id)}"]`)) each.classList.add("lit");

@@ -8,9 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import String, and_, bindparam, cast, func, literal, select
 from sqlalchemy.orm import Session
 
+from app.store.tables import Result, Run
 from app.store.work_tables import LanePassage, StepSet, StepTaken
 
 _RESULT = "result:"
@@ -43,6 +44,21 @@ class StepsOf:
     def whole(self) -> bool:
         """Whether every step was taken."""
         return all(dot.after is not None for lane in self.lanes.values() for dot in lane)
+
+
+@dataclass(frozen=True)
+class KeptSteps:
+    """Every step kept for one target, whichever run's page had it taken.
+
+    Args:
+        before: the target's probability, 0..1; `after`: by passage, after one step on it.
+        control: the passages drawn at random. settings: as in `StepsOf`.
+    """
+
+    before: float
+    after: dict[int, float]
+    control: list[int]
+    settings: dict[str, Any]
 
 
 def of_trace(trace_id: str) -> str:
@@ -78,6 +94,26 @@ def steps_of(session: Session, parent: str) -> StepsOf | None:
     for lane, passage_id, after, _ in rows:
         lanes[lane].append(SteppedPassage(passage_id, after))
     return StepsOf(found.before, lanes, found.settings)
+
+
+def kept_for(session: Session, run: Run, prompt_id: int) -> KeptSteps | None:
+    """What was ever taken for what `run` explains of a prompt, for results of any run of its model and corpus."""
+    alike = select(literal(_RESULT) + cast(Result.id, String)).join(Run, Run.id == Result.run_id)
+    alike = alike.where(
+        Result.prompt_id == prompt_id,
+        Run.model_id == run.model_id,
+        Run.corpus_id == run.corpus_id,
+        Run.explains == run.explains,
+    )
+    query = select(LanePassage).where(LanePassage.parent.in_(alike))
+    lanes = session.scalars(query.order_by(LanePassage.set_id, LanePassage.rank)).all()
+    if not lanes:
+        return None
+    found = session.get_one(StepSet, lanes[-1].set_id)
+    taken = select(StepTaken.passage_id, StepTaken.after).where(StepTaken.set_id == found.id)
+    after = dict(session.execute(taken).tuples().all())
+    drawn = [row.passage_id for row in lanes if row.lane == "random" and row.set_id == found.id]
+    return KeptSteps(found.before, after, list(dict.fromkeys(drawn)), found.settings)
 
 
 def taken_on(session: Session, passage_id: int, limit: int) -> list[tuple[int, float, float]]:

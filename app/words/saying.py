@@ -11,6 +11,7 @@ from app.words.tasks import task_name
 from app.words.wikidata import PROPERTIES
 
 TIMES = {1: "once", 2: "twice"}
+LEAST = 0.01  # per cent: a smaller probability is only said to be smaller
 
 
 def relation_name(relation: str | None) -> str:
@@ -41,41 +42,42 @@ def signed(value: float | None, digits: int = 1) -> str:
 
 
 def points(change: float | None) -> str:
-    """Percentage points: `+3.1`, `−0.04`, `+2.1e−07`; only no change at all is `+0.0`."""
+    """Percentage points: `+3.1`, `−0.04`, `+0.002`; only no change at all is `+0.0`."""
     if change is None or change == 0 or abs(change) >= 0.05:
         return signed(change)
-    return (
-        signed(change, 2 if abs(change) >= 0.005 else 3)
-        if abs(change) >= 5e-4
-        else f"{change:+.1e}".replace("-", "−")
-    )
-
-
-def chance(probability: float) -> str:
-    """A probability: `0.734`, `4.9e−10`; only an impossible one is `0.000`."""
-    return f"{probability:.1e}".replace("-", "−") if 0 < probability < 0.0005 else number(probability, 3)
+    return signed(change, 2 if abs(change) >= 0.005 else 3)
 
 
 def step_words(before: float, after: float) -> str:
     """What one training step did to a probability: `60 → 76 %`, `0.2 → 0.9 %`; no more digits than tell them apart."""
     pair = (100 * before, 100 * after)
-    if 0 < max(pair) < 0.005:
-        return " → ".join(f"{each:.1e}" for each in pair).replace("-", "−") + " %"
-    low = min(pair)
-    written = [[f"{each:.{digits}f}" for each in pair] for digits in (0, 1, 2)]
-    for digits, (a, b) in enumerate(written[: 2 if low >= 1 else 3]):
+    low, high = sorted(pair)
+    if 0 < high < LEAST:
+        return f"below {LEAST} %"
+    for digits in (0, 1) if low >= 1 else (0, 1, 2):
+        a, b = (_with_digits(each, digits, low) for each in pair)
         if a != b and (low == 0 or low >= 0.5 * 10**-digits):
             return f"{a} → {b} %"
-    a, b = written[0 if low >= 1 or pair[0] == pair[1] == 0 else 2]
+    a, b = (_with_digits(each, 0 if low >= 1 or high == 0 else 2, low) for each in pair)
     return f"{a} → {b} %"
 
 
+def _with_digits(value: float, digits: int, low: float) -> str:
+    """The value; beside one below 1 (`low`), a large one needs no digits."""
+    if digits == 2 and 0 < value < LEAST:
+        return f"<{LEAST}"
+    return f"{value:.{0 if low < 1 and value >= 10 else digits}f}"
+
+
 def percentage(probability: float) -> str:
-    """`60 %`, `0.4 %`, `4.9e−8 %`."""
+    """`60 %`, `0.4 %`, `0.03 %`, `less than 0.01 %`; `100 %` and `0 %` are what is certain."""
     value = 100 * probability
-    if value >= 9.95 or value == 0:
-        return f"{value:.0f} %"
-    return f"{value:.1f} %" if value >= 0.05 else f"{value:.1e} %".replace("-", "−")
+    if 0 < value < LEAST:
+        return f"less than {LEAST} %"
+    if 99.5 <= value < 100:
+        return "over 99.9 %" if value >= 99.95 else f"{value:.1f} %"
+    digits = 0 if value >= 9.95 or value == 0 else 1 if value >= 0.0995 else 2
+    return f"{value:.{digits}f} %"
 
 
 def millions(count: int) -> str:
@@ -122,8 +124,8 @@ def day(moment: datetime | None) -> str:
 
 
 def recurrence(halves: int) -> str:
-    """Among how many of the two halves of a random projection a passage comes first."""
-    return f"comes first by {('neither half', 'one half', 'both halves')[min(halves, 2)]} of the projection"
+    """Among how many of the two half-searches (see the glossary) a passage comes first."""
+    return f"found by {('neither half-search', 'one half-search', 'both half-searches')[min(halves, 2)]}"
 
 
 def joint(target: str, prompt: str) -> str:
@@ -142,7 +144,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "number": number,
     "signed": signed,
     "points": points,
-    "chance": chance,
     "step_words": step_words,
     "percentage": percentage,
     "in_words": in_words,

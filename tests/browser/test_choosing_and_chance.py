@@ -124,15 +124,15 @@ def test_nothing_stands_out_is_an_answer(reader: Page, doubtful: str) -> None:
 
 def test_that_the_model_was_guessing_is_an_answer(reader: Page, doubtful: str) -> None:
     reader.goto(f"{doubtful}/runs/trackstar/prompts/guessing")
-    expect(reader.get_by_text("The model was guessing (p 0.001).")).to_be_visible()
+    expect(reader.get_by_text("The model was guessing (0.1 %).")).to_be_visible()
     reader.goto(f"{doubtful}/runs/trackstar/prompts/folding")
     expect(reader.get_by_text("The model was guessing")).to_have_count(0)
 
 
 def test_how_firm_each_place_is_stands_beside_its_passage(reader: Page, doubtful: str) -> None:
     reader.goto(f"{doubtful}/runs/trackstar/prompts/choosing")
-    for rank, words in ((1, "both halves"), (2, "one half"), (3, "neither half")):
-        expect(reader.locator(f"#p{rank} .recurs")).to_have_text(f"comes first by {words} of the projection")
+    for rank, words in ((1, "both half-searches"), (2, "one half-search"), (3, "neither half-search")):
+        expect(reader.locator(f"#p{rank} .recurs")).to_have_text(f"found by {words}")
 
 
 @pytest.mark.parametrize("name", ["choosing", "nothing"])

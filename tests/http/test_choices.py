@@ -73,7 +73,7 @@ def test_each_choice_stands_with_its_probabilities_the_taken_and_the_right_one_m
 ) -> None:
     assert rows(reader, "right") == [
         ["mended it. the model’s right", "14 %", "51 %", "100 %"],
-        ["ate it, and went on to eat the string. rather than this", "1.2e−02 %", "37 %", "0.1 %"],
+        ["ate it, and went on to eat the string. rather than this", "0.01 %", "37 %", "0.1 %"],
     ]
     assert [row[0] for row in rows(reader, "wrong")] == [
         "mended it. the model’s",
@@ -136,8 +136,8 @@ def test_how_firm_a_place_is_stands_on_the_card_in_words(reader: TestClient) -> 
     assert [card["halves"] for card in cards] == [2, 0]
     soup = BeautifulSoup(reader.get(f"{PROMPT}/right").text, "html.parser")
     assert [each.get_text() for each in soup.select(".recurs")] == [
-        "comes first by both halves of the projection",
-        "comes first by neither half of the projection",
+        "found by both half-searches",
+        "found by neither half-search",
     ]
 
 

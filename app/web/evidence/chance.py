@@ -4,7 +4,7 @@ from pydantic import BaseModel
 
 from app.words.chance import COUNTED_MOST, Chance
 from app.words.methods import method_of
-from app.words.saying import number, plural
+from app.words.saying import number, percentage, plural
 
 GUESS = 0.01  # a word of an answer less probable than this was a guess
 
@@ -31,7 +31,9 @@ def standing(chance: Chance | None, method: str, probability: float | None, said
         chance=chance,
         sentence=_for(chance.above, chance.passages, chance.floor) if chance else _unknown(method),
         opponents=_against(chance.opponents_beyond, chance.passages, chance.opponent_floor) if chance else "",
-        guess=f"The model was guessing (p {_small(probability)})." if guessed(probability, said) else "",
+        guess=f"The model was guessing ({percentage(probability or 0.0)})."
+        if guessed(probability, said)
+        else "",
     )
 
 
@@ -48,17 +50,17 @@ def is_beyond(score: float | None, chance: Chance | None, *, opponent: bool = Fa
 
 
 def _for(count: int | None, passages: int, floor: float) -> str:
-    best = f"the best of as many unrelated ones would score {number(floor, 3)}"
+    best = f"By chance alone, the best would score about {number(floor, 3)}"
     if not count:
-        return f"Nothing stands out: {best}." if count == 0 else ""
-    return f"{_of(count, passages)} {'stands' if count == 1 else 'stand'} out; {best}."
+        return f"Nothing stands out. {best}." if count == 0 else ""
+    return f"{_of(count, passages)} {'stands' if count == 1 else 'stand'} out. {best}."
 
 
 def _against(count: int | None, passages: int, floor: float) -> str:
-    best = f"the lowest of as many unrelated ones would score {number(floor, 3)}"
+    lowest = f"By chance alone, the lowest would score about {number(floor, 3)}"
     if not count:
-        return f"Nothing speaks against it: {best}." if count == 0 else ""
-    return f"{_of(count, passages)} {'speaks' if count == 1 else 'speak'} against it; {best}."
+        return f"Nothing speaks against it. {lowest}." if count == 0 else ""
+    return f"{_of(count, passages)} {'speaks' if count == 1 else 'speak'} against it. {lowest}."
 
 
 def _of(count: int, passages: int) -> str:
@@ -70,21 +72,17 @@ def _unknown(method: str) -> str:
     entry = method_of(method)
     encoding = entry.encoding
     if entry.kind == "words":
-        why = f"{entry.label} adds up the weights of shared words, and no score of it is what chance gives"
+        why = f"{entry.label} adds up the weights of shared words, which says nothing about chance"
     elif entry.kind == "gradient" and encoding is None:
-        why = "only the candidates were looked at so closely"
+        why = "only the best candidates were scored this way"
     elif encoding is not None and encoding.get("unit_norm", True):
-        why = "the scores of all other passages were not kept with this ranking, or they are too few"
+        why = "the scores of the other passages were not kept, or there are too few"
     elif entry.kind == "gradient":
-        why = "a passage with a long gradient scores high whatever it says"
+        why = "a passage with a large gradient scores high whatever it says"
     elif entry.kind == "control":
         why = "these passages were not found by a score"
     elif entry.kind == "meaning":
-        why = f"{entry.label} compares meanings, and all passages of a corpus mean something alike"
+        why = f"{entry.label} compares meanings, and the passages of one corpus are all somewhat alike"
     else:
         why = "the file does not say what all other passages scored"
-    return f"How many stand out by more than chance is not known: {why}."
-
-
-def _small(value: float | None) -> str:
-    return f"{value:.1g}" if value else "0"
+    return f"How many of these stand out from chance is not known: {why}."

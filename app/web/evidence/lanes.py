@@ -89,6 +89,10 @@ def under_label(before: float, shown: Lane) -> str:
     return f"{shown.source}: {said}" if shown.source else f"{plural(len(shown.dots), 'passage')}: {said}"
 
 
-def first_of(whose: str, count: int) -> str:
-    """`TrackStar’s first ten`."""
-    return f"{whose}’s first" if count == 1 else f"{whose}’s first {in_words(count)}"
+def source_of(name: str, method: str, count: int) -> str:
+    """Whose passages a lane's are: `TrackStar’s first ten`, `TrackStar’s last ten`, `the control`."""
+    if name == RANDOM or not method:
+        return "the control"
+    place = "last" if name == AGAINST else "first"
+    whose = f"{method_label(method)}’s {place}"
+    return whose if count == 1 else f"{whose} {in_words(count)}"

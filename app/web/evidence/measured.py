@@ -17,12 +17,12 @@ from app.web.evidence.lanes import (
     Evidence,
     Lane,
     after,
-    first_of,
     lane,
+    source_of,
 )
 from app.web.evidence.verdict import plain, verdict
 from app.web.site import urls
-from app.words.methods import Method, method_label, method_of
+from app.words.methods import Method, method_of
 
 DEPTH = 10  # passages of a lane
 SETTINGS = "tail_patch_settings"  # where a run keeps by which step its passages were measured
@@ -88,8 +88,7 @@ def of_taken(
             if dot.after is not None
         ]
         method = sources.get(name, "")
-        source = first_of(method_label(method), len(made)) if method else "the control"
-        lanes.append(lane(name, made, source=source, method=method))
+        lanes.append(lane(name, made, source=source_of(name, method, len(made)), method=method))
     return evidence(answer, taken.before, lanes, taken.settings)
 
 
@@ -145,6 +144,4 @@ def _lane(
         )
         for row in rows
     ]
-    whose = method_of(run.method).label
-    source = "the control" if name == RANDOM else first_of(whose, len(dots))
-    return lane(name, dots, source=source, method=run.method)
+    return lane(name, dots, source=source_of(name, run.method, len(dots)), method=run.method)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from app.store.steps import StepsOf
 from app.tracing.trace_results import Hit, Step, TraceResult, TrainingResult
-from app.web.evidence.lanes import AGAINST, FOR, RANDOM, WORDS, Dot, Evidence, Lane, after, first_of, lane
+from app.web.evidence.lanes import AGAINST, FOR, RANDOM, WORDS, Dot, Evidence, Lane, after, lane, source_of
 from app.web.evidence.measured import DEPTH, after_steps, evidence
 from app.web.site import urls
-from app.words.methods import BM25, TRACKSTAR, method_label
+from app.words.methods import BM25, TRACKSTAR
 
 
 def evidence_of_trace(
@@ -30,7 +30,7 @@ def evidence_of_trace(
             for hit in hits[:DEPTH]
             if hit.passage_id in changes
         ]
-        return lane(name, dots, source=first_of(method_label(method), len(dots)), method=method)
+        return lane(name, dots, source=source_of(name, method, len(dots)), method=method)
 
     own, words = result.rankings.get(TRACKSTAR), result.rankings.get(BM25)
     control = [
@@ -44,7 +44,7 @@ def evidence_of_trace(
     lanes = [
         measured(FOR, TRACKSTAR, own.proponents if own else []),
         measured(WORDS, BM25, words.proponents if words else []),
-        lane(RANDOM, control, source="the control"),
+        lane(RANDOM, control, source=source_of(RANDOM, "", len(control))),
         measured(AGAINST, TRACKSTAR, own.opponents if own else []),
     ]
     return evidence(answer, last.probability, lanes, last.settings)

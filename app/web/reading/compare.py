@@ -1,6 +1,6 @@
 """`/compare/{prompt}?runs=a,b`: two to four runs on one prompt; what they share and what only one found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from fastapi import APIRouter, Request
@@ -10,20 +10,17 @@ from starlette.responses import RedirectResponse, Response
 
 from app.errors import UserError
 from app.store import compare as ask
-from app.store.examples import get_example
 from app.store.tables import Prompt, Retrieved, Run
 from app.tracing.explained import asked_of, explains_of
 from app.web.evidence.answered import answer_names, probability_of
 from app.web.evidence.card_text import clean
 from app.web.evidence.cards import Card, Elsewhere, make_card, measured, with_shares, written
-from app.web.evidence.explained import explained_of
 from app.web.evidence.lanes import Evidence
-from app.web.evidence.measured import SETTINGS
 from app.web.evidence.share_card import og_title
 from app.web.evidence.verdict import Piece, plain
 from app.web.marking.highlight import Span, entities
 from app.web.marking.overlap import rank_biased_overlap, shared
-from app.web.reading.beside import compared_in_words, lanes_beside, only_here_in_words
+from app.web.reading.beside import LETTERS, evidence_beside, only_here_in_words
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.params import Count, Explains, Runs, Slug
@@ -34,7 +31,6 @@ from app.words.cutting import cut
 
 router = APIRouter()
 DEPTHS = (5, 10, 20, 50)
-LETTERS = "ABCD"
 
 
 class RunLink(BaseModel):
@@ -125,7 +121,8 @@ def load(session: Session, slug: str, names: Sequence[str], depth: int, explains
     terms = answer_names(first.shown.explains, first.prompt or prompt, first.output)
     results = [column.result.id for column in columns if column.result]
     rows = ask.proponents(session, results, depth)
-    keys = _keys(session, runs, results)
+    ranks = ask.ranks(session, results)
+    keys = _keys(runs, ranks)
     rankings = [keys[column.result.id] if column.result else [] for column in columns]
     places = [{key: rank for rank, key in reversed(list(enumerate(ranking, 1)))} for ranking in rankings]
     sides = []
@@ -142,7 +139,7 @@ def load(session: Session, slug: str, names: Sequence[str], depth: int, explains
             for row, key in zip(rows[column.result.id] if column.result else [], rankings[at], strict=False)
         )
         sides.append(_side(column, at, link, passages, len(rankings[at])))
-    evidence = _evidence(session, runs, prompt)
+    evidence = evidence_beside(session, columns, prompt, ranks, depth)
     for side in sides:
         side.said = plain(_only_here(side, evidence))
     return ComparePage(
@@ -165,18 +162,6 @@ def load(session: Session, slug: str, names: Sequence[str], depth: int, explains
         og_text=cut(f"The passages of {' and '.join(clean(run.name) for run in runs)}, side by side.", 200),
         og_image=urls.card(urls.compare(slug, names)),
         og_url=urls.compare(slug, names),
-    )
-
-
-def _evidence(session: Session, runs: Sequence[Run], prompt: Prompt) -> Evidence:
-    """What one step on each run's first passages did to what the first run explains."""
-    explained = explained_of(get_example(session, runs[0], prompt.slug, limit=0))
-    before = explained.probability
-    lanes = lanes_beside(session, runs, prompt, before) if before is not None else []
-    words = plain(compared_in_words(before, lanes)) if before is not None else ""
-    settings = runs[0].metrics.get(SETTINGS) or {}
-    return Evidence(
-        answer=explained.text.strip(), before=before, verdict=words, lanes=lanes, settings=settings
     )
 
 
@@ -204,10 +189,9 @@ def _any_two(session: Session, slug: str, names: list[str], request: Request) ->
     return urls.twin(address) if request.url.path.endswith(".json") else address
 
 
-def _keys(session: Session, runs: Sequence[Run], results: Sequence[int]) -> dict[int, list[int | str]]:
+def _keys(runs: Sequence[Run], lists: Mapping[int, Sequence[tuple[int, str]]]) -> dict[int, list[int | str]]:
     """Each result's passages in rank order, by what makes two of them the same passage."""
     one_corpus = len({run.corpus_id for run in runs}) == 1
-    lists = ask.ranks(session, results)
     return {id_: [key[0] if one_corpus else key[1] for key in ranking] for id_, ranking in lists.items()}
 
 

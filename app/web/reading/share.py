@@ -7,21 +7,23 @@ from app.store import compare as compared
 from app.store import jobs
 from app.store.examples import found_for_by_run, get_passage
 from app.store.steps import of_result, steps_of
+from app.tracing.explained import asked_of
 from app.web.asking import trace as traces
 from app.web.asking.trace_answer import Looked
 from app.web.evidence.card_plot import Moved
 from app.web.evidence.explained import evidence_for, explained_of
+from app.web.evidence.lanes import RANDOM
 from app.web.evidence.measured import DEPTH
 from app.web.evidence.share_card import ANSWERS, SharedCard, draw, verdict_of
 from app.web.evidence.verdict import Piece, moved
 from app.web.front import home
-from app.web.reading.beside import compared_in_words, lanes_beside
+from app.web.reading.beside import compared_in_words, evidence_beside
 from app.web.reading.moved import moved_by
 from app.web.reading.shared import correctness, method_name, shared
 from app.web.site.context import Config, Db
 from app.web.site.downloads import etag, known_already
 from app.web.site.params import Explains, Id, Runs, Slug
-from app.words.answers import SAID, TARGET
+from app.words.answers import SAID
 from app.words.methods import method_label
 from app.words.saying import plural
 
@@ -94,26 +96,22 @@ def compare_card(
     """A comparison: a lane for each method."""
     chosen = compared.runs_named(db, [name for name in runs.split(",") if name])
     prompt = compared.prompt_named(db, chosen[0], slug)
-    shown = compared.columns(db, chosen, prompt, explains)
-    kind = SAID if any(each.shown.beside_id for each in shown) else TARGET
-    example = shared(db, chosen[0].slug, prompt.slug, 1, kind)
-    said = explained_of(example)
-    names = ", ".join(method_label(run.method) for run in chosen)
-    before = said.probability
-    lanes = (
-        lanes_beside(db, [each.shown for each in shown[:BESIDE]], prompt, before)
-        if before is not None
-        else []
-    )
-    measured = evidence_for(db, example, said, None).model_copy(update={"before": before, "lanes": lanes})
+    columns = compared.columns(db, chosen, prompt, explains)
+    results = [each.result.id for each in columns if each.result]
+    measured = evidence_beside(db, columns, prompt, compared.ranks(db, results))
+    first = columns[0]
+    asked = asked_of(first.shown.explains, first.prompt or prompt, first.output).explained
+    rows = compared.proponents(db, results, 1)
+    lanes = [each for each in measured.lanes if each.name != RANDOM][:BESIDE]
+    lanes += [each for each in measured.lanes if each.name == RANDOM]
     card = SharedCard(
         "methods compared, " + EACH if lanes else "methods compared",
         prompt.text,
-        said.text,
-        line=names,
-        said=tuple(compared_in_words(before, lanes)) if before is not None else (),
-        evidence=measured,
-        passage=example.retrieved[0].passage.text if example.retrieved else "",
+        asked,
+        line=", ".join(method_label(run.method) for run in chosen),
+        said=tuple(compared_in_words(measured.before, lanes)) if measured.before is not None else (),
+        evidence=measured.model_copy(update={"lanes": lanes}),
+        passage=next((row[0].passage.text for row in rows.values() if row), ""),
     )
     return _picture(request, card)
 
