@@ -23,12 +23,14 @@ ROWS = (0.24, 0.42, 0.6)  # y of a lane's dots, which take turns so that neighbo
 
 @dataclass(frozen=True)
 class Moved:
-    """What one training step on the card's passage did to the answer to a prompt; `before` and `after` 0..1."""
+    """What one training step on the card's passage did to the answer to a prompt; `before` and `after` 0..1, `url` where
+    to read of it."""
 
     prompt: str
     answer: str
     before: float
     after: float
+    url: str
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,12 @@ from starlette.responses import Response
 from app.store.examples import found_for, found_for_by_run, get_passage, stated_facts
 from app.store.tables import Output, Prompt, Retrieved, Run
 from app.tracing.explained import asked_of, said_otherwise
+from app.web.evidence.card_plot import Moved
 from app.web.evidence.card_text import clean
 from app.web.evidence.cards import Measured, PassageText, measured, written
 from app.web.evidence.share_card import og_title
 from app.web.marking.highlight import Span, find
+from app.web.reading.moved import moved_by
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.params import Count, Id, RunName
@@ -25,6 +27,7 @@ from app.words.saying import plural
 
 router = APIRouter()
 SHOWN = 50
+MOVED = 10  # answers
 
 
 class FoundFor(Measured):
@@ -68,6 +71,7 @@ class PassagePage(PassageText, Shareable):
     position: int
     meta: dict[str, Any]
     states: list[StatedPrompt]
+    moved: list[Moved]  # answers by how far one training step on it moved them
     runs: list[RunCount]
     found_for: list[FoundFor]
     total: int
@@ -101,6 +105,7 @@ def passage_page(
         states=[
             StatedPrompt(prompt=each.text, target=each.target, url=places.get(each.id)) for each in stated
         ],
+        moved=moved_by(session, id, MOVED),
         runs=[
             RunCount(
                 run=each.slug,

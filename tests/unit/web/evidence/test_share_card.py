@@ -109,7 +109,7 @@ def test_any_evidence_is_drawn(ends: tuple[tuple[float, ...], ...], before: floa
 
 @pytest.mark.parametrize("count", range(6))
 def test_answers_moved_by_one_passage_are_drawn(count: int) -> None:
-    moved = tuple(Moved(HOSTILE * (n % 2), f"answer {n}", n / 5, 1 - n / 5) for n in range(count))
+    moved = tuple(Moved(HOSTILE * (n % 2), f"answer {n}", n / 5, 1 - n / 5, "") for n in range(count))
     assert pixels(SharedCard("one step", HOSTILE, "", moved=moved)).size == (1200, 630)
 
 
