@@ -111,7 +111,7 @@ def kept_for(session: Session, run: Run, prompt_id: int) -> KeptSteps | None:
         return None
     found = session.get_one(StepSet, lanes[-1].set_id)
     taken = select(StepTaken.passage_id, StepTaken.after).where(StepTaken.set_id == found.id)
-    after = dict(session.execute(taken).tuples().all())
+    after: dict[int, float] = dict(session.execute(taken).all())
     drawn = [row.passage_id for row in lanes if row.lane == "random" and row.set_id == found.id]
     return KeptSteps(found.before, after, list(dict.fromkeys(drawn)), found.settings)
 

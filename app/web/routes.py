@@ -2,6 +2,7 @@
 
 PAGES = (
     "browsing.exports",  # before the pages whose paths take any suffix
+    "asking.trace_export",
     "front.home",
     "browsing.prompts",
     "browsing.runs",

@@ -229,6 +229,8 @@ def load(request: Request, session: Session, job: Job, looked: Looked, *, again:
         pending=any(each.state not in jobs.OVER for each in (job, *trainings)),
         events_url=urls.trace(job.id, "events", view=looked.view, since=looked.since, marks=looked.marks),
         permalink=origin(request) + urls.trace(job.id),
+        made=jobs.utc(job.finished_at) if job.finished_at else None,
+        trace_url=urls.trace_form(from_=job.id),
     )
     if job.kind != "trace":
         page.result = job.result

@@ -21,7 +21,7 @@ from app.web.asking.trace_view import View, views, views_of
 from app.web.evidence.answer_page import Link, chance_fields, samples_of
 from app.web.evidence.cards import Card
 from app.web.evidence.claim import Claim, claim_of_trace
-from app.web.evidence.lanes import AGAINST, FOR, WORDS, Evidence
+from app.web.evidence.lanes import AGAINST, FOR, RANDOM, WORDS, Evidence
 from app.web.evidence.measured import after_steps, of_taken
 from app.web.evidence.notes import noted
 from app.web.evidence.reasons import give_reasons
@@ -111,9 +111,7 @@ def answered(
         own = columns[0]
         page = {"proponents": own.proponents, "opponents": own.opponents, "standing": own.standing}
         if not own.opponents:
-            page["opponents"] = [
-                card_of(id_, rank, None, drawing, view) for rank, id_ in enumerate(ids[1], 1)
-            ]
+            page["opponents"] = _unasked_opponents(ids[1], drawing, view, evidence)
         cards = [*page["proponents"], *page["opponents"]]
         give_reasons(cards, evidence, view, {}, wrong=False)
         page |= chance_fields(own.standing.chance)
@@ -129,6 +127,9 @@ def answered(
         "span_url": urls.trace(trace.id, "span"),
         "filling": is_filling(session, settings, reader, of_trace(trace.id), taken, shading),
         **_shared(trace, claim, evidence, columns),
+        "found_by": ", ".join(each.title for each in columns),
+        "cite_url": urls.trace(trace.id, "cite"),
+        "csv_url": urls.twin(urls.trace(trace.id, view=looked.view), "csv"),
         "answer": Answer(
             completion=result.completion,
             target=span_of(trace.request, result),
@@ -143,6 +144,15 @@ def answered(
             to_measure=to_measure(result, trained),
         ),
     }
+
+
+def _unasked_opponents(ids: Sequence[int], drawing: Drawing, view: str, evidence: Evidence) -> list[Card]:
+    """The passages against that only steps were taken on: they have no score, so the control says what is chance."""
+    cards = [card_of(id_, rank, None, drawing, view) for rank, id_ in enumerate(ids, 1)]
+    control = [dot.after for lane in evidence.lanes if lane.name == RANDOM for dot in lane.dots]
+    for card in cards:
+        card.above_chance = card.after < min(control) if control and card.after is not None else None
+    return cards
 
 
 def _shared(trace: Trace, claim: Claim, evidence: Evidence, columns: Sequence[Column]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What every page about one answer shows, whichever way led to it: an example of a run, or a trace that somebody asked for."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from pydantic import BaseModel
 
@@ -39,6 +40,9 @@ class AnswerPage(Shareable, BaseModel):
         views: what can be marked in the passages.
         span_url: where to ask about some words of the answer, or why it rather than something else; None where nobody can.
         filling: whether more of what was measured will be there soon.
+        found_by, made: the method whose passages these are, and when they were found.
+        cite_url, csv_url, trace_url, compare_url: what else can be done with it: cite it, have it as a table, ask again,
+            see it beside other methods; empty where that cannot be done.
     """
 
     claim: Claim | None = None
@@ -56,6 +60,12 @@ class AnswerPage(Shareable, BaseModel):
     view: str = ""
     span_url: str | None = None
     filling: bool = False
+    found_by: str = ""
+    made: datetime | None = None
+    cite_url: str = ""
+    csv_url: str = ""
+    trace_url: str = ""
+    compare_url: str | None = None
 
 
 def chance_fields(chance: Chance | None) -> dict[str, float | int | None]:

@@ -3,6 +3,7 @@
 from app.models.optimizers import OPTIMIZERS
 from app.web.evidence import plot
 from app.web.evidence.claim import as_sentence
+from app.web.evidence.embed import embed_code
 from app.web.evidence.lanes import Evidence, under_label
 from app.web.evidence.verdict import Piece, verdict
 
@@ -25,5 +26,6 @@ def verdict_pieces(evidence: Evidence) -> list[Piece]:
 FILTERS = {
     "verdict_pieces": verdict_pieces,
     "under_label": under_label,
+    "embed_code": embed_code,
     "as_sentence": lambda evidence, claim: as_sentence(claim, evidence.verdict),
 }

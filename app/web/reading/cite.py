@@ -1,13 +1,19 @@
-"""`/runs/{run}/prompts/{prompt}/cite`: how to cite an example, on a page and as BibTeX or text."""
+"""`/runs/{run}/prompts/{prompt}/cite`, `/traces/{id}/cite`: how to cite an answer, on a page and as BibTeX or text."""
 
 import hashlib
 import json
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
+from sqlalchemy import select
 from starlette.responses import Response
 
-from app.store.origins import origin_of
+from app.errors import NotFound
+from app.store import jobs, traces
+from app.store.origins import NOTHING_SAID, origin_of
+from app.store.tables import Corpus, Model
+from app.tracing.trace_results import TraceResult
+from app.web.evidence.claim import claim_of_trace
 from app.web.evidence.explained import explained_of
 from app.web.reading.citing import Cited, bibtex, plain
 from app.web.reading.shared import method_name, shared
@@ -18,8 +24,10 @@ from app.web.site.params import Explains, Slug
 from app.web.site.respond import origin, page_route, respond
 from app.web.site.serialize import text_bytes
 from app.words.answers import SAID, TARGET
+from app.words.methods import TRACKSTAR, method_label
 
 router = APIRouter()
+FILES = ("bib", "txt")
 
 
 class CitePage(BaseModel):
@@ -43,32 +51,96 @@ def cite_file(
     request: Request, db: Db, run: Slug, prompt: Slug, kind: Slug, explains: Explains = SAID
 ) -> Response:
     """The citation as `.bib` or `.txt`; `.json` is the page's twin."""
-    if kind not in ("bib", "txt"):
+    if kind not in FILES:
         return cite(request, db, run, prompt, explains)
-    cited = _cited(request, db, run, prompt, explains)
-    body = text_bytes(bibtex(cited) if kind == "bib" else plain(cited))
-    return unless_known(request, etag(body), body, TYPES[kind])
+    return _file(request, _cited(request, db, run, prompt, explains), kind)
 
 
 @page_route(router, "/runs/{run}/prompts/{prompt}/cite")
 def cite(request: Request, db: Db, run: Slug, prompt: Slug, explains: Explains = SAID) -> Response:
     """How to cite this example."""
-    cited = _cited(request, db, run, prompt, explains)
     given = TARGET if explains == TARGET else ""
-    page = CitePage(
+    page = _page(
+        _cited(request, db, run, prompt, explains),
+        urls.example(run, prompt, explains=given),
+        urls.cite(run, prompt, ".txt", explains=given),
+        urls.cite(run, prompt, ".bib", explains=given),
+    )
+    return respond(request, page, "cite.html")
+
+
+@router.get("/traces/{trace_id}/cite.{kind}", include_in_schema=False)
+def cite_trace_file(request: Request, db: Db, trace_id: Slug, kind: Slug) -> Response:
+    """The same of a trace."""
+    if kind not in FILES:
+        return cite_trace(request, db, trace_id)
+    return _file(request, _cited_trace(request, db, trace_id), kind)
+
+
+@page_route(router, "/traces/{trace_id}/cite")
+def cite_trace(request: Request, db: Db, trace_id: Slug) -> Response:
+    """How to cite this trace."""
+    page = _page(
+        _cited_trace(request, db, trace_id),
+        urls.trace(trace_id),
+        urls.trace(trace_id, "cite.txt"),
+        urls.trace(trace_id, "cite.bib"),
+    )
+    return respond(request, page, "cite.html")
+
+
+def _page(cited: Cited, back: str, text_url: str, bibtex_url: str) -> CitePage:
+    return CitePage(
         title=f"Cite: {cited.prompt} {cited.target.strip()}",
         prompt=cited.prompt,
         target=cited.target,
         model=cited.model,
         corpus=cited.corpus,
         permalink=cited.url,
-        example_url=urls.example(run, prompt, explains=given),
+        example_url=back,
         text=plain(cited),
         bibtex=bibtex(cited),
-        text_url=urls.cite(run, prompt, ".txt", explains=given),
-        bibtex_url=urls.cite(run, prompt, ".bib", explains=given),
+        text_url=text_url,
+        bibtex_url=bibtex_url,
     )
-    return respond(request, page, "cite.html")
+
+
+def _file(request: Request, cited: Cited, kind: str) -> Response:
+    body = text_bytes(bibtex(cited) if kind == "bib" else plain(cited))
+    return unless_known(request, etag(body), body, TYPES[kind])
+
+
+def _cited_trace(request: Request, db: Db, trace_id: str) -> Cited:
+    """What a trace's citation names.
+
+    Raises:
+        NotFound: no such trace, or it is not answered.
+    """
+    job = jobs.find(db, trace_id)
+    trace = traces.get(db, job.id)
+    if trace is None:
+        raise NotFound("This trace has no answer to cite.", remedy="Wait until it is answered.")
+    result = TraceResult.model_validate(trace.result)
+    claim = claim_of_trace(trace, result, None)
+    model = db.scalar(select(Model).where(Model.name == claim.model))
+    corpus = db.scalar(select(Corpus).where(Corpus.name == claim.corpus))
+    method = json.dumps(result.provenance.method, sort_keys=True, default=str)
+    return Cited(
+        prompt=claim.prompt,
+        target=claim.lead + claim.said,
+        instead=claim.contrast and claim.contrast.strip(),
+        kind="trace",
+        run=job.id,
+        method=method_label(TRACKSTAR),
+        model=claim.model,
+        corpus=claim.corpus,
+        model_origin=origin_of(model) if model else NOTHING_SAID,
+        corpus_origin=origin_of(corpus) if corpus else NOTHING_SAID,
+        key="",
+        url=origin(request) + urls.trace(job.id),
+        when=jobs.utc(job.finished_at or job.created_at),
+        configuration=hashlib.sha256(method.encode("utf-8", "replace")).hexdigest()[:12],
+    )
 
 
 def _cited(request: Request, db: Db, run: str, prompt: str, explains: str) -> Cited:

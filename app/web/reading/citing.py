@@ -24,7 +24,8 @@ _TEX = {
 
 @dataclass(frozen=True)
 class Cited:
-    """What a citation names. `url` is the permalink, `when` the day the run was made."""
+    """What a citation names: a passage list of a run, or (`kind`) of a trace. `url` is the permalink, `when` the day it was
+    made."""
 
     prompt: str
     target: str
@@ -38,6 +39,7 @@ class Cited:
     model_origin: Origin = NOTHING_SAID
     corpus_origin: Origin = NOTHING_SAID
     instead: str | None = None  # rather than what the target is explained
+    kind: str = "run"
     configuration: str = ""  # hash of the run's configuration, to tell equal names apart
 
 
@@ -48,7 +50,9 @@ def tex(text: str) -> str:
 
 def bibtex(cited: Cited) -> str:
     """One `@misc` entry for the example, and the paper's."""
-    key = re.sub(r"[^a-z0-9-]+", "-", f"startrail-{cited.run}-{cited.key}".lower()).strip("-")[:80]
+    key = re.sub(
+        r"[^a-z0-9-]+", "-", "-".join(part for part in ("startrail", cited.run, cited.key) if part).lower()
+    ).strip("-")[:80]
     url = re.sub(r"[{}\\]", "", cited.url).replace("%", r"\%")
     return (
         f"@misc{{{key},\n"
@@ -74,7 +78,7 @@ def _title(cited: Cited) -> str:
 
 def _note(cited: Cited) -> str:
     parts = [
-        f"Startrail run {cited.run}",
+        f"Startrail {cited.kind} {cited.run}",
         f"method {cited.method}",
         f"model {cited.model}{_origin(cited.model_origin)}",
         f"corpus {cited.corpus}{_origin(cited.corpus_origin)}",

@@ -15,7 +15,7 @@ from app.tracing.explained import asked_of, explains_of
 from app.web.evidence.answered import answer_names, probability_of
 from app.web.evidence.card_text import clean
 from app.web.evidence.cards import Card, Elsewhere, make_card, measured, with_shares, written
-from app.web.evidence.lanes import Evidence
+from app.web.evidence.lanes import Evidence, Lane
 from app.web.evidence.share_card import og_title
 from app.web.evidence.verdict import Piece, plain
 from app.web.marking.highlight import Span, entities
@@ -141,7 +141,9 @@ def load(session: Session, slug: str, names: Sequence[str], depth: int, explains
         sides.append(_side(column, at, link, passages, len(rankings[at])))
     evidence = evidence_beside(session, columns, prompt, ranks, depth)
     for side in sides:
-        side.said = plain(_only_here(side, evidence))
+        own = next((each for each in evidence.lanes if each.label == side.run.name), None)
+        side.said = plain(_only_here(side, evidence, own))
+        _stepped(side.proponents, evidence.before, own)
     return ComparePage(
         title=f"{prompt.text}{asked}: {' and '.join(run.name for run in runs)}",
         slug=slug,
@@ -165,13 +167,20 @@ def load(session: Session, slug: str, names: Sequence[str], depth: int, explains
     )
 
 
-def _only_here(side: Side, evidence: Evidence) -> list[Piece]:
+def _only_here(side: Side, evidence: Evidence, own: Lane | None) -> list[Piece]:
     """In words what only this run found; nothing of a run without a result."""
     if not side.found or evidence.before is None:
         return []
-    own = next((each for each in evidence.lanes if each.label == side.run.name), None)
     alone = {card.passage_id for card in side.proponents if card.only_here}
     return only_here_in_words(side.run.name, evidence.before, own, alone, len(side.proponents))
+
+
+def _stepped(cards: Sequence[Card], before: float | None, own: Lane | None) -> None:
+    """Tell the cards what one step on each did, as far as the run's lane knows."""
+    ends = {dot.passage_id: dot.after for dot in own.dots} if own else {}
+    for card in cards:
+        if card.passage_id in ends:
+            card.before, card.after = before, ends[card.passage_id]
 
 
 def _any_two(session: Session, slug: str, names: list[str], request: Request) -> str:

@@ -41,6 +41,7 @@ from app.web.reading.example_parts import (
 from app.web.site import urls
 from app.words.answers import TARGET
 from app.words.chance import read_chance
+from app.words.methods import method_label
 from app.words.passages import OPPONENT, PROPONENT
 
 MOST_SHOWN = urls.SHOWN[-1]
@@ -98,10 +99,6 @@ class ExamplePage(AnswerPage):
     number: int | None
     total: int
     random_url: str
-    cite_url: str
-    csv_url: str
-    compare_url: str | None
-    trace_url: str
     previous_url: str | None
     next_url: str | None
     list_url: str
@@ -207,6 +204,8 @@ def example_page_of(
         random_url=urls.random_prompt(listed.slug, **asked.listed.query()),
         cite_url=urls.cite(listed.slug, prompt.slug, **place),
         csv_url=urls.twin(here(), "csv"),
+        found_by=method_label(run.method),
+        made=run.finished_at or run.created_at,
         compare_url=urls.compare(prompt.slug, [listed.slug, rivals[0]], explains=example.asked)
         if rivals
         else None,

@@ -5,7 +5,6 @@ from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
 from fastapi import APIRouter, Query, Request
-from markupsafe import Markup
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.responses import Response
@@ -15,7 +14,7 @@ from app.settings import Settings
 from app.store import jobs
 from app.web.asking import trace
 from app.web.asking.trace_answer import Looked
-from app.web.evidence.embed import EmbedPage, embed_of
+from app.web.evidence.embed import WIDTH, EmbedPage, embed_of, frame, frame_size
 from app.web.front import home
 from app.web.reading.example_page import whole_example
 from app.web.site import urls
@@ -25,10 +24,6 @@ from app.web.site.respond import origin
 from app.web.site.serialize import json_bytes
 
 router = APIRouter()
-WIDTH, LEAST_WIDTH = 760, 320  # pixels
-ROOM, NARROW_ROOM = 400, 520  # for claim, verdict and where it comes from, which wrap in narrow frames
-LANE, NARROW_LANE = 58, 100
-NARROW = 640
 EXAMPLE = re.compile("/runs/([^/]+)/prompts/([^/]+)")
 TRACE = re.compile("/traces/([^/]+)")
 
@@ -71,17 +66,12 @@ def oembed(
             "This address is not one of this site.", remedy="Give the whole address of a page here."
         )
     found = _page_at(request, db, settings, parts.path.removeprefix(urls.ROOT.get()))
-    width = max(LEAST_WIDTH, min(WIDTH, maxwidth))
-    lane, room = (NARROW_LANE, NARROW_ROOM) if width < NARROW else (LANE, ROOM)
-    height = min(maxheight, room + lane * len(found.evidence.lanes))
-    framed = urls.with_query(found.url, {"embed": 1})
-    html = Markup(
-        '<iframe src="{}" width="{}" height="{}" title="{}" loading="lazy" frameborder="0"></iframe>'
-    ).format(origin(request) + framed, width, height, found.title)
+    width, height = frame_size(len(found.evidence.lanes), maxwidth)
+    height = min(maxheight, height)
     info = FrameInfo(
         provider_url=origin(request) + urls.home(),
         title=found.title,
-        html=str(html),
+        html=str(frame(origin(request), found.url, found.title, (width, height))),
         width=width,
         height=height,
         thumbnail_url=origin(request) + urls.card(found.url),
