@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.store.steps import of_result
 from app.store.tables import Output, Prompt, Result, Run
 from app.store.work_tables import LanePassage, StepSet, StepTaken
+from app.words.answers import SAID
 
 LOOKED = 3  # of the passages by words, one of the first so many is the one that is told of
 STILL = 0.03  # where random passages move the answer further than this, nothing is told
@@ -30,7 +31,6 @@ class SteppedStory:
     traced: int
     words: int
     words_rank: int
-    right: bool
     gap: float
 
 
@@ -40,18 +40,18 @@ def newest_steps(session: Session) -> int:
 
 
 def best_stepped(session: Session, run: Run) -> SteppedStory | None:
-    """Of the answers of a run (and of the one beside it) that were stepped on, the one that tells most.
+    """Of the answers of a run (and of the one beside it) that were stepped on, the one with the widest gap.
 
-    One that the model got right comes first, and then the widest gap.
+    Only what the model itself says is told of: not a target where it answers something else.
     """
-    results = session.execute(
-        select(Result.id, Output.correct)
+    results = session.scalars(
+        select(Result.id)
         .join(Run, Run.id == Result.run_id)
         .join(Prompt, Prompt.id == Result.prompt_id)
         .outerjoin(Output, and_(Output.prompt_id == Prompt.id, Output.model_id == run.model_id))
-        .where(or_(Run.id == run.id, Run.beside_id == run.id))
+        .where(or_(Run.id == run.id, Run.beside_id == run.id), or_(Run.explains == SAID, Output.correct))
     )
-    right = {of_result(id_): (id_, bool(correct)) for id_, correct in results}
+    said = {of_result(id_): id_ for id_ in results}
     wanted = or_(
         and_(LanePassage.lane == "for", LanePassage.rank <= 10),
         and_(LanePassage.lane == "words", LanePassage.rank <= LOOKED),
@@ -75,15 +75,13 @@ def best_stepped(session: Session, run: Run) -> SteppedStory | None:
     )
     told = []
     for parent, group in groupby(rows, key=lambda row: row[0]):
-        if parent in right:
-            story = _story(
-                *right[parent], [(lane, rank, id_, change) for _, lane, rank, id_, change in group]
-            )
+        if parent in said:
+            story = _story(said[parent], [(lane, rank, id_, change) for _, lane, rank, id_, change in group])
             told += [story] if story else []
-    return max(told, key=lambda each: (each.right, each.gap, -each.result_id), default=None)
+    return max(told, key=lambda each: (each.gap, -each.result_id), default=None)
 
 
-def _story(result_id: int, right: bool, rows: Sequence[tuple[str, int, int, float]]) -> SteppedStory | None:
+def _story(result_id: int, rows: Sequence[tuple[str, int, int, float]]) -> SteppedStory | None:
     """What one result tells; None where it tells nothing: rows are lane, rank, passage, change."""
     lanes = {name: [row for row in rows if row[0] == name] for name in ("for", "words", "random")}
     if not all(lanes.values()):
@@ -94,4 +92,4 @@ def _story(result_id: int, right: bool, rows: Sequence[tuple[str, int, int, floa
     up = min(first[3], fmean(row[3] for row in lanes["for"]))
     if abs(control) > STILL or up < AT_LEAST or lowest[3] >= 0:
         return None
-    return SteppedStory(result_id, first[2], lowest[2], lowest[1], right, up - lowest[3] - abs(control))
+    return SteppedStory(result_id, first[2], lowest[2], lowest[1], up - lowest[3] - abs(control))

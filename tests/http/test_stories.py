@@ -63,7 +63,9 @@ def test_the_widest_gap_that_chance_does_not_explain_is_told(reader: TestClient)
         session.flush()
         told = best_stepped(session, run)
         assert told is not None
-        assert told.result_id == results[1].id, "an answer that the model got right comes first"
+        assert told.result_id == results[1].id, (
+            "the model does not say this target, so it is no story of what it says"
+        )
 
 
 def test_the_front_page_tells_it_with_the_numbers_that_were_measured(reader: TestClient) -> None:
