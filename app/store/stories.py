@@ -49,7 +49,10 @@ def best_stepped(session: Session, run: Run) -> SteppedStory | None:
         .join(Run, Run.id == Result.run_id)
         .join(Prompt, Prompt.id == Result.prompt_id)
         .outerjoin(Output, and_(Output.prompt_id == Prompt.id, Output.model_id == run.model_id))
-        .where(or_(Run.id == run.id, Run.beside_id == run.id), or_(Run.explains == SAID, Output.correct))
+        .where(
+            or_(Run.id == run.id, Run.beside_id == run.id),
+            or_(Run.explains == SAID, Output.correct.is_(True)),
+        )
     )
     said = {of_result(id_): id_ for id_ in results}
     wanted = or_(
