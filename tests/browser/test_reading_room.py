@@ -224,12 +224,13 @@ def test_long_passages_unfold_and_fold(page: Page, live: str) -> None:
 
 
 def test_filters_fold_on_a_phone_and_open(phone: Page, live: str) -> None:
-    """The list comes first; filters are one touch away, and stand open once one is chosen."""
+    """The list comes first, also once a filter is chosen: filters are one touch away, and say how many are."""
     phone.goto(f"{live}/prompts")
     expect(phone.locator(".facets a").first).not_to_be_visible()
     phone.get_by_text("Filters", exact=True).click()
     phone.locator(".facets a").first.click()
-    expect(phone.locator(".facets a").first).to_be_visible()
+    expect(phone.get_by_text("Filters: 1 chosen")).to_be_visible()
+    expect(phone.locator(".facets a").first).not_to_be_visible()
 
 
 def test_paper_gets_the_text_and_not_the_furniture(page: Page, live: str) -> None:
