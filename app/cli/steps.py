@@ -29,7 +29,8 @@ def steps(
         ),
     ] = None,
 ) -> None:
-    """Take the training steps that the pages of a run's prompts show, before anybody opens them.
+    """Take the training steps that the pages of a run's prompts show, before anybody opens them: of the prompts on the
+    front page, and of some of each task.
 
     Without it they are taken when a page is first opened. What was taken is kept and never taken again.
     """

@@ -10,7 +10,7 @@ from app.store.corpora import get_corpus
 from app.store.engine import Store
 from app.store.runs import get_run
 from app.tracing.loaded import open_loaded
-from app.tracing.steps_ahead import drawn, take_ahead
+from app.tracing.steps_ahead import drawn, on_front_page, take_ahead
 
 
 def make_ready(
@@ -23,7 +23,7 @@ def make_ready(
     save: Path | None = None,
     bar: Bar = unseen,
 ) -> tuple[int, int]:
-    """The steps of some prompts of these runs; returns how many were taken and how many read.
+    """The steps of some prompts of these runs, and of those on the front page; returns how many were taken and read.
 
     Args:
         per_task: prompts of each task, see `app.tracing.steps_ahead.drawn`.
@@ -37,7 +37,8 @@ def make_ready(
     with store.session() as session:
         corpus = get_corpus(session, manifest.corpus.name)
         read = read_steps(session, corpus, manifest.model.sha256, load) if load else 0
-        results = [result for run in runs for result in drawn(session, run, per_task)]
+        wanted = [result for run in runs for result in drawn(session, run, per_task)]
+        results = list(dict.fromkeys([*on_front_page(session, runs), *wanted]))
     with bar("Training steps") as step:
         taken = take_ahead(store, loaded, results, progress=step)
     if save is not None:

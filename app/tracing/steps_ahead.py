@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.store import steps
 from app.store.engine import Store
 from app.store.runs import get_run
+from app.store.shelves import shelves
 from app.store.tables import Prompt, Result
 from app.tracing.loaded import LoadedIndex
 from app.tracing.stepping import take_steps
@@ -35,6 +36,25 @@ def drawn(session: Session, run: str, per_task: int, *, seed: int = 0) -> list[i
         chosen += Random(seed).sample(ids, len(ids))[:per_task]
     results = select(Result.id).where(Result.run_id == found.id, Result.prompt_id.in_(chosen))
     return list(session.scalars(results.order_by(Result.position)))
+
+
+def on_front_page(session: Session, runs: Sequence[str]) -> list[int]:
+    """Results of these runs for the prompts that the front page would show of them.
+
+    Raises:
+        NotFound: there is no such run.
+    """
+    found = [get_run(session, slug) for slug in runs]
+    shown = {
+        row.prompt.id
+        for run in found
+        if run.beside_id is None
+        for _, rows in shelves(session, run)
+        for row in rows
+    }
+    ids = [run.id for run in found]
+    results = select(Result.id).where(Result.run_id.in_(ids), Result.prompt_id.in_(shown))
+    return list(session.scalars(results.order_by(Result.run_id, Result.position)))
 
 
 def take_ahead(

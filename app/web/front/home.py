@@ -6,9 +6,9 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.settings import Settings
-from app.store import browse
 from app.store.memory import remembered
 from app.store.runs import list_runs
+from app.store.shelves import shelves
 from app.store.stories import newest_steps
 from app.store.tables import Run
 from app.store.tally import tallies
@@ -131,20 +131,9 @@ def _tasks(session: Session, run: Run) -> list[TaskCount]:
 
 
 def _shelves(session: Session, run: Run) -> list[Shelf]:
-    """Mistakes, facts stated once and still known, and prompts that no fact answers."""
-    kinds = {
-        "Wrong, and why": ListQuery(task="fact", right="no", sort="frequency"),
-        "Stated once, known all the same": ListQuery(
-            task="fact", right="yes", frequency="1", sort="probability"
-        ),
-        "Cause and effect": ListQuery(task="commonsense", sort="score"),
-        "Arithmetic": ListQuery(task="arithmetic", sort="score"),
-        "How stories go on": ListQuery(task="open_ended", sort="score"),
-    }
-    shelves = []
-    for name, asked in kinds.items():
-        rows = browse.page(session, run, asked.filters(), sort=asked.sort, size=3)
-        if rows:
-            url = urls.prompts(run=run.slug, **asked.query())
-            shelves.append(Shelf(name=name, url=url, items=[item(row, run, asked) for row in rows]))
-    return shelves
+    found = []
+    for kind, rows in shelves(session, run):
+        asked = ListQuery(**kind.filters.chosen(), sort=kind.sort)
+        url = urls.prompts(run=run.slug, **asked.query())
+        found.append(Shelf(name=kind.name, url=url, items=[item(row, run, asked) for row in rows]))
+    return found

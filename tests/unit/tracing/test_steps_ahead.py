@@ -17,12 +17,14 @@ from app.store.corpora import PassageRecord, add_corpus, get_corpus
 from app.store.engine import Store, open_store
 from app.store.models import register_model
 from app.store.prompts import PromptRecord, add_prompts, list_prompts
-from app.store.tables import Passage, Result, Retrieved
+from app.store.runs import get_run
+from app.store.tables import Output, Passage, Result, Retrieved
 from app.store.work_tables import StepTaken
 from app.tracing.loaded import LoadedIndex, open_loaded
-from app.tracing.steps_ahead import drawn, take_ahead
+from app.tracing.steps_ahead import drawn, on_front_page, take_ahead
 from tests.support.asking import made_home, settings_of
 from tests.support.seeded import add_run
+from tests.support.sites import site, store_of
 
 PROMPTS = [
     PromptRecord(f"{task}-{n}", f"The {task} number {n} is", "Paris", task=task)
@@ -113,6 +115,34 @@ def test_a_page_opens_with_them_and_another_run_shares_them(store: Store, loaded
     assert taken(store) == before
 
 
+def test_every_page_that_the_front_page_leads_to_opens_with_them(
+    store: Store, loaded: LoadedIndex, settings: Settings
+) -> None:
+    """Whoever comes for the first time clicks there first, and is not to wait; also where what was said is explained."""
+    with store.session() as session:
+        run, beside = (get_run(session, slug) for slug in ("traced", "again"))
+        beside.beside_id, beside.explains = run.id, "said"
+        prompts = list_prompts(session, run.prompt_set_id)
+        for prompt in prompts:
+            right = prompt.task != "fact"
+            session.add(
+                Output(prompt_id=prompt.id, model_id=run.model_id, answer="Rome", said=" Rome", correct=right)
+            )
+    with store.session() as session:
+        shown = on_front_page(session, ["traced", "again"])
+    assert take_ahead(store, loaded, shown, per_lane=2) > 0
+    with site(settings.url, settings.home) as client:
+        shelves = client.get("/index.json").json()["shelves"]
+        pages = [item["url"] for shelf in shelves for item in shelf["items"]]
+        assert len(pages) == len(PROMPTS)
+        for url in pages:
+            path, _, query = url.partition("?")
+            page = client.get(f"{path}.json?{query}").json()
+            assert [lane["name"] for lane in page["evidence"]["lanes"]] == list(steps.LANES), url
+            assert not page["filling"]
+        store_of(client).engine.dispose()
+
+
 def test_a_file_of_them_is_enough_elsewhere(
     store: Store, loaded: LoadedIndex, settings: Settings, tmp_path: Path
 ) -> None:
@@ -167,6 +197,10 @@ def test_the_command_takes_them_and_names_what_it_cannot(
     done = CliRunner().invoke(app, ["steps", "traced", "--per-task", "1", "--save", str(file)])
     assert done.exit_code == 0, done.output
     assert "steps taken" in done.output
+    with store.session() as session:
+        ready = [steps.has_steps(session, steps.of_result(id_)) for id_ in on_front_page(session, ["traced"])]
+        assert ready
+        assert all(ready)
     again = CliRunner().invoke(app, ["steps", "traced,again", "--per-task", "1", "--load", str(file)])
     assert "0 steps taken" in again.output
     with store.session() as session:
