@@ -18,10 +18,10 @@ from app.settings import Settings
 from app.store.corpora import get_corpus
 from app.store.prompts import get_prompt_set, list_prompts
 from app.store.tables import Corpus, Model, Output, Prompt, PromptSet, Run
-from app.tracing.explained import asked_of, said_otherwise
+from app.tracing.explained import asked_of, rather_than, said_otherwise
 from app.tracing.loaded import check_corpus
 from app.trackstar.index import TrackstarIndex, open_index
-from app.words.answers import SAID, TARGET
+from app.words.answers import SAID, TARGET, TRUTH
 from app.words.choices import CHOICES, TOTAL, fits, read_weighed
 
 Progress = Callable[[int, int], None]
@@ -34,6 +34,7 @@ class RunInputs:
     Args:
         explains: `target`, or what the model `said`; then `outputs` has it, by prompt.
         contrasts: by prompt, rather than what; empty where a run explains no contrast.
+        contrast: what these are: `truth`, rather than which something wrong was said, or `choices`.
         left_out: prompts of the set that this model cannot be asked, by id, and why.
     """
 
@@ -47,12 +48,13 @@ class RunInputs:
     explains: str = TARGET
     outputs: Mapping[int, Output] = field(default_factory=dict)
     contrasts: Mapping[int, Query] = field(default_factory=dict)
+    contrast: str = ""
 
     @property
     def about(self) -> dict[str, Any]:
         """What a run's configuration says of what it was asked; empty where there is nothing to say."""
         left_out = {"left_out": self.left_out} if self.left_out else {}
-        return left_out | ({"contrast": CHOICES} if self.contrasts else {})
+        return left_out | ({"contrast": self.contrast} if self.contrasts else {})
 
     @property
     def queries(self) -> list[Query]:
@@ -66,9 +68,13 @@ class RunInputs:
 
 
 def explaining(session: Session, inputs: RunInputs, explains: str) -> RunInputs:
-    """The same inputs for a run that explains the prompts' targets, or what the model `said`."""
-    outputs = answered(session, inputs) if explains == SAID else {}
-    return replace(inputs, explains=explains, outputs=outputs)
+    """The same inputs for a run that explains the prompts' targets, or what the model `said`.
+
+    What it said wrong is explained rather than the truth.
+    """
+    if explains != SAID:
+        return alone(replace(inputs, explains=explains, outputs={}))
+    return _of_said(inputs, inputs.prompts, answered(session, inputs))
 
 
 def otherwise(session: Session, inputs: RunInputs) -> RunInputs | None:
@@ -78,13 +84,25 @@ def otherwise(session: Session, inputs: RunInputs) -> RunInputs | None:
     """
     outputs = answered(session, inputs)
     prompts = [prompt for prompt in inputs.prompts if said_otherwise(prompt, outputs.get(prompt.id))]
-    return replace(inputs, prompts=prompts, explains=SAID, outputs=outputs) if prompts else None
+    return _of_said(inputs, prompts, outputs) if prompts else None
+
+
+def alone(inputs: RunInputs) -> RunInputs:
+    """The same inputs, each prompt asked without a contrast."""
+    return replace(inputs, contrasts={}, contrast="")
+
+
+def _of_said(inputs: RunInputs, prompts: list[Prompt], outputs: Mapping[int, Output]) -> RunInputs:
+    truths = {prompt.id: rather_than(prompt, outputs.get(prompt.id)) for prompt in prompts}
+    found = {id_: truth for id_, truth in truths.items() if truth is not None}
+    asked = replace(inputs, prompts=prompts, explains=SAID, outputs=outputs)
+    return replace(asked, contrasts=found, contrast=TRUTH)
 
 
 def contrasting(session: Session, inputs: RunInputs) -> RunInputs:
     """The same inputs for a run that explains why this choice and not another: against the likeliest of the others.
 
-    Prompts without choices are asked as they would be without a contrast.
+    Prompts without choices are asked as they would be otherwise.
 
     Raises:
         UserError: no prompt of the set has choices.
@@ -102,7 +120,7 @@ def contrasting(session: Session, inputs: RunInputs) -> RunInputs:
             field="contrast",
             remedy="Leave --contrast out, or add prompts with choices: `startrail prompts add --help`.",
         )
-    return replace(inputs, contrasts=found)
+    return replace(inputs, contrasts={**inputs.contrasts, **found}, contrast=CHOICES)
 
 
 def answered(session: Session, inputs: RunInputs) -> dict[int, Output]:
@@ -219,4 +237,7 @@ def inputs_of(session: Session, settings: Settings, run: Run) -> RunInputs:
         )
     inputs = open_inputs(session, settings, run.index_name, run.prompt_set.name)
     inputs = explaining(session, inputs, run.explains)
-    return contrasting(session, inputs) if "contrast" in run.configuration else inputs
+    kind = run.configuration.get("contrast")
+    if kind == CHOICES:
+        return contrasting(session, inputs)
+    return inputs if kind == TRUTH else alone(inputs)

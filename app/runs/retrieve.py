@@ -7,12 +7,13 @@ from typing import Any, TypedDict, Unpack
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
-from app.runs.inputs import RunInputs, contrasting, explaining, otherwise
+from app.runs.inputs import RunInputs, alone, contrasting, explaining, otherwise
 from app.runs.ranking.request import RankingRequest, check_method, rank
 from app.runs.saving import OPPONENTS, PROPONENTS, PromptRanking, save_run
 from app.runs.seed_agreement import keep
 from app.store.tables import Run
 from app.words.answers import BOTH, EXPLAINS, SAID, TARGET
+from app.words.choices import CHOICES
 from app.words.methods import method_label
 
 Progress = Callable[[int, int], None]
@@ -42,6 +43,8 @@ def retrieve(
 ) -> Run:
     """Make a run of a method of the registry (`app.words.methods`).
 
+    A method that cannot rank by a contrast searches for what was said by itself.
+
     Args:
         slug: its name in addresses.
         kind: how rows are searched; empty for the index's own way.
@@ -50,10 +53,13 @@ def retrieve(
     Raises:
         UserError: as `check_method`, or a run of this name exists.
     """
+    known = check_method(method, dense_model, contrast=inputs.contrast == CHOICES)
+    if not known.contrasts:
+        inputs = alone(inputs)
     request = RankingRequest(
         session=session,
         inputs=inputs,
-        method=check_method(method, dense_model, contrast=bool(inputs.contrasts)),
+        method=known,
         k=k,
         opponents=opponents,
         search=kind,

@@ -13,7 +13,9 @@ from typing import Any
 import torch
 
 from app.errors import UserError
+from app.models.contrast import difference, shares
 from app.models.generate import complete, start_of
+from app.models.load import LoadedModel
 from app.models.text import Query
 from app.store.engine import Store
 from app.store.work_tables import Job
@@ -123,7 +125,8 @@ class _Batch:
 
     def search(self, gradients: torch.Tensor) -> None:
         """Rank the passages by every method."""
-        rows = dict(zip([work.job.id for work in self.works], _searched(self.works, gradients), strict=True))
+        searched = _searched(self.loaded.model, self.works, gradients)
+        rows = dict(zip([work.job.id for work in self.works], searched, strict=True))
         self.enter("searching", self.works)
         if not self.works:
             return
@@ -232,14 +235,19 @@ def _has_completion(work: PendingAnswer) -> None:
         )
 
 
-def _searched(works: Sequence[PendingAnswer], gradients: torch.Tensor) -> list[torch.Tensor]:
+def _searched(
+    model: LoadedModel, works: Sequence[PendingAnswer], gradients: torch.Tensor
+) -> list[torch.Tensor]:
     """For each work the gradients searched with: its own; or of the difference, of the first, of the second.
 
-    The gradient is linear before whitening and unit norm: that of log p(A) - log p(B) is the difference.
+    The gradient is linear before whitening and unit norm: see `app.models.contrast`.
     """
     wanted, at = [], 0
     for work in works:
         own = gradients[at : at + len(work.queries)]
         at += len(own)
-        wanted.append(own if len(own) == 1 else torch.cat([own[:1] - own[1:], own]))
+        if len(own) > 1:
+            this, that = (model.texts.query(query) for query in work.queries)
+            own = torch.cat([difference(own[:1], own[1:], shares(model, [this], [that])), own])
+        wanted.append(own)
     return wanted

@@ -27,6 +27,15 @@ def said_otherwise(prompt: Prompt, output: Output | None) -> bool:
     return said.strip() != asked_of(TARGET, prompt, output).explained.strip()
 
 
+def rather_than(prompt: Prompt, output: Output | None) -> Query | None:
+    """The truth after its prompt, where the model said something wrong: what a run of what it said is asked against."""
+    if output is None or output.correct is not False or explains_of(SAID, output) != SAID:
+        return None
+    truth = Query.of_target(prompt.text, prompt.ground_truth or prompt.target)
+    said = asked_of(SAID, prompt, output).explained
+    return truth if truth.completion.strip() not in ("", said.strip()) else None
+
+
 def explained(request: dict[str, Any], result: TraceResult) -> Query:
     """The same tokens that were traced: training steps and later questions are about these and no others."""
     prompt, said = request["prompt"], result.completion

@@ -29,7 +29,9 @@ def shade(session: Session, encoder: Encoder, request: dict[str, Any]) -> Shadin
         tuple(span) if span else None,
         tuple(written) if written else None,
     )
-    found = token_influences(encoder, query, [texts[id_] for id_ in ids])
+    contrast = request.get("contrast")
+    other = None if contrast is None else Query(request["prompt"], contrast)
+    found = token_influences(encoder, query, [texts[id_] for id_ in ids], other=other)
     passages = [
         Shaded(
             passage_id=id_, tokens=[token for token in each.passage if token[0] < token[1]], score=each.score

@@ -11,6 +11,7 @@ import torch
 from app.errors import UserError
 from app.models.batching import length_batches
 from app.models.capture import Capture
+from app.models.contrast import difference, shares
 from app.models.load import LoadedModel
 from app.models.text import Query, TrainingExample
 from app.trackstar.config import EncodingConfig
@@ -77,19 +78,26 @@ class Encoder:
     def encode_against(self, queries: Sequence[Query], others: Sequence[Query | None]) -> np.ndarray:
         """(n, d) float32: what makes each query's completion likelier than the other's; alone where there is none.
 
-        Gradients are linear before the unit norm, so this is the encoding of log p(other) - log p(query) as a loss;
-        proponents raise the first against the second.
-
         Raises:
             UserError: a query cannot be traced (see `Texts.query`).
         """
-        texts = self.model.texts
-        gradients = self.gradients([texts.query(query) for query in queries])
-        against = [(row, texts.query(other)) for row, other in enumerate(others) if other is not None]
-        if against:
-            rows = torch.tensor([row for row, _ in against])
-            gradients[rows] -= self.gradients([example for _, example in against])
-        return self.finish(gradients)
+        read = self.model.texts.query
+        return self.finish(
+            self.against([read(query) for query in queries], [read(other) if other else None for other in others])
+        )
+
+    def against(
+        self, examples: Sequence[TrainingExample], others: Sequence[TrainingExample | None]
+    ) -> torch.Tensor:
+        """As `gradients`; where there is another, the gradient of p(other) - p(example), see `app.models.contrast`."""
+        gradients = self.gradients(examples)
+        pairs = [(row, other) for row, other in enumerate(others) if other is not None]
+        if pairs:
+            rows = [row for row, _ in pairs]
+            those = [other for _, other in pairs]
+            counted = shares(self.model, [examples[row] for row in rows], those)
+            gradients[rows] = difference(gradients[rows], self.gradients(those), counted)
+        return gradients
 
     def gradients(
         self, examples: Sequence[TrainingExample], *, done: Callable[[int], None] | None = None

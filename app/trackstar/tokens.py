@@ -40,7 +40,7 @@ class TokenInfluence:
     Args:
         passage: (start, end, value) by character offsets in the passage. The end-of-text token, which has no
             characters, stands at the end as (n, n, value).
-        query: the same in `query.joined`, the text as the model reads it.
+        query: the same in `query.joined`, the text as the model reads it; empty where another completion is subtracted.
         score: Ĝ(z_q)·G(z_m), the sum of either side.
         split: `loss` or `position`.
     """
@@ -57,9 +57,17 @@ def token_influence(encoder: Encoder, query: Query, passage: str, *, split: Spli
 
 
 def token_influences(
-    encoder: Encoder, query: Query, passages: Sequence[str], *, split: Split = "loss"
+    encoder: Encoder,
+    query: Query,
+    passages: Sequence[str],
+    *,
+    other: Query | None = None,
+    split: Split = "loss",
 ) -> list[TokenInfluence]:
     """The tokens of several passages and of the query for each, in one go.
+
+    Args:
+        other: rather than which the query's completion is explained, see `app.models.contrast`.
 
     Raises:
         UserError: the query cannot be traced, or the tokenizer does not tell where its tokens stand.
@@ -68,7 +76,8 @@ def token_influences(
     asked = texts.located_query(query)
     read = [texts.located_passage(passage) for passage in passages]
     examples = [one.example for one in read]
-    g_query = encoder.whiten(encoder.gradients([asked.example]))[0]
+    against = texts.query(other) if other else None
+    g_query = encoder.whiten(encoder.against([asked.example], [against]))[0]
     g_passages = encoder.whiten(encoder.gradients(examples))
     length = float(g_query.double().norm()) if encoder.method.unit_norm else 1.0
     if not length > 0:
@@ -79,15 +88,14 @@ def token_influences(
     toward_query = encoder.whiten(g_query[None] / length)[0]
     if split == "loss":
         of_passages = _by_loss(encoder, examples, toward_query)
-        of_query = _query_by_loss(encoder, asked.example, g_passages / length)
     else:
         of_passages = [_by_position(encoder, example, toward_query[None])[0] for example in examples]
-        of_query = _by_position(encoder, asked.example, encoder.whiten(g_passages / length))
+    of_query = [None] * len(read) if other else _of_query(encoder, asked.example, g_passages / length, split)
     scores = (g_passages.double() @ g_query.double() / length).tolist()
     return [
         TokenInfluence(
             passage=_placed(one, values, split),
-            query=_placed(asked, mine, split),
+            query=_placed(asked, mine, split) if mine is not None else [],
             score=score,
             split=split,
         )
@@ -122,6 +130,14 @@ def _by_loss(
             places = torch.tensor(examples[row].targets)
             out[row][places] = slope[places - 1]
     return out
+
+
+def _of_query(
+    encoder: Encoder, example: TrainingExample, passages: torch.Tensor, split: Split
+) -> Sequence[torch.Tensor | None]:
+    if split == "loss":
+        return _query_by_loss(encoder, example, passages)
+    return _by_position(encoder, example, encoder.whiten(passages))
 
 
 def _query_by_loss(encoder: Encoder, example: TrainingExample, passages: torch.Tensor) -> list[torch.Tensor]:

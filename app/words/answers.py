@@ -11,6 +11,7 @@ SAID: Final = "said"
 TARGET: Final = "target"
 BOTH: Final = "both"  # two runs side by side
 EXPLAINS = (TARGET, SAID)  # what a run may explain
+TRUTH: Final = "truth"  # rather than which a run of what was said explains what was wrong
 _LINE_ENDS = "\n\r\x0b\x0c\x85\u2028\u2029"
 _STOPS = frozenset("!?。！？…؟۔।॥" + _LINE_ENDS)
 _WIDE_COMMAS = frozenset("、，；：")

@@ -42,7 +42,6 @@ class Method:
         ranks: `module:function` that ranks the passages for a whole prompt set; empty where results only come in files.
         encoding: of a method by gradients, the switches of `app.trackstar.config` that are not as usual.
         spellings: what names of results files call it, besides its name.
-        contrasts: whether it can rank by what speaks for one completion and against another.
         lead: its place where only few have room, from 1; charts and lists begin with it.
     """
 
@@ -55,8 +54,12 @@ class Method:
     ranks: str = ""
     encoding: Mapping[str, Any] | None = field(default=None, hash=False)
     spellings: tuple[str, ...] = ()
-    contrasts: bool = False
     lead: int = 99
+
+    @property
+    def contrasts(self) -> bool:
+        """Whether it can rank by what speaks for one completion and against another: gradients can be subtracted."""
+        return self.kind == "gradient"
 
     @property
     def css(self) -> str:
@@ -156,7 +159,6 @@ _METHODS = (  # as in the paper's table: baselines, the method part by part, con
         needs=("model", "optimizer state", "task"),
         ranks="app.runs.ranking.index:rank",
         encoding={"hessian": "mixed"},
-        contrasts=True,
         lead=1,
     ),
     Method(

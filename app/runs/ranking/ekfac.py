@@ -5,16 +5,18 @@ projection (`app.curvature.influence`), so that neither a seed nor the size of t
 passages that are no candidates nothing is claimed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 
 import numpy as np
+import torch
 
 from app.curvature.factors import Factors
 from app.curvature.fit import fit_curvature
 from app.curvature.influence import DAMPING, influences, preconditioned
 from app.models.capture import Capture
-from app.models.text import TrainingExample
+from app.models.contrast import difference, shares
+from app.models.text import Query, TrainingExample
 from app.retrieval.search import open_search
 from app.runs.inputs import RunInputs
 from app.runs.ranking.request import Ranked, RankingRequest
@@ -38,10 +40,10 @@ def rank(request: RankingRequest) -> Ranked:
     search = open_search(inputs.index, request.search, device=str(inputs.loaded.device))
     wanted = max(CANDIDATES, request.k)
     rankings: list[PromptRanking] = []
-    for queries in request.batches():
-        _, rows = search.search(encoder.encode_queries(queries), wanted)
-        for query, near in zip(queries, rows, strict=True):
-            direction = preconditioned(capture, factors, inputs.loaded.texts.query(query))
+    for queries, others in request.pairs():
+        _, rows = search.search(encoder.encode_against(queries, others), wanted)
+        for query, other, near in zip(queries, others, rows, strict=True):
+            direction = _direction(capture, factors, query, other)
             own = near[near >= 0]
             scores = influences(capture, direction, [passages[row] for row in own]).numpy()
             best = np.lexsort((own, -scores))[: request.k]
@@ -61,6 +63,22 @@ def rank(request: RankingRequest) -> Ranked:
         "corpus_sha256": inputs.index.manifest.corpus.sha256,
     }
     return rankings, about
+
+
+def _direction(
+    capture: Capture, factors: Mapping[str, Factors], query: Query, other: Query | None
+) -> list[torch.Tensor]:
+    """What a passage's gradient is multiplied with, (out, in) for each weight; see `app.models.contrast`."""
+    this = capture.loaded.texts.query(query)
+    alone = preconditioned(capture, factors, this)
+    if other is None:
+        return alone
+    that = capture.loaded.texts.query(other)
+    counted = shares(capture.loaded, [this], [that])
+    return [
+        difference(one[None], against[None], counted)[0]
+        for one, against in zip(alone, preconditioned(capture, factors, that), strict=True)
+    ]
 
 
 def fitted(

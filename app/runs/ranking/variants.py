@@ -51,10 +51,14 @@ def variant(base: EncodingConfig, name: str) -> EncodingConfig:
 
 @dataclass(frozen=True)
 class TokenizedTexts:
-    """Passages and queries as token ids; `facts` (queries,) says which queries give R_eval, as in the paper."""
+    """Passages and queries as token ids; `facts` (queries,) says which queries give R_eval, as in the paper.
+
+    `others` is what each query is asked against; None where it is asked alone.
+    """
 
     passages: Sequence[TrainingExample]
     queries: Sequence[TrainingExample]
+    others: Sequence[TrainingExample | None]
     facts: np.ndarray
 
 
@@ -64,6 +68,7 @@ def read_texts(session: Session, inputs: RunInputs) -> TokenizedTexts:
     return TokenizedTexts(
         inputs.loaded.texts.passages(texts),
         [inputs.loaded.texts.query(query) for query in inputs.queries],
+        [inputs.loaded.texts.query(other) if other else None for other in inputs.others],
         np.array([prompt.task == FACT for prompt in inputs.prompts]),
     )
 
@@ -88,12 +93,12 @@ def rank_family(
     Raises:
         UserError: the model has no optimizer state and the variants need V.
     """
-    passages, queries, facts = texts.passages, texts.queries, texts.facts
+    passages, facts = texts.passages, texts.facts
     first = next(iter(members.values()))
     plain = replace(first, hessian="none", mixing=None, unit_norm=False)
     moments = load_moments(inputs.loaded, plain.second_moments)
     encoder = Encoder(inputs.loaded, moments, plain, None)
-    asked = encoder.gradients(queries)
+    asked = encoder.against(texts.queries, texts.others)
     size = min(len(passages), sample or max(1024, 4 * plain.block_size))
     drawn = Random(seed).sample(range(len(passages)), size)
     sampled = encoder.gradients([passages[row] for row in drawn])

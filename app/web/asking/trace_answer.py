@@ -233,11 +233,12 @@ def _shading(
 def shading_of_trace(
     settings: Settings, trace: Trace, result: TraceResult, ids: tuple[list[int], list[int]]
 ) -> Shading | None:
-    """The shading of the passages shown; None where the index is gone, or the trace is of a difference."""
+    """The shading of the passages shown; None where the index is gone."""
     index = str(trace.request.get("index") or result.provenance.index)
-    if result.contrast or not (settings.indexes / index / "manifest.json").is_file():
+    if not (settings.indexes / index / "manifest.json").is_file():
         return None
-    return shading_of(explained(trace.request, result), index, ids)
+    contrast = result.contrast.text if result.contrast else None
+    return shading_of(explained(trace.request, result), contrast, index, ids)
 
 
 def shading_of_page(

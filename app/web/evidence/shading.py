@@ -49,12 +49,9 @@ def can_shade(settings: Settings, example: Example) -> bool:
     return bool(name) and (settings.indexes / str(name) / "manifest.json").is_file()
 
 
-def can_split(settings: Settings, example: Example) -> bool:
-    """Whether scores can be split over words: not those of a contrast, which are of two completions together."""
-    return example.result.contrast is None and can_shade(settings, example)
-
-
-def shading_of(query: Query, index: str, sides: Sequence[Sequence[int]]) -> Shading | None:
+def shading_of(
+    query: Query, contrast: str | None, index: str, sides: Sequence[Sequence[int]]
+) -> Shading | None:
     """What the worker is asked: the passages that a page begins with, by side; None where there is none."""
     first = [id_ for ids in zip_longest(*sides) for id_ in ids if id_ is not None]
     ids = tuple(dict.fromkeys(first))[: min(SHOWN, MAX_PASSAGES)]
@@ -65,6 +62,7 @@ def shading_of(query: Query, index: str, sides: Sequence[Sequence[int]]) -> Shad
         completion=query.completion,
         span=query.span,
         tokens=query.tokens,
+        contrast=contrast,
         index=index,
         passages=ids,
     )
@@ -72,10 +70,10 @@ def shading_of(query: Query, index: str, sides: Sequence[Sequence[int]]) -> Shad
 
 def shading_of_example(settings: Settings, example: Example) -> Shading | None:
     """The shading of an example's first passages; None where it cannot be had."""
-    if not can_split(settings, example):
+    if not can_shade(settings, example):
         return None
     sides = [[row.passage_id for row in example.on(side)] for side in (PROPONENT, OPPONENT)]
-    return shading_of(example_query(example), str(example.run.index_name), sides)
+    return shading_of(example_query(example), example.result.contrast, str(example.run.index_name), sides)
 
 
 def example_query(example: Example) -> Query:

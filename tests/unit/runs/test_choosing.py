@@ -99,7 +99,7 @@ def test_the_other_rule_judges_again_without_asking_again(store: Store, database
 def test_a_contrast_is_of_the_one_explained_and_the_likeliest_other(
     store: Store, database_url: str, explains: str
 ) -> None:
-    """log p(chosen) − log p(best other), each as a whole and not its first clause; scores are those of that gradient."""
+    """p(chosen) − p(best other), each as a whole and not its first clause; scores are those of that gradient."""
     prepared(store)
     with store.session() as session:
         inputs = asked(session, database_url)
@@ -113,7 +113,9 @@ def test_a_contrast_is_of_the_one_explained_and_the_likeliest_other(
         assert inputs.queries[0].completion == f" {ENDINGS[own]}"
         assert inputs.queries[0].span is None
         assert inputs.others[0] == Query("The owl", f" {ENDINGS[other]}")
-        assert inputs.others[2] is None
+        # A prompt without choices is asked as ever: what was said wrong, rather than the truth.
+        plain = Query("The capital of Mali is", " Bamako") if explains == "said" else None
+        assert inputs.others[2] == plain
         run = retrieve(session, inputs, "trackstar", slug="against", k=4)
         assert run.configuration["contrast"] == "choices"
         results = dict(
@@ -122,12 +124,13 @@ def test_a_contrast_is_of_the_one_explained_and_the_likeliest_other(
             ).all()
         )
         assert results["owl"] == f" {ENDINGS[other]}"
-        assert results["plain"] is None
+        assert results["plain"] == (plain and plain.completion)
         encoder = inputs.index.encoder(inputs.loaded)
         pair = encoder.gradients(
             [inputs.loaded.texts.query(each) for each in (inputs.queries[0], inputs.others[0])]
         )
-        vector = encoder.finish(pair[:1] - pair[1:])[0]
+        ratio = math.exp(weighed.logs[other] - weighed.logs[own])
+        vector = encoder.finish(pair[:1] - ratio * pair[1:])[0]
         rows = inputs.index.take(np.arange(inputs.index.manifest.passages))
         scores = session.scalars(
             select(Retrieved.score)

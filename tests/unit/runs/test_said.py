@@ -11,14 +11,14 @@ from app.evaluation.patching import patch_runs
 from app.models.generate import complete
 from app.models.steps import TailPatch
 from app.models.text import Query
-from app.runs.inputs import ensure_answers, explaining
+from app.runs.inputs import RunInputs, alone, ensure_answers, explaining, inputs_of
 from app.runs.retrieve import explain, retrieve
 from app.store.engine import Store
 from app.store.examples import get_example
 from app.store.runs import get_run, list_runs, remove_run, run_beside
 from app.store.tables import Output, Prompt, Result, Retrieved, Run
 from app.words.answers import answer_end
-from tests.support.asking import made_home
+from tests.support.asking import made_home, settings_of
 from tests.support.sites import site, store_of
 from tests.unit.runs.test_retrieve import prepared, task_of
 
@@ -35,7 +35,7 @@ def test_a_run_of_what_was_said_searches_for_the_models_own_tokens(store: Store,
             end = answer_end(each.text)
             assert query.joined == query.prompt + each.text
             assert query.span == ((0, end) if end < len(each.text) else None)
-        run = retrieve(session, own, "trackstar", slug="said", k=5)
+        run = retrieve(session, alone(own), "trackstar", slug="said", k=5)
         assert run.explains == "said"
         plain = retrieve(session, task, "trackstar", slug="meant", k=5)
         assert plain.explains == "target"
@@ -164,3 +164,69 @@ def test_a_model_that_says_the_targets_has_nothing_beside_them(store: Store, dat
         (alone,) = explain(session, task, "random", "both", slug="random", k=3)
         assert alone.explains == "target"
         assert run_beside(session, alone) is None
+
+
+def wrong_and_right(session: Session, url: str) -> tuple[RunInputs, Prompt, Prompt]:
+    """The inputs, a prompt that is answered wrong, and one that is right by another name than its target."""
+    task = task_of(session, url)
+    ensure_answers(session, task, explains="said")
+    one, two = (next(each for each in task.prompts if each.external_id == name) for name in ("one", "two"))
+    output = session.scalars(select(Output).where(Output.prompt_id == two.id)).one()
+    output.correct = True
+    session.flush()
+    return task, one, two
+
+
+@pytest.mark.parametrize("method", ["trackstar", "+V", "trackstar+ekfac"])
+def test_a_mistake_is_ranked_by_why_this_and_not_the_truth(
+    store: Store, database_url: str, method: str
+) -> None:
+    """The page said “rather than”, and its passages were those of what was said alone."""
+    prepared(store, database_url)
+    with store.session() as session:
+        task, one, two = wrong_and_right(session, database_url)
+        asked = explaining(session, task, "said")
+        assert asked.contrasts[one.id] == Query(one.text, " Bamako")
+        assert two.id not in asked.contrasts, "right by another name: there is nothing that it is wrong against"
+        run = retrieve(session, asked, method, slug="said", k=4)
+        plain = retrieve(session, alone(asked), method, slug="plain", k=4)
+        assert (run.configuration["contrast"], "contrast" in plain.configuration) == ("truth", False)
+        told = {slug: lists(session, slug) for slug in ("said", "plain")}
+        assert told["said"]["one"][0] == " Bamako"
+        assert told["plain"]["one"][0] is None
+        assert told["said"]["one"][1] != pytest.approx(told["plain"]["one"][1], rel=1e-3)
+        assert told["said"]["two"][0] is None
+        assert told["said"]["two"][1] == pytest.approx(told["plain"]["two"][1], rel=1e-3, abs=1e-6)
+        if method == "trackstar":
+            encoder = task.index.encoder(task.loaded)
+            vector = encoder.encode_against([asked.queries[0]], [asked.others[0]])[0]
+            rows = task.index.take(np.arange(task.index.manifest.passages))
+            best = np.sort(rows @ vector)[::-1][:4]
+            assert told["said"]["one"][1] == pytest.approx(best.tolist(), abs=2e-3)
+            # What a run was asked is asked again where its figures are made later.
+            for slug, kept in (("said", {one.id}), ("plain", set())):
+                again = inputs_of(session, settings_of(made_home(), database_url), get_run(session, slug))
+                assert set(again.contrasts) & {one.id, two.id} == kept
+
+
+def lists(session: Session, slug: str) -> dict[str, tuple[str | None, list[float]]]:
+    """By prompt what the run was asked against, and the scores of its proponents."""
+    run = get_run(session, slug)
+    rows = session.execute(
+        select(Prompt.external_id, Result.contrast, Retrieved.score)
+        .join(Result, Result.prompt_id == Prompt.id)
+        .join(Retrieved, Retrieved.result_id == Result.id)
+        .where(Result.run_id == run.id, Retrieved.side == "proponent")
+        .order_by(Result.position, Retrieved.rank)
+    ).all()
+    return {name: (against, [score or 0.0 for n, _, score in rows if n == name]) for name, against, _ in rows}
+
+
+def test_words_are_searched_for_as_they_were_said(store: Store, database_url: str) -> None:
+    """BM25 cannot tell what speaks against the truth: its run explains what was said by itself, and is no error."""
+    prepared(store, database_url)
+    with store.session() as session:
+        task, _, _ = wrong_and_right(session, database_url)
+        run = retrieve(session, explaining(session, task, "said"), "bm25", slug="words", k=3)
+        assert "contrast" not in run.configuration
+        assert {against for against, _ in lists(session, "words").values()} == {None}

@@ -1,5 +1,6 @@
 """The fast path against brute force, and everything that must not change an encoding."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import torch
 
 from app.errors import UserError
 from app.models.load import LoadedModel, load_model
+from app.models.updating import logp_of
 from app.trackstar.config import EncodingConfig, SecondMoments
 from app.trackstar.encode import Encoder, Query
 from app.trackstar.moments import Exact, Factored, load_moments
@@ -144,9 +146,10 @@ def test_empty_passages_become_zero_rows_and_never_nan(load: Callable[..., Loade
     assert abs((rows[1] ** 2).sum() - 1) < 1e-6
 
 
-def test_a_contrast_is_the_difference_of_two_gradients_before_the_norm(
+def test_a_contrast_is_the_gradient_of_the_difference_of_two_probabilities(
     load: Callable[..., LoadedModel],
 ) -> None:
+    """Of log p both count alike, and where the other was unlikely the lists were of passages against it alone."""
     loaded = load("llama")
     method = EncodingConfig(projection_dim=3)
     encoder = encoder_of(loaded, method)
@@ -155,7 +158,10 @@ def test_a_contrast_is_the_difference_of_two_gradients_before_the_norm(
     v = matrices(loaded, "factored")
     fitted_on = reference.projected(loaded, loaded.texts.passages(tiny.MANY), method, v)
     pair = reference.projected(loaded, [paris, rome], method, v)
-    want = reference.unit(reference.whitened(pair[:1] - pair[1:], fitted_on, method))
+    likely = [math.exp(log) for log in logp_of(loaded, [paris, rome])]
+    assert likely[0] != pytest.approx(likely[1], rel=0.05)
+    difference = likely[0] * pair[:1] - likely[1] * pair[1:]
+    want = reference.unit(reference.whitened(difference, fitted_on, method))
     both = encoder.encode_against([asked[0], asked[2]], [asked[1], None])
     assert relative(torch.from_numpy(both[:1]).double(), want) < 1e-5
     assert both[1] == pytest.approx(encoder.encode_queries(asked[2:])[0], abs=1e-6), "asked alone as ever"

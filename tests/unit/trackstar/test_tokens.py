@@ -46,6 +46,23 @@ def test_token_numbers_add_up_to_the_unnormalised_score(
         assert sum(value for *_, value in one.query) == pytest.approx(score, abs=1e-4 * size)
 
 
+@pytest.mark.parametrize("split", ["loss", "position"])
+def test_the_tokens_of_a_contrast_add_up_too(
+    load: Callable[..., LoadedModel], split: Literal["loss", "position"]
+) -> None:
+    """Where the answer was wrong, the words of its passages could not be shaded: its ranking is of two completions."""
+    encoder = encoder_of(load("llama"), EncodingConfig(projection_dim=3))
+    other = Query(QUERY.prompt, " Rome")
+    g = encoder.whiten(encoder.gradients(encoder.model.texts.passages(tiny.TEXTS))).double()
+    want = g @ torch.from_numpy(encoder.encode_against([QUERY], [other])[0]).double()
+    got = token_influences(encoder, QUERY, tiny.TEXTS, other=other, split=split)
+    for one, score in zip(got, want.tolist(), strict=True):
+        size = sum(abs(value) for *_, value in one.passage)
+        assert one.score == pytest.approx(score, rel=1e-4, abs=1e-5)
+        assert sum(value for *_, value in one.passage) == pytest.approx(score, abs=1e-4 * size)
+        assert one.query == []
+
+
 def test_a_loss_tokens_number_is_the_score_of_a_passage_with_that_loss_alone(
     load: Callable[..., LoadedModel],
 ) -> None:

@@ -81,7 +81,7 @@ def test_an_answer_is_that_of_the_batch_path(
 def test_a_contrast_ranks_by_the_gradient_of_the_difference(
     worker: Worker, store: Store, settings: Settings, encoder: Encoder
 ) -> None:
-    """log p(A) - log p(B), not the difference of two unit vectors; and each side alone beside it."""
+    """p(A) - p(B), not the difference of two unit vectors; and each side alone beside it."""
     id_ = put(store, settings, Question(prompt="The capital is", completion="Paris", contrast="Rome"))
     worker.step()
     found = result(store, id_)
