@@ -50,7 +50,8 @@ def retrieve(
         str,
         typer.Option(
             help="What is explained of each prompt: its target, what the model said, or both, the second in a run of its"
-            " own where it is something else: target, said or both."
+            " own where it is something else: target, said or both. What it said wrong is explained rather than the truth,"
+            " by methods that can subtract."
         ),
     ] = BOTH,
     contrast: Annotated[

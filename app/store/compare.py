@@ -1,4 +1,4 @@
-"""Questions about two to four runs side by side: the same prompt in each, and where two runs differ most.
+"""Questions about two to four runs side by side: the same prompt in each.
 
 Runs of one prompt set share its prompts. Runs of different sets (two imported files of the same prompts) are
 matched by the prompt's external id, and by its text, since short ids recur. In the same way a passage is the
@@ -7,10 +7,9 @@ same one if it is the same row, or, across corpora, has the same external id.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
-from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session, joinedload
 
 from app.errors import NotFound, UserError
 from app.store.runs import get_run, in_order
@@ -18,8 +17,6 @@ from app.store.tables import Output, Passage, Prompt, PromptSet, Result, Retriev
 from app.words.answers import SAID
 
 MAX_RUNS = 4
-DEPTH = 10  # ranks compared when counting what two runs share
-MAX_PROMPTS = 20_000  # the page of differences reads no further than this into a run
 
 
 def runs_named(session: Session, slugs: Sequence[str]) -> list[Run]:
@@ -162,109 +159,6 @@ def proponents(session: Session, result_ids: Sequence[int], depth: int) -> dict[
     for row in rows:
         lists[row.result_id].append(row)
     return lists
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One prompt in two runs: how many of the first `DEPTH` passages both have, of how many the longer list has
-    there, and where each first finds the fact stated."""
-
-    slug: str
-    text: str
-    target: str
-    task: str
-    position: int
-    shared: int
-    of: int
-    overlap: int  # percent, rounded down
-    first_correct_a: int | None
-    first_correct_b: int | None
-
-
-def differences(
-    session: Session, a: Run, b: Run, *, after: tuple[int, int] | None = None, limit: int = 50
-) -> list[Difference]:
-    """Prompts for which both runs retrieved something, those that share least first, then in the first run's order.
-
-    Args:
-        after: (overlap, position) of the last row of the page before.
-    """
-    pairs = _pairs(a, b)
-    query = select(pairs).order_by(pairs.c.overlap, pairs.c.position).limit(limit)
-    if after is not None:
-        query = query.where(
-            or_(pairs.c.overlap > after[0], and_(pairs.c.overlap == after[0], pairs.c.position > after[1]))
-        )
-    return [Difference(**row) for row in session.execute(query).mappings()]
-
-
-def overlaps(session: Session, a: Run, b: Run) -> dict[int, int]:
-    """How many prompts have each overlap, in percent."""
-    pairs = _pairs(a, b)
-    rows = session.execute(select(pairs.c.overlap, func.count()).group_by(pairs.c.overlap))
-    return dict(sorted(rows.all()))
-
-
-def _pairs(a: Run, b: Run) -> Any:
-    """The columns of `Difference` over the prompts both runs have, as a subquery."""
-    first, second = aliased(Result), aliased(Result)
-    own, other = aliased(Prompt), aliased(Prompt)
-    query = (
-        select(
-            own.slug,
-            own.text,
-            own.target,
-            own.task,
-            first.position,
-            _shared(first, second, same_corpus=a.corpus_id == b.corpus_id).label("shared"),
-            _length(first).label("a"),
-            _length(second).label("b"),
-            first.first_correct_rank.label("first_correct_a"),
-            second.first_correct_rank.label("first_correct_b"),
-        )
-        .join(own, own.id == first.prompt_id)
-        .where(first.run_id == a.id, second.run_id == b.id, first.position < MAX_PROMPTS)
-    )
-    if a.prompt_set_id == b.prompt_set_id:
-        query = query.join(second, second.prompt_id == first.prompt_id)
-    else:
-        twins = and_(
-            other.prompt_set_id == b.prompt_set_id,
-            other.external_id == own.external_id,
-            other.text == own.text,
-        )
-        query = query.join(other, twins).join(second, second.prompt_id == other.id)
-    raw = query.subquery()
-    of = case((raw.c.a > raw.c.b, raw.c.a), else_=raw.c.b)
-    counted = [column for column in raw.c if column.name not in ("a", "b")]
-    return (
-        select(*counted, of.label("of"), (raw.c.shared * 100 // of).label("overlap"))
-        .where(raw.c.a > 0, raw.c.b > 0)
-        .subquery()
-    )
-
-
-def _length(result: Any) -> ColumnElement[int]:
-    """How many of the first `DEPTH` ranks the result fills."""
-    query = select(func.count()).where(
-        Retrieved.result_id == result.id, Retrieved.side == "proponent", Retrieved.rank <= DEPTH
-    )
-    return query.correlate(result).scalar_subquery()
-
-
-def _shared(first: Any, second: Any, *, same_corpus: bool) -> ColumnElement[int]:
-    x, y = aliased(Retrieved), aliased(Retrieved)
-    query = select(func.count(func.distinct(x.passage_id))).where(
-        x.result_id == first.id,
-        y.result_id == second.id,
-        *(side for r in (x, y) for side in (r.side == "proponent", r.rank <= DEPTH)),
-    )
-    if same_corpus:
-        query = query.where(x.passage_id == y.passage_id)
-    else:
-        px, py = aliased(Passage), aliased(Passage)
-        query = query.where(px.id == x.passage_id, py.id == y.passage_id, px.external_id == py.external_id)
-    return query.correlate(first, second).scalar_subquery()
 
 
 def another_with(session: Session, slug: str) -> str | None:

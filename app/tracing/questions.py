@@ -139,7 +139,9 @@ class Shading(BaseModel):
     completion: str = Field(description="As it follows the prompt.")
     span: tuple[int, int] | None = Field(None, description="The part that is explained, in characters.")
     tokens: tuple[int, ...] | None = Field(None, description="The completion's, where the model wrote it.")
-    contrast: str | None = Field(None, description="Rather than which it is explained, as it follows the prompt.")
+    contrast: str | None = Field(
+        None, description="Rather than which it is explained, as it follows the prompt."
+    )
     index: str = Field(description="Name of the index whose method is meant.")
     passages: tuple[PassageId, ...] = Field(
         min_length=1, max_length=MAX_PASSAGES, description="Ids of passages of the index's corpus."

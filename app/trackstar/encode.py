@@ -83,7 +83,9 @@ class Encoder:
         """
         read = self.model.texts.query
         return self.finish(
-            self.against([read(query) for query in queries], [read(other) if other else None for other in others])
+            self.against(
+                [read(query) for query in queries], [read(other) if other else None for other in others]
+            )
         )
 
     def against(

@@ -1,5 +1,6 @@
 """Where the model was wrong, every page and file speaks of what it said, and of the truth as what it was not."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,6 +89,60 @@ def test_the_page_of_a_mistake_opens_on_what_was_said_and_knows_the_truth(
     assert "completion=+Reykjavik" in said["trace_url"]
     assert "contrast=" in said["trace_url"]
     assert "contrast=" not in meant["trace_url"]
+
+
+def test_a_mistake_is_headed_by_what_its_passages_were_ranked_by(
+    told: tuple[TestClient, str, str],
+) -> None:
+    """The heading said “rather than”, the passages were those of what was said alone; BM25 knows no other."""
+    client, wrong, _ = told
+    with store_of(client).session() as session:
+        run = session.scalars(select(Run).where(Run.slug == "trackstar-said")).one()
+        result = session.scalars(select(Result).where(Result.run_id == run.id)).first()
+        truth = session.get_one(Prompt, result.prompt_id).target
+        result.contrast = f" {truth}"
+    place = f"prompts/{wrong}"
+    for run_name, heading, sentence in (
+        (
+            "trackstar",
+            True,
+            f"TrackStar ranks passages by how they make “Reykjavik” likelier than “{truth}”.",
+        ),
+        (
+            "bm25",
+            False,
+            "BM25 searches for the words of the prompt and “Reykjavik”: this list does not say why",
+        ),
+    ):
+        page = client.get(f"/runs/{run_name}/{place}.json").json()
+        assert (page["contrast"] or "").strip() == (truth if heading else "")
+        assert page["claim"]["searched"].startswith(sentence)
+        shown = BeautifulSoup(client.get(f"/runs/{run_name}/{place}").text, "html.parser")
+        assert (f"rather than {truth}" in " ".join(shown.h1.text.split())) == heading
+        assert sentence in shown.select_one(".searched").text
+    compared = client.get(f"/compare/{wrong}.json?runs=trackstar,bm25").json()["sides"]
+    assert [(each["contrast"] or "").strip() for each in compared] == [truth, ""]
+    assert [each["searched"].split(" ")[0] for each in compared] == ["TrackStar", "BM25"]
+    shown = client.get(f"/compare/{wrong}?runs=trackstar,bm25").text
+    assert shown.count('class="searched') == 2
+    (record,) = client.get(f"/runs/trackstar/{place}.jsonl").text.splitlines()
+    assert json.loads(record)["contrast"] == f" {truth}"
+    meant = client.get(f"/runs/trackstar/{place}.json?explains=target").json()
+    assert (meant["contrast"], meant["claim"]["searched"]) == (None, "")
+
+
+def test_where_two_runs_differ_the_list_names_what_was_said(told: tuple[TestClient, str, str]) -> None:
+    """It named targets, and each link led to a comparison about another text."""
+    client, wrong, alias = told
+    rows = {row["slug"]: row for row in client.get("/compare.json?runs=trackstar,bm25").json()["rows"]}
+    assert (rows[wrong]["explains"], rows[wrong]["explained"].strip()) == ("said", "Reykjavik")
+    assert rows[alias]["explained"].strip() == "The Other Name"
+    assert client.get(rows[wrong]["url"].replace("?", ".json?")).json()["explained"] == "Reykjavik"
+    others = [row for slug, row in rows.items() if slug not in (wrong, alias)]
+    assert {row["explains"] for row in others} == {"target"}
+    assert all(row["explained"].strip() == row["target"] for row in others)
+    shown = BeautifulSoup(client.get("/compare?runs=trackstar,bm25").text, "html.parser")
+    assert "Reykjavik" in [each.text for each in shown.select(".differ .prompt b")]
 
 
 def test_right_by_another_name_is_explained_as_it_was_said(told: tuple[TestClient, str, str]) -> None:

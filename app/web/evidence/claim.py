@@ -8,7 +8,9 @@ from pydantic import BaseModel
 from app.store.work_tables import Trace
 from app.tracing.explained import span_of
 from app.tracing.trace_results import CompletionToken, TraceResult
+from app.web.evidence.searched import included, searched_for
 from app.words.answers import SAID, TARGET
+from app.words.methods import TRACKSTAR
 from app.words.saying import percentage
 
 
@@ -35,6 +37,8 @@ class Claim(BaseModel):
         right: whether the model's answer is; None where nobody judged.
         probability: of `said`, given the prompt, 0..1.
         truth: what is right, where the model says something else; `contrast` is what it was weighed against.
+        searched: what the passages were ranked by, where more than one text is in question.
+        included: that one answer begins with the other, so that its probability is part of the other's.
         stated: how many training passages state the fact.
     """
 
@@ -50,6 +54,8 @@ class Claim(BaseModel):
     truth_probability: float | None = None
     contrast: str | None = None
     contrast_probability: float | None = None
+    searched: str = ""
+    included: str = ""
     stated: int | None = None
     model: str
     parameters: int | None = None
@@ -62,6 +68,7 @@ def claim_of_trace(trace: Trace, result: TraceResult, parameters: int | None) ->
     """What was traced: what the model went on with by itself, or what somebody gave."""
     start, end = span_of(trace.request, result)
     text, against = result.completion.text, result.contrast
+    said = text[start:end].strip()
     between = result.joined[len(trace.request["prompt"]) : len(result.joined) - len(text)]
     return Claim(
         prompt=trace.request["prompt"],
@@ -72,6 +79,8 @@ def claim_of_trace(trace: Trace, result: TraceResult, parameters: int | None) ->
         probability=result.completion.probability,
         contrast=against.text if against else None,
         contrast_probability=against.probability if against else None,
+        searched=searched_for(TRACKSTAR, said, against.text if against else None, None),
+        included=included(said, against.text if against else None),
         model=result.provenance.model,
         parameters=parameters,
         corpus=result.provenance.corpus,

@@ -13,6 +13,7 @@ from app.web.evidence.cards import Card
 from app.web.evidence.claim import Claim, words_as_pieces
 from app.web.evidence.lanes import AGAINST, FOR, WORDS, Evidence
 from app.web.evidence.measured import after_steps, evidence_of_example, of_taken
+from app.web.evidence.searched import included, searched_for
 from app.web.evidence.shading import example_query
 from app.words.answers import SAID, TARGET
 from app.words.joining import follow
@@ -59,17 +60,22 @@ def claim_of(example: Example, explained: WhatIsExplained) -> Claim:
     said = explained.text.strip()
     wrong = output is not None and output.correct is False
     right = prompt.ground_truth or prompt.target
+    answer = output.answer if output and wrong and explained.kind == TARGET else None
+    truth = right if wrong and right != said else None
+    against = example.result.contrast
     return Claim(
         prompt=prompt.text,
         lead=explained.text[: len(explained.text) - len(explained.text.lstrip())],
         said=said,
         explains=explained.kind,
-        answer=output.answer if output and wrong and explained.kind == TARGET else None,
+        answer=answer,
         right=output.correct if output else None,
         probability=explained.probability,
-        truth=right if wrong and right != said else None,
+        truth=truth,
         truth_probability=output.probability if output and wrong and explained.kind == SAID else None,
-        contrast=example.result.contrast,
+        contrast=against,
+        searched=searched_for(run.method, said, against, truth if explained.kind == SAID else None),
+        included=included(said, truth, against, answer),
         stated=prompt.frequency,
         model=run.model.name,
         parameters=run.model.parameters,

@@ -9,12 +9,14 @@ from app.store import compare as ask
 from app.store.examples import measured_steps
 from app.store.steps import KeptSteps, kept_for
 from app.store.tables import Prompt, Run
-from app.tracing.explained import asked_of
+from app.tracing.explained import asked_of, rather_than
 from app.web.evidence.answered import probability_of
 from app.web.evidence.lanes import FOR, RANDOM, Dot, Evidence, Lane, after, lane, mean_change, source_of
 from app.web.evidence.measured import DEPTH, SETTINGS
+from app.web.evidence.searched import searched_for
 from app.web.evidence.verdict import Piece, moved, plain
 from app.web.site import urls
+from app.words.answers import SAID
 from app.words.saying import in_words
 
 LETTERS = "ABCD"
@@ -114,29 +116,14 @@ def compared_in_words(before: float, lanes: Sequence[Lane]) -> list[Piece]:
             joint = "" if not said else " and " if at == len(lanes) - 1 else ", "
             words = "on a random one " if each.name == RANDOM else start.format(each.label)
             said += [Piece(f"{joint}{words}"), moved(mean)]
-    return [*said, Piece(".")] if said else []
 
 
-def only_here_in_words(
-    name: str, before: float, own: Lane | None, alone: Collection[int], of: int
-) -> list[Piece]:
-    """`Eight of TrackStar’s first ten were found by it alone; a training step on each moves the answer up by 12 points
-    on average.`"""
-    first = f"{name}’s first" if of == 1 else f"{name}’s first {in_words(of)}"
-    if not alone:
-        return [Piece(f"None of {first} was found by it alone.")]
-    some = "All" if len(alone) == of else in_words(len(alone)).capitalize()
-    were = "was" if len(alone) == 1 else "were"
-    said = f"{first} was found by it alone" if of == 1 else f"{some} of {first} {were} found by it alone"
-    changes = [100 * (dot.after - before) for dot in (own.dots if own else ()) if dot.passage_id in alone]
-    if not changes:
-        return [Piece(f"{said}.")]
-    which = "it" if len(alone) == 1 else "each"
-    if len(changes) < len(alone):
-        which = "the one measured" if len(changes) == 1 else f"each of the {in_words(len(changes))} measured"
-    average = " on average" if len(changes) > 1 else ""
-    return [
-        Piece(f"{said}; a training step on {which} moves the answer "),
-        moved(fmean(changes)),
-        Piece(f"{average}."),
-    ]
+def searched(column: ask.ComparedResult) -> str:
+    """What the run ranked the prompt's passages by, where more than one text is in question; else nothing."""
+    if column.prompt is None or column.result is None:
+        return ""
+    kind, output = column.shown.explains, column.output
+    said = asked_of(kind, column.prompt, output).explained.strip()
+    truth = rather_than(column.prompt, output) if kind == SAID else None
+    contrast = column.result.contrast
+    return searched_for(column.run.method, said, contrast, truth.completion if truth else None)

@@ -20,7 +20,7 @@ from app.web.evidence.share_card import og_title
 from app.web.evidence.verdict import Piece, plain
 from app.web.marking.highlight import Span, entities
 from app.web.marking.overlap import rank_biased_overlap, shared
-from app.web.reading.beside import LETTERS, evidence_beside, only_here_in_words
+from app.web.reading.beside import LETTERS, evidence_beside, only_here_in_words, searched
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.params import Count, Explains, Runs, Slug
@@ -54,6 +54,8 @@ class Side(BaseModel):
     correct: bool | None = None
     probability: float | None = None
     first_correct_rank: int | None = None
+    contrast: str | None = None  # what is explained is ranked against it
+    searched: str = ""  # what the run ranked by, where more than one text is in question
     retrieved: int = 0
     only_here: int = 0  # of the first `depth`
     said: str = ""  # what only it found, and what one step on each of those did
@@ -213,6 +215,8 @@ def _side(column: ask.ComparedResult, at: int, link: RunLink, passages: list[Car
         correct=column.output.correct if column.output else None,
         probability=probability_of(column.shown.explains, column.output),
         first_correct_rank=column.result.first_correct_rank if column.result else None,
+        contrast=column.result.contrast if column.result else None,
+        searched=searched(column),
         retrieved=retrieved,
         only_here=sum(passage.only_here for passage in passages),
         proponents=passages,

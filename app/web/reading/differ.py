@@ -6,9 +6,11 @@ from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
 from app.errors import UserError
-from app.store import compare as ask
+from app.store import differences as ask
+from app.store.compare import runs_named
 from app.store.runs import list_runs
 from app.store.tables import Run
+from app.tracing.explained import asked_of, explains_of
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.params import HELD, Name, Runs
@@ -29,11 +31,13 @@ class RunOption(BaseModel):
 
 
 class DifferingPrompt(BaseModel):
-    """One prompt in both runs."""
+    """One prompt in both runs; the lists compared are those behind `explained`."""
 
     slug: str
     prompt: str
     target: str
+    explains: str  # `said` or `target`
+    explained: str
     task: str
     shared: int
     of: int
@@ -75,7 +79,7 @@ def load(session: Session, names: list[str], after: str) -> DifferPage:
     choices = [_choice(run) for run in list_runs(session) if run.status == "done"]
     if not names:
         return DifferPage(title="Compare two runs", choices=choices)
-    found = ask.runs_named(session, names)
+    found = runs_named(session, names)
     if len(found) > 2:
         raise UserError(
             "Prompts are listed for two runs at a time.",
@@ -99,15 +103,17 @@ def load(session: Session, names: list[str], after: str) -> DifferPage:
         cut=max(a.prompt_count, b.prompt_count) > ask.MAX_PROMPTS,
         rows=[
             DifferingPrompt(
-                slug=row.slug,
-                prompt=row.text,
-                target=row.target,
-                task=row.task,
+                slug=row.prompt.slug,
+                prompt=row.prompt.text,
+                target=row.prompt.target,
+                explains=explains_of(row.explains, row.output),
+                explained=asked_of(row.explains, row.prompt, row.output).explained,
+                task=row.prompt.task,
                 shared=row.shared,
                 of=row.of,
                 first_correct_a=row.first_correct_a,
                 first_correct_b=row.first_correct_b,
-                url=urls.compare(row.slug, names),
+                url=urls.compare(row.prompt.slug, names),
             )
             for row in shown
         ],

@@ -187,7 +187,9 @@ def test_a_mistake_is_ranked_by_why_this_and_not_the_truth(
         task, one, two = wrong_and_right(session, database_url)
         asked = explaining(session, task, "said")
         assert asked.contrasts[one.id] == Query(one.text, " Bamako")
-        assert two.id not in asked.contrasts, "right by another name: there is nothing that it is wrong against"
+        assert two.id not in asked.contrasts, (
+            "right by another name: there is nothing that it is wrong against"
+        )
         run = retrieve(session, asked, method, slug="said", k=4)
         plain = retrieve(session, alone(asked), method, slug="plain", k=4)
         assert (run.configuration["contrast"], "contrast" in plain.configuration) == ("truth", False)

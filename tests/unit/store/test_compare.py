@@ -3,9 +3,10 @@
 import random
 
 import pytest
+from sqlalchemy import select
 
 from app.errors import NotFound, UserError
-from app.store import compare
+from app.store import compare, differences
 from app.store.engine import Store
 from app.store.tables import Corpus, Model, Passage, Prompt, PromptSet, Result, Retrieved, Run
 
@@ -68,13 +69,13 @@ def test_prompts_are_sorted_by_what_two_runs_share(store: Store, one_set: bool) 
     with store.session() as session:
         a, b = compare.runs_named(session, ["a", "b"])
         rows, after = [], None
-        while page := compare.differences(session, a, b, after=after, limit=5):
+        while page := differences.differences(session, a, b, after=after, limit=5):
             rows += page
             after = (page[-1].overlap, page[-1].position)
-        assert {row.slug: row.shared for row in rows} == shared
+        assert {row.prompt.slug: row.shared for row in rows} == shared
         assert [(r.overlap, r.position) for r in rows] == sorted((r.overlap, r.position) for r in rows)
         assert {(r.of, r.overlap) for r in rows} == {(10, s * 10) for s in shared.values()}
-        counts = compare.overlaps(session, a, b)
+        counts = differences.overlaps(session, a, b)
         assert counts == {10 * n: list(shared.values()).count(n) for n in sorted(set(shared.values()))}
 
 
@@ -120,3 +121,37 @@ def test_an_unknown_run_or_prompt_is_named(store: Store) -> None:
             compare.runs_named(session, ["a", "nowhere"])
         with pytest.raises(NotFound, match="q99"):
             compare.prompt_named(session, compare.runs_named(session, ["a", "b"])[0], "q99")
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_where_the_model_was_wrong_what_it_said_is_compared(store: Store, both: bool) -> None:
+    """The list named targets that nothing was compared for: a row led to a page about another text.
+
+    With what was said known of one run only, the targets' lists are all that can be compared.
+    """
+    lists = fill(store, one_set=True)
+    with store.session() as session:
+        a, b = compare.runs_named(session, ["a", "b"])
+        for run in (a, b) if both else (a,):
+            said = Run(
+                slug=f"{run.slug}-said", name="said", method=run.method, explains="said", beside_id=run.id,
+                model_id=run.model_id, corpus_id=run.corpus_id, prompt_set_id=run.prompt_set_id,
+            )  # fmt: skip
+            session.add(said)
+            session.flush()
+            prompt = compare.prompt_named(session, run, "q3")
+            result = Result(run_id=said.id, prompt_id=prompt.id, position=3)
+            session.add(result)
+            session.flush()
+            passages = session.scalars(select(Passage.id).order_by(Passage.position).limit(10)).all()
+            session.add_all(
+                Retrieved(result_id=result.id, side="proponent", rank=r, passage_id=id_)
+                for r, id_ in enumerate(passages, 1)
+            )
+        session.flush()
+        rows = {row.prompt.slug: row for row in differences.differences(session, a, b)}
+        own = len(set(lists["a"]["q3"][:10]) & set(lists["b"]["q3"][:10]))
+        assert (rows["q3"].explains, rows["q3"].shared) == (("said", 10) if both else ("target", own))
+        assert {row.explains for slug, row in rows.items() if slug != "q3"} == {"target"}
+        assert len(rows) == 11
+        assert sum(differences.overlaps(session, a, b).values()) == 11
