@@ -116,6 +116,32 @@ def compared_in_words(before: float, lanes: Sequence[Lane]) -> list[Piece]:
             joint = "" if not said else " and " if at == len(lanes) - 1 else ", "
             words = "on a random one " if each.name == RANDOM else start.format(each.label)
             said += [Piece(f"{joint}{words}"), moved(mean)]
+    return [*said, Piece(".")] if said else []
+
+
+def only_here_in_words(
+    name: str, before: float, own: Lane | None, alone: Collection[int], of: int
+) -> list[Piece]:
+    """`Eight of TrackStar’s first ten were found by it alone; a training step on each moves the answer up by 12 points
+    on average.`"""
+    first = f"{name}’s first" if of == 1 else f"{name}’s first {in_words(of)}"
+    if not alone:
+        return [Piece(f"None of {first} was found by it alone.")]
+    some = "All" if len(alone) == of else in_words(len(alone)).capitalize()
+    were = "was" if len(alone) == 1 else "were"
+    said = f"{first} was found by it alone" if of == 1 else f"{some} of {first} {were} found by it alone"
+    changes = [100 * (dot.after - before) for dot in (own.dots if own else ()) if dot.passage_id in alone]
+    if not changes:
+        return [Piece(f"{said}.")]
+    which = "it" if len(alone) == 1 else "each"
+    if len(changes) < len(alone):
+        which = "the one measured" if len(changes) == 1 else f"each of the {in_words(len(changes))} measured"
+    average = " on average" if len(changes) > 1 else ""
+    return [
+        Piece(f"{said}; a training step on {which} moves the answer "),
+        moved(fmean(changes)),
+        Piece(f"{average}."),
+    ]
 
 
 def searched(column: ask.ComparedResult) -> str:
