@@ -52,7 +52,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     engine = make_engine(settings.url, patience=BUSY_SECONDS)
     limit_statements(engine, settings.statement_seconds)
     app.state.store = Store(engine)
-    app.state.imports = Imports(Store(make_engine(settings.url)), settings.home)  # which takes its time
+    app.state.keeping = Store(make_engine(settings.url))  # for imports and taking down, which take their time
+    app.state.imports = Imports(app.state.keeping, settings.home)
     app.state.budgets = Budgets()
     app.state.fairness = Fairness(settings)
     app.add_middleware(GZipMiddleware, minimum_size=800, compresslevel=COMPRESSION)

@@ -19,6 +19,7 @@ from app.interchange.results_passages import PassageMatcher
 from app.interchange.tools import AUTO, tool_for
 from app.interchange.tools.matrices import KEPT_PROPONENTS, Places
 from app.store.base import now
+from app.store.denied import Denylist
 from app.store.models import register_model
 from app.store.naming import slugify
 from app.store.origins import Origin
@@ -136,6 +137,7 @@ class _Importer:
                     "The name is blank.", field=option, remedy=f"Use --{option} NAME, or leave it out."
                 )
         slug = slugify(self.name)
+        Denylist(self.session, "run").refuse(slug, self.name)
         if session.scalar(select(Run.id).where(Run.slug == slug)) is not None:
             raise UserError(
                 f"There is a run “{slug}” already.",

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from app.interchange.results_fields import OUTPUT, PROMPT
 from app.interchange.results_parse import Parsed
 from app.interchange.results_passages import digest
+from app.store.denied import Denylist
 from app.store.full_text import NEW_TEXTS
 from app.store.naming import slugify
 from app.store.tables import Output, Prompt, PromptSet
@@ -34,6 +35,7 @@ class PromptMatcher:
         self._session, self._set, self._file = session, prompt_set, file
         last = session.scalar(select(func.max(Prompt.position)).where(Prompt.prompt_set_id == prompt_set.id))
         self._next = 0 if last is None else last + 1
+        self._denied = Denylist(session, "prompt")
         self._used: set[str] = set()  # external ids of this file's prompts: each is one result of the run
 
     def ids(self, records: Sequence[Parsed]) -> list[Row]:
@@ -87,6 +89,8 @@ class PromptMatcher:
     def _add(self, new: list[Row]) -> None:
         if not new:
             return
+        for row in new:
+            self._denied.refuse(row["text"], row["external_id"])
         slugs = [slugify(row["external_id"]) for row in new]
         taken = set(
             self._session.scalars(

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.errors import UserError
 from app.interchange.results_parse import Parsed
 from app.store.chunks import chunks
+from app.store.denied import Denylist
 from app.store.full_text import NEW_TEXTS
 from app.store.tables import Corpus, Passage
 from app.store.writing import insert_rows, new_ids
@@ -47,6 +48,7 @@ class PassageMatcher:
         self._names: set[str] = set()  # external ids of all in `_known`
         last = session.scalar(select(func.max(Passage.position)).where(Passage.corpus_id == corpus.id))
         self._next = 0 if last is None else last + 1
+        self._denied = Denylist(session, "passage")
         self._all_known = last is None  # nothing is in the store that is not in memory
 
     def ids(self, records: Sequence[Parsed]) -> dict[tuple[int, str], list[tuple[int, str]]]:
@@ -56,7 +58,7 @@ class PassageMatcher:
             self._names.clear()
             self._all_known = False
         wanted = {
-            (at, side): _want(columns)
+            (at, side): _want(columns, self._denied)
             for at, parsed in enumerate(records)
             for side, columns in parsed.sides.items()
         }
@@ -128,8 +130,10 @@ class PassageMatcher:
         self._corpus.passage_count = self._next
 
 
-def _want(columns: Mapping[str, Sequence[Any]]) -> _Wanted:
+def _want(columns: Mapping[str, Sequence[Any]], denied: Denylist) -> _Wanted:
     texts = columns.get("text")
+    if texts is not None:
+        texts = list(map(denied.let_in, texts))
     names = columns.get("external_id")
     if texts is None:
         assert names is not None  # `parse` asks for one of them

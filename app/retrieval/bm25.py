@@ -18,6 +18,8 @@ logging.getLogger("bm25s").setLevel(logging.WARNING)  # it asks for DEBUG, and t
 K1, B = 1.5, 0.75
 WORDS_MOST = 512  # of a query
 
+WORDS = "bm25"  # directory beside an index's encodings where the words of its corpus are kept
+
 
 class BM25:
     """An index of all passages; row r is passage r."""

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.digests import CorpusDigest
 from app.errors import NotFound, UserError
 from app.store.chunks import chunks
+from app.store.denied import Denylist
 from app.store.full_text import NEW_TEXTS
 from app.store.naming import suggest
 from app.store.origins import NOTHING_SAID, Origin, describe
@@ -62,26 +63,27 @@ def add_corpus(
     """Add a corpus; row r of every index of it is the passage at position r.
 
     Raises:
-        UserError: the name is taken, or there is no passage.
+        UserError: the name is taken, there is no passage, or this corpus was taken down.
     """
     if session.scalar(select(Corpus.id).where(Corpus.name == name)) is not None:
         raise UserError(f"A corpus “{name}” exists already.", field="name", remedy="Choose another --name.")
     corpus = Corpus(name=name)
     session.add(corpus)
     describe(session, corpus, origin)
-    digest = CorpusDigest()
+    digest, denied = CorpusDigest(), Denylist(session, "passage")
     count = 0
     for chunk in chunks(records, CHUNK):
         rows = []
         for position, record in enumerate(chunk, start=count):
-            digest.add(record.external_id, record.text)
+            said = denied.let_in(record.text)
+            digest.add(record.external_id, said)
             rows.append(
                 {
                     "corpus_id": corpus.id,
                     "position": position,
                     "external_id": record.external_id,
-                    "text": record.text,
-                    "meta": record.meta,
+                    "text": said,
+                    "meta": record.meta if said is record.text else {},
                 }
             )
         session.execute(insert(Passage), rows)
@@ -93,6 +95,7 @@ def add_corpus(
         raise UserError("There is no passage to add.", field="text", remedy="Give a file with at least one.")
     corpus.passage_count = count
     corpus.sha256 = digest.hexdigest()
+    Denylist(session, "corpus").refuse(corpus.sha256, name)
     session.flush()
     return corpus
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from app.errors import NotFound
+from app.store.denied import REMOVED
 from app.store.tables import Output, Passage, Prompt, Result, Retrieved, Run, Statement
 from app.words.answers import SAID, TARGET
 from app.words.passages import PROPONENT
@@ -208,10 +209,10 @@ def get_passage(session: Session, id_: int) -> Passage:
     """The passage with its corpus.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is none, or it was taken down.
     """
     passage = session.get(Passage, id_, options=[joinedload(Passage.corpus)]) if abs(id_) < 1 << 62 else None
-    if passage is None:
+    if passage is None or passage.text == REMOVED:
         raise NotFound(f"There is no passage {id_}.", remedy="Search for words it contains.")
     return passage
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.errors import NotFound, UserError
 from app.store.chunks import chunks
 from app.store.corpora import CHUNK
+from app.store.denied import Denylist
 from app.store.full_text import NEW_TEXTS
 from app.store.naming import suggest, unique_slug
 from app.store.tables import Corpus, Passage, Prompt, PromptSet, Statement
@@ -107,7 +108,10 @@ def add_prompts(
     session.flush()
     slugs: set[str] = set()
     count = 0
+    denied = Denylist(session, "prompt")
     for chunk in chunks(records, CHUNK):
+        for record in chunk:
+            denied.refuse(record.text, record.external_id)
         rows = [
             _row(record, prompt_set.id, position, unique_slug(record.external_id, slugs))
             for position, record in enumerate(chunk, start=count)

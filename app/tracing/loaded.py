@@ -15,7 +15,7 @@ from app.models.estimated import SAMPLE
 from app.models.load import LoadedModel, compute_type, load_model
 from app.models.steps import TailPatch
 from app.models.text import Query
-from app.retrieval.bm25 import BM25
+from app.retrieval.bm25 import BM25, WORDS
 from app.retrieval.chance import Unrelated, search_with_chance
 from app.retrieval.dense import Dense
 from app.retrieval.search import Search, open_search
@@ -227,7 +227,7 @@ def check_corpus(corpus: Corpus, index: TrackstarIndex) -> None:
 
 def _bm25(session: Session, corpus: Corpus, directory: Path) -> BM25:
     """The word index kept beside the encodings; made when it is first needed."""
-    kept = directory / "bm25"
+    kept = directory / WORDS
     if not kept.is_dir():
         built = BM25.build(text for _, _, text in stream_passages(session, corpus.id))
         try:

@@ -31,6 +31,7 @@ NEEDS = {
     "POST /upload": "import",
     "POST /api/uploads": "import",
     "POST /admin/show": "admin",
+    "POST /admin/remove": "admin",
     "GET /admin": "admin",
     "GET /admin.json": "admin",
     "POST /sign-in": "nothing",

@@ -8,11 +8,13 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import RedirectResponse, Response
 
+from app.runs.taking_down import remove
 from app.store import audit, tokens
 from app.store.corpora import list_corpora
 from app.store.readers import VISIBILITIES
 from app.store.runs import list_runs
 from app.store.showing import KEY, show
+from app.store.taking_down import KINDS
 from app.web.site import urls
 from app.web.site.body import read_form
 from app.web.site.context import Db
@@ -60,6 +62,7 @@ class AdminPage(BaseModel):
 
     title: str = "Keeping this site"
     visibilities: list[str]
+    removable: list[str]
     things: list[ShownThing]
     tokens: list[TokenInfo]
     changes: list[LoggedChange]
@@ -75,6 +78,7 @@ def admin(request: Request, session: Db) -> Response:
     ]
     page = AdminPage(
         visibilities=list(VISIBILITIES),
+        removable=list(KINDS),
         things=things,
         tokens=[TokenInfo.model_validate(each, from_attributes=True) for each in tokens.all_of(session)],
         changes=[
@@ -95,6 +99,16 @@ async def change(request: Request) -> Response:
 
     await anyio.to_thread.run_sync(put)
     return RedirectResponse(urls.admin(), status_code=303)
+
+
+@router.post("/admin/remove", include_in_schema=False)
+async def take_down(request: Request) -> Response:
+    """Take something down, for good; on to its address, which says why."""
+    fields = dict(await read_form(request, MAX_BODY))
+    kind, name, reason = (fields.get(each, "").strip() for each in ("kind", "name", "reason"))
+    state = request.app.state
+    address = await anyio.to_thread.run_sync(remove, state.keeping, state.settings, kind, name, reason)
+    return RedirectResponse(urls.at(address), status_code=303)
 
 
 def _thing(base: str, kind: str, name: str, label: str, url: str, row: Any) -> ShownThing:
