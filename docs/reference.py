@@ -24,6 +24,9 @@ MADE = "<!-- Made by `make reference`; edit what it is made from. -->\n\n"
 FUNCTIONS = {  # what a command does -> the function that does it, for scripts and notebooks; options are parsed, that is all
     "ablate": "app.runs.ablate:ablate",
     "answers": "app.runs.inputs:ensure_answers",
+    "backup": "app.upkeep.backup:back_up",
+    "restore": "app.upkeep.backup:restore",
+    "doctor": "app.upkeep.checks:all_of",
     "remove": "app.runs.taking_down:remove",
     "audit": "app.store.audit:recent",
     "corpus add": "app.store.corpora:add_corpus",

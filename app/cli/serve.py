@@ -50,6 +50,7 @@ def run_site(host: str, port: int, *, worker: bool, root_path: str = "") -> None
 
     from app.main import create_app
     from app.store.engine import migrate
+    from app.upkeep.running import at_work
 
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -74,7 +75,8 @@ def run_site(host: str, port: int, *, worker: bool, root_path: str = "") -> None
         f"\n  [bold]★ Startrail[/] is at [bold cyan]http://{shown}:{port}/[/]   (Ctrl+C stops it)\n"
     )
     try:
-        uvicorn.run(create_app(settings), host=host, port=port, log_level="warning", proxy_headers=False)
+        with at_work(settings.home):
+            uvicorn.run(create_app(settings), host=host, port=port, log_level="warning", proxy_headers=False)
     finally:
         stop.set()
         if keeper:

@@ -48,6 +48,7 @@ def worker(
         raise typer.Exit(0 if _lives(store) else 1)
     from app.tracing.trace_engine import TraceEngine, use_threads
     from app.tracing.worker import Worker
+    from app.upkeep.running import at_work
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     use_threads(threads)
@@ -64,7 +65,8 @@ def worker(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     errors.print(f"Tracing worker {running.name} is loading on {running.engine.device} …")
-    running.run(ready=lambda: errors.print("Tracing worker is ready."))
+    with at_work(settings.home):
+        running.run(ready=lambda: errors.print("Tracing worker is ready."))
 
 
 def _lives(store: "Store") -> bool:

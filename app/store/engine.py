@@ -117,6 +117,20 @@ def check_version(engine: Engine) -> None:
         )
 
 
+def version_of(url: str) -> str | None:
+    """The version of the tables at a URL; None where there are none."""
+    engine = make_engine(url)
+    try:
+        return _versions(engine)[0]
+    finally:
+        engine.dispose()
+
+
+def known_version(version: str) -> bool:
+    """Whether this Startrail can bring tables of that version up to date."""
+    return version in _migrations()
+
+
 def _versions(engine: Engine) -> tuple[str | None, str]:
     """The database's version and ours. Migrations are called after their version, so that Alembic, which takes longer to
     load than most commands to run, is asked only where there is something to do."""
@@ -136,7 +150,7 @@ def _upgrade(url: str) -> None:
         found, wanted = _versions(engine)
         if found == wanted:
             return
-        if found and found not in _migrations():
+        if found and not known_version(found):
             raise UserError(
                 f"The database is at version {found}, which this Startrail does not know.",
                 field="STARTRAIL_DATABASE_URL",

@@ -1,5 +1,6 @@
 """What is broken on disk is named, with what to do, by the site and in the terminal."""
 
+import secrets
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from typer.testing import CliRunner, Result
 from app.cli.main import app
 from app.errors import UserError
 from app.settings import get_settings
-from app.store.engine import Store
+from app.store import tokens
+from app.store.engine import Store, make_engine
 from app.store.models import register_model
 from app.tracing.trace_engine import TraceEngine
 from app.tracing.worker import Worker
@@ -35,14 +37,25 @@ def shard_of(home: Path) -> Path:
 
 def unready(url: str, home: Path) -> dict[str, str]:
     """Names and details of the checks that fail, the worker's (none runs) left out."""
+    admin = _admin(url)
     with site(url, home) as client:
-        answer = client.get("/readyz.json")
+        answer = client.get("/readyz.json", headers=admin)
         assert answer.status_code == 503
-        page = client.get("/readyz").text
+        page = client.get("/readyz", headers=admin).text
+        assert str(home) not in client.get("/readyz").text
         store_of(client).engine.dispose()
     failed = {check["name"]: check["detail"] for check in answer.json()["checks"] if not check["ok"]}
     assert all(name in page for name in failed)
     return {name: detail for name, detail in failed.items() if name != "worker"}
+
+
+def _admin(url: str) -> dict[str, str]:
+    """Headers of who is shown paths and hosts."""
+    store = Store(make_engine(url))
+    with store.session() as session:
+        secret = tokens.add(session, secrets.token_hex(4), ["admin"], expires_at=None)
+    store.engine.dispose()
+    return {"Authorization": f"Bearer {secret}"}
 
 
 def in_terminal(monkeypatch: pytest.MonkeyPatch, url: str, home: Path, *words: str) -> Result:
@@ -134,7 +147,10 @@ def test_a_worker_that_could_not_load_says_why_on_the_site(
     with pytest.raises(Exception, match=shard.name):
         worker.run()
     with site(database_url, home) as client:
-        checks = {check["name"]: check for check in client.get("/readyz.json").json()["checks"]}
+        checks = {
+            check["name"]: check
+            for check in client.get("/readyz.json", headers=_admin(database_url)).json()["checks"]
+        }
         store_of(client).engine.dispose()
     assert not checks["worker"]["ok"]
     assert shard.name in checks["worker"]["detail"]
