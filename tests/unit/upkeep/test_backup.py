@@ -53,7 +53,7 @@ def test_there_and_back(settings: Settings, store: Store, tmp_path: Path, name: 
     restore(settings, tmp_path / name)
     with open_store(settings.url).session() as session:
         assert session.scalars(select(Corpus.name)).all() == ["first"]
-        session.get_bind().dispose()  # type: ignore[union-attr]
+        session.get_bind().dispose()
     assert (settings.home / "indexes" / "demo" / "manifest.json").read_text() == "{}"
     linked = settings.home / "models" / "linked"
     assert not linked.is_symlink()
