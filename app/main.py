@@ -2,8 +2,9 @@
 
 from importlib import import_module
 from importlib.metadata import version
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
@@ -14,12 +15,14 @@ from app.store.limits import limit_statements
 from app.web.evidence import drawing
 from app.web.loading.imports import Imports
 from app.web.routes import PAGES
-from app.web.site import problems
+from app.web.site import openapi, problems
 from app.web.site.access import Access
 from app.web.site.budgets import Budgets
+from app.web.site.cross_origin import CrossOrigin
 from app.web.site.fairness import Fairness
 from app.web.site.guard import Guard
 from app.web.site.head import HeadMiddleware
+from app.web.site.known import known_parameters
 from app.web.site.proxy import Proxied
 from app.web.site.respond import templates
 from app.web.site.security import SecurityHeaders
@@ -31,6 +34,10 @@ COMPRESSION = 6  # beyond it a page takes twice as long to compress and is 1 % s
 
 class Site(FastAPI):
     """FastAPI with our headers around everything: its own answer to a fault stands outside all middleware."""
+
+    def openapi(self) -> dict[str, Any]:
+        """What the API is, see `app.web.site.openapi`."""
+        return openapi.document(self)
 
     def build_middleware_stack(self) -> ASGIApp:
         """What a request passes, outermost first."""
@@ -47,6 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        dependencies=[Depends(known_parameters)],
     )
     app.state.settings = settings
     engine = make_engine(settings.url, patience=BUSY_SECONDS)
@@ -60,6 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Access)
     app.add_middleware(Guard)
     app.add_middleware(HeadMiddleware)
+    app.add_middleware(CrossOrigin)
     app.mount("/static", Statics(directory=STATIC), name="static")
     for page in PAGES:
         app.include_router(import_module(f"app.web.{page}").router)

@@ -68,6 +68,11 @@ class Settings(BaseSettings):
         description="What users whom the proxy signed in may do: read, ask, import, metrics, admin.",
     )
     admins: Names = Field((), description="Users whom the proxy signed in who may do everything.")
+    read_origins: Names = Field(
+        ("loopback",),
+        description="Sites whose pages may read this one (CORS), as https://host; loopback: those that this machine serves to "
+        "itself; * for all, where everything here is public anyway; empty for none.",
+    )
     default_model: str = Field("demo", description="Model asked by /trace when none is named.")
     default_index: str = Field("demo", description="Index searched by /trace when none is named.")
     device: str = Field("auto", description="Torch device of the worker: auto, cpu, cuda, cuda:1, …")

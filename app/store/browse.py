@@ -150,12 +150,13 @@ def window(
     sort: str = "",
     after: int | None = None,
     before: int | None = None,
+    limit: int = PAGE_SIZE,
 ) -> ListWindow:
-    """A page of the list and what lies beyond it; `before` less than 0 is the last page."""
+    """A page of the list, of `limit` rows, and what lies beyond it; `before` less than 0 is the last page."""
     if not total:
         return ListWindow([], False, False)
     last = before is not None and before < 0
-    size = (total % PAGE_SIZE or PAGE_SIZE) if last else PAGE_SIZE
+    size = (total % limit or limit) if last else limit
     few = is_few(run, total, size)
     rows = page(
         session, run, filters, sort=sort, after=after, before=before, last=last, size=size + 1, few=few

@@ -1,10 +1,8 @@
-"""`/api/traces`: the same questions for scripts. Every error is an RFC 9457 problem document."""
-
-from typing import Any
+"""`/api/v1/traces`: the same questions for scripts. Every error is an RFC 9457 problem document."""
 
 import anyio.to_thread
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -14,28 +12,16 @@ from app.store.work_tables import Job
 from app.tracing import asking
 from app.tracing.questions import MAX_BODY, MAX_PASSAGES, PassageId, Question, StepRequest
 from app.web.asking.form import BorderHint, doubts_of
-from app.web.asking.trace import TracePage, live, load
-from app.web.asking.trace_answer import Looked
+from app.web.asking.trace import live
 from app.web.site import urls
 from app.web.site.body import build, read_json
-from app.web.site.context import Db
-from app.web.site.params import Name, Slug, TraceId
-from app.web.site.problems import ProblemDetails
-from app.web.site.respond import origin, respond
+from app.web.site.params import Slug
+from app.web.site.respond import origin
+from app.web.site.routing import action_route, json_body
 from app.web.site.serialize import json_bytes
 
-router = APIRouter(prefix="/api/traces", tags=["traces"])
-
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    404: {"model": ProblemDetails, "description": "There is no such trace."},
-    409: {"model": ProblemDetails, "description": "The trace is in no state for this."},
-    413: {"model": ProblemDetails, "description": "More text than is read."},
-    422: {"model": ProblemDetails, "description": "A field is wrong; `field` names it. Nothing was saved."},
-    503: {
-        "model": ProblemDetails,
-        "description": "Too many questions wait; `Retry-After` says when to come back.",
-    },
-}
+router = APIRouter()
+OLD = "/api/traces"  # where all this stood before the API had a version
 
 
 class Ticket(BaseModel):
@@ -57,6 +43,8 @@ class Ticket(BaseModel):
 class Steps(BaseModel):
     """Which passages to train one step on; without a list, the proponents the trace found."""
 
+    model_config = ConfigDict(extra="forbid")
+
     passages: list[PassageId] | None = Field(None, min_length=1, max_length=MAX_PASSAGES)
     control: int = Field(10, ge=0, le=MAX_PASSAGES, description="How many random passages to compare with.")
     optimizer: str = Field("", description=StepRequest.model_fields["optimizer"].description)
@@ -65,23 +53,15 @@ class Steps(BaseModel):
     )
 
 
-def _body(model: type[BaseModel]) -> dict[str, Any]:
-    """OpenAPI of a body that is read with a limit before it is parsed."""
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": model.model_json_schema()}},
-        }
-    }
-
-
-@router.post(
-    "",
-    status_code=202,
-    response_model=Ticket,
-    responses={200: {"model": Ticket, "description": "Answered before."}, **PROBLEMS},
-    openapi_extra=_body(Question),
-    summary="Ask which passages made the model say that",
+@action_route(
+    router,
+    "/traces",
+    Ticket,
+    "ask_trace",
+    old=OLD,
+    body=json_body(Question),
+    statuses=(413, 503),
+    done={200: {"model": Ticket, "description": "Answered before."}},
 )
 async def ask(request: Request) -> Response:
     """Queue a question. Its answer comes to `json_url`, where `status` says how far it is."""
@@ -97,21 +77,10 @@ async def ask(request: Request) -> Response:
     return await anyio.to_thread.run_sync(put, limiter=live(request).turn)
 
 
-@router.get(
-    "/{trace_id}", response_model=TracePage, responses={404: PROBLEMS[404]}, summary="A trace as it is now"
-)
-def read(request: Request, db: Db, trace_id: Slug, view: Name = "", since: TraceId = "") -> Response:
-    """The same document as `/traces/{trace_id}.json`."""
-    page = load(request, db, jobs.find(db, trace_id), Looked(view=view, since=since))
-    return respond(request, page, "trace.html")
-
-
-@router.post(
-    "/{trace_id}/cancel",
-    response_model=Ticket,
-    responses={number: PROBLEMS[number] for number in (404, 409)},
-    summary="Take a question back",
-)
+@action_route(
+    router, "/traces/{trace_id}/cancel", Ticket, "cancel_trace", old=f"{OLD}/{{trace_id}}/cancel",
+    statuses=(404, 409), status=200,
+)  # fmt: skip
 def cancel(request: Request, trace_id: Slug) -> Ticket:
     """It will not be answered; what is over already stays as it is (409)."""
     with request.app.state.store.session() as session:
@@ -125,13 +94,15 @@ def cancel(request: Request, trace_id: Slug) -> Ticket:
         return _ticket(request, session, jobs.find(session, trace_id))
 
 
-@router.post(
-    "/{trace_id}/steps",
-    status_code=202,
-    response_model=Ticket,
-    responses={200: {"model": Ticket, "description": "Trained before."}, **PROBLEMS},
-    openapi_extra=_body(Steps),
-    summary="Train one step on passages and measure the target",
+@action_route(
+    router,
+    "/traces/{trace_id}/steps",
+    Ticket,
+    "step_trace",
+    old=f"{OLD}/{{trace_id}}/steps",
+    body=json_body(Steps),
+    statuses=(404, 409, 413, 503),
+    done={200: {"model": Ticket, "description": "Trained before."}},
 )
 async def steps(request: Request, trace_id: Slug) -> Response:
     """Queue one optimizer step on each passage alone; the model is left as it was."""
@@ -163,7 +134,7 @@ def _ticket(request: Request, session: Session, job: Job, *, reused: bool = Fals
         place=jobs.place(session, job),
         reused=reused,
         url=base + urls.trace(job.id),
-        json_url=base + urls.twin(urls.trace(job.id)),
+        json_url=base + urls.api(urls.trace(job.id)),
         events_url=base + urls.trace(job.id, "events"),
         doubts=doubts_of(job.request) if job.kind == "trace" else [],
     )

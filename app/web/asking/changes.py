@@ -8,6 +8,7 @@ from app.store.work_tables import Trace
 from app.tracing.explained import span_of
 from app.tracing.trace_results import TraceResult
 from app.web.site import urls
+from app.web.site.links import PageUrl
 
 FIELDS = {
     "prompt": "Prompt",
@@ -33,7 +34,7 @@ class Gone(BaseModel):
 
     rank: int
     passage_id: int
-    url: str
+    url: PageUrl
     text: str
 
 
@@ -46,7 +47,7 @@ class TraceChanges(BaseModel):
     """
 
     id: str
-    url: str
+    url: PageUrl
     edited: list[Edited]
     probability_before: float
     probability: float

@@ -19,8 +19,10 @@ from app.tracing.questions import MAX_BODY, MAX_CHARACTERS, Question
 from app.web.site import urls
 from app.web.site.body import build, read_form
 from app.web.site.context import Config, Db
-from app.web.site.params import Name
-from app.web.site.respond import page_route, respond
+from app.web.site.links import PageUrl
+from app.web.site.params import LONGEST, Plain
+from app.web.site.respond import respond
+from app.web.site.routing import page_route
 from app.words import joining
 
 router = APIRouter()
@@ -64,7 +66,7 @@ class EarlierTrace(BaseModel):
     """An earlier trace."""
 
     id: str
-    url: str
+    url: PageUrl
     prompt: str
     completion: str | None
     contrast: str | None
@@ -84,7 +86,7 @@ class FormPage(BaseModel):
     ready: bool  # a worker is there and has loaded
 
 
-@page_route(router, "/trace")
+@page_route(router, "/trace", FormPage, "get_trace_form")
 def trace_form(
     request: Request,
     db: Db,
@@ -92,10 +94,11 @@ def trace_form(
     prompt: Typed = "",
     completion: Typed = "",
     contrast: Typed = "",
-    from_: Name = "",
+    from_: Annotated[
+        Plain, Query(alias="from", max_length=LONGEST, description="id of the trace to begin from")
+    ] = "",
 ) -> Response:
     """The form to ask with."""
-    from_ = from_ or request.query_params.get("from", "")
     before = jobs.find(db, from_) if from_ else None
     values: dict[str, Any] = {"prompt": prompt, "completion": completion, "contrast": contrast}
     if before is not None and before.kind == "trace":

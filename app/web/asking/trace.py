@@ -34,8 +34,10 @@ from app.web.site import urls
 from app.web.site.body import build, read_form
 from app.web.site.budgets import streaming
 from app.web.site.context import Config, Db
+from app.web.site.links import PageUrl
 from app.web.site.params import Embed, Name, Slug, TraceId
-from app.web.site.respond import origin, page_route, respond, templates, wants_json
+from app.web.site.respond import origin, respond, templates, wants_json
+from app.web.site.routing import page_route
 from app.web.site.serialize import sendable
 from app.words.answers import SAID, TARGET
 
@@ -68,7 +70,7 @@ class TracePage(AnswerPage):
     error: dict[str, Any] | None = None
     created_at: datetime
     finished_at: datetime | None = None
-    url: str
+    url: PageUrl
     answer: Answer | None = None
     trainings: list[trace_view.StepsView] = Field(default_factory=list)
     changes: TraceChanges | None = None
@@ -79,7 +81,7 @@ class TracePage(AnswerPage):
     permalink: str
 
 
-@page_route(router, "/traces/{trace_id}")
+@page_route(router, "/traces/{trace_id}", TracePage, "get_trace", old="/api/traces/{trace_id}")
 def trace_page(
     request: Request,
     db: Db,
@@ -96,9 +98,9 @@ def trace_page(
     if job.kind == "steps" and job.parent and not wants_json(request):
         return RedirectResponse(urls.trace(job.parent) + "#causes", status_code=303)
     if job.kind == "shade" and not wants_json(request):
-        return RedirectResponse(urls.twin(urls.trace(trace_id)), status_code=303)
+        return RedirectResponse(urls.api(urls.trace(trace_id)), status_code=303)
     page = load(request, db, job, Looked(view, marks, since), again=again)
-    if embed and (framed := embed_of(page)):
+    if embed and not wants_json(request) and (framed := embed_of(page)):
         return embedded(request, framed)
     shown = respond(request, page, "trace.html", block="live")
     trace = traces.get(db, job.id) if page.filling else None

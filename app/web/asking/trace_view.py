@@ -9,6 +9,7 @@ from app.store.work_tables import Job, Trace
 from app.tracing.trace_results import TraceResult, TrainingResult
 from app.web.marking.overlap import rank_biased_overlap, shared
 from app.web.site import urls
+from app.web.site.links import PageUrl
 from app.words.methods import TRACKSTAR, method_label
 
 STAGES = {
@@ -33,7 +34,7 @@ class View(BaseModel):
 
     name: str
     title: str
-    url: str
+    url: PageUrl
     current: bool
     shared: int | None = None
     of: int = 0

@@ -19,8 +19,10 @@ from app.tracing.catalog import manifests
 from app.trackstar.manifest import IndexManifest
 from app.web.site import urls
 from app.web.site.context import Config, Db
+from app.web.site.links import PageUrl
 from app.web.site.params import LONGEST, Plain
-from app.web.site.respond import page_route, respond
+from app.web.site.respond import respond
+from app.web.site.routing import page_route
 
 router = APIRouter()
 RUNS, SAMPLE, EXCERPT = 50, 10, 300
@@ -32,7 +34,7 @@ class RunOf(BaseModel):
     """A run of the model or over the corpus."""
 
     name: str
-    url: str
+    url: PageUrl
     method: str
     model: str
     corpus: str
@@ -84,7 +86,7 @@ class Excerpt(BaseModel):
     """A passage, or the beginning of a long one."""
 
     id: int
-    url: str
+    url: PageUrl
     text: str
     cut: bool
 
@@ -108,7 +110,7 @@ class Listed(BaseModel):
     """One of several models or corpora; `size` in parameters or passages."""
 
     name: str
-    url: str
+    url: PageUrl
     description: str
     licence: str
     size: int | None
@@ -123,7 +125,7 @@ class ListPage(BaseModel):
     items: list[Listed]
 
 
-@page_route(router, "/models")
+@page_route(router, "/models", ListPage, "list_models")
 def models_page(request: Request, session: Db) -> Response:
     """Every model that runs here are of."""
     items = [_listed(row, urls.model(row.name), row.parameters) for row in behind.list_models(session)]
@@ -131,7 +133,7 @@ def models_page(request: Request, session: Db) -> Response:
     return respond(request, page, "behind_list.html")
 
 
-@page_route(router, "/corpora")
+@page_route(router, "/corpora", ListPage, "list_corpora")
 def corpora_page(request: Request, session: Db) -> Response:
     """Every corpus that is searched here."""
     items = [_listed(row, urls.corpus(row.name), row.passage_count) for row in list_corpora(session)]
@@ -139,7 +141,7 @@ def corpora_page(request: Request, session: Db) -> Response:
     return respond(request, page, "behind_list.html")
 
 
-@page_route(router, "/models/{name:path}")
+@page_route(router, "/models/{name:path}", ModelPage, "get_model")
 def model_page(request: Request, session: Db, settings: Config, name: AnyName) -> Response:
     """One model: its size, its training, who made it, and what was done with it here."""
     model = get_model(session, name)
@@ -153,7 +155,7 @@ def model_page(request: Request, session: Db, settings: Config, name: AnyName) -
     return respond(request, page, "model.html")
 
 
-@page_route(router, "/corpora/{name:path}")
+@page_route(router, "/corpora/{name:path}", CorpusPage, "get_corpus")
 def corpus_page(request: Request, session: Db, settings: Config, name: AnyName) -> Response:
     """One corpus: its size, where it comes from, some of its passages, and what was done with it here."""
     corpus = get_corpus(session, name)

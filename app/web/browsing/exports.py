@@ -25,6 +25,7 @@ from app.web.site.context import Db
 from app.web.site.downloads import download, etag
 from app.web.site.export_rows import csv_rows, jsonl_rows
 from app.web.site.params import Explains, RunName, Side, Slug
+from app.web.site.routing import file_route
 from app.words.answers import SAID
 from app.words.chance import read_chance
 
@@ -44,7 +45,7 @@ PASSAGE_COLUMNS = (
 )  # fmt: skip
 
 
-@router.get("/runs/{slug}/prompts/{prompt}.csv", dependencies=EXPORT)
+@file_route(router, "/runs/{slug}/prompts/{prompt}.csv", "export_example_csv", dependencies=EXPORT)
 def example_csv(
     request: Request,
     session: Db,
@@ -61,7 +62,7 @@ def example_csv(
     return download(request, name, "csv", csv_rows(PASSAGE_COLUMNS, rows), tag=etag(rows), rows=len(rows))
 
 
-@router.get("/runs/{slug}/prompts/{prompt}.jsonl", dependencies=EXPORT)
+@file_route(router, "/runs/{slug}/prompts/{prompt}.jsonl", "export_example_jsonl", dependencies=EXPORT)
 def example_jsonl(
     request: Request, session: Db, slug: Slug, prompt: Slug, explains: Explains = SAID
 ) -> Response:
@@ -73,25 +74,25 @@ def example_jsonl(
     return download(request, name, "jsonl", jsonl_rows([record]), tag=etag(record), rows=1)
 
 
-@router.get("/prompts.csv", dependencies=EXPORT)
+@file_route(router, "/prompts.csv", "export_prompts_csv", dependencies=EXPORT)
 def list_csv(request: Request, session: Db, asked: AskedQuery, run: RunName = "") -> Response:
     """Every prompt that the filters leave, one a row."""
     return _list(request, session, asked, run, "csv")
 
 
-@router.get("/prompts.jsonl", dependencies=EXPORT)
+@file_route(router, "/prompts.jsonl", "export_prompts_jsonl", dependencies=EXPORT)
 def list_jsonl(request: Request, session: Db, asked: AskedQuery, run: RunName = "") -> Response:
     """Every prompt that the filters leave, with its passages, in the paper's results format."""
     return _list(request, session, asked, run, "jsonl")
 
 
-@router.get("/runs/{slug}.csv", dependencies=EXPORT)
+@file_route(router, "/runs/{slug}.csv", "export_run_csv", dependencies=EXPORT)
 def run_csv(request: Request, session: Db, asked: AskedQuery, slug: Slug) -> Response:
     """The same for a run's own page."""
     return _list(request, session, asked, slug, "csv")
 
 
-@router.get("/runs/{slug}.jsonl", dependencies=EXPORT)
+@file_route(router, "/runs/{slug}.jsonl", "export_run_jsonl", dependencies=EXPORT)
 def run_jsonl(request: Request, session: Db, asked: AskedQuery, slug: Slug) -> Response:
     """A run as a results file; with filters, those examples of it."""
     return _list(request, session, asked, slug, "jsonl")

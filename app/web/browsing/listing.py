@@ -16,6 +16,7 @@ from app.web.browsing.filter_words import PRESETS
 from app.web.browsing.list_query import ListQuery
 from app.web.browsing.listing_words import SORTS, part_name, sentence
 from app.web.site import urls
+from app.web.site.links import PageUrl, page_of
 from app.web.site.respond import wants_json
 from app.words.slices import FREQUENCY, SLICES, value_name
 
@@ -27,7 +28,7 @@ class FacetValue(BaseModel):
     label: str
     count: int
     chosen: bool
-    url: str
+    url: PageUrl
 
 
 class Facet(BaseModel):
@@ -42,7 +43,7 @@ class Item(BaseModel):
     """One prompt of the list."""
 
     slug: str
-    url: str
+    url: PageUrl
     task: str
     text: str
     target: str
@@ -64,7 +65,7 @@ class Dropped(BaseModel):
 
     label: str
     count: int
-    url: str
+    url: PageUrl
 
 
 class PresetLink(BaseModel):
@@ -72,7 +73,7 @@ class PresetLink(BaseModel):
 
     name: str
     where: str
-    url: str
+    url: PageUrl
     chosen: bool
 
 
@@ -113,13 +114,13 @@ class Listing(BaseModel):
     where: str
     error: WhereError | None
     query: dict[str, str]
-    first_url: str | None
-    back_url: str | None
-    next_url: str | None
-    last_url: str | None
+    first_url: PageUrl | None
+    back_url: PageUrl | None
+    next_url: PageUrl | None
+    last_url: PageUrl | None
     random_url: str
     go_url: str
-    clear_url: str | None
+    clear_url: PageUrl | None
     dropped: list[Dropped] = []
 
 
@@ -131,14 +132,15 @@ def make_listing(
     *,
     after: int | None,
     before: int | None,
+    limit: int | None,
     runs: Sequence[Run] = (),
 ) -> Listing:
     """The list for the URL of this request; `runs` are the others whose counts the reader wants beside it.
 
     An expression that cannot be read gives an empty list with an `error`.
     """
-    path, query = request.url.path.removesuffix(".json"), asked.query()
-    base: dict[str, object] = {"run": request.query_params.get("run", ""), **query}
+    path, query = page_of(request), asked.query()
+    base: dict[str, object] = {"run": request.query_params.get("run", ""), **query, "limit": limit}
     error = None
     try:
         filters = asked.filters()
@@ -151,7 +153,16 @@ def make_listing(
     found_tallies = tallies(session, [run, *runs], browse.narrowed(session, filters))
     tally = found_tallies[run.id]
     total = 0 if error else tally.count(chosen)
-    window = browse.window(session, run, filters, total, sort=asked.sort, after=after, before=before)
+    window = browse.window(
+        session,
+        run,
+        filters,
+        total,
+        sort=asked.sort,
+        after=after,
+        before=before,
+        limit=limit or browse.PAGE_SIZE,
+    )
     start, end = (window.rows[0].result.position, window.rows[-1].result.position) if window.rows else (0, 0)
 
     def at(**changes: object) -> str:
@@ -186,7 +197,9 @@ def make_listing(
         last_url=at(before=-1) if window.after else None,
         random_url=urls.random_prompt(run.slug, **query),
         go_url=urls.go_to(),
-        clear_url=urls.with_query(path, {"run": base["run"]}) if query.keys() - {"sort"} else None,
+        clear_url=urls.with_query(path, {"run": base["run"], "limit": limit})
+        if query.keys() - {"sort"}
+        else None,
         dropped=[] if total or error else _dropped(session, run, filters, query, at),
     )
 

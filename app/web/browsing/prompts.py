@@ -14,8 +14,10 @@ from app.web.browsing.listing import Listing, make_listing
 from app.web.marking.highlight import Span, find
 from app.web.site import urls
 from app.web.site.context import Db
-from app.web.site.params import HELD, RunName
-from app.web.site.respond import page_route, respond
+from app.web.site.links import PageUrl
+from app.web.site.params import HELD, Limit, RunName
+from app.web.site.respond import respond
+from app.web.site.routing import page_route
 
 router = APIRouter()
 MOST_RUNS = 24  # whose prompts are counted beside the chosen run's
@@ -28,14 +30,14 @@ class RunChoice(BaseModel):
     name: str
     prompts: int
     chosen: bool
-    url: str
+    url: PageUrl
 
 
 class FoundPassage(BaseModel):
     """A passage that contains the words searched for."""
 
     id: int
-    url: str
+    url: PageUrl
     text: str
     spans: list[Span]
 
@@ -49,7 +51,7 @@ class PromptsPage(BaseModel):
     passages: list[FoundPassage]
 
 
-@page_route(router, "/prompts")
+@page_route(router, "/prompts", PromptsPage, "list_prompts")
 def prompts_page(
     request: Request,
     session: Db,
@@ -57,6 +59,7 @@ def prompts_page(
     run: RunName = "",
     after: After = None,
     before: Before = None,
+    limit: Limit = None,
 ) -> Response:
     """Prompts of a run, filtered (`task`, `relation`, `frequency`, `right`, …, `where`), searched (`q`), in pages."""
     runs = [each for each in list_runs(session) if each.status == "done"]
@@ -65,7 +68,7 @@ def prompts_page(
     chosen = get_run(session, run) if run else runs[0]
     others = [each for each in runs if each.slug != chosen.slug]
     listing = make_listing(
-        session, request, chosen, asked, after=after, before=before, runs=others[:MOST_RUNS]
+        session, request, chosen, asked, after=after, before=before, limit=limit, runs=others[:MOST_RUNS]
     )
     page = PromptsPage(
         runs=[
@@ -74,7 +77,7 @@ def prompts_page(
                 name=each.name,
                 prompts=listing.runs.get(each.slug, each.prompt_count),
                 chosen=each.slug == chosen.slug,
-                url=urls.prompts(run=each.slug, **asked.query()),
+                url=urls.prompts(run=each.slug, **asked.query(), limit=limit),
             )
             for each in runs
         ],

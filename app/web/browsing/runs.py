@@ -15,8 +15,10 @@ from app.web.browsing.listing import Listing, ListingSummary, make_listing
 from app.web.judging.run_metrics import RunMetrics, run_metrics
 from app.web.site import urls
 from app.web.site.context import Db
-from app.web.site.params import Name, Slug
-from app.web.site.respond import page_route, respond
+from app.web.site.links import PageUrl
+from app.web.site.params import Limit, Name, Slug
+from app.web.site.respond import respond
+from app.web.site.routing import page_route
 from app.words.cutting import cut
 from app.words.methods import method_of
 
@@ -29,7 +31,7 @@ class RunInfo(BaseModel):
 
     slug: str
     name: str
-    url: str
+    url: PageUrl
     method: str
     model: str
     corpus: str
@@ -47,7 +49,7 @@ class OtherRun(BaseModel):
     """A run over the same prompts, and where the two are compared."""
 
     name: str
-    url: str
+    url: PageUrl
 
 
 class RunsPage(BaseModel):
@@ -62,7 +64,7 @@ class MostFound(BaseModel):
     """A passage that is a proponent of many prompts."""
 
     id: int
-    url: str
+    url: PageUrl
     text: str
     prompts: int
 
@@ -72,7 +74,7 @@ class RunPage(BaseModel):
 
     title: str
     run: RunInfo
-    said_url: str | None  # of the run beside this one that explains what the model said
+    said_url: PageUrl | None  # of the run beside this one that explains what the model said
     said_prompts: int
     configuration: dict[str, Any]
     metrics: RunMetrics | None
@@ -103,7 +105,7 @@ def info(run: Run, tally: Tally) -> RunInfo:
     )
 
 
-@page_route(router, "/runs")
+@page_route(router, "/runs", RunsPage, "list_runs")
 def runs_page(request: Request, session: Db, method: Name = "") -> Response:
     """Every run, or those of a `method`."""
     runs = [run for run in list_runs(session) if not method or method_of(run.method).name == method]
@@ -112,7 +114,7 @@ def runs_page(request: Request, session: Db, method: Name = "") -> Response:
     return respond(request, page, "runs.html")
 
 
-@page_route(router, "/runs/{slug}")
+@page_route(router, "/runs/{slug}", RunPage, "get_run")
 def run_page(
     request: Request,
     session: Db,
@@ -120,10 +122,11 @@ def run_page(
     asked: AskedQuery,
     after: After = None,
     before: Before = None,
+    limit: Limit = None,
 ) -> Response:
     """One run with its whole configuration, and its prompts."""
     run = get_run(session, slug)
-    listing = make_listing(session, request, run, asked, after=after, before=before)
+    listing = make_listing(session, request, run, asked, after=after, before=before, limit=limit)
     beside = run_beside(session, run)
     page = RunPage(
         title=run.name,

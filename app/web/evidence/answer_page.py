@@ -10,6 +10,7 @@ from app.web.evidence.cards import Card
 from app.web.evidence.chance import Standing
 from app.web.evidence.claim import Claim
 from app.web.evidence.lanes import Evidence
+from app.web.site.links import PageUrl
 from app.web.site.shareable import Shareable
 from app.words.chance import Chance
 from app.words.saying import counted
@@ -19,7 +20,7 @@ class Link(BaseModel):
     """One of several things to switch between; `note` says what it shares with this one."""
 
     label: str
-    url: str
+    url: PageUrl
     chosen: bool = False
     note: str = ""
 

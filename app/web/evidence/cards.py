@@ -16,6 +16,7 @@ from app.web.marking.near import first_near_duplicates
 from app.web.marking.verbatim import shared_spans
 from app.web.marking.window import window, within
 from app.web.site import urls
+from app.web.site.links import PageUrl
 from app.words.chance import Chance, read_chance
 from app.words.passages import OPPONENT, TYPES, type_name
 
@@ -55,7 +56,7 @@ class Duplicate(BaseModel):
 
     passage_id: int
     rank: int
-    url: str
+    url: PageUrl
 
 
 class Elsewhere(BaseModel):
@@ -73,7 +74,7 @@ class Card(PassageText, Measured):
 
     passage_id: int
     external_id: str
-    url: str
+    url: PageUrl
     share: float = 0.0
     above_chance: bool | None = None  # beyond the floor of its side; None where that cannot be told
     found_for: int = 0

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from app.web.site.links import PageUrl
 from app.words.methods import method_label
 from app.words.saying import in_words, plural, points
 
@@ -24,7 +25,7 @@ class Dot(BaseModel):
     passage_id: int
     after: float
     rank: int | None = None
-    url: str = ""
+    url: PageUrl = ""
 
 
 class Note(BaseModel):

@@ -21,7 +21,9 @@ from app.web.finds.atom import Entry, feed
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.downloads import etag, unless_known
-from app.web.site.respond import origin, page_route, respond
+from app.web.site.links import PageUrl
+from app.web.site.respond import origin, respond
+from app.web.site.routing import page_route
 
 router = APIRouter()
 SHOWN = 6  # of each kind on the page of all
@@ -73,11 +75,11 @@ class FoundItem(BaseModel):
     sentence: str
     passage: str
     passage_id: int
-    passage_url: str
+    passage_url: PageUrl
     run: str
     run_name: str
     model: str
-    url: str
+    url: PageUrl
     found_at: datetime
 
 
@@ -87,7 +89,7 @@ class FoundShelf(BaseModel):
     kind: str
     title: str
     about: str
-    url: str
+    url: PageUrl
     total: int
     items: list[FoundItem]
 
@@ -98,12 +100,12 @@ class FindsPage(BaseModel):
     title: str
     kind: str
     shelves: list[FoundShelf]
-    mistakes_url: str
+    mistakes_url: PageUrl
     feed_url: str
     runs: int
 
 
-@page_route(router, "/finds")
+@page_route(router, "/finds", FindsPage, "list_finds")
 def finds_page(request: Request, session: Db) -> Response:
     """What is worth a look in the runs here, by what training steps did."""
     runs = _done(session)
@@ -134,7 +136,7 @@ def finds_feed(request: Request, session: Db) -> Response:
     return unless_known(request, etag(body), body, "application/atom+xml; charset=utf-8")
 
 
-@page_route(router, "/finds/{kind}")
+@page_route(router, "/finds/{kind}", FindsPage, "list_finds_of_kind")
 def kind_page(request: Request, session: Db, kind: Kind) -> Response:
     """The finds of one kind, the most telling first."""
     runs = _done(session)

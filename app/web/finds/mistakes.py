@@ -12,8 +12,10 @@ from app.store.tables import Run
 from app.web.browsing.list_query import After, Before
 from app.web.site import urls
 from app.web.site.context import Db
-from app.web.site.params import RunName
-from app.web.site.respond import page_route, respond
+from app.web.site.links import PageUrl
+from app.web.site.params import Limit, RunName
+from app.web.site.respond import respond
+from app.web.site.routing import page_route
 
 router = APIRouter()
 WRONG = Filters(right="no")
@@ -31,7 +33,7 @@ class Mistake(BaseModel):
     task: str
     relation: str | None
     frequency: int | None
-    url: str
+    url: PageUrl
 
 
 class MistakesPage(BaseModel):
@@ -44,26 +46,35 @@ class MistakesPage(BaseModel):
     judged: int = 0
     prompts: int = 0
     items: list[Mistake] = []
-    list_url: str | None = None
-    first_url: str | None = None
-    next_url: str | None = None
+    list_url: PageUrl | None = None
+    first_url: PageUrl | None = None
+    next_url: PageUrl | None = None
 
 
-@page_route(router, "/finds/mistakes")
+@page_route(router, "/finds/mistakes", MistakesPage, "list_mistakes")
 def mistakes_page(
-    request: Request, session: Db, run: RunName = "", after: After = None, before: Before = None
+    request: Request,
+    session: Db,
+    run: RunName = "",
+    after: After = None,
+    before: Before = None,
+    limit: Limit = None,
 ) -> Response:
     """Wrong answers of a run, the one the model was surest of first, each with what would have been right."""
     done = [each for each in list_runs(session) if each.status == "done"]
     chosen = get_run(session, run) if run else next(iter(done), None)
-    page = _page(session, chosen, run, after, before) if chosen else MistakesPage()
+    page = _page(session, chosen, run, after, before, limit) if chosen else MistakesPage()
     return respond(request, page, "mistakes.html")
 
 
-def _page(session: Session, run: Run, asked: str, after: int | None, before: int | None) -> MistakesPage:
+def _page(
+    session: Session, run: Run, asked: str, after: int | None, before: int | None, limit: int | None
+) -> MistakesPage:
     tally = browse.tally(session, run, Filters())
     right, total = (tally.count({"right": value}) for value in ("yes", "no"))
-    window = browse.window(session, run, WRONG, total, sort=SORT, after=after, before=before)
+    window = browse.window(
+        session, run, WRONG, total, sort=SORT, after=after, before=before, limit=limit or browse.PAGE_SIZE
+    )
     last = window.rows[-1].result.position if window.rows else None
     return MistakesPage(
         run=run.slug,
@@ -73,8 +84,8 @@ def _page(session: Session, run: Run, asked: str, after: int | None, before: int
         prompts=run.prompt_count,
         items=[_mistake(row, run) for row in window.rows],
         list_url=urls.prompts(run=run.slug, right="no", sort=SORT),
-        first_url=urls.mistakes(run=asked) if window.before else None,
-        next_url=urls.mistakes(run=asked, after=last) if window.after else None,
+        first_url=urls.mistakes(run=asked, limit=limit) if window.before else None,
+        next_url=urls.mistakes(run=asked, after=last, limit=limit) if window.after else None,
     )
 
 

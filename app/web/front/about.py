@@ -9,7 +9,8 @@ from starlette.responses import Response
 from app.store.filters import FIELDS
 from app.web.site import urls
 from app.web.site.needs import needed
-from app.web.site.respond import page_route, respond
+from app.web.site.respond import respond
+from app.web.site.routing import page_route
 from app.words.tasks import LISTED
 
 router = APIRouter()
@@ -81,7 +82,7 @@ class DocsPage(BaseModel):
     operations: list[Operation]
 
 
-@page_route(router, "/about")
+@page_route(router, "/about", AboutPage, "get_about")
 def about_page(request: Request) -> Response:
     """What Startrail does, and how."""
     fields = [
@@ -91,7 +92,7 @@ def about_page(request: Request) -> Response:
     return respond(request, AboutPage(version=request.app.version, fields=fields), "about.html")
 
 
-@page_route(router, "/docs")
+@page_route(router, "/docs", DocsPage, "get_docs")
 def docs_page(request: Request) -> Response:
     """The API: every page's JSON twin, and tracing."""
     document = request.app.openapi()

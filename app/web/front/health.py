@@ -9,7 +9,8 @@ from app.store.readers import READER
 from app.upkeep import checks
 from app.upkeep.checks import Finding
 from app.web.site.context import Config
-from app.web.site.respond import page_route, respond
+from app.web.site.respond import respond
+from app.web.site.routing import page_route
 
 router = APIRouter()
 
@@ -30,13 +31,13 @@ class HealthPage(BaseModel):
     checks: list[Check]
 
 
-@page_route(router, "/healthz")
+@page_route(router, "/healthz", HealthPage, "get_health")
 def healthz(request: Request) -> Response:
     """The web server answers."""
     return respond(request, HealthPage(title="Health", ok=True, checks=[]), "health.html")
 
 
-@page_route(router, "/readyz")
+@page_route(router, "/readyz", HealthPage, "get_readiness")
 def readyz(request: Request, settings: Config) -> Response:
     """Home, database, models, indexes and tracing worker: 200 if all can be used, else 503 naming what cannot.
 

@@ -19,8 +19,10 @@ from app.web.evidence.share_card import og_text
 from app.web.front.story import StoryPart, Suggestion, story_of, suggestions_of
 from app.web.site import urls
 from app.web.site.context import Config, Db
+from app.web.site.links import PageUrl
 from app.web.site.params import Embed
-from app.web.site.respond import page_route, respond
+from app.web.site.respond import respond, wants_json
+from app.web.site.routing import page_route
 from app.web.site.shareable import Shareable
 from app.words.tasks import task_name
 
@@ -34,14 +36,14 @@ class TaskCount(BaseModel):
     name: str
     count: int
     right: int
-    url: str
+    url: PageUrl
 
 
 class Shelf(BaseModel):
     """A few examples of one kind."""
 
     name: str
-    url: str
+    url: PageUrl
     items: list[Item]
 
 
@@ -61,10 +63,10 @@ class HomePage(Shareable):
     index: str
 
 
-@page_route(router, "/")
+@page_route(router, "/", HomePage, "get_home")
 def home_page(request: Request, session: Db, settings: Config, embed: Embed = False) -> Response:
     """The front page."""
-    if embed and (framed := embed_of(session, settings)):
+    if embed and not wants_json(request) and (framed := embed_of(session, settings)):
         return embedded(request, framed)
     return respond(request, load(session, settings), "home.html")
 

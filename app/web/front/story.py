@@ -16,6 +16,7 @@ from app.web.evidence.notes import noted
 from app.web.evidence.verdict import ordinal
 from app.web.marking.highlight import Span, entities
 from app.web.site import urls
+from app.web.site.links import PageUrl
 from app.words.methods import BM25, TRACKSTAR
 
 SURE = 0.25  # a mistake is suggested if the model is at least so sure of it
@@ -27,7 +28,7 @@ class FirstProponent(BaseModel):
     run: str
     name: str
     method: str
-    url: str
+    url: PageUrl
     card: Card
     place: str  # in its list: `first`, `third`
 
@@ -36,7 +37,7 @@ class StoryPart(BaseModel):
     """One prompt, and the first passages of the method of influence and of the one by words."""
 
     claim: Claim
-    url: str
+    url: PageUrl
     prompt: str
     target: str
     spans: list[Span]
@@ -45,7 +46,7 @@ class StoryPart(BaseModel):
     influence: FirstProponent
     attribution: FirstProponent
     evidence: Evidence
-    compare_url: str
+    compare_url: PageUrl
 
 
 class Suggestion(BaseModel):

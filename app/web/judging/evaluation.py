@@ -23,8 +23,10 @@ from app.web.site.budgets import exporting
 from app.web.site.context import Db
 from app.web.site.downloads import download, etag
 from app.web.site.export_rows import csv_rows
+from app.web.site.links import PageUrl
 from app.web.site.params import Name, RunName, Short
-from app.web.site.respond import page_route, respond
+from app.web.site.respond import respond
+from app.web.site.routing import file_route, page_route
 from app.words.answers import SAID
 from app.words.measures import COMPARED, INFLUENCE, LABELS, SHOWN, SHOWN_BY_AIS
 from app.words.methods import is_swept, leading
@@ -41,7 +43,7 @@ class Option(BaseModel):
 
     value: str
     label: str
-    url: str
+    url: PageUrl
     chosen: bool
 
 
@@ -52,7 +54,7 @@ class RunRow(BaseModel):
     name: str
     method: str
     model: str
-    url: str
+    url: PageUrl
     drawn: bool
     cells: dict[str, Cell | None]
     tail_patch_settings: dict[str, Any] | None
@@ -103,14 +105,14 @@ def _asked(
 AskedQuery = Annotated[EvaluationQuery, Depends(_asked)]
 
 
-@page_route(router, "/evaluation")
+@page_route(router, "/evaluation", EvaluationPage, "get_evaluation")
 def evaluation_page(request: Request, session: Db, asked: AskedQuery) -> Response:
     """Every evaluated run of a prompt set (`set`) on a `task` with a `model` (`*`: any): measures with intervals,
     differences from one run (`against`), and charts of the runs chosen (`run`) by a slice (`by`)."""
     return respond(request, _page(session, asked), "evaluation.html")
 
 
-@router.get("/evaluation.csv", include_in_schema=False, dependencies=[Depends(exporting)])
+@file_route(router, "/evaluation.csv", "export_evaluation_csv", dependencies=[Depends(exporting)])
 def evaluation_csv(request: Request, session: Db, asked: AskedQuery, table: Name = "") -> Response:
     """The main table, the differences, or the numbers behind a chart, as CSV."""
     page = _page(session, asked)

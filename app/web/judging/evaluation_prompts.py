@@ -23,8 +23,10 @@ from app.web.site.budgets import exporting
 from app.web.site.context import Db
 from app.web.site.downloads import download, etag
 from app.web.site.export_rows import csv_rows
-from app.web.site.params import HELD, Short
-from app.web.site.respond import page_route, respond
+from app.web.site.links import PageUrl
+from app.web.site.params import HELD, MOST_AT_ONCE, Short
+from app.web.site.respond import respond
+from app.web.site.routing import file_route, page_route
 from app.words.measures import LABELS, in_points
 from app.words.passages import TYPES
 from app.words.slices import EVALUATED, value_name
@@ -49,6 +51,7 @@ class FigureQuery(BaseModel):
     confidence: Short = ""
     low: bool = False
     page: int = Field(1, ge=1, le=HELD)
+    limit: int = Field(AT_ONCE, ge=1, le=MOST_AT_ONCE)
 
     @property
     def slices(self) -> dict[str, str]:
@@ -57,7 +60,7 @@ class FigureQuery(BaseModel):
 
     def url(self, **changes: object) -> str:
         """The page with some of it changed."""
-        usual: dict[str, object] = {"rank": 1 if not self.kind else None, "page": 1}
+        usual: dict[str, object] = {"rank": 1 if not self.kind else None, "page": 1, "limit": AT_ONCE}
         query = {
             name: value for name, value in (self.model_dump() | changes).items() if value != usual.get(name)
         }
@@ -69,7 +72,7 @@ class PromptShare(BaseModel):
 
     prompt: str
     target: str
-    url: str
+    url: PageUrl
     value: float
     ours: float
     theirs: float | None
@@ -81,7 +84,7 @@ class FigurePage(BaseModel):
     title: str
     asked: FigureQuery
     run_name: str
-    run_url: str
+    run_url: PageUrl
     of: str
     measure: str
     against: str | None
@@ -90,9 +93,9 @@ class FigurePage(BaseModel):
     prompts: int
     items: list[PromptShare]
     first: int
-    order_url: str
-    previous_url: str | None
-    next_url: str | None
+    order_url: PageUrl
+    previous_url: PageUrl | None
+    next_url: PageUrl | None
     csv_url: str
 
 
@@ -121,7 +124,7 @@ def _read(session: Db, asked: AskedQuery) -> tuple[Run, Run | None, FigureQuery]
 Read = Annotated[tuple[Run, Run | None, FigureQuery], Depends(_read)]
 
 
-@page_route(router, "/evaluation/prompts")
+@page_route(router, "/evaluation/prompts", FigurePage, "list_evaluated_prompts")
 def prompts_page(request: Request, session: Db, read: Read) -> Response:
     """The prompts of a `run` and `task` with their values of a `measure` (or with a passage of a `kind` at a `rank`),
     in the slices given, `against` another run's."""
@@ -130,7 +133,7 @@ def prompts_page(request: Request, session: Db, read: Read) -> Response:
     values = [item.value for item in items]
     found = estimate(values) if asked.measure else None
     items.sort(key=lambda item: item.value, reverse=not asked.low)
-    first = (asked.page - 1) * AT_ONCE
+    first = (asked.page - 1) * asked.limit
     name = LABELS.get(asked.measure) or f"{TYPES[asked.kind]}, at rank {asked.rank}"
     page = FigurePage(
         title=f"{name}: {run.name}",
@@ -143,17 +146,19 @@ def prompts_page(request: Request, session: Db, read: Read) -> Response:
         patched=patched_by(filter(None, (run, other))) if in_points(asked.measure) else "",
         total=Cell(**asdict(found), url=asked.url()) if found else None,
         prompts=len(items),
-        items=items[first : first + AT_ONCE],
+        items=items[first : first + asked.limit],
         first=first,
         order_url=asked.url(low=not asked.low, page=1),
         previous_url=asked.url(page=asked.page - 1) if asked.page > 1 else None,
-        next_url=asked.url(page=asked.page + 1) if first + AT_ONCE < len(items) else None,
+        next_url=asked.url(page=asked.page + 1) if first + asked.limit < len(items) else None,
         csv_url=urls.twin(asked.url(page=1), "csv"),
     )
     return respond(request, page, "evaluation_prompts.html")
 
 
-@router.get("/evaluation/prompts.csv", include_in_schema=False, dependencies=[Depends(exporting)])
+@file_route(
+    router, "/evaluation/prompts.csv", "export_evaluated_prompts_csv", dependencies=[Depends(exporting)]
+)
 def prompts_csv(request: Request, session: Db, read: Read) -> Response:
     """All of them as CSV."""
     run, other, asked = read

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.store.tables import Run
 from app.web.site import urls
+from app.web.site.links import PageUrl
 
 Value = str | float | int | None
 
@@ -19,7 +20,7 @@ class Cell(BaseModel):
     low: float
     high: float
     count: int
-    url: str
+    url: PageUrl
 
     @property
     def clear(self) -> bool:
@@ -32,7 +33,7 @@ class LegendKey(BaseModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
     label: str
-    url: str | None = None
+    url: PageUrl | None = None
     swatch: Markup = Field(exclude=True)
 
 

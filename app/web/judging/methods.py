@@ -10,7 +10,9 @@ from starlette.responses import Response
 from app.store.runs import list_runs
 from app.web.site import urls
 from app.web.site.context import Db
-from app.web.site.respond import page_route, respond
+from app.web.site.links import PageUrl
+from app.web.site.respond import respond
+from app.web.site.routing import page_route
 from app.words.methods import KINDS, METHODS, NEEDS, Method, encodings, method_of, place_of
 
 router = APIRouter()
@@ -28,7 +30,7 @@ class MethodInfo(BaseModel):
     light: str
     dark: str
     runs: int
-    runs_url: str
+    runs_url: PageUrl
 
 
 class MethodsPage(BaseModel):
@@ -39,7 +41,7 @@ class MethodsPage(BaseModel):
     ablations: list[str]
 
 
-@page_route(router, "/methods")
+@page_route(router, "/methods", MethodsPage, "list_methods")
 def methods_page(request: Request, session: Db) -> Response:
     """The methods: what each is, what it needs, and its runs here."""
     counts = Counter(method_of(run.method).name for run in list_runs(session))

@@ -11,6 +11,7 @@ from app.web.judging.evaluation_figures import of_chosen
 from app.web.judging.evaluation_lines import patched_by
 from app.web.judging.figures import Cell, EvaluationQuery, Figure, cell, figure_prompts_url
 from app.web.site import urls
+from app.web.site.links import PageUrl
 from app.words.measures import LABELS, SHOWN, SHOWN_BY_AIS
 from app.words.tasks import task_place
 
@@ -31,8 +32,8 @@ class RunMetrics(BaseModel):
     figures: list[Figure]  # types of passages first
     patched: str
     by_ais: str
-    url: str
-    against_url: str
+    url: PageUrl
+    against_url: PageUrl
 
 
 def run_metrics(session: Session, run: Run) -> RunMetrics | None:

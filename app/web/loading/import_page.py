@@ -8,8 +8,10 @@ from app.store import compare
 from app.web.loading.imports import ImportProblem, Imports, ImportState
 from app.web.site import urls
 from app.web.site.context import Db
+from app.web.site.links import PageUrl
 from app.web.site.params import Slug
-from app.web.site.respond import page_route, respond
+from app.web.site.respond import respond
+from app.web.site.routing import page_route
 
 router = APIRouter()
 
@@ -27,12 +29,12 @@ class ImportPage(BaseModel):
     over: bool
     problem: ImportProblem | None
     run: str
-    run_url: str | None
-    prompts_url: str | None
-    compare_url: str | None
+    run_url: PageUrl | None
+    prompts_url: PageUrl | None
+    compare_url: PageUrl | None
 
 
-@page_route(router, "/upload/{id_}")
+@page_route(router, "/upload/{id_}", ImportPage, "get_upload")
 def progress(request: Request, db: Db, id_: Slug) -> Response:
     """How far it is; the page asks again by itself until it is over."""
     imports: Imports = request.app.state.imports

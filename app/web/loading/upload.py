@@ -22,7 +22,8 @@ from app.web.loading.imports import Finish, Imports, Report, Work, load_results,
 from app.web.loading.multipart import need_room, receive_form, too_large
 from app.web.site import urls
 from app.web.site.context import Config
-from app.web.site.respond import page_route, respond, wants_json
+from app.web.site.respond import respond, wants_json
+from app.web.site.routing import action_route, page_route
 from app.web.site.serialize import json_bytes
 
 router = APIRouter()
@@ -48,7 +49,16 @@ class UploadPage(BaseModel):
     presets: list[PresetFile]
 
 
-@page_route(router, "/upload")
+class UploadTicket(BaseModel):
+    """Where it says how far the file is: for people, and for scripts."""
+
+    id: str
+    stage: str = "waiting"
+    url: str
+    json_url: str
+
+
+@page_route(router, "/upload", UploadPage, "get_upload_rules")
 def upload(request: Request, settings: Config) -> Response:
     """What can be loaded, and how."""
     page = UploadPage(
@@ -78,11 +88,10 @@ _FORM = {
 
 
 @router.post("/upload", include_in_schema=False)
-@router.post(
-    urls.api_uploads(),
-    status_code=202,
-    openapi_extra={"requestBody": {"content": {"multipart/form-data": {"schema": _FORM}}}},
-)
+@action_route(
+    router, "/uploads", UploadTicket, "upload_results", old="/api/uploads",
+    body={"multipart/form-data": {"schema": _FORM}}, statuses=(404, 413, 415, 503, 507),
+)  # fmt: skip
 async def receive(request: Request, settings: Config) -> Response:
     """Take one file in: a form with `file`, or `url`, or `preset`; beside it `run` (its name) and `token`."""
     _open(settings)
@@ -112,7 +121,7 @@ async def receive(request: Request, settings: Config) -> Response:
         raise
     address = urls.import_(id_)
     if wants_json(request):
-        body = json_bytes({"id": id_, "stage": "waiting", "url": address})
+        body = json_bytes(UploadTicket(id=id_, url=address, json_url=urls.api(address)))
         return Response(body, 202, {"Location": address}, "application/json")
     return RedirectResponse(address, 303)
 

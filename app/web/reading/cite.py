@@ -20,8 +20,10 @@ from app.web.reading.shared import method_name, shared
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.downloads import TYPES, etag, unless_known
+from app.web.site.links import PageUrl
 from app.web.site.params import Explains, Slug
-from app.web.site.respond import origin, page_route, respond
+from app.web.site.respond import origin, respond
+from app.web.site.routing import page_route
 from app.web.site.serialize import text_bytes
 from app.words.answers import SAID, TARGET
 from app.words.methods import TRACKSTAR, method_label
@@ -39,7 +41,7 @@ class CitePage(BaseModel):
     model: str
     corpus: str
     permalink: str
-    example_url: str
+    example_url: PageUrl
     text: str
     bibtex: str
     text_url: str
@@ -56,7 +58,7 @@ def cite_file(
     return _file(request, _cited(request, db, run, prompt, explains), kind)
 
 
-@page_route(router, "/runs/{run}/prompts/{prompt}/cite")
+@page_route(router, "/runs/{run}/prompts/{prompt}/cite", CitePage, "cite_example")
 def cite(request: Request, db: Db, run: Slug, prompt: Slug, explains: Explains = SAID) -> Response:
     """How to cite this example."""
     given = TARGET if explains == TARGET else ""

@@ -23,8 +23,10 @@ from app.web.marking.overlap import rank_biased_overlap, shared
 from app.web.reading.beside import LETTERS, evidence_beside, only_here_in_words, searched
 from app.web.site import urls
 from app.web.site.context import Db
+from app.web.site.links import PageUrl, in_form
 from app.web.site.params import Count, Explains, Runs, Slug
-from app.web.site.respond import page_route, respond
+from app.web.site.respond import respond
+from app.web.site.routing import page_route
 from app.web.site.shareable import Shareable
 from app.words.answers import SAID
 from app.words.cutting import cut
@@ -40,8 +42,8 @@ class RunLink(BaseModel):
     name: str
     method: str
     model: str
-    url: str
-    change_url: str | None = None  # without it, or with it
+    url: PageUrl
+    change_url: PageUrl | None = None  # without it, or with it
 
 
 class Side(BaseModel):
@@ -90,10 +92,10 @@ class ComparePage(Shareable):
     pairs: list[Pair]
     evidence: Evidence  # a lane for each run that was measured
     others: list[RunLink]
-    differences_url: str | None
+    differences_url: PageUrl | None
 
 
-@page_route(router, "/compare/{slug}")
+@page_route(router, "/compare/{slug}", ComparePage, "compare_prompt")
 def compare(
     request: Request,
     db: Db,
@@ -197,7 +199,7 @@ def _any_two(session: Session, slug: str, names: list[str], request: Request) ->
             field="runs",
         )
     address = urls.compare(slug, chosen)
-    return urls.twin(address) if request.url.path.endswith(".json") else address
+    return in_form(request, address)
 
 
 def _keys(runs: Sequence[Run], lists: Mapping[int, Sequence[tuple[int, str]]]) -> dict[int, list[int | str]]:

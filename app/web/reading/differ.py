@@ -13,8 +13,10 @@ from app.store.tables import Run
 from app.tracing.explained import asked_of, explains_of
 from app.web.site import urls
 from app.web.site.context import Db
-from app.web.site.params import HELD, Name, Runs
-from app.web.site.respond import page_route, respond
+from app.web.site.links import PageUrl, in_form
+from app.web.site.params import HELD, Limit, Name, Runs
+from app.web.site.respond import respond
+from app.web.site.routing import page_route
 
 router = APIRouter()
 PAGE = 50
@@ -43,7 +45,7 @@ class DifferingPrompt(BaseModel):
     of: int
     first_correct_a: int | None
     first_correct_b: int | None
-    url: str
+    url: PageUrl
 
 
 class DifferPage(BaseModel):
@@ -59,22 +61,22 @@ class DifferPage(BaseModel):
     counts: list[int] = []  # prompts that share 0 %, 10 % and more, … 100 % of their passages
     cut: bool = False  # only the first MAX_PROMPTS were looked at
     rows: list[DifferingPrompt] = []
-    first_url: str | None = None
-    next_url: str | None = None
+    first_url: PageUrl | None = None
+    next_url: PageUrl | None = None
 
 
-@page_route(router, "/compare")
-def differ(request: Request, db: Db, runs: Runs = "", after: Name = "") -> Response:
+@page_route(router, "/compare", DifferPage, "list_differences")
+def differ(request: Request, db: Db, runs: Runs = "", after: Name = "", limit: Limit = None) -> Response:
     """Prompts of two runs, those that share fewest of their first passages first."""
     chosen = request.query_params.getlist("runs")
     if len(chosen) > 1:  # two selects of a form: one canonical address for the pair
         address = urls.differences([name for name in chosen if name])
-        return RedirectResponse(urls.twin(address) if request.url.path.endswith(".json") else address, 307)
+        return RedirectResponse(in_form(request, address), 307)
     names = [name for name in runs.split(",") if name]
-    return respond(request, load(db, names, after), "differ.html")
+    return respond(request, load(db, names, after, limit), "differ.html")
 
 
-def load(session: Session, names: list[str], after: str) -> DifferPage:
+def load(session: Session, names: list[str], after: str, limit: int | None = None) -> DifferPage:
     """The page; `after` is where the page before it ended, `overlap.position`."""
     choices = [_choice(run) for run in list_runs(session) if run.status == "done"]
     if not names:
@@ -87,11 +89,12 @@ def load(session: Session, names: list[str], after: str) -> DifferPage:
             field="runs",
         )
     a, b = found
-    rows = ask.differences(session, a, b, after=_place(after), limit=PAGE + 1)
+    size = limit or PAGE
+    rows = ask.differences(session, a, b, after=_place(after), limit=size + 1)
     overlaps = ask.overlaps(session, a, b)
     total = sum(overlaps.values())
-    shown, more = rows[:PAGE], len(rows) > PAGE
-    here = urls.differences(names)
+    shown, more = rows[:size], len(rows) > size
+    here = urls.replaced(urls.differences(names), limit=limit)
     return DifferPage(
         title=f"Where {a.name} and {b.name} differ most",
         choices=choices,

@@ -21,19 +21,20 @@ from app.web.evidence.shading import SHOWN as SHADED
 from app.web.evidence.shading import can_shade, example_query, shading_of_example
 from app.web.evidence.stepping import measured_when_read, reader_of
 from app.web.reading.example_nearby import SHOWN, Asked
-from app.web.reading.example_page import MOST_SHOWN, example_page_of
+from app.web.reading.example_page import MOST_SHOWN, ExamplePage, example_page_of
 from app.web.site import urls
 from app.web.site.body import build, read_form
 from app.web.site.context import Config, Db
 from app.web.site.params import Embed, Explains, Slug
-from app.web.site.respond import page_route, respond
+from app.web.site.respond import respond, wants_json
+from app.web.site.routing import page_route
 from app.words.answers import SAID
 from app.words.passages import OPPONENT, PROPONENT
 
 router = APIRouter()
 
 
-@page_route(router, "/runs/{slug}/prompts/{prompt}")
+@page_route(router, "/runs/{slug}/prompts/{prompt}", ExamplePage, "get_example")
 def example_page(
     request: Request,
     session: Db,
@@ -60,7 +61,7 @@ def example_page(
     taken = steps_of(session, of_result(example.result.id))
     reader = reader_of(request)
     page = example_page_of(session, settings, example, Asked(listed, view, show), taken, reader)
-    if embed and (framed := embed_of(page)):
+    if embed and not wants_json(request) and (framed := embed_of(page)):
         return embedded(request, framed)
     shown = respond(request, page, "example.html", block="answer")
     shading = shading_of_example(settings, example)

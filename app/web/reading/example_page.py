@@ -39,6 +39,7 @@ from app.web.reading.example_parts import (
     rarest_stretches,
 )
 from app.web.site import urls
+from app.web.site.links import PageUrl
 from app.words.answers import TARGET
 from app.words.chance import read_chance
 from app.words.methods import method_label
@@ -61,7 +62,7 @@ class ExamplePage(AnswerPage):
     title: str
     run: str
     run_name: str
-    run_url: str
+    run_url: PageUrl
     method: str
     model: str
     corpus: str
@@ -93,15 +94,15 @@ class ExamplePage(AnswerPage):
     none_states: bool
     explanations: list[Link]  # to switch between what the model said and the target, where both are explained
     retrieved: int
-    more_url: str | None
+    more_url: PageUrl | None
     shading: ShadingView | None
     stretches: list[SharedWords]
     number: int | None
     total: int
     random_url: str
-    previous_url: str | None
-    next_url: str | None
-    list_url: str
+    previous_url: PageUrl | None
+    next_url: PageUrl | None
+    list_url: PageUrl
     list: list[Item]
     extra: dict[str, object]
 

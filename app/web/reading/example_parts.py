@@ -12,6 +12,7 @@ from app.store.tally import ENTAILED
 from app.web.evidence.cards import Card
 from app.web.marking.verbatim import stretches
 from app.web.site import urls
+from app.web.site.links import PageUrl
 from app.words.passages import PROPONENT
 
 STRETCHES = 8
@@ -22,7 +23,7 @@ class Stating(BaseModel):
 
     rank: int
     by_ais: bool
-    url: str
+    url: PageUrl
 
 
 class SharedWords(BaseModel):

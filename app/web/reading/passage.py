@@ -18,8 +18,10 @@ from app.web.marking.highlight import Span, find
 from app.web.reading.moved import moved_by
 from app.web.site import urls
 from app.web.site.context import Db
-from app.web.site.params import Count, Id, RunName
-from app.web.site.respond import page_route, respond
+from app.web.site.links import PageUrl
+from app.web.site.params import Count, Id, Limit, RunName
+from app.web.site.respond import respond
+from app.web.site.routing import page_route
 from app.web.site.shareable import Shareable
 from app.words.answers import TARGET
 from app.words.cutting import ELLIPSIS, cut
@@ -40,7 +42,7 @@ class FoundFor(Measured):
     target: str
     explained: str  # of the prompt, by the run: its target, or what the model said
     task: str
-    url: str
+    url: PageUrl
 
 
 class RunCount(BaseModel):
@@ -49,7 +51,7 @@ class RunCount(BaseModel):
     run: str
     name: str
     prompts: int
-    url: str
+    url: PageUrl
     chosen: bool
 
 
@@ -58,7 +60,7 @@ class StatedPrompt(BaseModel):
 
     prompt: str
     target: str
-    url: str | None
+    url: PageUrl | None
 
 
 class PassagePage(PassageText, Shareable):
@@ -75,22 +77,24 @@ class PassagePage(PassageText, Shareable):
     runs: list[RunCount]
     found_for: list[FoundFor]
     total: int
-    more_url: str | None
-    trace_url: str
+    more_url: PageUrl | None
+    trace_url: PageUrl
 
 
-@page_route(router, "/passages/{id}")
+@page_route(router, "/passages/{id}", PassagePage, "get_passage")
 def passage_page(
     request: Request,
     session: Db,
     id: Id,
     run: RunName = "",
     offset: Count = 0,
+    limit: Limit = None,
 ) -> Response:
     """A passage and the prompts it is a proponent or opponent of, best ranks first."""
     passage = get_passage(session, id)
     counts = found_for_by_run(session, id)
-    rows = found_for(session, id, run=run, offset=offset, limit=SHOWN)
+    size = limit or SHOWN
+    rows = found_for(session, id, run=run, offset=offset, limit=size)
     total = sum(count for each, count in counts if run in ("", each.slug))
     stated = stated_facts(session, id)
     places = {prompt.id: urls.example(of_run.slug, prompt.slug) for _, of_run, prompt, _ in rows}
@@ -118,7 +122,9 @@ def passage_page(
         ],
         found_for=[_found_for(*each) for each in rows],
         total=total,
-        more_url=urls.passage(id, run=run, offset=offset + SHOWN) if offset + SHOWN < total else None,
+        more_url=urls.passage(id, run=run, offset=offset + size, limit=limit)
+        if offset + size < total
+        else None,
         trace_url=urls.trace_form(prompt=cut(passage.text, 300).removesuffix(ELLIPSIS)),
         og_title=og_title(passage.text, ""),
         og_text=f"A training passage of {cut(clean(passage.corpus.name), 80)}, found for {plural(total, 'prompt')}.",

@@ -1,20 +1,36 @@
-"""Answers that are files, and the one rule by which any answer is not sent twice: its ETag."""
+"""Answers that are files, whole or in part, and the one rule by which any answer is not sent twice: its ETag."""
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from typing import IO
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from app.errors import UserError
+
 TYPES = {
     "csv": "text/csv; charset=utf-8",
     "jsonl": "application/x-ndjson; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
     "bib": "application/x-bibtex; charset=utf-8",
     "txt": "text/plain; charset=utf-8",
 }
 FOR_EVER = "public, max-age=31536000, immutable"  # Cache-Control of what changes its address when it changes
+_RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
+_IN_MEMORY = 8 << 20  # bytes of a file of which a part is asked for; the rest waits on the disk
+_CHUNK = 1 << 16
+
+
+class NotInRange(UserError):
+    """The file ends before the part that was asked for (HTTP 416)."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The file has {size:,} bytes.", remedy="Ask for a part of these.", status=416)
+        self.headers = {"Content-Range": f"bytes */{size}"}
 
 
 def etag(*parts: object) -> str:
@@ -50,12 +66,64 @@ def unless_known(
 def download(
     request: Request, name: str, kind: str, chunks: Iterable[bytes], *, tag: str, rows: int
 ) -> Response:
-    """The chunks as a file called `name.kind`; 304 where the reader has it already.
+    """The chunks as a file called `name.kind`, or the part of it that `Range` asks for; 304 where the reader has it already.
 
-    `chunks` may open a store session when first asked; it is never asked on 304.
+    `chunks` may open a store session when first asked; it is never asked on 304. Equal tags must mean equal bytes.
+
+    Raises:
+        NotInRange: the file is shorter than the part asked for.
     """
-    headers = {"Content-Disposition": disposition(f"{name}.{kind}"), "X-Row-Count": str(rows)}
-    return unless_known(request, tag, chunks, TYPES[kind], headers)
+    headers = {
+        "Content-Disposition": disposition(f"{name}.{kind}"),
+        "X-Row-Count": str(rows),
+        "Accept-Ranges": "bytes",
+        "Vary": "Accept-Encoding",
+    }
+    wanted = _RANGE.fullmatch(request.headers.get("range", "").strip())
+    if "gzip" not in request.headers.get("accept-encoding", "") or wanted:
+        tag = tag.removeprefix("W/")  # the bytes are sent as they are, so parts of them fit together
+    if wanted is None or known_already(request, tag) or request.headers.get("if-range", tag) != tag:
+        return unless_known(request, tag, chunks, TYPES[kind], headers)
+    return _part(wanted, chunks, TYPES[kind], {"ETag": tag, "Cache-Control": "no-cache", **headers})
+
+
+def _part(
+    wanted: re.Match[str], chunks: Iterable[bytes], media_type: str, headers: dict[str, str]
+) -> Response:
+    """One part. Where it ends is known only when all was made, so all is, once, and laid aside."""
+    spool = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  # closed when it was sent
+    for chunk in chunks:
+        spool.write(chunk)
+    size = spool.tell()
+    start, end = _bounds(wanted, size)
+    if start > end:
+        spool.close()
+        raise NotInRange(size)
+    spool.seek(start)
+    length = end - start + 1
+    # `identity`: nothing on the way may compress a part as if it were a whole.
+    sent = {
+        **headers,
+        "Content-Range": f"bytes {start}-{end}/{size}",
+        "Content-Length": str(length),
+        "Content-Encoding": "identity",
+    }
+    return StreamingResponse(_read(spool, length), 206, sent, media_type)
+
+
+def _bounds(wanted: re.Match[str], size: int) -> tuple[int, int]:
+    """First and last byte; the first behind the last where there is no such part."""
+    first, last, final = wanted.groups()
+    if final is not None:
+        return max(0, size - int(final)), size - 1 if int(final) else -1
+    return int(first), min(int(last) if last else size - 1, size - 1)
+
+
+def _read(spool: IO[bytes], length: int) -> Iterator[bytes]:
+    with spool:
+        while length > 0 and (chunk := spool.read(min(_CHUNK, length))):
+            length -= len(chunk)
+            yield chunk
 
 
 def disposition(filename: str) -> str:

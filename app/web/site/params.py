@@ -25,6 +25,8 @@ Runs = Annotated[
 ]
 TraceId = Annotated[Plain, Query(max_length=LONGEST, description="id of the trace to tell the difference to")]
 Count = Annotated[int, Query(ge=0, le=HELD)]
+MOST_AT_ONCE = 1_000
+Limit = Annotated[int | None, Query(ge=1, le=MOST_AT_ONCE, description="how many at once, at most 1,000")]
 Embed = Annotated[bool, Query(description="only the evidence, for a frame on another site")]
 Side = Annotated[Literal["proponent", "opponent"], Query(description="proponent or opponent")]
 Explains = Annotated[

@@ -17,10 +17,11 @@ from app.store.limits import is_trouble
 from app.store.permalinks import moved_to, reason_gone
 from app.store.runs import list_runs
 from app.web.site import urls
-from app.web.site.respond import own_path, render, wants_json
+from app.web.site.respond import VARY, own_path, render, wants_json
 from app.web.site.serialize import json_bytes, text_bytes
 
 log = logging.getLogger(__name__)
+PROBLEM_TYPE = "application/problem+json"
 TROUBLE = {
     "slow": (
         "This takes the database too long, and was stopped.",
@@ -102,7 +103,9 @@ def answer(request: Request, error: UserError) -> Response:
     found = _elsewhere(request) if error.status == 404 else None
     if found is not None:
         return found
-    headers = {"Retry-After": str(wait)} if (wait := getattr(error, "retry_after", None)) else None
+    headers: dict[str, str] = dict(getattr(error, "headers", {}))
+    if wait := getattr(error, "retry_after", None):
+        headers["Retry-After"] = str(wait)
     place = f"{error.file}:{error.line}: " if error.file and error.line else ""
     return show(request, error.status, place + error.message, error.remedy, error.field, headers)
 
@@ -126,7 +129,7 @@ def show(
     )
     if wants_json(request):
         body = json_bytes(problem.model_dump(exclude_none=True))
-        return Response(body, status, headers, "application/problem+json")
+        return Response(body, status, {"Vary": VARY, **(headers or {})}, PROBLEM_TYPE)
     shown = ProblemPage(**problem.model_dump(), **_help(request, status))
     page = text_bytes(render(request, shown, "problem.html"))
     return Response(page, status, headers, "text/html; charset=utf-8")
@@ -136,11 +139,14 @@ def _elsewhere(request: Request) -> Response | None:
     """Where what was asked for stands now, or why it is gone."""
     if request.method not in {"GET", "HEAD"}:
         return None
+    path = own_path(request)
+    prefix = urls.API if path.startswith(f"{urls.API}/") else ""
+    path = path.removeprefix(prefix)
     with request.app.state.store.session() as session:
-        if (place := moved_to(session, own_path(request))) is not None:
+        if (place := moved_to(session, path)) is not None:
             query = f"?{request.url.query}" if request.url.query else ""
-            return RedirectResponse(urls.at(place) + query, status_code=308)
-        reason = reason_gone(session, own_path(request))
+            return RedirectResponse(urls.at(prefix + place) + query, status_code=308)
+        reason = reason_gone(session, path)
     return show(request, 410, reason, "It will not come back.") if reason else None
 
 

@@ -1,10 +1,11 @@
 """One page model in three forms: a whole page, the fragment htmx asks for, or its JSON twin."""
 
+import re
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -17,7 +18,9 @@ from app.web.site.downloads import etag, unless_known
 from app.web.site.serialize import json_bytes, text_bytes
 from app.words import saying as words
 
-Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+Form = Callable[[str], str]
+VARY = "Accept, HX-Request, HX-Request-Type"
+_WEIGHT = re.compile(r"[01](\.[0-9]{0,3})?")
 
 templates = Environment(
     loader=FileSystemLoader(TEMPLATES),
@@ -30,22 +33,29 @@ templates.globals.update(urls=urls, mark=mark)
 templates.filters.update(words.FILTERS)  # a room that draws adds what it draws with, see app.main
 
 
-def page_route(router: APIRouter, path: str) -> Callable[[Endpoint], Endpoint]:
-    """Register a GET page and its JSON twin at `path` + `.json` (`/index.json` for the front page)."""
-
-    def register(endpoint: Endpoint) -> Endpoint:
-        twin = urls.twin(path)
-        router.get(twin, name=f"{endpoint.__name__}.json")(endpoint)
-        router.get(path, include_in_schema=False)(endpoint)
-        return endpoint
-
-    return register
-
-
 def wants_json(request: Request) -> bool:
-    """Whether a script asked: for the JSON twin, or for records."""
+    """Whether a script asked: for the JSON twin, for records, for the API, or for JSON before HTML (`Accept`)."""
     path = own_path(request)
-    return path.endswith((".json", ".jsonl")) or path.startswith("/api/")
+    return path.endswith((".json", ".jsonl")) or path.startswith("/api/") or _prefers_json(request)
+
+
+def _prefers_json(request: Request) -> bool:
+    """Whether `Accept` names JSON, and HTML not at all, less, or later."""
+    wanted = {"application/json": (0.0, 0), "text/html": (0.0, 0)}
+    for at, each in enumerate(request.headers.get("accept", "").lower().split(",")):
+        kind, *parameters = (part.strip() for part in each.split(";"))
+        if kind in wanted:
+            said = next((part[2:] for part in parameters if part.startswith("q=")), "1")
+            weight = float(said) if _WEIGHT.fullmatch(said) else 0.0
+            wanted[kind] = max(wanted[kind], (weight, -at))
+    return wanted["application/json"][0] > 0 and wanted["application/json"] > wanted["text/html"]
+
+
+def form_of(request: Request) -> Form | None:
+    """What makes of a page's address the address of the form that was asked for; None where that is the page itself."""
+    if not wants_json(request):
+        return None
+    return urls.api if own_path(request).startswith("/api/") else urls.twin
 
 
 def wants_fragment(request: Request) -> bool:
@@ -74,10 +84,10 @@ def respond(
         block: the `{% block %}` of the template that htmx swaps; without it htmx too gets the whole page.
     """
     if wants_json(request):
-        body, media = json_bytes(page), "application/json"
+        body, media = json_bytes(page, form=form_of(request)), "application/json"
     else:
         body, media = text_bytes(render(request, page, template, block)), "text/html; charset=utf-8"
-    sent = {"Vary": "HX-Request, HX-Request-Type", **(headers or {})}
+    sent = {"Vary": VARY, **(headers or {})}
     if status == 200:
         return unless_known(request, etag(body), body, media, sent)
     return Response(body, status, {"Cache-Control": "no-cache", **sent}, media)

@@ -7,6 +7,7 @@ encodes by hand meets one sooner or later and breaks; here HTML shows U+FFFD in 
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel
@@ -29,12 +30,19 @@ def text_bytes(text: str) -> bytes:
     return sendable(text).encode()
 
 
-def json_bytes(value: BaseModel | dict[str, Any], *, indent: int | None = 1) -> bytes:
-    """The value as JSON; half characters are escapes, and what is no number (NaN, infinity) is null."""
+def json_bytes(
+    value: BaseModel | dict[str, Any], *, indent: int | None = 1, form: Callable[[str], str] | None = None
+) -> bytes:
+    """The value as JSON; half characters are escapes, and what is no number (NaN, infinity) is null.
+
+    Args:
+        form: what the addresses of pages become; see `app.web.site.links`.
+    """
+    told = {"form": form}
     try:
-        return to_json(value, indent=indent, inf_nan_mode="null")
+        return to_json(value, indent=indent, inf_nan_mode="null", context=told)
     except PydanticSerializationError:
-        plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+        plain = value.model_dump(mode="json", context=told) if isinstance(value, BaseModel) else value
         return json.dumps(_finite(plain), indent=indent).encode()
 
 

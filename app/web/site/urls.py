@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from app.web.site.sheets import content
 from app.words.methods import method_of
 
+API = "/api/v1"  # below it every page stands as JSON, and every file
 SHOWN = (20, 200, 2_000, 5_000)  # passages on an example's page: at first, and each time a reader wants more
 
 ROOT: ContextVar[str] = ContextVar(
@@ -231,6 +232,13 @@ def twin(url: str, suffix: str = "json") -> str:
     parts = urlsplit(url)
     path = parts.path.removeprefix(ROOT.get()).rstrip("/") or "/index"
     return at(f"{path}.{suffix}") + (f"?{parts.query}" if parts.query else "")
+
+
+def api(url: str) -> str:
+    """The same page, or file, at its address in the API, its query kept."""
+    parts = urlsplit(url)
+    path = parts.path.removeprefix(ROOT.get()).rstrip("/")
+    return at(API + path) + (f"?{parts.query}" if parts.query else "")
 
 
 def static(name: str) -> str:
