@@ -4,6 +4,7 @@
 """
 
 import inspect
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,7 +70,8 @@ def pages() -> dict[str, str]:
         "addresses.md": addresses(),
         "python.md": python(),
     }
-    return {name: MADE + text.rstrip() + "\n" for name, text in made.items()}
+    written = {name: MADE + text.rstrip() + "\n" for name, text in made.items()}
+    return written | {"openapi.json": openapi()}
 
 
 def commands() -> str:
@@ -115,10 +117,22 @@ def _default(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def openapi() -> str:
+    """The OpenAPI document of the API."""
+    return json.dumps(_document(), indent=1, ensure_ascii=False) + "\n"
+
+
+def _document() -> dict[str, Any]:
+    return create_app(Settings(_env_file=None, database_url="sqlite://")).openapi()  # type: ignore[call-arg]
+
+
 def addresses() -> str:
     """Every address of the API, as OpenAPI tells them; `/docs` of a site shows their fields."""
-    paths = create_app(Settings(_env_file=None, database_url="sqlite://")).openapi()["paths"]  # type: ignore[call-arg]
-    intro = "Every page also stands at its address without `.json`."
+    paths = _document()["paths"]
+    intro = (
+        "What stands below `/api/v1` keeps its addresses and fields ([the promise](../api.md)). Without `/api/v1` the same"
+        " address is the page for people, with `.json` behind it the page's data. [openapi.json](openapi.json) has every field."
+    )
     rows = [
         f"| `{verb.upper()} {path}` | {_first(operation.get('description', ''))} |"
         for path, verbs in sorted(paths.items())

@@ -1,4 +1,4 @@
-"""`Client`: everything a site answers, for scripts. Speaks HTTP and JSON only; the site may run anywhere."""
+"""`Client`: everything a site answers, for scripts. Speaks to `/api/v1` and to nothing else; the site may run anywhere."""
 
 import json
 import time
@@ -15,6 +15,8 @@ from app.files import whole
 from app.interchange.results_in import END
 from startrail.evidence import Answer, Passage, Passages, Steps, Table
 
+API = "/api/v1"
+AT_ONCE = 1_000  # prompts of a list
 WAIT_SECONDS = 300.0
 POLL_SECONDS = 0.1
 SLOWEST_POLL_SECONDS = 2.0
@@ -63,15 +65,11 @@ class Client(AbstractContextManager["Client"]):
             UserError: a filter cannot be read.
         """
         asked = {key: value for key, value in {"run": run, **filters}.items() if value not in ("", None)}
-        address: str | None = str(httpx.URL("/prompts", params=asked))
-        while address:
-            listing = self._get(address)["listing"]
-            if listing is None:
-                return
-            if listing["error"]:
-                raise UserError(listing["error"]["message"], remedy=listing["error"]["remedy"], field="where")
+        listing = self._get(str(httpx.URL("/prompts", params={"limit": AT_ONCE, **asked})))["listing"]
+        while listing:
             yield from listing["items"]
-            address = listing["next_url"]
+            following = listing["next_url"]
+            listing = following and self._call("GET", self._whole(following)).json()["listing"]
 
     def example(self, run: str, prompt: str) -> Mapping[str, Any]:
         """One output of a run with its proponents and opponents: the record of its results file.
@@ -79,7 +77,7 @@ class Client(AbstractContextManager["Client"]):
         Raises:
             NotFound: there is no such run or prompt.
         """
-        return _unmarked(self._call("GET", f"/runs/{run}/prompts/{prompt}.jsonl").json())
+        return _unmarked(self._call("GET", f"{API}/runs/{run}/prompts/{prompt}.jsonl").json())
 
     def trace(
         self,
@@ -108,7 +106,7 @@ class Client(AbstractContextManager["Client"]):
             "prompt": prompt, "completion": completion, "contrast": contrast,
             "model": model, "index": index, "k": k, "opponents": opponents,
         }  # fmt: skip
-        ticket = self._call("POST", "/api/traces", json=asked).json()
+        ticket = self._call("POST", f"{API}/traces", json=asked).json()
         return _answer(self._wait(f"/traces/{ticket['id']}", wait))
 
     def answer(self, trace: str) -> Answer:
@@ -140,7 +138,7 @@ class Client(AbstractContextManager["Client"]):
         """
         trace = answer if isinstance(answer, str) else answer.id
         asked = {"passages": list(passages) if passages is not None else None, "control": control}
-        ticket = self._call("POST", f"/api/traces/{trace}/steps", json=asked).json()
+        ticket = self._call("POST", f"{API}/traces/{trace}/steps", json=asked).json()
         made = self._wait(f"/traces/{ticket['id']}", wait)["result"]
         changes = {step["passage_id"]: step["change"] for step in made["steps"]}
         return Steps(made["probability"], changes, [s["change"] for s in made["control"]], made["settings"])
@@ -161,9 +159,9 @@ class Client(AbstractContextManager["Client"]):
         fields = {key: value for key, value in {"token": token, "run": run}.items() if value}
         with path.open("rb") as content:
             ticket = self._call(
-                "POST", "/api/uploads", data=fields, files={"file": (path.name, content)}
+                "POST", f"{API}/uploads", data=fields, files={"file": (path.name, content)}
             ).json()
-        page = self._until(ticket["url"], lambda page: bool(page["over"]), wait)
+        page = self._until(f"/upload/{ticket['id']}", lambda page: bool(page["over"]), wait)
         if problem := page["problem"]:
             where = {key: problem.get(key) for key in ("line", "field")}
             raise UserError(problem["message"], remedy=problem.get("remedy") or "", file=path, **where)
@@ -177,16 +175,19 @@ class Client(AbstractContextManager["Client"]):
             NotFound: there is no such run.
             UserError: the connection broke off before the end.
         """
-        with self._http.stream("GET", f"/runs/{run}.jsonl") as response:
+        with self._http.stream("GET", f"{API}/runs/{run}.jsonl") as response:
             _refuse(response)
             with whole(Path(file)) as partial, partial.open("wb") as out:
                 out.writelines(_records(response.iter_bytes()))
         return Path(file)
 
     def _get(self, address: str) -> Any:
-        """The JSON twin of a page: every page has one, at its address with `.json`."""
-        page = httpx.URL(address)
-        return self._call("GET", str(page.copy_with(path=f"{page.path}.json"))).json()
+        """The document of a page."""
+        return self._call("GET", API + address).json()
+
+    def _whole(self, address: str) -> str:
+        """An address as the site gave it, which has the path under which a proxy may show the site."""
+        return str(httpx.URL(self.url).join(address))
 
     def _call(self, verb: str, address: str, **options: Any) -> httpx.Response:
         options.setdefault("headers", {"Accept": "application/json"})

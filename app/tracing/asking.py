@@ -31,7 +31,7 @@ class Submitted:
     reused: bool
 
 
-def ask(session: Session, settings: Settings, question: Question) -> Submitted:
+def ask(session: Session, settings: Settings, question: Question, *, priority: int = 0) -> Submitted:
     """Save the question for the worker, or find its answer.
 
     Raises:
@@ -41,7 +41,8 @@ def ask(session: Session, settings: Settings, question: Question) -> Submitted:
     hidden = hidden_corpora(session)
     askable = choose(settings, model=question.model, index=question.index, hidden=hidden)
     question = checked(question, askable)
-    return _put(session, settings, question, {"model": askable.model_sha256, "index": askable.index_sha256})
+    sha256 = {"model": askable.model_sha256, "index": askable.index_sha256}
+    return _put(session, settings, question, sha256, priority=priority)
 
 
 def train(session: Session, settings: Settings, training: StepRequest) -> Submitted:

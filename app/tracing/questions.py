@@ -19,6 +19,7 @@ from app.tracing.version import release
 
 MAX_CHARACTERS = 20_000
 MAX_BODY = 512 * 1024  # bytes of a request to ask; anything larger is refused unread
+MAX_BATCH = 100  # questions asked together
 MAX_PASSAGES = 100
 
 # Everything that cannot be seen, other than tab and line breaks; and halves of characters.
@@ -94,6 +95,22 @@ class Question(BaseModel):
         if self.span is not None and self.contrast is not None:
             raise ValueError("choose either a span or a contrast")
         return self
+
+
+class Batch(BaseModel):
+    """Questions that are asked together."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"questions": [{"prompt": "The capital of Mali is"}, {"prompt": "Ice melts because"}]}
+            ]
+        },
+    )
+
+    questions: tuple[Question, ...] = Field(min_length=1, max_length=MAX_BATCH)
 
 
 class StepRequest(BaseModel):

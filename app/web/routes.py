@@ -29,4 +29,5 @@ PAGES = (
     "asking.api",
     "keeping.signing",
     "keeping.admin",
+    "asking.batches",
 )

@@ -13,6 +13,7 @@ from app.interchange.results import import_results
 from app.store.engine import Store
 from app.web.site.sheets import content
 from tests.support.sites import site
+from tests.support.twins import as_page
 
 LONG = "Everyone in the village knew that the old bridge over the river would have to be mended before the rains came, "
 RECORDS: list[dict[str, Any]] = [
@@ -69,7 +70,7 @@ def test_lists_and_passages(reader: TestClient) -> None:
     soup = BeautifulSoup(reader.get("/runs/read/prompts/sum").text, "html.parser")
     assert [each.get_text() for each in soup.select("p.passage")] == ["one\n\n  two   blanks"]
     assert (example["explained"], example["joint"]) == ("42", "\n")
-    url = example["proponents"][0]["url"]
+    url = as_page(example["proponents"][0]["url"])
     soup = BeautifulSoup(reader.get(url).text, "html.parser")
     whole = soup.select_one(".whole")
     assert whole is not None

@@ -15,6 +15,7 @@ from app.store.engine import open_store
 from app.store.models import get_model, register_model
 from app.store.origins import Origin, describe
 from tests.support.sites import site, store_of
+from tests.support.twins import as_page
 
 
 @pytest.fixture
@@ -37,10 +38,10 @@ def test_names_with_signs_of_addresses_have_pages(named: TestClient) -> None:
         items = named.get(f"/{kind}.json").json()["items"]
         assert items
         for each in items:
-            page = named.get(each["url"])
+            page = named.get(as_page(each["url"]))
             assert page.status_code == 200, each
             assert BeautifulSoup(page.text, "html.parser").h1.text == each["name"]
-            assert named.get(f"{each['url']}.json").json()["name"] == each["name"]
+            assert named.get(each["url"]).json()["name"] == each["name"]
 
 
 def test_what_was_not_said_is_said_to_be_so(named: TestClient) -> None:

@@ -7,6 +7,8 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from fastapi.testclient import TestClient
 
+from tests.support.twins import twin
+
 QUERIES = (
     "/prompts",
     "/prompts?task=fact",
@@ -20,10 +22,7 @@ QUERIES = (
 
 
 def listing(client: TestClient, path: str) -> dict[str, Any]:
-    head, _, query = path.partition("?")
-    found = client.get(f"{head}.json" + (f"?{query}" if query else ""))
-    assert found.status_code == 200, found.text
-    answer: dict[str, Any] = found.json()["listing"]
+    answer: dict[str, Any] = twin(client, path)["listing"]
     return answer
 
 

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
@@ -14,14 +13,9 @@ from app.interchange.results import import_results
 from app.store.engine import Store
 from app.store.examples import get_example
 from app.web.evidence.chance import guessed, standing
+from tests.support.twins import twin
 
 PROMPT = "/runs/trackstar/prompts/capital-china"
-
-
-def twin(client: TestClient, path: str) -> dict[str, Any]:
-    head, _, query = path.partition("?")
-    answer: dict[str, Any] = client.get(f"{head}.json?{query}").json()
-    return answer
 
 
 @pytest.mark.parametrize("side", ["proponent", "opponent"])

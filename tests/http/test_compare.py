@@ -5,6 +5,7 @@ from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 
 from tests.support.sites import counted, store_of
+from tests.support.twins import as_page
 
 
 def soup(client: TestClient, url: str) -> BeautifulSoup:
@@ -28,7 +29,7 @@ def test_the_page_equals_its_twin_in_ranks_passages_and_order(client: TestClient
             (int(li.select_one(".rank").text), li.select_one('a[href^="/passages/"]')["href"])
             for li in section.select("li")
         ]
-        assert shown == [(p["rank"], p["url"]) for p in side["proponents"]]
+        assert shown == [(p["rank"], as_page(p["url"])) for p in side["proponents"]]
     assert [s["run"]["slug"] for s in twin["sides"]] == ["trackstar", "bm25", "dense"]
 
 
@@ -94,9 +95,11 @@ def test_prompts_are_listed_from_most_different_to_most_alike(client: TestClient
     assert shared == sorted(shared)
     assert sum(twin["counts"]) == twin["total"] == len(shared)
     page = soup(client, "/compare?runs=trackstar,bm25")
-    assert [a["href"] for a in page.select(".differ .prompt a")] == [row["url"] for row in twin["rows"]]
+    assert [a["href"] for a in page.select(".differ .prompt a")] == [
+        as_page(row["url"]) for row in twin["rows"]
+    ]
     row = twin["rows"][0]
-    pair = client.get(row["url"].replace("?", ".json?")).json()["pairs"][0]
+    pair = client.get(row["url"]).json()["pairs"][0]
     assert (pair["shared"], pair["of"]) == (row["shared"], row["of"]), (
         "the list and the page of one prompt count alike"
     )

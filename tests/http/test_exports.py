@@ -16,6 +16,7 @@ from app.store.engine import open_store
 from app.store.runs import get_run
 from app.web.site.export_rows import END
 from tests.support.sites import store_of
+from tests.support.twins import as_page
 
 FILTERS = (
     "run=trackstar",
@@ -35,7 +36,7 @@ def walked(client: TestClient, query: str) -> Iterator[dict[str, Any]]:
     while url:
         listing = client.get(url).json()["listing"]
         yield from listing["items"]
-        url = listing["next_url"] and listing["next_url"].replace("/prompts?", "/prompts.json?")
+        url = listing["next_url"]
 
 
 @pytest.mark.parametrize("query", FILTERS)
@@ -67,7 +68,7 @@ def test_an_empty_list_is_a_file_with_a_heading(client: TestClient) -> None:
 
 @pytest.mark.parametrize("side", ["proponent", "opponent"])
 def test_an_example_as_csv_is_its_passages_in_rank_order(client: TestClient, side: str) -> None:
-    example = next(walked(client, "run=trackstar"))["url"].partition("?")[0]
+    example = as_page(next(walked(client, "run=trackstar"))["url"]).partition("?")[0]
     twin = client.get(f"{example}.json").json()
     cards = {c["rank"]: c for c in twin[f"{side}s"]}
     rows = rows_of(client.get(f"{example}.csv?side={side}").text)
@@ -80,7 +81,7 @@ def test_an_example_as_csv_is_its_passages_in_rank_order(client: TestClient, sid
 
 
 def test_an_example_as_json_lines_is_one_record_of_the_format(client: TestClient) -> None:
-    example = next(walked(client, "run=trackstar"))["url"].partition("?")[0]
+    example = as_page(next(walked(client, "run=trackstar"))["url"]).partition("?")[0]
     twin = client.get(f"{example}.json").json()
     record = json.loads(client.get(f"{example}.jsonl").text)
     assert (record["inputs_plaintext"], record["targets_plaintext"]) == (twin["prompt"], twin["target"])
@@ -90,7 +91,7 @@ def test_an_example_as_json_lines_is_one_record_of_the_format(client: TestClient
 
 def test_no_cell_of_a_hostile_run_is_a_formula(client: TestClient) -> None:
     for item in walked(client, "run=hostile"):
-        path = item["url"].partition("?")[0]
+        path = as_page(item["url"]).partition("?")[0]
         for row in [
             *rows_of(client.get(f"{path}.csv").text),
             *rows_of(client.get("/prompts.csv?run=hostile").text),

@@ -3,6 +3,8 @@
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 
+from tests.support.twins import as_page
+
 
 def test_every_wrong_answer_of_the_run_is_there_once_with_what_was_right(client: TestClient) -> None:
     """The demo's mistakes were only to be found by a filter, and then by what would have been right."""
@@ -15,7 +17,7 @@ def test_every_wrong_answer_of_the_run_is_there_once_with_what_was_right(client:
     assert page["judged"] == right + page["total"]
     shown = BeautifulSoup(client.get("/finds/mistakes?run=trackstar").text, "html.parser")
     rows = shown.select("tbody tr")
-    assert [row.select_one("a")["href"] for row in rows] == [each["url"] for each in page["items"]]
+    assert [row.select_one("a")["href"] for row in rows] == [as_page(each["url"]) for each in page["items"]]
     assert f"{page['total']}" in shown.select_one(".lead").text
 
 

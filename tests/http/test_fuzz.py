@@ -31,7 +31,7 @@ def test_no_request_is_a_fault_of_ours(filled_url: str, tmp_path: Path, many: in
         made = requests(client.app, VALUES, seed=many)  # type: ignore[arg-type]
         for _, (method, address, sent) in zip(range(many), made, strict=False):
             answer = ask(client, method, address, sent)
-            if answer >= 500 and not (answer == 503 and address.startswith("/readyz")):
+            if answer >= 500 and not (answer == 503 and "readyz" in address):
                 faults[f"{method} {address} {sent}"[:300]] = answer
         client.app.state.imports.close()  # type: ignore[attr-defined]  # files were among what was sent
         store_of(client).engine.dispose()

@@ -135,7 +135,7 @@ def test_any_text_leaves_by_every_route(hostile: tuple[TestClient, dict[str, lis
     for _, path in routes(client.app, "GET"):  # type: ignore[arg-type]
         for address in addresses(path, values):
             answer = client.get(address, follow_redirects=False)
-            assert answer.status_code in (200, 303, 307) or address.startswith("/readyz"), (
+            assert answer.status_code in (200, 303, 307) or "readyz" in address, (
                 address,
                 answer.text,
             )

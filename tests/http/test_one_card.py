@@ -21,6 +21,7 @@ from app.tracing.trace_results import Completion, CompletionToken, Hit, Provenan
 from app.web.marking.window import SIZE
 from tests.support.seeded import add_run
 from tests.support.sites import site, store_of
+from tests.support.twins import as_page
 
 MENU = "Menu. Home. About us. Subscribe to our newsletter today. "
 KANA = "お知らせ一覧会社概要採用情報よくある質問お問い合わせ"  # no spaces anywhere
@@ -153,9 +154,9 @@ def test_only_what_is_long_is_folded(reader: TestClient) -> None:
 def test_the_passages_own_page_shows_all_of_it_with_its_window_in_the_twin(reader: TestClient) -> None:
     """Other pages lead there for the whole text."""
     card = cards_on(reader, PAGES[0])["middle"]
-    page = BeautifulSoup(reader.get(card["url"]).text, "html.parser")
+    page = BeautifulSoup(reader.get(as_page(card["url"])).text, "html.parser")
     assert page.select_one("blockquote").get_text() == TEXTS["middle"]
-    said = reader.get(f"{card['url']}.json").json()
+    said = reader.get(card["url"]).json()
     assert {"text", "spans", "open_from", "open_to", "lead", "lead_spans"} <= said.keys()
     assert {each["tail_patch"] for each in said["found_for"]} == {1.5}
 

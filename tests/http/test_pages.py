@@ -95,7 +95,7 @@ def test_every_link_of_every_page_resolves(client: TestClient) -> None:
             if tag.name == "form":
                 continue  # a form without its fields asks nothing; forms are tested where they belong
             answer = client.get(path, follow_redirects=True)
-            if answer.status_code != 200 and not path.startswith("/readyz"):
+            if answer.status_code != 200 and "readyz" not in path:
                 broken.append((start, path, answer.status_code))
     assert not broken
     assert len(seen) > 100

@@ -8,17 +8,11 @@ from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 
 from app.words.saying import step_words
+from tests.support.twins import twin
 
 PROMPT = "/runs/trackstar/prompts/capital-china"
 EXAMPLES = (PROMPT, f"{PROMPT}?view=plain", f"{PROMPT}?view=verbatim", "/runs/bm25/prompts/capital-china",
             "/runs/hostile/prompts/attack", "/runs/hostile/prompts/null", "/runs/hostile/prompts/bare")  # fmt: skip
-
-
-def twin(client: TestClient, path: str) -> dict[str, Any]:
-    head, _, query = path.partition("?")
-    head = head if head != "/" else "/index"
-    answer: dict[str, Any] = client.get(f"{head}.json" + (f"?{query}" if query else "")).json()
-    return answer
 
 
 def page(client: TestClient, path: str) -> BeautifulSoup:

@@ -14,6 +14,7 @@ from app.store.models import get_model
 from app.store.tables import Corpus, Output, Passage, Prompt, PromptSet, Result, Retrieved, Run
 from tests.support.seeded import add_run, fill
 from tests.support.sites import site, store_of
+from tests.support.twins import as_page
 
 
 def beside(store: Store) -> list[str]:
@@ -163,13 +164,13 @@ def test_whatever_is_taken_from_the_page_speaks_of_the_same(
     page = client.get(f"{place}.json{query}").json()
     speaks = speaks or page["target"]
     assert page["explained"] == speaks
-    cited = client.get(page["cite_url"].replace("/cite", "/cite.json")).json()
+    cited = client.get(page["cite_url"]).json()
     assert speaks in cited["text"]
     assert cited["permalink"].endswith(f"{place}{query}")
     assert client.get(cited["bibtex_url"]).text.count(speaks) >= 1
-    compared = client.get(page["compare_url"].replace("?", ".json?", 1)).json()
+    compared = client.get(page["compare_url"]).json()
     assert compared["explained"] == speaks
-    assert client.get(page["compare_url"]).text.count(speaks) >= 1
+    assert client.get(as_page(page["compare_url"])).text.count(speaks) >= 1
     rows = client.get(page["csv_url"]).text.splitlines()
     assert all(f",{page['explains']},{speaks}" in row for row in rows[1:2])
     (record,) = client.get(f"{place}.jsonl{query}").text.splitlines()
@@ -201,7 +202,7 @@ def test_what_stands_beside_a_run_is_no_run_of_its_own_in_lists_and_figures(
     assert [each["label"] for each in page["methods"]] == ["TrackStar", "BM25", "Dense"]
     own = client.get("/runs/trackstar.json").json()
     assert own["run"]["explains"] == "target"
-    assert own["said_url"] == "/runs/trackstar-said"
+    assert own["said_url"] == "/runs/trackstar-said.json"
     said = client.get("/runs/trackstar-said.json").json()
     assert (said["run"]["explains"], said["listing"]["total"]) == ("said", 2)
     assert "what the model said" in client.get("/runs/trackstar-said").text

@@ -12,20 +12,18 @@ from app.store.engine import open_store
 from app.store.permalinks import leave_tombstone
 from tests.support.seeded import fill
 from tests.support.sites import site, store_of
+from tests.support.twins import twin
 
 
 @pytest.fixture
 def example(client: TestClient) -> str:
     """The address of some example."""
-    return (
-        client.get("/prompts.json?run=trackstar&task=fact")
-        .json()["listing"]["items"][0]["url"]
-        .partition("?")[0]
-    )
+    address: str = twin(client, "/prompts?run=trackstar&task=fact")["listing"]["items"][0]["url"]
+    return address.partition("?")[0]
 
 
 def hostile_examples(client: TestClient) -> list[str]:
-    items = client.get("/prompts.json?run=hostile").json()["listing"]["items"]
+    items = twin(client, "/prompts?run=hostile")["listing"]["items"]
     return [item["url"].partition("?")[0] for item in items]
 
 
@@ -70,7 +68,7 @@ def test_the_citation_names_the_permalink_on_page_and_in_files(client: TestClien
 def test_the_operators_public_address_stands_in_citations(filled_url: str, tmp_path: Path) -> None:
     """Behind a proxy the site cannot know its own name."""
     with site(filled_url, tmp_path, base_url="https://star.example/") as client:
-        path = client.get("/prompts.json?run=bm25").json()["listing"]["items"][0]["url"].partition("?")[0]
+        path = twin(client, "/prompts?run=bm25")["listing"]["items"][0]["url"].partition("?")[0]
         assert client.get(f"{path}/cite.json").json()["permalink"] == f"https://star.example{path}"
 
 

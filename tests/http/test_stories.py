@@ -14,6 +14,7 @@ from app.store.stories import best_stepped
 from app.store.tables import Output, Result, Retrieved, Run
 from tests.support.seeded import fill
 from tests.support.sites import site, store_of
+from tests.support.twins import as_page
 
 # By result: where the steps on a traced passage, on one by words and on a random one leave the answer, from 0.5.
 ENDS = {
@@ -78,4 +79,4 @@ def test_the_front_page_tells_it_with_the_numbers_that_were_measured(reader: Tes
         "50 → 70 %",
         "50 → 50 %",
     ]
-    assert story["url"] in [link["href"] for link in page.select(".story a")]
+    assert as_page(story["url"]) in [link["href"] for link in page.select(".story a")]

@@ -21,6 +21,7 @@ from app.web.site import urls
 from app.web.site.context import Config, Db
 from app.web.site.params import HELD, Plain
 from app.web.site.respond import origin
+from app.web.site.routing import problems
 from app.web.site.serialize import json_bytes
 
 router = APIRouter()
@@ -45,7 +46,13 @@ class FrameInfo(BaseModel):
     cache_age: int = 3600
 
 
-@router.get("/oembed")
+@router.get(
+    "/oembed",
+    response_model=FrameInfo,
+    operation_id="get_oembed",
+    tags=["sharing"],
+    responses=problems(400, 404, 410, 422, 503),
+)
 def oembed(
     request: Request,
     db: Db,

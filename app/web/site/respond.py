@@ -93,6 +93,16 @@ def respond(
     return Response(body, status, {"Cache-Control": "no-cache", **sent}, media)
 
 
+def respond_json(
+    request: Request, document: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A document that no page shows, with a weak ETag."""
+    body = json_bytes(document, form=form_of(request))
+    if status == 200 and request.method == "GET":
+        return unless_known(request, etag(body), body, "application/json", headers)
+    return Response(body, status, {"Cache-Control": "no-cache", **(headers or {})}, "application/json")
+
+
 def render(request: Request, page: BaseModel, template: str, block: str | None = None) -> str:
     """The template, or one block of it if htmx asks for a fragment."""
     found = templates.get_template(template)

@@ -31,8 +31,8 @@ STATUSES = {
     507: "The server's disk is too full.",
     503: "Busy; `Retry-After` says in how many seconds to come back.",
 }
-_READING = (400, 422, 503)
-_NAMED = (404, 410)  # where the address names something
+_READING = (400, 404, 422, 503)
+_NAMED = (410,)  # where the address names something
 
 
 def problems(*statuses: int) -> Responses:
@@ -66,6 +66,25 @@ def page_route(
         if old:
             router.get(old, include_in_schema=False)(endpoint)
         router.get(path, include_in_schema=False)(endpoint)
+        return endpoint
+
+    return register
+
+
+def document_route(
+    router: APIRouter, path: str, model: type[BaseModel], operation: str
+) -> Callable[[Endpoint], Endpoint]:
+    """Register a document of the API that is no page."""
+
+    def register(endpoint: Endpoint) -> Endpoint:
+        router.get(
+            urls.API + path,
+            response_model=model,
+            operation_id=operation,
+            name=operation,
+            tags=[_room(path)],
+            responses=problems(*_READING, *_NAMED),
+        )(endpoint)
         return endpoint
 
     return register

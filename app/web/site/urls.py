@@ -115,6 +115,11 @@ def trace(id_: str, part: str = "", **query: object) -> str:
     return with_query(at(f"/traces/{quote(id_)}") + (f"/{part}" if part else ""), query)
 
 
+def batch(id_: str) -> str:
+    """Questions asked together, which only the API knows."""
+    return at(f"/batches/{quote(id_)}")
+
+
 def evaluation(**query: object) -> str:
     """Methods against each other."""
     return with_query(at("/evaluation"), query)

@@ -8,7 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.support.evaluated import QUALITY
-from tests.support.evaluation_pages import html, twin
+from tests.support.evaluation_pages import html
+from tests.support.twins import twin
 
 
 def figure(client: TestClient, id_: str, query: str = "") -> dict[str, Any]:

@@ -14,8 +14,9 @@ from app.interchange.results import import_results
 from app.store.runs import list_runs
 from app.store.tables import Evaluation, Retrieved
 from tests.support.evaluated import QUALITY, fill
-from tests.support.evaluation_pages import html, twin
+from tests.support.evaluation_pages import html
 from tests.support.sites import site, store_of
+from tests.support.twins import twin
 
 
 def test_every_method_and_control_is_a_row_with_its_intervals(evaluation: TestClient) -> None:
