@@ -67,7 +67,7 @@ def test_every_facet_count_is_what_choosing_it_gives(client: TestClient, path: s
 
 
 def test_the_counts_beside_the_runs_are_those_of_their_lists(client: TestClient) -> None:
-    answer = client.get("/prompts.json?task=fact&right=yes").json()
+    answer = twin(client, "/prompts?task=fact&right=yes")
     assert len(answer["runs"]) == 4
     for run in answer["runs"]:
         assert listing(client, run["url"])["total"] == run["prompts"]
