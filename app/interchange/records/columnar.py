@@ -1,6 +1,7 @@
 """Tables with types: Parquet, Arrow and Feather files, a batch of rows at a time."""
 
 import io
+import json
 import math
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from app.interchange.records.json_text import deep, too_deep
 from app.interchange.records.line import Line
 
 ROWS = 1024
+JSON = b"startrail.json"  # in a column's metadata: its texts are JSON, as our own exports write what has no one type
+EXTRA = "extra"  # such a column, of the fields that the results format does not know
 
 
 def read_parquet(stream: io.BufferedReader, name: str | Path, bounds: Bounds) -> Iterator[Line]:
@@ -58,12 +61,24 @@ def as_json(value: Any) -> Any:
 def _rows(batches: Any, name: str | Path, bounds: Bounds) -> Iterator[Line]:
     number = 0
     for batch in batches:
+        marked = [field.name for field in batch.schema if JSON in (field.metadata or {})]
         for start in range(0, batch.num_rows, ROWS):
             for row in batch.slice(start, ROWS).to_pylist():
                 number += 1
                 if (field := deep(row, bounds.depth)) is not None:
                     raise too_deep(name, number, bounds, field)
-                yield Line(name, number, {column: as_json(value) for column, value in row.items()})
+                record = {column: as_json(value) for column, value in row.items()}
+                yield Line(name, number, _spread(record, marked) if marked else record)
+
+
+def _spread(record: dict[str, Any], marked: list[str]) -> dict[str, Any]:
+    """A record as it was before we made a row of it: columns of JSON read, `extra` spread out, what is null left out."""
+    made = {column: value for column, value in record.items() if value is not None}
+    for column in marked:
+        if isinstance(made.get(column), str):
+            made[column] = json.loads(made[column])
+    extra = made.pop(EXTRA, None)
+    return made | extra if isinstance(extra, dict) else made
 
 
 @contextmanager

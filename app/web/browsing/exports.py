@@ -1,7 +1,8 @@
-"""Pages as files: an example's passages and the browsed list, as CSV and as JSON Lines in the paper's format.
+"""Pages as files: an example's passages and the browsed list, as CSV, Parquet, and JSON Lines in the paper's format.
 
-`/runs/{run}/prompts/{prompt}.csv` and `.jsonl` hold every passage of the page's side, not its first twenty;
-`/prompts.csv?…` and `.jsonl?…` every prompt that the filters leave, in the list's order, not one page of it.
+`/runs/{run}/prompts/{prompt}.csv` and `.parquet` hold every passage of the page's side, not its first twenty, `.jsonl` the
+record; `/prompts.csv?…` every prompt that the filters leave, in the list's order, not one page of it, `.jsonl` and `.parquet`
+their records.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from app.errors import NotFound
+from app.interchange.parquet import results_parquet
 from app.interchange.results import example_record
 from app.interchange.results_fields import RETRIEVED
 from app.store import browse
@@ -26,6 +28,7 @@ from app.web.site.downloads import download, etag
 from app.web.site.export_rows import csv_rows, jsonl_rows
 from app.web.site.params import Explains, RunName, Side, Slug
 from app.web.site.routing import file_route
+from app.web.site.tables import kind_of, table, table_route
 from app.words.answers import SAID
 from app.words.chance import read_chance
 
@@ -45,8 +48,8 @@ PASSAGE_COLUMNS = (
 )  # fmt: skip
 
 
-@file_route(router, "/runs/{slug}/prompts/{prompt}.csv", "export_example_csv", dependencies=EXPORT)
-def example_csv(
+@table_route(router, "/runs/{slug}/prompts/{prompt}", "export_example", ("csv", "parquet"))
+def example_passages(
     request: Request,
     session: Db,
     slug: Slug,
@@ -59,7 +62,7 @@ def example_csv(
     example = get_example(session, run, prompt, side, limit=MOST, explains=explains)
     rows = [_passage(example, number) for number in range(len(example.retrieved))]
     name = f"{example.run.slug}-{example.prompt.slug}"
-    return download(request, name, "csv", csv_rows(PASSAGE_COLUMNS, rows), tag=etag(rows), rows=len(rows))
+    return table(request, name, PASSAGE_COLUMNS, rows)
 
 
 @file_route(router, "/runs/{slug}/prompts/{prompt}.jsonl", "export_example_jsonl", dependencies=EXPORT)
@@ -74,31 +77,20 @@ def example_jsonl(
     return download(request, name, "jsonl", jsonl_rows([record]), tag=etag(record), rows=1)
 
 
-@file_route(router, "/prompts.csv", "export_prompts_csv", dependencies=EXPORT)
-def list_csv(request: Request, session: Db, asked: AskedQuery, run: RunName = "") -> Response:
-    """Every prompt that the filters leave, one a row."""
-    return _list(request, session, asked, run, "csv")
+@table_route(router, "/prompts", "export_prompts")
+def list_file(request: Request, session: Db, asked: AskedQuery, run: RunName = "") -> Response:
+    """Every prompt that the filters leave: one a row in CSV, else with its passages in the results format."""
+    return _list(request, session, asked, run)
 
 
-@file_route(router, "/prompts.jsonl", "export_prompts_jsonl", dependencies=EXPORT)
-def list_jsonl(request: Request, session: Db, asked: AskedQuery, run: RunName = "") -> Response:
-    """Every prompt that the filters leave, with its passages, in the paper's results format."""
-    return _list(request, session, asked, run, "jsonl")
+@table_route(router, "/runs/{slug}", "export_run")
+def run_file(request: Request, session: Db, asked: AskedQuery, slug: Slug) -> Response:
+    """A run as a results file; with filters, those examples of it. In CSV one prompt a row, without passages."""
+    return _list(request, session, asked, slug)
 
 
-@file_route(router, "/runs/{slug}.csv", "export_run_csv", dependencies=EXPORT)
-def run_csv(request: Request, session: Db, asked: AskedQuery, slug: Slug) -> Response:
-    """The same for a run's own page."""
-    return _list(request, session, asked, slug, "csv")
-
-
-@file_route(router, "/runs/{slug}.jsonl", "export_run_jsonl", dependencies=EXPORT)
-def run_jsonl(request: Request, session: Db, asked: AskedQuery, slug: Slug) -> Response:
-    """A run as a results file; with filters, those examples of it."""
-    return _list(request, session, asked, slug, "jsonl")
-
-
-def _list(request: Request, session: Db, asked: ListQuery, run: str, kind: str) -> Response:
+def _list(request: Request, session: Db, asked: ListQuery, run: str) -> Response:
+    kind = kind_of(request)
     runs = [each for each in list_runs(session) if each.status == "done"]
     if not runs:
         raise NotFound("There is no run to export.", remedy="Load a results file first.")
@@ -106,11 +98,12 @@ def _list(request: Request, session: Db, asked: ListQuery, run: str, kind: str) 
     total = browse.count(session, chosen, asked.filters())
     tag = etag(kind, chosen.slug, chosen.finished_at, chosen.metrics, asked.query(), total)
     store: Store = request.app.state.store
-    chunks = (
-        csv_rows(LIST_COLUMNS, _batches(store, chosen.slug, asked, _summary))
-        if kind == "csv"
-        else jsonl_rows(_batches(store, chosen.slug, asked, _record))
-    )
+    rows = _batches(store, chosen.slug, asked, _summary if kind == "csv" else _record)
+    chunks = {
+        "csv": lambda: csv_rows(LIST_COLUMNS, rows),
+        "jsonl": lambda: jsonl_rows(rows),
+        "parquet": lambda: results_parquet(rows),
+    }[kind]()
     name = f"{chosen.slug}-prompts" if asked.query() else chosen.slug
     return download(request, name, kind, chunks, tag=tag, rows=total)
 

@@ -24,6 +24,7 @@ from app.web.site.downloads import etag, unless_known
 from app.web.site.links import PageUrl
 from app.web.site.respond import origin, respond
 from app.web.site.routing import page_route
+from app.web.site.tables import table, table_route
 
 router = APIRouter()
 SHOWN = 6  # of each kind on the page of all
@@ -134,6 +135,14 @@ def finds_feed(request: Request, session: Db) -> Response:
     entries.sort(key=lambda entry: (entry.updated, entry.id), reverse=True)
     body = feed("Startrail: finds", base + urls.finds(), base + urls.finds_feed(), entries)
     return unless_known(request, etag(body), body, "application/atom+xml; charset=utf-8")
+
+
+@table_route(router, "/finds/{kind}", "export_finds")
+def kind_file(request: Request, session: Db, kind: Kind) -> Response:
+    """The finds of one kind as a table."""
+    shelf = _shelf(session, _done(session), kind, finds.MOST)
+    rows = [item.model_dump(mode="json") for item in shelf.items]
+    return table(request, f"finds-{kind}", list(FoundItem.model_fields), rows)
 
 
 @page_route(router, "/finds/{kind}", FindsPage, "list_finds_of_kind")

@@ -13,9 +13,10 @@ from app.web.browsing.list_query import After, Before
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.links import PageUrl
-from app.web.site.params import Limit, RunName
+from app.web.site.params import MOST_AT_ONCE, Limit, RunName
 from app.web.site.respond import respond
 from app.web.site.routing import page_route
+from app.web.site.tables import table, table_route
 
 router = APIRouter()
 WRONG = Filters(right="no")
@@ -65,6 +66,23 @@ def mistakes_page(
     chosen = get_run(session, run) if run else next(iter(done), None)
     page = _page(session, chosen, run, after, before, limit) if chosen else MistakesPage()
     return respond(request, page, "mistakes.html")
+
+
+@table_route(router, "/finds/mistakes", "export_mistakes")
+def mistakes_file(request: Request, session: Db, run: RunName = "") -> Response:
+    """All wrong answers of a run as a table."""
+    chosen = (
+        get_run(session, run) if run else next((e for e in list_runs(session) if e.status == "done"), None)
+    )
+    rows: list[dict[str, object]] = []
+    after: int | None = None
+    while chosen is not None:
+        found = browse.page(session, chosen, WRONG, sort=SORT, after=after, size=MOST_AT_ONCE)
+        rows += [_mistake(row, chosen).model_dump() for row in found]
+        if len(found) < MOST_AT_ONCE:
+            break
+        after = found[-1].result.position
+    return table(request, "mistakes", list(Mistake.model_fields), rows)
 
 
 def _page(

@@ -37,7 +37,13 @@ def healthz(request: Request) -> Response:
     return respond(request, HealthPage(title="Health", ok=True, checks=[]), "health.html")
 
 
-@page_route(router, "/readyz", HealthPage, "get_readiness")
+@page_route(
+    router,
+    "/readyz",
+    HealthPage,
+    "get_readiness",
+    also={503: {"model": HealthPage, "description": "Something is missing: the checks say what."}},
+)
 def readyz(request: Request, settings: Config) -> Response:
     """Home, database, models, indexes and tracing worker: 200 if all can be used, else 503 naming what cannot.
 

@@ -19,14 +19,12 @@ from app.web.judging.evaluation_figures import of_runs
 from app.web.judging.evaluation_lines import Evaluated, patched_by
 from app.web.judging.figures import Cell, EvaluationQuery, Figure, cell, figure_prompts_url
 from app.web.site import urls
-from app.web.site.budgets import exporting
 from app.web.site.context import Db
-from app.web.site.downloads import download, etag
-from app.web.site.export_rows import csv_rows
 from app.web.site.links import PageUrl
-from app.web.site.params import Name, RunName, Short
+from app.web.site.params import LONGEST, Name, Plain, RunName, Short
 from app.web.site.respond import respond
-from app.web.site.routing import file_route, page_route
+from app.web.site.routing import page_route
+from app.web.site.tables import table, table_route
 from app.words.answers import SAID
 from app.words.measures import COMPARED, INFLUENCE, LABELS, SHOWN, SHOWN_BY_AIS
 from app.words.methods import is_swept, leading
@@ -102,6 +100,9 @@ def _asked(
     )
 
 
+Part = Annotated[
+    Plain, Query(alias="table", max_length=LONGEST, description="differences, or the id of a chart")
+]
 AskedQuery = Annotated[EvaluationQuery, Depends(_asked)]
 
 
@@ -112,24 +113,23 @@ def evaluation_page(request: Request, session: Db, asked: AskedQuery) -> Respons
     return respond(request, _page(session, asked), "evaluation.html")
 
 
-@file_route(router, "/evaluation.csv", "export_evaluation_csv", dependencies=[Depends(exporting)])
-def evaluation_csv(request: Request, session: Db, asked: AskedQuery, table: Name = "") -> Response:
-    """The main table, the differences, or the numbers behind a chart, as CSV."""
+@table_route(router, "/evaluation", "export_evaluation")
+def evaluation_file(request: Request, session: Db, asked: AskedQuery, part: Part = "") -> Response:
+    """The main table, the differences, or the numbers behind a chart."""
     page = _page(session, asked)
-    if table in ("", "differences"):
-        names = page.difference_columns if table else page.columns
-        rows = [_flat(row, names) for row in (page.differences if table else page.rows)]
+    if part in ("", "differences"):
+        names = page.difference_columns if part else page.columns
+        rows = [_flat(row, names) for row in (page.differences if part else page.rows)]
         columns = ["run", "method", "model", *(f"{name}_{part}" for name in names for part in PARTS)]
         columns += [f"tail_patch_{name}" for name in SETTINGS]
     else:
-        figure = next((each for each in page.figures if each.id == table), None)
+        figure = next((each for each in page.figures if each.id == part), None)
         if figure is None:
             ids = ", ".join(each.id for each in page.figures) or "none"
-            raise NotFound(f"There is no table “{table}” here.", remedy=f"There are: {ids}.")
+            raise NotFound(f"There is no table “{part}” here.", remedy=f"There are: {ids}.")
         columns = _distinct(figure.columns)
         rows = [dict(zip(columns, row, strict=True)) for row in figure.rows]
-    name = f"evaluation-{table}" if table else "evaluation"
-    return download(request, name, "csv", csv_rows(columns, rows), tag=etag(columns, rows), rows=len(rows))
+    return table(request, f"evaluation-{part}" if part else "evaluation", columns, rows)
 
 
 PARTS = ("mean", "low", "high", "count")

@@ -19,14 +19,12 @@ from app.store.tables import Run
 from app.web.judging.evaluation_lines import patched_by
 from app.web.judging.figures import Cell
 from app.web.site import urls
-from app.web.site.budgets import exporting
 from app.web.site.context import Db
-from app.web.site.downloads import download, etag
-from app.web.site.export_rows import csv_rows
 from app.web.site.links import PageUrl
 from app.web.site.params import HELD, MOST_AT_ONCE, Short
 from app.web.site.respond import respond
-from app.web.site.routing import file_route, page_route
+from app.web.site.routing import page_route
+from app.web.site.tables import table, table_route
 from app.words.measures import LABELS, in_points
 from app.words.passages import TYPES
 from app.words.slices import EVALUATED, value_name
@@ -156,17 +154,14 @@ def prompts_page(request: Request, session: Db, read: Read) -> Response:
     return respond(request, page, "evaluation_prompts.html")
 
 
-@file_route(
-    router, "/evaluation/prompts.csv", "export_evaluated_prompts_csv", dependencies=[Depends(exporting)]
-)
-def prompts_csv(request: Request, session: Db, read: Read) -> Response:
-    """All of them as CSV."""
+@table_route(router, "/evaluation/prompts", "export_evaluated_prompts")
+def prompts_file(request: Request, session: Db, read: Read) -> Response:
+    """All prompts of a figure, with what each adds."""
     run, other, asked = read
     items = _items(session, run, other, asked)
     columns = ["prompt", "target", "value", *(["ours", "theirs"] if other else []), "url"]
     name = f"{run.slug}-{asked.measure or asked.kind}"
-    rows = [item.model_dump() for item in items]
-    return download(request, name, "csv", csv_rows(columns, rows), tag=etag(columns, rows), rows=len(rows))
+    return table(request, name, columns, [item.model_dump() for item in items])
 
 
 def _items(session: Session, run: Run, other: Run | None, asked: FigureQuery) -> list[PromptShare]:

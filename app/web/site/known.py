@@ -7,7 +7,6 @@ from difflib import get_close_matches
 
 from fastapi import Request
 from fastapi.dependencies.utils import get_flat_params
-from fastapi.params import Query
 from fastapi.routing import APIRoute
 
 from app.errors import UserError
@@ -23,8 +22,7 @@ async def known_parameters(request: Request) -> None:
     route = request.scope.get("route")
     if not request.query_params or not isinstance(route, APIRoute) or not wants_json(request):
         return
-    flat = get_flat_params(route.dependant)
-    known = {field.alias for field in flat if isinstance(field.field_info, Query)}
+    known = {field.alias for field in get_flat_params(route.dependant)} - route.param_convertors.keys()
     for name in request.query_params:
         if name not in known:
             near = get_close_matches(name, known, 1)

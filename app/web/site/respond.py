@@ -19,6 +19,7 @@ from app.web.site.serialize import json_bytes, text_bytes
 from app.words import saying as words
 
 Form = Callable[[str], str]
+OEMBED = "/oembed"  # a document for scripts, at the address that its standard has
 VARY = "Accept, HX-Request, HX-Request-Type"
 _WEIGHT = re.compile(r"[01](\.[0-9]{0,3})?")
 
@@ -36,7 +37,8 @@ templates.filters.update(words.FILTERS)  # a room that draws adds what it draws 
 def wants_json(request: Request) -> bool:
     """Whether a script asked: for the JSON twin, for records, for the API, or for JSON before HTML (`Accept`)."""
     path = own_path(request)
-    return path.endswith((".json", ".jsonl")) or path.startswith("/api/") or _prefers_json(request)
+    told = path.endswith((".json", ".jsonl")) or path.startswith("/api/") or path == OEMBED
+    return told or _prefers_json(request)
 
 
 def _prefers_json(request: Request) -> bool:

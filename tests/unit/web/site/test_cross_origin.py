@@ -31,7 +31,7 @@ LISTED = ("https://pair-code.github.io", "http://lab.example:8080")
     ],
 )
 def test_who_may_read(origin: str, origins: tuple[str, ...], allowed: bool) -> None:
-    settings = Settings(read_origins=origins, _env_file=None)  # type: ignore[call-arg]
+    settings = Settings(read_origins=origins, _env_file=None)
     assert may_read(origin, settings) is allowed
 
 
