@@ -159,7 +159,7 @@ def test_phrases_shared_word_for_word_come_longest_first_and_say_how_rare(client
 
 
 def test_following_the_list_from_a_prompt_keeps_its_filters(client: TestClient) -> None:
-    start = client.get("/prompts.json?task=fact&relation=capital&sort=score").json()["listing"]["items"]
+    start = twin(client, "/prompts?task=fact&relation=capital&sort=score")["listing"]["items"]
     here = twin(client, start[1]["url"])
     assert here["previous_url"] == start[0]["url"]
     assert here["next_url"] == start[2]["url"]

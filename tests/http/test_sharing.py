@@ -17,6 +17,7 @@ from app.store.tables import Prompt, Result, Retrieved, Run
 from tests.http.test_pages import PAGES
 from tests.support.seeded import fill
 from tests.support.sites import site, store_of
+from tests.support.twins import twin
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 MAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
@@ -115,7 +116,7 @@ def test_finds_are_what_was_measured(stepped: TestClient) -> None:
     misled = shelves["words-mislead"]
     assert [(each["before"], each["after"]) for each in misled] == [(0.4, 0.1)]
     assert "down by 30 points" in misled[0]["sentence"]
-    assert misled[0]["url"] == EXAMPLE
+    assert misled[0]["url"] == f"{EXAMPLE}.json"
     for each in shelves.get("taught-by-another", []):
         assert each["after"] > each["before"]
         assert EXAMPLE not in stepped.get(f"/passages/{each['passage_id']}.json").json()["states"]
@@ -164,7 +165,7 @@ def test_every_address_of_the_sitemaps_is_a_page_and_every_example_is_among_them
     assert len(paths) == len(found)
     runs = [run["slug"] for run in client.get("/runs.json").json()["runs"]]
     for run in runs:
-        items = client.get(f"/prompts.json?run={run}").json()["listing"]["items"]
+        items = twin(client, f"/prompts?run={run}")["listing"]["items"]
         assert {each["url"].partition("?")[0] for each in items} <= paths
     for path in sorted(paths)[::7]:
         assert client.get(path, follow_redirects=False).status_code == 200, path

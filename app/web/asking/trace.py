@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import anyio.to_thread
@@ -35,6 +34,7 @@ from app.web.site.body import build, read_form
 from app.web.site.budgets import streaming
 from app.web.site.context import Config, Db
 from app.web.site.links import PageUrl
+from app.web.site.moments import Moment
 from app.web.site.params import Embed, Name, Slug, TraceId
 from app.web.site.respond import origin, respond, templates, wants_json
 from app.web.site.routing import page_route
@@ -68,8 +68,8 @@ class TracePage(AnswerPage):
     doubts: list[BorderHint] = Field(default_factory=list)  # about the borders of what was asked
     reused: bool = False
     error: dict[str, Any] | None = None
-    created_at: datetime
-    finished_at: datetime | None = None
+    created_at: Moment
+    finished_at: Moment | None = None
     url: PageUrl
     answer: Answer | None = None
     trainings: list[trace_view.StepsView] = Field(default_factory=list)

@@ -1,6 +1,5 @@
 """`/models/{name}` and `/corpora/{name}`: what is behind a name, and the lists of them."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -20,6 +19,7 @@ from app.trackstar.manifest import IndexManifest
 from app.web.site import urls
 from app.web.site.context import Config, Db
 from app.web.site.links import PageUrl
+from app.web.site.moments import Moment
 from app.web.site.params import LONGEST, Plain
 from app.web.site.respond import respond
 from app.web.site.routing import page_route
@@ -39,7 +39,7 @@ class RunOf(BaseModel):
     model: str
     corpus: str
     prompts: int
-    made: datetime
+    made: Moment
 
 
 class IndexOf(BaseModel):
@@ -68,7 +68,7 @@ class Named(BaseModel):
     description: str
     origin: dict[str, str]
     sha256: str | None
-    added: datetime
+    added: Moment
     runs: list[RunOf]
     run_count: int
     indexes: list[IndexOf]

@@ -1,6 +1,5 @@
 """`/runs` and `/runs/{run}`: what was computed, with which configuration, and how well it did."""
 
-from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,6 +15,7 @@ from app.web.judging.run_metrics import RunMetrics, run_metrics
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.links import PageUrl
+from app.web.site.moments import Moment
 from app.web.site.params import Limit, Name, Slug
 from app.web.site.respond import respond
 from app.web.site.routing import page_route
@@ -39,7 +39,7 @@ class RunInfo(BaseModel):
     prompts: int
     explains: str  # `said` or `target`
     status: str
-    created_at: datetime
+    created_at: Moment
     metrics: dict[str, Any]
     task: str  # whose prompts `summary` is over: the one that the evaluation opens on
     summary: ListingSummary

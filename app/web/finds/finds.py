@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
@@ -22,6 +21,7 @@ from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.downloads import etag, unless_known
 from app.web.site.links import PageUrl
+from app.web.site.moments import Moment
 from app.web.site.respond import origin, respond
 from app.web.site.routing import page_route
 from app.web.site.tables import table, table_route
@@ -81,7 +81,7 @@ class FoundItem(BaseModel):
     run_name: str
     model: str
     url: PageUrl
-    found_at: datetime
+    found_at: Moment
 
 
 class FoundShelf(BaseModel):

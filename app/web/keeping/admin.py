@@ -68,7 +68,7 @@ class AdminPage(BaseModel):
     changes: list[LoggedChange]
 
 
-@page_route(router, "/admin")
+@page_route(router, "/admin", AdminPage, "get_admin")
 def admin(request: Request, session: Db) -> Response:
     """Runs and corpora with whom they are shown to, tokens, and the audit log."""
     base = origin(request)

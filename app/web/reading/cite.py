@@ -79,7 +79,7 @@ def cite_trace_file(request: Request, db: Db, trace_id: Slug, kind: Slug) -> Res
     return _file(request, _cited_trace(request, db, trace_id), kind)
 
 
-@page_route(router, "/traces/{trace_id}/cite")
+@page_route(router, "/traces/{trace_id}/cite", CitePage, "cite_trace")
 def cite_trace(request: Request, db: Db, trace_id: Slug) -> Response:
     """How to cite this trace."""
     page = _page(

@@ -7,6 +7,7 @@ import re
 from typing import Literal
 
 from app.store.readers import Scope
+from app.web.site.urls import API
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 Need = Scope | Literal["nothing"]
@@ -22,9 +23,9 @@ _TABLE: tuple[tuple[Kind, str, Need], ...] = (
     # Work for the model.
     ("change", r"/trace|/traces/[^/]+/(cancel|steps|span)", "ask"),
     ("change", r"/runs/[^/]+/prompts/[^/]+/(tokens|span)", "ask"),
-    ("change", r"/api(/v1)?/traces(/.*)?", "ask"),
+    ("change", r"/(api/)?traces(/.*)?|/batches(/[^/]+/cancel)?", "ask"),
     # Files that come in.
-    ("change", r"/upload|/api/uploads|/api/v1/uploads", "import"),
+    ("change", r"/upload|/(api/)?uploads", "import"),
     ("read", r".*", "read"),
     ("change", r".*", "admin"),
 )
@@ -34,4 +35,5 @@ TABLE = tuple((kind, re.compile(path, re.DOTALL), need) for kind, path, need in 
 def needed(method: str, path: str) -> Need:
     """What a request to this path of the site must be allowed."""
     kind = "read" if method in SAFE else "change"
+    path = path.removeprefix(API) or "/"  # a page and its document in the API need the same
     return next(need for of, found, need in TABLE if of in (kind, "any") and found.fullmatch(path))

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from functools import lru_cache
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from app.web.site.sheets import content
 from app.words.methods import method_of
@@ -236,14 +236,19 @@ def twin(url: str, suffix: str = "json") -> str:
     """The same page in another form: its path with `.json` (or another suffix), its query kept."""
     parts = urlsplit(url)
     path = parts.path.removeprefix(ROOT.get()).rstrip("/") or "/index"
-    return at(f"{path}.{suffix}") + (f"?{parts.query}" if parts.query else "")
+    return at(f"{path}.{suffix}") + _rest(parts)
 
 
 def api(url: str) -> str:
     """The same page, or file, at its address in the API, its query kept."""
     parts = urlsplit(url)
     path = parts.path.removeprefix(ROOT.get()).rstrip("/")
-    return at(API + path) + (f"?{parts.query}" if parts.query else "")
+    return at(API + path) + _rest(parts)
+
+
+def _rest(parts: SplitResult) -> str:
+    """Query and fragment as they stood."""
+    return urlunsplit(("", "", "", parts.query, parts.fragment))
 
 
 def static(name: str) -> str:
