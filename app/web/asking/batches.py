@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.store import batches
+from app.store.readers import READER
 from app.store.work_tables import Job
 from app.tracing.batches import ask_all
 from app.tracing.questions import MAX_BODY, Batch
@@ -54,6 +55,7 @@ async def ask(request: Request) -> Response:
     """Queue up to 100 questions, behind those that are asked singly. All are taken, or none."""
     batch = await read_json(request, LARGEST, Batch)
     state = request.app.state
+    state.fairness.count_more(READER.get(), len(batch.questions) - 1)
 
     def put() -> BatchDocument:
         with state.store.session() as session:

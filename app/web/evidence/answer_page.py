@@ -63,10 +63,10 @@ class AnswerPage(Shareable, BaseModel):
     filling: bool = False
     found_by: str = ""
     made: datetime | None = None
-    cite_url: str = ""
+    cite_url: PageUrl = ""
     csv_url: str = ""
-    trace_url: str = ""
-    compare_url: str | None = None
+    trace_url: PageUrl = ""
+    compare_url: PageUrl | None = None
 
 
 def chance_fields(chance: Chance | None) -> dict[str, float | int | None]:

@@ -18,7 +18,8 @@ from app.store.taking_down import KINDS
 from app.web.site import urls
 from app.web.site.body import read_form
 from app.web.site.context import Db
-from app.web.site.respond import origin, page_route, respond
+from app.web.site.respond import origin, respond
+from app.web.site.routing import page_route
 
 router = APIRouter()
 MAX_BODY = 64 << 10

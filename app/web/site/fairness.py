@@ -63,6 +63,15 @@ class Fairness:
         if kind and client:
             self._count(kind, client)
 
+    def count_more(self, visitor: Visitor, questions: int) -> None:
+        """A request that was counted as one question asks so many more.
+
+        Raises:
+            TooMany: the client has not so many left.
+        """
+        if (client := client_of(visitor)) and questions > 0:
+            self._count("questions", client, questions)
+
     def count_wrong_token(self, address: str) -> None:
         """Somebody gave a token that is not good.
 
@@ -72,11 +81,11 @@ class Fairness:
         if client := _network(address):
             self._count(WRONG_TOKENS, client)
 
-    def _count(self, kind: str, client: str) -> None:
+    def _count(self, kind: str, client: str, many: int = 1) -> None:
         if self._counts is None:
             self._counts = FixedWindowRateLimiter(MemoryStorage())
         for limit in self._limits[kind]:
-            if not self._counts.hit(limit, kind, client):
+            if not self._counts.hit(limit, kind, client, cost=many):
                 ends = self._counts.get_window_stats(limit, kind, client).reset_time
                 raise TooMany(kind, limit, max(1, round(ends - time.time())))
 

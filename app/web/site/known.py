@@ -10,6 +10,7 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 
 from app.errors import UserError
+from app.store.showing import KEY  # opens what is shown to those who have the link, at any address
 from app.web.site.respond import wants_json
 
 
@@ -22,7 +23,9 @@ async def known_parameters(request: Request) -> None:
     route = request.scope.get("route")
     if not request.query_params or not isinstance(route, APIRoute) or not wants_json(request):
         return
-    known = {field.alias for field in get_flat_params(route.dependant)} - route.param_convertors.keys()
+    known = {field.alias for field in get_flat_params(route.dependant)} - route.param_convertors.keys() | {
+        KEY
+    }
     for name in request.query_params:
         if name not in known:
             near = get_close_matches(name, known, 1)

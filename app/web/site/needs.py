@@ -35,5 +35,6 @@ TABLE = tuple((kind, re.compile(path, re.DOTALL), need) for kind, path, need in 
 def needed(method: str, path: str) -> Need:
     """What a request to this path of the site must be allowed."""
     kind = "read" if method in SAFE else "change"
-    path = path.removeprefix(API) or "/"  # a page and its document in the API need the same
+    if path.startswith(f"{API}/"):  # a page and its document in the API need the same
+        path = path.removeprefix(API)
     return next(need for of, found, need in TABLE if of in (kind, "any") and found.fullmatch(path))

@@ -20,7 +20,8 @@ Responses = dict[int | str, dict[str, Any]]
 
 STATUSES = {
     400: "The request cannot be read, or the site is not known by this name.",
-    403: "Not allowed: sent from another site's page, or without the right token.",
+    401: "Nobody reads or asks here without a token, or this one is not good.",
+    403: "Not allowed: sent from another site's page, or not among the rights of this token.",
     404: "Nothing has this name here.",
     409: "It is in no state for this.",
     410: "It was here and was taken away; `detail` says why.",
@@ -29,9 +30,10 @@ STATUSES = {
     416: "The file is shorter than what `Range` asked for.",
     422: "A parameter or field is wrong, or unknown; `field` names it. Nothing was changed.",
     507: "The server's disk is too full.",
+    429: "One client has had its share; `Retry-After` says in how many seconds to come back.",
     503: "Busy; `Retry-After` says in how many seconds to come back.",
 }
-_READING = (400, 404, 422, 503)
+_ALWAYS = (400, 401, 403, 404, 422, 429, 503)
 _NAMED = (410,)  # where the address names something
 
 
@@ -53,7 +55,7 @@ def page_route(
     """
 
     def register(endpoint: Endpoint) -> Endpoint:
-        said = problems(*_READING, *(_NAMED if "{" in path else ()))
+        said = problems(*_ALWAYS, *(_NAMED if "{" in path else ()))
         router.get(
             urls.API + path.rstrip("/"),
             response_model=model,
@@ -83,7 +85,7 @@ def document_route(
             operation_id=operation,
             name=operation,
             tags=[_room(path)],
-            responses=problems(*_READING, *_NAMED),
+            responses=problems(*_ALWAYS, *_NAMED),
         )(endpoint)
         return endpoint
 
@@ -108,7 +110,7 @@ def file_route(
             responses={
                 200: {"description": "The file.", "content": content},
                 206: range_,
-                **problems(*_READING, *_NAMED, 416),
+                **problems(*_ALWAYS, *_NAMED, 416),
                 **_sent_on(path),
             },
             **kept,
@@ -151,7 +153,7 @@ def action_route(
             operation_id=operation,
             name=operation,
             tags=[_room(path)],
-            responses={**(done or {}), **problems(*sorted({400, 403, 422, *statuses}))},
+            responses={**(done or {}), **problems(*sorted({*_ALWAYS, *statuses}))},
             openapi_extra=sent,
         )(endpoint)
         if old:
