@@ -25,7 +25,6 @@ PAGES = (
     "front.machines",
     "reading.cite",
     "asking.form",
-    "asking.trace_files",  # before the page whose path takes any suffix
     "asking.trace",
     "asking.api",
     "keeping.signing",
