@@ -18,6 +18,8 @@ LABELS = 310  # pixels left of the plot
 LANE = (54, 92)  # pixels at least and at most, with what separates a lane from the next
 AXES = 66  # pixels above and below the lanes
 TICKS = range(0, 101, 20)
+NOTE = 0.2  # of the width: a note needs so much room between its dot and the line of before
+SIGNS = 105  # characters of a note that the whole width has room for
 ROWS = (0.24, 0.42, 0.6)  # y of a lane's dots, which take turns so that neighbours stay apart
 
 
@@ -71,6 +73,7 @@ def draw_lanes(
         pen.text((box.left, middle - 11), label, INK, font_for(label, 17, sans=True), anchor="lm")
         pen.text((box.left, middle + 12), under, QUIET, font_for(under, 13, sans=True), anchor="lm")
         _draw_lane(image, box, y, before, lane)
+        _draw_note(pen, box, y, before, lane)
 
 
 def draw_moved(image: Image.Image, pen: ImageDraw.ImageDraw, box: Box, moved: list[Moved]) -> None:
@@ -124,9 +127,10 @@ def _draw_lane(image: Image.Image, box: Box, y: int, before: float, lane: Lane) 
     colour = _colour(lane)
     layer, brush = _layer(box)
     start = SCALE * (box.along(before) - box.left)
+    rows = _rows(lane)
     places: list[tuple[Dot, int]] = [
-        (dot, round(SCALE * box.lane * ROWS[at % len(ROWS)]))
-        for at, dot in enumerate(sorted(lane.dots, key=lambda d: d.after))
+        (dot, round(SCALE * box.lane * rows[dot.passage_id]))
+        for dot in sorted(lane.dots, key=lambda d: d.after)
     ]
     for dot, row in places:
         end = SCALE * (box.along(dot.after) - box.left)
@@ -138,6 +142,29 @@ def _draw_lane(image: Image.Image, box: Box, y: int, before: float, lane: Lane) 
         x = SCALE * (box.along(min(1.0, max(0.0, before + mean / 100))) - box.left)
         brush.polygon([(x - 5 * SCALE, 0), (x + 5 * SCALE, 0), (x, 7 * SCALE)], colour)
     _paste(image, layer, box, y)
+
+
+def _draw_note(pen: ImageDraw.ImageDraw, box: Box, y: int, before: float, lane: Lane) -> None:
+    """The words of the passage that is named, beyond its dot on the way to `before`, where they have room."""
+    dot = next((each for each in lane.dots if lane.note and each.passage_id == lane.note.passage_id), None)
+    if dot is None or lane.note is None or abs(before - dot.after) < NOTE:
+        return
+    row = y + round(box.lane * _rows(lane)[dot.passage_id])
+    most = int(SIGNS * abs(before - dot.after))
+    for text, colour, at in (
+        (f"“{cut(clean(lane.note.text), most)}”", INK, row - 10),
+        (f"{lane.note.place}: it leaves {percentage(dot.after)}", QUIET, row + 11),
+    ):
+        x, anchor = (
+            (box.along(dot.after) + 12, "lm") if dot.after < before else (box.along(dot.after) - 12, "rm")
+        )
+        pen.text((x, at), text, colour, font_for(text, 13, sans=True), anchor=anchor)
+
+
+def _rows(lane: Lane) -> dict[int, float]:
+    """By passage the y of its dot, as a share of its lane."""
+    ordered = sorted(lane.dots, key=lambda dot: dot.after)
+    return {dot.passage_id: ROWS[at % len(ROWS)] for at, dot in enumerate(ordered)}
 
 
 def _colour(lane: Lane) -> str:

@@ -64,6 +64,17 @@ class Claim(BaseModel):
     pieces: list[AnswerPiece] = []
 
 
+def in_short(claim: Claim) -> str:
+    """`60 % sure, and wrong: it is Accra`; only what is known of what the model said."""
+    sure = "" if claim.probability is None else f"{percentage(claim.probability)} sure"
+    if claim.answer is not None:
+        return f"the model says {claim.answer}"
+    if claim.right is None:
+        return sure
+    told = "right" if claim.right else f"wrong: it is {claim.truth}" if claim.truth else "wrong"
+    return f"{sure}, and {told}" if sure else told
+
+
 def claim_of_trace(trace: Trace, result: TraceResult, parameters: int | None) -> Claim:
     """What was traced: what the model went on with by itself, or what somebody gave."""
     start, end = span_of(trace.request, result)

@@ -22,6 +22,7 @@ from app.web.evidence.card_text import (
     words_of,
     wrapped,
 )
+from app.web.evidence.claim import Claim, in_short
 from app.web.evidence.lanes import Evidence
 from app.web.evidence.verdict import Piece, verdict
 from app.words.cutting import cut
@@ -30,6 +31,7 @@ SIZE = (1200, 630)
 MARGIN = 64
 INNER = SIZE[0] - 2 * MARGIN
 LANES, ANSWERS = 4, 4  # that the card has room for
+LINE = 54  # characters at the right of the head
 STAR = "#9a5b00"
 
 
@@ -40,7 +42,7 @@ class SharedCard:
     Args:
         head: beside the mark, what this is: “one training step on each passage”.
         prompt: the claim; `target` is the end of it that is explained, marked.
-        line: at the right of the head: “TrackStar · demo · the model got it right”.
+        line: at the right of the head: “60 % sure, and right · model demo · TrackStar”, see `line_of`.
         said: the verdict in pieces, with what colours them.
         evidence: whose lanes are drawn.
         moved: where there are no lanes, what one passage did to several answers.
@@ -60,6 +62,14 @@ class SharedCard:
 def og_title(prompt: str, target: str) -> str:
     """The title of a shared link: the prompt with its target, at most 110 characters."""
     return cut(f"{clean(prompt)} {clean(target)}".strip(), 110)
+
+
+def line_of(claim: Claim, *others: str) -> str:
+    """What is known of the answer, whose it is, and `others`: as many of these, in this order, as there is room for."""
+    parts = list(filter(None, (in_short(claim), f"model {claim.model}", *others)))
+    while len(parts) > 1 and len(" · ".join(parts)) > LINE:
+        parts.pop()
+    return " · ".join(parts)
 
 
 def og_text(method: str, passage: str, measured: Evidence | None = None) -> str:
@@ -103,7 +113,7 @@ def _head(image: Image.Image, pen: ImageDraw.ImageDraw, card: SharedCard) -> Non
     image.paste(STAR, (MARGIN - 2, 40), _star(26))
     head = f"Startrail · {clean(card.head)}" if card.head else "Startrail"
     pen.text((MARGIN + 34, 54), head, QUIET, font_for(head, 21, sans=True), anchor="lm")
-    line = cut(clean(card.line), 52)
+    line = cut(clean(card.line), LINE)
     pen.text((SIZE[0] - MARGIN, 54), line, QUIET, font_for(line, 19, sans=True), anchor="rm")
 
 

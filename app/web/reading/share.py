@@ -11,15 +11,16 @@ from app.tracing.explained import asked_of
 from app.web.asking import trace as traces
 from app.web.asking.trace_answer import Looked
 from app.web.evidence.card_plot import Moved
-from app.web.evidence.explained import evidence_for, explained_of
+from app.web.evidence.explained import claim_of, evidence_for, explained_of
 from app.web.evidence.lanes import RANDOM
 from app.web.evidence.measured import DEPTH
-from app.web.evidence.share_card import ANSWERS, SharedCard, draw, verdict_of
+from app.web.evidence.notes import noted
+from app.web.evidence.share_card import ANSWERS, SharedCard, draw, line_of, verdict_of
 from app.web.evidence.verdict import Piece, moved
 from app.web.front import home
 from app.web.reading.beside import compared_in_words, evidence_beside
 from app.web.reading.moved import moved_by
-from app.web.reading.shared import correctness, method_name, shared
+from app.web.reading.shared import method_name, shared
 from app.web.site.context import Config, Db
 from app.web.site.downloads import etag, known_already
 from app.web.site.params import Explains, Id, Runs, Slug
@@ -43,7 +44,7 @@ def home_card(request: Request, db: Db, settings: Config) -> Response:
         EACH,
         page.story.prompt,
         page.story.evidence.answer,
-        line=page.model or "",
+        line=line_of(page.story.claim),
         said=verdict_of(page.story.evidence),
         evidence=page.story.evidence,
         passage=page.story.influence.card.text,
@@ -56,13 +57,12 @@ def example_card(request: Request, db: Db, run: Slug, prompt: Slug, explains: Ex
     """An example: what the model said, and what its passages' steps did."""
     example = shared(db, run, prompt, DEPTH, explains)
     said = explained_of(example)
-    measured = evidence_for(db, example, said, steps_of(db, of_result(example.result.id)))
-    parts = [method_name(example.run), example.run.model.name, correctness(example)]
+    measured = noted(db, evidence_for(db, example, said, steps_of(db, of_result(example.result.id))))
     card = SharedCard(
         EACH if measured.lanes else "training passages behind an answer",
         example.prompt.text,
         said.text,
-        line=" · ".join(part for part in parts if part),
+        line=line_of(claim_of(example, said), method_name(example.run)),
         said=verdict_of(measured),
         evidence=measured,
         passage=example.retrieved[0].passage.text if example.retrieved else "",
@@ -81,7 +81,7 @@ def trace_card(request: Request, db: Db, trace_id: Slug) -> Response:
         EACH if measured.lanes else "training passages behind an answer",
         claim.prompt + claim.lead,
         claim.said,
-        line=claim.model,
+        line=line_of(claim),
         said=verdict_of(measured),
         evidence=measured,
         passage=page.proponents[0].text if page.proponents else "",

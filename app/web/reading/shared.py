@@ -21,9 +21,3 @@ def shared(session: Session, run: str, prompt: str, depth: int, explains: str = 
 def method_name(run: Run) -> str:
     """The run's method as pages call it."""
     return method_label(run.method)
-
-
-def correctness(example: Example) -> str:
-    """`the model got it right`, `… wrong`, or nothing where nobody judged."""
-    correct = example.output.correct if example.output else None
-    return "" if correct is None else f"the model got it {'right' if correct else 'wrong'}"

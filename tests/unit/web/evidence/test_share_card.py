@@ -9,8 +9,9 @@ from PIL import Image
 
 from app.web.evidence.card_plot import Moved
 from app.web.evidence.card_text import clean
-from app.web.evidence.lanes import AGAINST, FOR, RANDOM, WORDS, Dot, Evidence, lane
-from app.web.evidence.share_card import SharedCard, draw, og_text, og_title, verdict_of
+from app.web.evidence.claim import Claim
+from app.web.evidence.lanes import AGAINST, FOR, RANDOM, WORDS, Dot, Evidence, Note, lane
+from app.web.evidence.share_card import LINE, SharedCard, draw, line_of, og_text, og_title, verdict_of
 from app.web.evidence.verdict import plain, verdict
 from app.words.cutting import cut
 from app.words.methods import method_of
@@ -105,6 +106,43 @@ def test_any_evidence_is_drawn(ends: tuple[tuple[float, ...], ...], before: floa
     image = pixels(card)
     assert image.size == (1200, 630)
     assert colours_at(image, (1170, 0, 1200, 630)) == {(0xFB, 0xFA, 0xF7)}, "something runs off the card"
+
+
+def claim(**known: object) -> Claim:
+    fields = {"prompt": "p", "said": "a", "explains": "said", "model": "demo", "corpus": "c", "passages": 9}
+    return Claim.model_validate(fields | known)
+
+
+@pytest.mark.parametrize(
+    ("known", "line"),
+    [
+        ({}, "model demo · BM25"),
+        ({"probability": 0.6}, "60 % sure · model demo · BM25"),
+        ({"probability": 0.6, "right": True}, "60 % sure, and right · model demo · BM25"),
+        ({"right": False}, "wrong · model demo · BM25"),
+        ({"probability": 0.6, "right": False, "truth": "Accra"}, "60 % sure, and wrong: it is Accra · model demo · BM25"),
+        ({"probability": 0.6, "right": False, "truth": "the United Arab Emirates"},
+         "60 % sure, and wrong: it is the United Arab Emirates"),
+        ({"explains": "target", "answer": "Lagos", "right": False}, "the model says Lagos · model demo · BM25"),
+    ],
+)  # fmt: skip
+def test_the_card_says_of_the_answer_what_is_known(known: dict[str, object], line: str) -> None:
+    """Whether it is right stands on the card, or the plot shows how a mistake was made as if it were an answer."""
+    assert line_of(claim(**known), "BM25") == line
+    assert len(line) <= LINE
+
+
+def test_the_passage_that_speaks_against_its_lane_is_read_on_the_card() -> None:
+    measured = shown("cedi", 0.9, (0.95,) * 4, (0.1, 0.95, 0.96))
+    plain_card = SharedCard("", "The currency of Ghana is the", "cedi", evidence=measured)
+    bare = pixels(plain_card)
+    measured.lanes[1].note = Note(
+        passage_id=1, text="In Lagos they pay in naira. " * 9, place="first by words"
+    )
+    noted = pixels(plain_card)
+    box = (64 + 310 + 110, 400, 64 + 310 + 600, 600)
+    assert noted.crop(box).tobytes() != bare.crop(box).tobytes()
+    assert noted.crop((1170, 0, 1200, 630)).tobytes() == bare.crop((1170, 0, 1200, 630)).tobytes()
 
 
 @pytest.mark.parametrize("count", range(6))
