@@ -131,18 +131,10 @@ class Home(Client):
         Raises:
             UserError: a name is unknown, the method is, `explain` is none of these, or a run of this name exists.
         """
-        from app.runs.inputs import ensure_answers, open_inputs
-        from app.runs.retrieve import checked_explain
-        from app.runs.retrieve import explain as make_runs
-        from app.store.naming import slugify
+        from app.runs.retrieving import retrieve_set
 
-        checked_explain(explain)
-        with self.store.session() as session:
-            inputs = open_inputs(session, self.settings, index, prompts)
-            ensure_answers(session, inputs, explains="target" if explain == "target" else "said")
-        with self.store.session() as session:
-            name = slugify(run or f"{index}-{method}")
-            return make_runs(session, inputs, method, explain, slug=name, k=k)[0].slug
+        made = retrieve_set(self.settings, self.store, index, prompts, method, run=run, k=k, explains=explain)
+        return made.runs[0]
 
     def _need_worker(self) -> None:
         with self.store.session() as session:

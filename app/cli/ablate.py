@@ -1,7 +1,7 @@
 """`startrail ablate`: what each part of the method is worth, over one prompt set."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -9,12 +9,7 @@ from app.cli.reading import tell_left_out
 from app.cli.retrieve import DENSE_MODEL
 from app.errors import UserError
 from app.settings import get_settings
-from app.words.methods import encodings, method_label, rankers
-
-if TYPE_CHECKING:
-    pass
-
-BASELINES = rankers(("words", "meaning", "control"))
+from app.words.methods import baseline_methods, encodings, method_label
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 def _help() -> str:
     variants = ", ".join(method_label(name) for name in encodings())
-    others = ", ".join(each.label for each in BASELINES)
+    others = ", ".join(each.label for each in baseline_methods())
     return f"{ablate.__doc__}\n    The variants: {variants}. The baselines: {others}."
 
 
@@ -52,52 +47,26 @@ def ablate(
     The corpus is encoded once for each choice of V and loss, not once for each variant. Runs that are there already
     are not made again, so that work that was stopped goes on.
     """
-    from sqlalchemy import select
-
     from app.cli.progress import bar
-    from app.cli.retrieve import report
-    from app.runs.ablate import ablate as make_runs
-    from app.runs.ablate import already_made, families_of, mixing_variants, paper_variants, run_slug
-    from app.runs.inputs import ensure_answers, open_inputs
-    from app.runs.ranking.request import check_method
-    from app.runs.retrieve import retrieve
+    from app.cli.retrieve import show_standings
+    from app.runs.ablating import ablate_set
     from app.store.engine import open_store
-    from app.store.tables import Run
 
-    settings = get_settings()
-    values = _lambdas(lambdas)
-    dense_model = dense_model or settings.dense_model
-    wanted = [each.name for each in BASELINES if dense_model or "dense model" not in each.needs]
-    for name in wanted if baselines else ():
-        check_method(name, dense_model)
-    prefix = prefix or (f"{index}-" if index == prompts else f"{index}-{prompts}-")
-    store = open_store(settings.url, migrate=True)
-    with store.session() as session:
-        inputs = open_inputs(session, settings, index, prompts)
-        tell_left_out(list(inputs.left_out.items()), None)
-        with bar("Answering prompts") as step:
-            ensure_answers(session, inputs, step)
-        base = inputs.index.manifest.method
-        variants = paper_variants(base) | mixing_variants(base, values)
-        missing = {
-            name: method
-            for name, method in variants.items()
-            if not already_made(session, inputs, name, run_slug(prefix, name))
-        }
-        absent = [name for name in wanted if baselines and not already_made(session, inputs, name)]
-    made = []
-    for name in absent:
-        with store.session() as session, bar(f"Retrieving by {name}") as step:
-            taken = session.scalar(select(Run.id).where(Run.slug == name)) is not None
-            slug = run_slug(prefix, name) if taken else name
-            made.append(
-                retrieve(session, inputs, name, slug=slug, k=k, dense_model=dense_model, progress=step)
-            )
-    for family in families_of(missing):
-        with store.session() as session, bar(f"Passages for {', '.join(family)}"[:34]) as step:
-            made += make_runs(session, inputs, family, prefix=prefix, k=k, progress=step)
-    with store.session() as session:
-        report(session, made)
+    settings, values = get_settings(), _lambdas(lambdas)
+    made = ablate_set(
+        settings,
+        open_store(settings.url, migrate=True),
+        index,
+        prompts,
+        prefix=prefix,
+        lambdas=values,
+        baselines=baselines,
+        k=k,
+        dense_model=dense_model,
+        bar=bar,
+    )
+    tell_left_out(made.left_out, None)
+    show_standings(made.standings)
 
 
 def _lambdas(given: str) -> list[float]:

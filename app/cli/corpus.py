@@ -1,6 +1,5 @@
 """`startrail corpus`: the passages a model was trained on."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -19,9 +18,7 @@ from app.cli.reading import (
     TextField,
     Unit,
     show,
-    stem,
     tell_left_out,
-    tokenizer_of,
 )
 from app.errors import UserError
 from app.settings import get_settings
@@ -85,12 +82,11 @@ def add(
     from rich.markup import escape
 
     from app.cli.progress import bar, console, kilobytes
+    from app.interchange.adding import FactChoice, add_corpus_files, tokenizer_of
     from app.interchange.fields import Fields
     from app.interchange.plain import read_passages
     from app.interchange.records import Reading
     from app.interchange.sift import Sift
-    from app.interchange.trex import choose_facts, only
-    from app.store.corpora import add_corpus
     from app.store.engine import open_store
 
     if facts is None and (min_frequency > 1 or max_facts is not None):
@@ -105,29 +101,21 @@ def add(
     if dry_run:
         show(sift(read_passages(files, fields=fields, reading=reading)), ("external_id", "text"))
         return
-    name = name or stem(files)
-    origin = Origin(description, source or _on_the_hub(files), licence, author)
-    selection = None
-    if facts is not None:
-        with bar("Choosing facts, KB") as step:
-            selection = choose_facts(
-                facts, min_frequency=min_frequency, max_facts=max_facts, progress=kilobytes(step)
-            )
-    store = open_store(settings.url, migrate=True)
     with bar("Adding passages, KB") as step:
-
-        def indexing(done: int, total: int) -> None:
-            step(done, total, "Indexing words, texts")
-
-        with store.session(indexing=indexing) as session:
-            records = sift(read_passages(files, kilobytes(step), fields=fields, reading=reading))
-            if selection:
-                records = only(records, selection)
-            corpus = add_corpus(session, name, records, origin=origin)
-            session.expunge(corpus)
-    about = f", which state {selection.facts:,} facts" if selection else ""
-    console.print(f"[green]✓[/] corpus {escape(corpus.name)}: {corpus.passage_count:,} passages{about}")
-    tell_left_out([(id_, f"as {first}") for id_, first in sift.left_out], left_out)
+        added = add_corpus_files(
+            open_store(settings.url, migrate=True),
+            files,
+            name,
+            origin=Origin(description, source, licence, author),
+            fields=fields,
+            reading=reading,
+            sift=sift,
+            facts=FactChoice(facts, min_frequency, max_facts) if facts else None,
+            progress=kilobytes(step),
+        )
+    about = f", which state {added.facts:,} facts" if added.facts is not None else ""
+    console.print(f"[green]✓[/] corpus {escape(added.name)}: {added.passages:,} passages{about}")
+    tell_left_out([(id_, f"as {first}") for id_, first in added.left_out], left_out)
 
 
 @group.command("describe")
@@ -140,12 +128,6 @@ def describe_corpus(
 ) -> None:
     """Say of a corpus that is here where it comes from. What is left out stays as it is."""
     said_of("corpus", name, Origin(description, source, licence, author))
-
-
-def _on_the_hub(files: Sequence[str]) -> str:
-    """The page of the data set that the passages come from, where they come from the hub."""
-    found = next((each for each in files if each.startswith("hf://")), "")
-    return found.split("@")[0].replace("hf://", "https://huggingface.co/", 1)
 
 
 @group.command("list")

@@ -74,7 +74,8 @@ def _figures(store: "Store", seconds: float) -> None:
     from rich.table import Table
 
     from app.cli.progress import console
-    from app.cli.retrieve import report
+    from app.cli.retrieve import show_standings
+    from app.evaluation.standing import standings
     from app.runs.demo_world import METHODS, PATCHED, right_by_kind
     from app.store.runs import list_runs
 
@@ -87,7 +88,7 @@ def _figures(store: "Store", seconds: float) -> None:
             table.add_row(name, f"{sum(own) / len(own):.3f}", f"{len(own):,}")
         console.print(table)
         runs = [run for run in list_runs(session) if run.slug in METHODS]
-        report(session, runs, task="fact")
+        show_standings(standings(session, runs, task="fact"))
         moved = {
             run.name: run.metrics["tail_patch"] for run in runs if run.metrics.get("tail_patch") is not None
         }

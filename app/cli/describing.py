@@ -1,15 +1,12 @@
 """The options that say where a model or corpus comes from, and the commands that keep what they say."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from app.errors import UserError
 from app.settings import get_settings
 from app.store.origins import NOTHING_SAID, Origin
-
-if TYPE_CHECKING:
-    pass
 
 Description = Annotated[str, typer.Option(help="One sentence that pages show beside the name.")]
 FromWhere = Annotated[

@@ -1,23 +1,17 @@
 """`startrail evaluate`: do a run's passages state the facts, and do they move the model?"""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from app.cli.computing import ComputeType, computing_in
 from app.errors import UserError
 from app.files import write_bytes
-from app.settings import Settings, get_settings
+from app.settings import get_settings
 from app.words.slices import EVALUATED, FREQUENCY
-from app.words.tasks import FACT, TASKS
-
-if TYPE_CHECKING:
-    from app.models.marks import Marks
-    from app.store.engine import Store
-    from app.store.tables import Run
+from app.words.tasks import FACT
 
 
 def register(app: typer.Typer) -> None:
@@ -82,60 +76,39 @@ def evaluate(
     compared with each other on the prompts they share.
     """
     from app.cli.evaluation_tables import report_tables, show
-    from app.cli.progress import bar
-    from app.evaluation.choosing import chosen_runs
-    from app.evaluation.classify import classify_run
-    from app.evaluation.curves import ordered
-    from app.evaluation.report import as_report, evaluate_runs, peers
-    from app.models.optimizers import optimizer_named
+    from app.cli.progress import bar, errors
+    from app.runs.evaluating import PatchPlan
+    from app.runs.evaluating import evaluate as evaluate_runs
     from app.store.engine import open_store
-    from app.store.runs import get_run
 
     settings = computing_in(get_settings(), dtype)
-    if optimizer:
-        optimizer_named(optimizer)
-    _check(by, task, json_file, markdown)
-    store = open_store(settings.url, migrate=True)
-    with store.session() as session:
-        chosen = chosen_runs(session, runs, prompts, against)
-    if ais:
-        _score(settings, store, chosen)
-    for run in chosen:
-        with store.session() as session, bar(f"Types of passages, {run.slug}"[:34]) as step:
-            classify_run(session, get_run(session, run.slug), step)
-    if tail_patch:
-        _patch(
-            settings,
-            store,
-            chosen,
-            {"optimizer": optimizer, "learning_rate": learning_rate},
-            k=tail_patch,
-            task=task,
-            limit=limit,
-            seed=seed,
-            again=again,
-        )
-    with store.session() as session, bar("Figures, runs") as step:
-        current = ordered([get_run(session, run.slug) for run in chosen])
-        made = evaluate_runs(
-            session, [*current, *peers(session, current)], threshold=ais_threshold, progress=step
-        )
-        report = as_report(current, made)
-    for table in report_tables(report, against, [by]):
+    plan = PatchPlan(tail_patch, task, limit, seed, again, optimizer, learning_rate)
+    plan.check()
+    _check(by, json_file, markdown)
+    found = evaluate_runs(
+        settings,
+        open_store(settings.url, migrate=True),
+        runs=runs,
+        prompts=prompts,
+        against=against,
+        patch=plan if tail_patch else None,
+        ais=ais,
+        ais_threshold=ais_threshold,
+        bar=bar,
+    )
+    for run in found.without_model:
+        errors.print(f"{run}: its model is not on this machine, so no tail-patch is measured.")
+    for table in report_tables(found.report, against, [by]):
         show(table)
     if json_file:
-        _write(json_file, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+        _write(json_file, json.dumps(found.report, indent=1, ensure_ascii=False) + "\n")
     if markdown:
-        texts = (table.markdown() for table in report_tables(report, against))
+        texts = (table.markdown() for table in report_tables(found.report, against))
         _write(markdown, "\n".join(texts))
 
 
-def _check(by: str, task: str, *files: Path | None) -> None:
+def _check(by: str, *files: Path | None) -> None:
     """Refuse before the work rather than after it."""
-    if task and task not in TASKS:
-        raise UserError(
-            f"There is no task “{task}”.", field="task", remedy=f"Use one of {', '.join(TASKS)}, or none."
-        )
     if by not in EVALUATED:
         raise UserError(
             f"There is no slice “{by}”.", field="by", remedy=f"Use one of {', '.join(EVALUATED)}."
@@ -156,48 +129,3 @@ def _write(file: Path, text: str) -> None:
             file=file,
             remedy="Name a file in a directory of yours; what was found is saved with the runs.",
         ) from None
-
-
-def _score(settings: Settings, store: "Store", runs: "Sequence[Run]") -> None:
-    from app.cli.progress import bar
-    from app.evaluation.ais import Entailment, score_run
-
-    if settings.entailment_model is None:
-        raise UserError(
-            "No entailment model is configured.",
-            field="ais",
-            remedy="Set STARTRAIL_ENTAILMENT_MODEL to the directory of one.",
-        )
-    model = Entailment(settings.entailment_model, device=settings.device)
-    for run in runs:
-        with bar(f"AIS scores, {run.slug}"[:34]) as step:
-            score_run(store, run, model, progress=step)
-
-
-def _patch(
-    settings: Settings, store: "Store", runs: "Sequence[Run]", step_by: dict[str, Any], **options: Any
-) -> None:
-    from app.cli.progress import bar, errors
-    from app.evaluation.patching import patch_runs
-    from app.models.estimated import SAMPLE
-    from app.models.load import compute_type, load_model
-    from app.models.steps import TailPatch
-    from app.store.corpora import sample_texts
-    from app.store.models import find_checkpoint
-    from app.store.tables import Corpus
-    from app.tracing.catalog import marks_of
-
-    by_path: dict[tuple[Path, int, str | Marks], list[str]] = {}
-    for run in runs:
-        if (path := find_checkpoint(run.model, settings.models)) is None:
-            errors.print(f"{run.slug}: its model is not on this machine, so no tail-patch is measured.")
-        else:
-            marked = marks_of(settings, run.index_name)
-            by_path.setdefault((path, run.corpus_id, marked), []).append(run.slug)
-    for (path, corpus_id, marks), slugs in by_path.items():
-        with store.session() as session:
-            sample = sample_texts(session, session.get_one(Corpus, corpus_id), SAMPLE)
-        model = load_model(path, device=settings.device, dtype=compute_type(settings.dtype), marks=marks)
-        patch = TailPatch(model, **step_by, sample=sample)
-        with bar(f"Tail-patch, {path.name}"[:34]) as step:
-            patch_runs(store, slugs, patch, progress=step, **options)

@@ -2,21 +2,18 @@
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from app.cli import index_care
 from app.cli.computing import ComputeType
-from app.cli.reading import ChunkTokens, Dedup, IdField, Limit, Split, TextField, Unit, stem, tell_left_out
+from app.cli.reading import ChunkTokens, Dedup, IdField, Limit, Split, TextField, Unit, tell_left_out
 from app.errors import UserError
 from app.models.marks import CONVENTIONS
 from app.retrieval.kinds import OFFERED
 from app.settings import get_settings
 from app.words.methods import TRACKSTAR, encodings
-
-if TYPE_CHECKING:
-    pass
 
 
 def register(app: typer.Typer) -> None:
@@ -99,6 +96,7 @@ def index(
     """
     from app.cli.index_table import report
     from app.cli.progress import bar, console
+    from app.interchange.adding import name_of
     from app.interchange.fields import Fields
     from app.interchange.records import Reading
     from app.interchange.sift import Sift
@@ -144,7 +142,9 @@ def index(
     read_as, named = Reading(split=split, passages=passages), Fields(id_field, text_field)
     tokenizer = place.directory / "tokenizer.json"
     sift = Sift(limit, dedup=dedup, chunk_tokens=chunk_tokens, tokenizer=tokenizer)
-    rows = building.corpus_or_files(store, corpus, corpus_name or stem([corpus]), named, read_as, sift, bar)
+    rows = building.corpus_or_files(
+        store, corpus, corpus_name or name_of([corpus]), named, read_as, sift, bar
+    )
     tell_left_out([(id_, f"as {first}") for id_, first in sift.left_out], None)
     out = building.index_place(settings, name or building.usual_name(place, rows))
     fits = building.method_for(

@@ -3,17 +3,13 @@
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from app.cli.describing import Author, Description, FromWhere, Licence, said_of
-from app.errors import UserError
 from app.settings import get_settings
 from app.store.origins import Origin
-
-if TYPE_CHECKING:
-    from app.models.load import LoadedModel
 
 models = typer.Typer(no_args_is_help=True, help="Models: what is here, and what TrackStar sees in one.")
 
@@ -27,25 +23,20 @@ def register(app: typer.Typer) -> None:
 def list_models() -> None:
     """List the models in HOME/models."""
     from rich.table import Table
-    from safetensors import SafetensorError
 
     from app.cli.progress import console
-    from app.models.load import count_parameters
-    from app.models.optimizer_state import has_optimizer
+    from app.models.listing import list_checkpoints
 
     home = get_settings().models
-    found = sorted(path.parent for path in home.glob("*/config.json"))
+    found = list_checkpoints(home)
     if not found:
         console.print(f"No models in {home} yet. `startrail demo` or `startrail pretrain` makes one.")
         return
     table = Table("model", "architecture", "parameters", "optimizer's state")
-    for path in found:
-        try:
-            kind = (json.loads((path / "config.json").read_bytes()).get("architectures") or ["?"])[0]
-            count = count_parameters(path)
-        except (ValueError, AttributeError, OSError, SafetensorError):
-            kind, count = "damaged: see model show", None
-        table.add_row(path.name, kind, f"{count:,}" if count else "?", "yes" if has_optimizer(path) else "no")
+    for each in found:
+        count = f"{each.parameters:,}" if each.parameters else "?"
+        kind = each.architecture or "damaged: see model show"
+        table.add_row(each.name, kind, count, "yes" if each.optimizer else "no")
     console.print(table)
 
 
@@ -64,10 +55,11 @@ def show(
     from app.cli.index import parse_weights
     from app.cli.progress import console
     from app.models.load import load_model
+    from app.trackstar.seen import model_seen, weights_seen
 
     known = get_settings().models / model
     loaded = load_model(known if known.is_dir() else Path(model), override=parse_weights(weights or []))
-    facts, rows = _facts(loaded), _rows(loaded, groups)
+    facts, rows = model_seen(loaded), weights_seen(loaded, groups)
     if as_json:
         typer.echo(json.dumps({**facts, "weights": rows}, ensure_ascii=False))
         return
@@ -94,63 +86,6 @@ def describe_model(
 ) -> None:
     """Say of a model where it comes from, beside what its model card says. What is left out stays as it is."""
     said_of("model", name, Origin(description, source, licence, author))
-
-
-def _facts(loaded: "LoadedModel") -> dict[str, Any]:
-    return {
-        "architecture": type(loaded.model).__name__,
-        "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
-        "layers": loaded.layers,
-        "context": loaded.context,
-        "around_a_passage": " … ".join(
-            _tokens(loaded, ids) for ids in (loaded.marks.start, loaded.marks.end)
-        ),
-        "second_moments": _moments(loaded),
-        "sha256": loaded.sha256,
-    }
-
-
-def _tokens(loaded: "LoadedModel", ids: tuple[int, ...]) -> str:
-    return " ".join(loaded.tokenizer.convert_ids_to_tokens(list(ids))) or "nothing"
-
-
-def _moments(loaded: "LoadedModel") -> str:
-    from app.models.optimizer_state import has_optimizer, read_optimizer
-    from app.trackstar.moments import load_moments
-
-    if not has_optimizer(loaded.path):
-        return "no optimizer's state: estimated from the corpus when an index is built"
-    try:
-        moments = load_moments(loaded, "factored")
-    except UserError as error:
-        return f"unusable: {error}"
-    state = read_optimizer(loaded.path, loaded.model)
-    rates = {settings.get("lr") for settings in state.settings.values()}
-    rate = ", ".join(f"{rate:g}" for rate in rates if rate is not None) or "unknown"
-    return f"{moments.source if moments else 'none'}; {state.step:,} steps, learning rate {rate} at the end"
-
-
-def _rows(loaded: "LoadedModel", groups: int) -> list[dict[str, Any]]:
-    from app.models.weights import group_of
-
-    if groups > loaded.layers:
-        raise UserError(
-            f"{loaded.layers} layers cannot be cut into {groups} groups.",
-            field="groups",
-            remedy="Choose fewer.",
-        )
-    return [
-        {
-            "name": weight.name,
-            "layer": weight.layer,
-            "kind": weight.kind,
-            "group": group_of(weight, loaded.layers, groups),
-            "out": weight.out_features,
-            "in": weight.in_features,
-            "transposed": weight.transposed,
-        }
-        for weight in loaded.weights
-    ]
 
 
 def _collapsed(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:

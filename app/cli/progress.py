@@ -1,15 +1,14 @@
 """One look for all long work: what is done, how fast, how long still. A line now and then where no terminal is."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
+from rich import progress as rich_progress
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     ProgressColumn,
     SpinnerColumn,
     Task,
@@ -20,13 +19,7 @@ from rich.progress import (
 from rich.table import Column, Table
 from rich.text import Text
 
-
-class ProgressCallback(Protocol):
-    """Called with what is done and the total (0: not known); a label changes the bar's words."""
-
-    def __call__(self, done: int, total: int, label: str | None = None) -> None:
-        """Show it."""
-
+from app.showing import Progress
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -49,7 +42,7 @@ def spoken_rate(speed: float) -> str:
 
 
 @contextmanager
-def bar(description: str) -> Iterator[ProgressCallback]:
+def bar(description: str) -> Iterator[Progress]:
     """A progress bar on standard error, so that standard output stays clean for pipes."""
     if not errors.is_terminal:
         yield _lines(description)
@@ -63,7 +56,7 @@ def bar(description: str) -> Iterator[ProgressCallback]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=errors, refresh_per_second=5) as progress:
+    with rich_progress.Progress(*columns, console=errors, refresh_per_second=5) as progress:
         task = progress.add_task(description, total=None)
 
         def step(done: int, total: int, label: str | None = None) -> None:
@@ -72,7 +65,7 @@ def bar(description: str) -> Iterator[ProgressCallback]:
         yield step
 
 
-def _lines(description: str) -> ProgressCallback:
+def _lines(description: str) -> Progress:
     """For logs: nothing about short work, then a line every `QUIET` seconds."""
     started = last = time.monotonic()
 
@@ -89,9 +82,16 @@ def _lines(description: str) -> ProgressCallback:
     return step
 
 
-def kilobytes(step: ProgressCallback) -> Callable[[int, int], None]:
-    """The step for progress that is told in bytes."""
-    return lambda done, total: step(done >> 10, total >> 10)
+def kilobytes(step: Progress) -> Progress:
+    """The step for progress that is told in bytes; what has a label of its own is told as it is."""
+
+    def told(done: int, total: int, label: str | None = None) -> None:
+        if label is None:
+            step(done >> 10, total >> 10)
+        else:
+            step(done, total, label)
+
+    return told
 
 
 def listing(*heads: str, rows: Iterable[Sequence[str]]) -> Table:

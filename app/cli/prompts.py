@@ -15,10 +15,8 @@ from app.cli.reading import (
     Split,
     TargetField,
     show,
-    stem,
     tell_left_out,
 )
-from app.errors import UserError
 from app.interchange.presets import PRESETS, preset
 from app.settings import get_settings
 
@@ -82,56 +80,43 @@ def add(
     from rich.markup import escape
 
     from app.cli.progress import bar, console, kilobytes
+    from app.interchange.adding import add_prompt_files
     from app.interchange.fields import Fields
     from app.interchange.plain import LeftOut, read_prompts
     from app.interchange.records import Reading
-    from app.interchange.trex import Stated
-    from app.store.corpora import external_ids, get_corpus
     from app.store.engine import open_store
-    from app.store.prompts import add_prompts, count_prompts
 
     fields = Fields(
         id_field, prompt=prompt_field, target=target_field, choices=choices_field, label=label_field
     )
     reading, shape = Reading(format=format, split=split), preset(form) if form else None
-    left_out: LeftOut = []
     if dry_run:
         show(read_prompts(files, fields=fields, reading=reading, form=shape), SHOWN)
         return
-    name = name or corpus or stem(files)
-    store = open_store(get_settings().url, migrate=True)
-    with store.session() as session, bar("Adding prompts, KB") as step:
-        known = get_corpus(session, corpus) if corpus else None
-        records = read_prompts(
-            files, kilobytes(step), fields=fields, reading=reading, form=shape, left_out=left_out
-        )
-        stated = Stated(external_ids(session, known)) if known and not strict else None
-        try:
-            added = add_prompts(
-                session,
+    left_out: LeftOut = []
+    try:
+        with bar("Adding prompts, KB") as step:
+            added = add_prompt_files(
+                open_store(get_settings().url, migrate=True),
+                files,
                 name,
-                stated.filter(records) if stated else records,
-                corpus=known,
+                corpus=corpus,
+                strict=strict,
+                fields=fields,
+                reading=reading,
+                form=shape,
+                left_out=left_out,
+                progress=kilobytes(step),
             )
-        except UserError as error:
-            tell_left_out(left_out, None)
-            if stated and stated.dropped and not stated.kept:
-                raise UserError(
-                    f"None of the {stated.dropped:,} prompts names only passages of the corpus “{corpus}”.",
-                    file=files[0],
-                    field="entailing_passage_ids",
-                    remedy="Name the corpus that the prompts were made for.",
-                ) from None
-            error.file = error.file or files[0]
-            raise
-        count, linked = count_prompts(session, added)
-    console.print(
-        f"[green]✓[/] prompts {escape(added.name)}: {count:,}, linked to the passages that state them {linked:,} times"
-    )
-    tell_left_out(left_out, None)
-    if stated and stated.dropped:
+            console.print(
+                f"[green]✓[/] prompts {escape(added.name)}: {added.prompts:,}, linked to the passages that state them"
+                f" {added.links:,} times"
+            )
+    finally:
+        tell_left_out(left_out, None)
+    if added.unstated:
         console.print(
-            f"  {stated.dropped:,} left out: not all their passages are in the corpus (first {escape(stated.first)})"
+            f"  {added.unstated:,} left out: not all their passages are in the corpus (first {escape(added.first_unstated)})"
         )
 
 

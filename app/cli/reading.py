@@ -3,12 +3,10 @@
 import json
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-
-from app.errors import UserError
 
 Files = Annotated[
     list[str],
@@ -44,51 +42,6 @@ ChunkTokens = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be read, and add nothing.")]
 LISTED = 20  # of what was left out
-
-
-def stem(files: Sequence[str]) -> str:
-    """A name made of the first file's: without folders, and without what tells its format.
-
-    Raises:
-        UserError: standard input has no name.
-    """
-    first = files[0].split("@")[0].rstrip("/")
-    if first == "-":
-        raise UserError("Standard input has no name.", field="name", remedy="Give a --name.")
-    name = PurePath(first).name
-    plain = PurePath(name).stem if set(name) & set("*?[") else name
-    for suffix in (
-        ".gz",
-        ".zst",
-        ".xz",
-        ".bz2",
-        ".zip",
-        ".jsonl",
-        ".json",
-        ".parquet",
-        ".csv",
-        ".tsv",
-        ".txt",
-        ".arrow",
-    ):
-        plain = plain.removesuffix(suffix)
-    return plain.strip("*?[]-_.") or PurePath(first).parent.name or "corpus"
-
-
-def tokenizer_of(name: str, models: Path) -> Path | None:
-    """The `tokenizer.json` of a model in HOME/models, of a directory, or itself; None where no name is given.
-
-    Raises:
-        UserError: there is none.
-    """
-    if not name:
-        return None
-    for path in (models / name / "tokenizer.json", Path(name) / "tokenizer.json", Path(name)):
-        if path.is_file():
-            return path
-    raise UserError(
-        f"There is no tokenizer at {name!r}.", field="tokenizer", remedy="Name a model, or a tokenizer.json."
-    )
 
 
 def show(records: Iterable[Any], mapped: Sequence[str]) -> None:

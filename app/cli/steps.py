@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from app.errors import UserError
 from app.settings import get_settings
 
 
@@ -34,14 +33,12 @@ def steps(
 
     Without it they are taken when a page is first opened. What was taken is kept and never taken again.
     """
-    settings = get_settings()
-    if save is not None and not save.absolute().parent.is_dir():
-        raise UserError("The folder does not exist.", file=save, remedy="Make it first.")
-    names = [name.strip() for name in runs.split(",") if name.strip()]
     from app.cli.progress import bar
     from app.runs.ready_steps import make_ready
     from app.store.engine import open_store
 
+    settings = get_settings()
     store = open_store(settings.url)
+    names = [name.strip() for name in runs.split(",") if name.strip()]
     taken, loaded = make_ready(settings, store, names, per_task=per_task, load=load, save=save, bar=bar)
     typer.echo(f"{taken:,} steps taken{f', {loaded:,} read' if load else ''}.")

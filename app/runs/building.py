@@ -20,8 +20,8 @@ from app.models.text import Query
 from app.retrieval.kinds import kind_of
 from app.retrieval.search import prepare
 from app.runs.registering import register
-from app.runs.showing import Bar, unseen
 from app.settings import Settings
+from app.showing import Bar, unseen
 from app.store.corpora import add_corpus, get_corpus, list_corpora, stream_passages
 from app.store.engine import Store
 from app.store.prompts import get_prompt_set, list_prompts

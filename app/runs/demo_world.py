@@ -24,8 +24,8 @@ from app.retrieval.search import prepare
 from app.runs.inputs import contrasting, ensure_answers, explaining, open_inputs
 from app.runs.ready_steps import make_ready
 from app.runs.retrieve import explain_beside, retrieve
-from app.runs.showing import Bar, unseen
 from app.settings import Settings
+from app.showing import Bar, unseen
 from app.store.corpora import add_corpus, get_corpus, stream_passages
 from app.store.engine import Store, open_store
 from app.store.models import get_model

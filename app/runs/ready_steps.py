@@ -4,8 +4,8 @@ from pathlib import Path
 
 from app.errors import UserError
 from app.interchange.steps_file import read_steps, write_steps
-from app.runs.showing import Bar, unseen
 from app.settings import Settings
+from app.showing import Bar, unseen
 from app.store.corpora import get_corpus
 from app.store.engine import Store
 from app.store.runs import get_run
@@ -30,8 +30,10 @@ def make_ready(
         load, save: files of steps, see `app.interchange.steps_file`.
 
     Raises:
-        UserError: the runs are not of one index, or the index or the file cannot be read.
+        UserError: the runs are not of one index, the index or the file cannot be read, or `save` has no folder.
     """
+    if save is not None and not save.absolute().parent.is_dir():
+        raise UserError("The folder does not exist.", file=save, remedy="Make it first.")
     loaded = open_loaded(settings, store, _index(store, runs), device=settings.device)
     manifest = loaded.index.manifest
     with store.session() as session:

@@ -282,6 +282,11 @@ def rankers(kinds: Iterable[Kind] = tuple(KINDS)) -> list[Method]:
     return [method for method in _METHODS if method.ranks and method.kind in kinds]
 
 
+def baseline_methods() -> list[Method]:
+    """What the method by gradients is held against: methods by words and meaning, and controls."""
+    return rankers(("words", "meaning", "control"))
+
+
 def encodings() -> dict[str, Mapping[str, Any]]:
     """The methods by gradients: name -> switches of `app.trackstar.config` that are not as usual."""
     return {method.name: method.encoding for method in _METHODS if method.encoding is not None}

@@ -1,10 +1,12 @@
 """What the documents name is there: commands, settings, addresses, files; and the reference is what the code says."""
 
+import ast
 import importlib
 import importlib.util
 import inspect
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -44,18 +46,36 @@ def test_the_reference_is_current() -> None:
 
 def test_everything_a_command_does_is_a_function_with_a_docstring() -> None:
     """What stands in the command line alone, no notebook can do: each command names the function that it calls."""
-    functions = generator().FUNCTIONS
-    assert sorted(functions) == sorted(_names(get_command(app)))
+    functions, commands = generator().FUNCTIONS, dict(_commands(get_command(app)))
+    assert sorted(functions) == sorted(commands)
     for command, path in functions.items():
         module, _, name = path.partition(":")
         assert not module.startswith("app.cli"), command
         assert inspect.getdoc(getattr(importlib.import_module(module), name)), path
+        assert name in _names(commands[command].callback.__module__), (
+            f"{command}: {path} is not what it calls"
+        )
 
 
-def _names(command: Any, before: str = "") -> list[str]:
+def _names(module: str) -> set[str]:
+    """What a module of the command line, or one that it imports of it, imports from elsewhere or names as a part of that."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(inspect.getsource(importlib.import_module(module)))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("app.cli."):
+            found |= _names(node.module or "")
+        elif isinstance(node, ast.ImportFrom):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Attribute | ast.keyword):
+            found.add((node.attr if isinstance(node, ast.Attribute) else node.arg) or "")
+    return found
+
+
+def _commands(command: Any, before: str = "") -> Iterator[tuple[str, Any]]:
     if not hasattr(command, "commands"):
-        return [before.strip()]
-    return [each for name in command.commands for each in _names(command.commands[name], f"{before} {name}")]
+        yield before.strip(), command
+        return
+    for name, child in command.commands.items():
+        yield from _commands(child, f"{before} {name}")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -1,0 +1,187 @@
+"""Files become a corpus or a prompt set: one transaction, in the order of the files, whole or not at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from app.errors import UserError
+from app.interchange.fields import Fields
+from app.interchange.plain import STATED_BY, LeftOut, read_passages, read_prompts
+from app.interchange.presets import DatasetPreset
+from app.interchange.records import Reading
+from app.interchange.sift import Sift
+from app.interchange.trex import Selection, Stated, choose_facts, only
+from app.showing import Progress
+from app.store.corpora import add_corpus, external_ids, get_corpus
+from app.store.engine import Store
+from app.store.origins import NOTHING_SAID, Origin
+from app.store.prompts import add_prompts, count_prompts
+
+_SUFFIXES = (".gz", ".zst", ".xz", ".bz2", ".zip",
+             ".jsonl", ".json", ".parquet", ".csv", ".tsv", ".txt", ".arrow")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FactChoice:
+    """Which facts of a file of prompts a corpus is made of: those that so many passages state, and at most so many."""
+
+    file: Path
+    min_frequency: int = 1
+    max_facts: int | None = None
+
+
+@dataclass(frozen=True)
+class AddedCorpus:
+    """What a corpus became: how many facts were chosen for it, where they were; ids left out, and as which they were there."""
+
+    name: str
+    passages: int
+    facts: int | None
+    left_out: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class AddedPrompts:
+    """What a prompt set became: its statements, and what was left out: by the preset with the reason, and because the corpus
+    has not all their passages (how many, and the first)."""
+
+    name: str
+    prompts: int
+    links: int
+    left_out: Sequence[tuple[str, str]]
+    unstated: int
+    first_unstated: str
+
+
+def add_corpus_files(
+    store: Store,
+    files: Sequence[str],
+    name: str = "",
+    *,
+    origin: Origin = NOTHING_SAID,
+    fields: Fields | None = None,
+    reading: Reading | None = None,
+    sift: Sift | None = None,
+    facts: FactChoice | None = None,
+    progress: Progress | None = None,
+) -> AddedCorpus:
+    """Add the passages of files as a corpus.
+
+    Args:
+        files: as `app.interchange.records` finds them.
+        name: the corpus's; empty for the first file's.
+        origin: what its page says of it; a source on the hub is said by itself.
+        sift: what is taken of the files; all by default.
+        facts: take only passages that state one of these.
+        progress: told bytes read and in all; with a label, texts indexed and in all.
+
+    Raises:
+        UserError: a record cannot be read, no fact is left, or there is a corpus of this name.
+    """
+    told = progress or _untold
+    sift, name = sift or Sift(), name or name_of(files)
+    said = Origin(origin.description, origin.source or _on_the_hub(files), origin.licence, origin.author)
+    chosen: Selection | None = None
+    if facts is not None:
+        chosen = choose_facts(
+            facts.file, min_frequency=facts.min_frequency, max_facts=facts.max_facts, progress=told
+        )
+
+    def indexing(done: int, total: int) -> None:
+        told(done, total, "Indexing words, texts")
+
+    with store.session(indexing=indexing) as session:
+        records = sift(read_passages(files, told, fields=fields, reading=reading))
+        corpus = add_corpus(session, name, only(records, chosen) if chosen else records, origin=said)
+        return AddedCorpus(corpus.name, corpus.passage_count, chosen.facts if chosen else None, sift.left_out)
+
+
+def add_prompt_files(
+    store: Store,
+    files: Sequence[str],
+    name: str = "",
+    *,
+    corpus: str = "",
+    strict: bool = False,
+    fields: Fields | None = None,
+    reading: Reading | None = None,
+    form: DatasetPreset | None = None,
+    left_out: LeftOut | None = None,
+    progress: Progress | None = None,
+) -> AddedPrompts:
+    """Add the prompts of files as a prompt set, linked to the passages of `corpus` that state their facts.
+
+    Args:
+        name: the set's; empty for the corpus's, or the first file's.
+        strict: refuse a prompt that names a passage which the corpus has not, rather than leave it out.
+        form: how a published set is laid out.
+        left_out: filled with (id, why) while the files are read, so that it is known also where they are refused.
+
+    Raises:
+        UserError: a record cannot be read, none is left, or there is a set of this name.
+    """
+    left = [] if left_out is None else left_out
+    name = name or corpus or name_of(files)
+    with store.session() as session:
+        known = get_corpus(session, corpus) if corpus else None
+        records = read_prompts(
+            files, progress or _untold, fields=fields, reading=reading, form=form, left_out=left
+        )
+        stated = Stated(external_ids(session, known)) if known and not strict else None
+        try:
+            added = add_prompts(session, name, stated.filter(records) if stated else records, corpus=known)
+        except UserError as error:
+            if stated and stated.dropped and not stated.kept:
+                raise UserError(
+                    f"None of the {stated.dropped:,} prompts names only passages of the corpus “{corpus}”.",
+                    file=files[0],
+                    field=STATED_BY,
+                    remedy="Name the corpus that the prompts were made for.",
+                ) from None
+            error.file = error.file or files[0]
+            raise
+        count, links = count_prompts(session, added)
+        dropped, first = (stated.dropped, stated.first) if stated else (0, "")
+        return AddedPrompts(added.name, count, links, left, dropped, first)
+
+
+def name_of(files: Sequence[str]) -> str:
+    """A name made of the first file's: without folders, and without what tells its format.
+
+    Raises:
+        UserError: standard input has no name.
+    """
+    first = files[0].split("@")[0].rstrip("/")
+    if first == "-":
+        raise UserError("Standard input has no name.", field="name", remedy="Give a --name.")
+    name = PurePath(first).name
+    plain = PurePath(name).stem if set(name) & set("*?[") else name
+    for suffix in _SUFFIXES:
+        plain = plain.removesuffix(suffix)
+    return plain.strip("*?[]-_.") or PurePath(first).parent.name or "corpus"
+
+
+def tokenizer_of(name: str, models: Path) -> Path | None:
+    """The `tokenizer.json` of a model in HOME/models, of a directory, or itself; None where no name is given.
+
+    Raises:
+        UserError: there is none.
+    """
+    if not name:
+        return None
+    for path in (models / name / "tokenizer.json", Path(name) / "tokenizer.json", Path(name)):
+        if path.is_file():
+            return path
+    raise UserError(
+        f"There is no tokenizer at {name!r}.", field="tokenizer", remedy="Name a model, or a tokenizer.json."
+    )
+
+
+def _on_the_hub(files: Sequence[str]) -> str:
+    """The page of the data set that the passages come from, where they come from the hub."""
+    found = next((each for each in files if each.startswith("hf://")), "")
+    return found.split("@")[0].replace("hf://", "https://huggingface.co/", 1)
+
+
+def _untold(done: int, total: int, label: str | None = None) -> None:
+    """Nobody watches."""

@@ -1,0 +1,79 @@
+"""The paper's table over one prompt set: every variant of the method, the baselines and controls, as far as they are missing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import select
+
+from app.evaluation.standing import standings
+from app.runs.ablate import ablate, already_made, families_of, mixing_variants, paper_variants, run_slug
+from app.runs.inputs import ensure_answers, open_inputs
+from app.runs.ranking.request import check_method
+from app.runs.retrieve import retrieve
+from app.runs.retrieving import RetrievedSet
+from app.runs.saving import PROPONENTS
+from app.settings import Settings
+from app.showing import Bar, unseen
+from app.store.engine import Store
+from app.store.tables import Run
+from app.words.methods import baseline_methods
+
+TITLE = 34  # characters of what is being done that a bar has room for
+
+
+def ablate_set(
+    settings: Settings,
+    store: Store,
+    index: str,
+    prompts: str,
+    *,
+    prefix: str = "",
+    lambdas: Sequence[float] = (),
+    baselines: bool = True,
+    k: int = PROPONENTS,
+    dense_model: Path | None = None,
+    bar: Bar = unseen,
+) -> RetrievedSet:
+    """Make the runs that are missing: work that was stopped goes on.
+
+    Args:
+        prefix: before the runs' names; empty: INDEX- (and the prompt set).
+        lambdas: also TrackStar with the task's Hessian at these λ.
+        baselines: also the methods by words and meaning, and the controls.
+        dense_model: as `app.runs.retrieving.retrieve_set`; where there is none, `dense` is left out.
+
+    Raises:
+        UserError: a name is unknown, or the model lacks what a variant needs.
+    """
+    dense_model = dense_model or settings.dense_model
+    wanted = [each.name for each in baseline_methods() if dense_model or "dense model" not in each.needs]
+    for name in wanted if baselines else ():
+        check_method(name, dense_model)
+    prefix = prefix or (f"{index}-" if index == prompts else f"{index}-{prompts}-")
+    with store.session() as session:
+        inputs = open_inputs(session, settings, index, prompts)
+        with bar("Answering prompts") as step:
+            ensure_answers(session, inputs, step)
+        base = inputs.index.manifest.method
+        variants = paper_variants(base) | mixing_variants(base, lambdas)
+        missing = {
+            name: method
+            for name, method in variants.items()
+            if not already_made(session, inputs, name, run_slug(prefix, name))
+        }
+        absent = [name for name in wanted if baselines and not already_made(session, inputs, name)]
+    made = []
+    for name in absent:
+        with store.session() as session, bar(f"Retrieving by {name}") as step:
+            taken = session.scalar(select(Run.id).where(Run.slug == name)) is not None
+            slug = run_slug(prefix, name) if taken else name
+            made.append(
+                retrieve(session, inputs, name, slug=slug, k=k, dense_model=dense_model, progress=step)
+            )
+    for family in families_of(missing):
+        with store.session() as session, bar(f"Passages for {', '.join(family)}"[:TITLE]) as step:
+            made += ablate(session, inputs, family, prefix=prefix, k=k, progress=step)
+    with store.session() as session:
+        return RetrievedSet(
+            [each.slug for each in made], standings(session, made), list(inputs.left_out.items())
+        )

@@ -1,0 +1,90 @@
+"""A method over a whole prompt set: the index opened, the model's answers asked for, the runs made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import UserError
+from app.evaluation.standing import Standing, standings
+from app.runs.inputs import ensure_answers, open_inputs
+from app.runs.ranking.request import check_method
+from app.runs.retrieve import checked_explain, explain
+from app.runs.saving import OPPONENTS, PROPONENTS
+from app.settings import Settings
+from app.showing import Bar, unseen
+from app.store.engine import Store
+from app.store.naming import slugify
+from app.words.answers import BOTH, SAID, TARGET
+from app.words.choices import CHOICES
+from app.words.methods import TRACKSTAR
+
+
+@dataclass(frozen=True)
+class RetrievedSet:
+    """The runs that were made, by name; how they do; and prompts that cannot be asked, with the reason."""
+
+    runs: Sequence[str]
+    standings: Sequence[Standing]
+    left_out: Sequence[tuple[str, str]]
+
+
+def retrieve_set(
+    settings: Settings,
+    store: Store,
+    index: str,
+    prompts: str,
+    method: str = TRACKSTAR,
+    *,
+    run: str = "",
+    k: int = PROPONENTS,
+    opponents: int = OPPONENTS,
+    kind: str = "",
+    dense_model: Path | None = None,
+    explains: str = BOTH,
+    contrast: str = "",
+    choose_by: str = "",
+    bar: Bar = unseen,
+) -> RetrievedSet:
+    """Ask a method about every prompt of a set and save what it found as a run, beside the model's answers.
+
+    Args:
+        run: the run's name; empty: INDEX-METHOD.
+        kind: how rows are searched; empty: the index's own way.
+        dense_model: directory of the sentence-transformers model of `dense`; None: STARTRAIL_DENSE_MODEL.
+        explains: `target`, what the model `said`, or `both`: the second in a run of its own where it is something else.
+        contrast: `choices`: of prompts with choices, why the one explained and not the likeliest other one; empty: none.
+        choose_by: of prompts with choices the model takes the likeliest by `total` or by `token`; empty: as before.
+
+    Raises:
+        UserError: a name or an option is unknown, or a run of this name exists.
+    """
+    dense_model = dense_model or settings.dense_model
+    if contrast not in ("", CHOICES):
+        raise UserError(
+            f"There is no contrast “{contrast}”.", field="contrast", remedy=f"Use --contrast {CHOICES}."
+        )
+    check_method(method, dense_model, contrast=bool(contrast))
+    checked_explain(explains)
+    with store.session() as session:
+        inputs = open_inputs(session, settings, index, prompts)
+        with bar("Answering prompts") as step:
+            asked = TARGET if explains == TARGET else SAID
+            ensure_answers(session, inputs, step, explains=asked, by=choose_by)
+    with store.session() as session:
+        with bar(f"Retrieving by {method}") as step:
+            made = explain(
+                session,
+                inputs,
+                method,
+                explains,
+                contrast=bool(contrast),
+                slug=slugify(run or f"{index}-{method}"),
+                k=k,
+                opponents=opponents,
+                kind=kind,
+                dense_model=dense_model,
+                progress=step,
+            )
+        return RetrievedSet(
+            [each.slug for each in made], standings(session, made), list(inputs.left_out.items())
+        )
