@@ -11,13 +11,28 @@ judged right and those judged wrong, without the ones nobody judged. `field is k
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Boolean, ColumnElement, Double, Integer, and_, exists, func, literal, not_, or_, select
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Double,
+    Integer,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
 from app.errors import UserError
 from app.store.extra_columns import kept_column
-from app.store.tables import Output, Prompt, Result, Statement
+from app.store.tables import Output, Prompt, PromptSet, Result, Statement
 from app.words.tasks import LISTED
 
 Kind = Literal["text", "number", "boolean", "any"]
@@ -246,7 +261,10 @@ def _column(field: FilterField, rows: Rows) -> ColumnElement[Any]:
             field="where",
         )
     if field.name == "stated":
-        known = exists(select(literal(1)).where(Statement.prompt_id == row.id).correlate(row))
+        found = exists(select(literal(1)).where(Statement.prompt_id == row.id).correlate(row))
+        # Of a set that belongs to a corpus it is known which passages state what; of a file that is silent, nothing is.
+        own = select(PromptSet.corpus_id).where(PromptSet.id == row.prompt_set_id).correlate(row)
+        known = case((found, true()), (own.scalar_subquery().is_not(None), false()))
         return func.coalesce(row.stated, known, type_=Boolean)
     return getattr(row, _COLUMNS.get(field.name, field.name))
 

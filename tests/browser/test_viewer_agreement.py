@@ -21,6 +21,16 @@ FILTERS = [
     'ex.example_id.endsWith("7")',
     'ex.inputs_plaintext.includes("number 1")',
 ]
+MISSING = [  # what lacks a field is not `=== false`, and is `!`
+    "ex.has_trex_sentence === false",
+    "ex.has_trex_sentence == false && ex.c4_frequency_bucket >= 1",
+    "ex.has_trex_sentence !== true",
+    "ex.is_8b_correct === false",
+    "ex['is_8b_correct'] == false || ex.c4_frequency_bucket === 5",
+    "!ex.is_8b_correct",
+    "!ex.is_8b_correct && ex.c4_frequency_bucket >= 1",
+    "!ex['no_such_field']",
+]
 # As the viewer counts over the examples that a filter keeps: rank of the first correct passage, a passage being correct
 # where the file judges it so.
 PANEL = """([examples, source]) => {
@@ -47,3 +57,17 @@ def test_the_panel_equals_the_viewers(plain_page: Page, paper: str, source: str)
     ours = json.loads(page.locator("body").inner_text())["listing"]["summary"]
     assert 0 < viewer["prompts"] < len(examples)
     assert {name: ours[name] for name in viewer} == pytest.approx(viewer)
+
+
+@pytest.mark.parametrize("source", MISSING)
+def test_what_lacks_a_field_is_kept_where_the_viewer_keeps_it(
+    plain_page: Page, paper: str, source: str
+) -> None:
+    """`=== false` kept examples that lack the field here and not there; `!` lost them here and not there."""
+    page = plain_page
+    examples: list[dict[str, Any]] = records("trackstar")
+    page.goto(paper)
+    viewer = page.evaluate(PANEL, [examples, source])
+    page.goto(f"{paper}/prompts.json?{urlencode({'run': 'paper-trackstar', 'where': source})}")
+    assert json.loads(page.locator("body").inner_text())["listing"]["total"] == viewer["prompts"]
+    assert viewer["prompts"] < len(examples) or "no_such" in source

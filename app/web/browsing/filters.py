@@ -15,7 +15,8 @@
 
 Field names are those of `app.store.filters.FIELDS` and the ones the paper's results files use. What its
 viewer writes is read too (`filter_viewer`): `ex.` before a field, `&&`, `||`, `!`, `==`, `.includes("…")`,
-`proponent_scores[0]`, and `ex["anything"]` for a field that the file had and Startrail does not know.
+`proponent_scores[0]`, and `ex["anything"]` for a field that the file had and Startrail does not know. As in JavaScript,
+`!field` and `field !== value` keep what lacks the field, `field === false` and `not field` do not.
 `render` writes an expression back in its plain spelling, `parse(render(node)) == node`.
 """
 
@@ -112,8 +113,12 @@ class _Parser:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             self.fail(f"more than {MAX_DEPTH} levels deep", "Take out some parentheses.")
+        viewers = self.source.startswith("!", self.now.at)
         if self.take("not"):
-            node: Node = Not(self.negated())
+            item = self.negated()
+            node: Node = Not(item)
+            if viewers and isinstance(item, Truth):
+                node = _or_missing(node, item.field)
         elif self.take("("):
             node = self.either()
             self.need(")", "Close the parenthesis.")
@@ -144,7 +149,9 @@ class _Parser:
             if not isinstance(right, FilterField):
                 self.fail("neither side is a field", _known_fields(), start.at)
             left, right, op, right_at = right, left, _FLIPPED[op], start
-        return self.compared(left, cast(Operator, op), right, sign, right_at)
+        node = self.compared(left, cast(Operator, op), right, sign, right_at)
+        viewers = self.source.startswith("!==", sign.at) and not isinstance(right, FilterField)
+        return _or_missing(node, left) if viewers else node
 
     def compared(
         self, field: FilterField, op: Operator, value: object, sign: FilterToken, at: FilterToken
@@ -249,6 +256,11 @@ class _Parser:
                 token.at,
             )
         return field
+
+
+def _or_missing(node: Node, field: FilterField) -> Node:
+    """The test, or the field is missing: JavaScript's `undefined` is false, and unequal to every value."""
+    return Or((node, Not(Known(field))))
 
 
 def _as(field: FilterField, kind: str) -> FilterField:

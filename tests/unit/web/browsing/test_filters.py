@@ -83,7 +83,9 @@ def test_precedence_is_not_then_and_then_or() -> None:
     ("viewer", "ours"),
     [
         ("ex.is_correct && ex.model_confidence > 0.5", "correct and confidence > 0.5"),
-        ("ex.c4_frequency_bucket >= 3 || !ex.is_8b_correct", "bucket >= 3 or not correct"),
+        ("ex.c4_frequency_bucket >= 3 || !ex.is_8b_correct", "bucket >= 3 or (not correct or correct is missing)"),
+        ("ex.is_8b_correct === false", "not correct"),
+        ("ex.relation !== 'capital'", 'relation != "capital" or relation is missing'),
         ('ex.inputs_plaintext.includes("Amsterdam")', 'prompt contains "Amsterdam"'),
         ("ex.relation.startsWith('location')", 'relation starts with "location"'),
         ('ex.task === "arithmetic"', 'task = "arithmetic"'),
@@ -93,7 +95,7 @@ def test_precedence_is_not_then_and_then_or() -> None:
         ('!ex.my_field.includes("x")', 'not ex["my_field"] contains "x"'),
         ("ex.mine.deeper.length == 3", 'ex["mine"]["deeper"]["length"] = 3'),
         ('ex.mine != "a" and ex["mine"] is known', 'ex["mine"] != "a" and ex["mine"] is known'),
-        ("ex.flag && !ex['flag two']", 'ex["flag"] and not ex["flag two"]'),
+        ("ex.flag && !ex['flag two']", 'ex["flag"] and (not ex["flag two"] or ex["flag two"] is missing)'),
     ],
 )  # fmt: skip
 def test_filters_of_the_papers_viewer_can_be_pasted(viewer: str, ours: str) -> None:
