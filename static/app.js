@@ -45,10 +45,10 @@ ready(document);
 // Highlight any part of the prompt by selecting it, in all passages at once; the address keeps it
 let picked = "";
 const clear = () => {
-  for (const mark of $$("mark.picked")) mark.replaceWith(...mark.childNodes);
+  for (const mark of $$("mark.picked, .passage mark.weighed")) mark.replaceWith(...mark.childNodes);
   for (const p of $$(".passage")) p.normalize();
 };
-const inPassage = (passage, pattern) => {
+const inPassage = (passage, pattern, kind) => {
   const walker = document.createTreeWalker(passage, NodeFilter.SHOW_TEXT);
   const nodes = [];
   while (walker.nextNode()) nodes.push(walker.currentNode);
@@ -65,7 +65,7 @@ const inPassage = (passage, pattern) => {
       const at = Math.max(0, from - start);
       const part = node.splitText(at);
       part.splitText(Math.min(length, to - start) - at);
-      const mark = Object.assign(document.createElement("mark"), { className: "picked" });
+      const mark = Object.assign(document.createElement("mark"), { className: kind });
       part.replaceWith(mark);
       mark.append(part);
     }
@@ -73,13 +73,13 @@ const inPassage = (passage, pattern) => {
   }
   return hits.length;
 };
-const highlight = (words) => {
+const highlight = (words, kind = "picked") => {
   clear();
   if (words.length < 2) return 0;
   const pattern = new RegExp(words.replace(/[\^$\\.*+?()[\]{}|/]/g, "\\$&").replace(/\s+/g, "\\s+"), "giu");
   // of a long passage both the opened part and the whole are marked, but counted once
   return $$("#passages .passage").reduce(
-    (sum, each) => sum + inPassage(each, pattern) * !each.closest("details.long > summary"),
+    (sum, each) => sum + inPassage(each, pattern, kind) * !each.closest("details.long > summary"),
     0,
   );
 };
@@ -114,6 +114,11 @@ document.addEventListener("selectionchange", () => {
   // by keyboard and by touch
   clearTimeout(pickSelected.timer);
   pickSelected.timer = setTimeout(pickSelected, 400);
+});
+
+// What is typed after “rather than” colours the passages that say it, before anything is asked
+document.addEventListener("input", (event) => {
+  if (event.target.matches(".contrast input")) highlight(event.target.value.trim().slice(0, 300), "weighed");
 });
 
 // One listener for what is clicked: going back may replace the whole page, buttons and all
@@ -191,6 +196,15 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// What arrives is said once to those who listen: the stages of a trace, its passages, what the steps measured
+const news = () => $("[data-news]")?.textContent.replace(/\s+/g, " ").trim() ?? "";
+let told = news();
+const tell = () => {
+  const now = news();
+  if (now && now !== told) $("#news").textContent = now;
+  told = now;
+};
+
 // After a swap, what a reader unfolded stays so, and focus stays on the control that had it; where that is gone, on the
 // passage it stood in
 let held = null;
@@ -217,6 +231,7 @@ document.addEventListener("htmx:after:swap", () => {
   }
   held = null;
   ready(document);
+  tell();
   if (picked) {
     highlight(picked);
     keep(picked);

@@ -15,6 +15,7 @@ PAGES = (
     "judging.evaluation_prompts",
     "judging.methods",
     "front.about",
+    "front.glossary",
     "front.health",
     "reading.differ",
     "reading.compare",

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from app.words.cutting import cut
+from app.words.glossary import measure_term
 from app.words.joining import follow
 from app.words.methods import method_label, method_of
 from app.words.tasks import task_name
@@ -150,6 +151,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "millions": millions,
     "counted": counted,
     "day": day,
+    "measure_term": measure_term,
     "recurrence": recurrence,
     "cut": cut,
     "joint": joint,

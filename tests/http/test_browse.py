@@ -7,6 +7,7 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from fastapi.testclient import TestClient
 
+from app.words.saying import percentage
 from tests.support.twins import twin
 
 QUERIES = (
@@ -44,7 +45,7 @@ def test_the_list_and_its_twin_say_the_same(client: TestClient, path: str) -> No
         if item["top_score"] is not None:
             assert f"{item['top_score']:,.3f}".replace("-", "−") in row.get_text()
         if item["probability"] is not None:
-            assert f"p {item['probability']:.2f}" in row.get_text()
+            assert f"{percentage(item['probability'])} likely" in row.get_text()
     assert soup.select_one(".sentence b").get_text() == twin["sentence"]
     shown = {
         section.h2.get_text(): [li.get_text(" ", strip=True) for li in section.select("li > a")]

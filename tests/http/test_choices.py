@@ -72,8 +72,8 @@ def test_each_choice_stands_with_its_probabilities_the_taken_and_the_right_one_m
     reader: TestClient,
 ) -> None:
     assert rows(reader, "right") == [
-        ["mended it. the model’s right", "14 %", "51 %", "100 %"],
-        ["ate it, and went on to eat the string. rather than this", "0.01 %", "37 %", "0.1 %"],
+        ["mended it. the model’s right", "14 %", "51 %", "99.9 %"],
+        ["ate it, and went on to eat the string. rather than this", "0.01 %", "37 %", "0.09 %"],
     ]
     assert [row[0] for row in rows(reader, "wrong")] == [
         "mended it. the model’s",

@@ -43,19 +43,19 @@ class FindKind:
 KINDS: Mapping[str, FindKind] = {
     "words-mislead": FindKind(
         "Where words mislead",
-        "The passage that shares most words with prompt and answer, and one training step on it makes the answer less likely.",
+        "The passage that shares most words with prompt and answer, yet a training step on it makes the answer less likely.",
         finds.misled,
         "Word search puts this passage first; one training step on it moves the answer",
     ),
     "taught-by-another": FindKind(
         "What another fact taught",
-        "A passage that does not state the fact, and one training step on it makes the answer more likely.",
+        "A passage that does not state the fact, yet a training step on it makes the answer more likely.",
         finds.taught_by_another,
         "This passage does not state the fact; one training step on it moves the answer",
     ),
     "known-from-one": FindKind(
         "Known from one sentence",
-        "One passage of the corpus states the fact, and the model knows it.",
+        "A single passage of the corpus states the fact, and the model knows it.",
         lambda session, runs: finds.known_from_one(session, runs[0]),
         "Only this passage states the fact; one more training step on it moves the answer",
     ),

@@ -72,7 +72,7 @@ def favicon(request: Request) -> Response:
 
 def _own(session: Session) -> Iterable[str]:
     yield from (urls.home(), urls.finds(), urls.mistakes(), urls.prompts(), urls.runs(), urls.evaluation())
-    yield from (urls.methods(), urls.about(), urls.docs(), urls.models(), urls.corpora())
+    yield from (urls.methods(), urls.about(), urls.glossary(), urls.docs(), urls.models(), urls.corpora())
     yield from (urls.run(run.slug) for run in list_runs(session))
     yield from (urls.model(each.name) for each in list_models(session))
     yield from (urls.corpus(each.name) for each in list_corpora(session))

@@ -8,6 +8,7 @@ from functools import lru_cache
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from app.web.site.sheets import content
+from app.words.glossary import term as explained
 from app.words.methods import method_of
 
 API = "/api/v1"  # below it every page stands as JSON, and every file
@@ -153,6 +154,15 @@ def methods(name: str = "") -> str:
 def about() -> str:
     """The method in plain words."""
     return at("/about")
+
+
+def glossary(term: str = "") -> str:
+    """What the terms on pages mean, or the place of one.
+
+    Raises:
+        KeyError: nothing explains the term.
+    """
+    return at("/glossary") + (f"#{term}" if term and explained(term) else "")
 
 
 def docs() -> str:
