@@ -4,7 +4,8 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.web.site.respond import page_route, respond
+from app.web.site.respond import respond
+from app.web.site.routing import page_route
 from app.words.glossary import TERMS
 
 router = APIRouter()
@@ -25,7 +26,7 @@ class GlossaryPage(BaseModel):
     terms: list[TermInfo]
 
 
-@page_route(router, "/glossary")
+@page_route(router, "/glossary", GlossaryPage, "list_terms")
 def glossary(request: Request) -> Response:
     """The terms that pages use, in plain words."""
     terms = [TermInfo(name=name, label=each.label, meaning=each.meaning) for name, each in TERMS.items()]
