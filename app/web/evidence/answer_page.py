@@ -1,7 +1,6 @@
 """What every page about one answer shows, whichever way led to it: an example of a run, or a trace that somebody asked for."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from pydantic import BaseModel
 
@@ -11,6 +10,7 @@ from app.web.evidence.chance import Standing
 from app.web.evidence.claim import Claim
 from app.web.evidence.lanes import Evidence
 from app.web.site.links import PageUrl
+from app.web.site.moments import Moment
 from app.web.site.shareable import Shareable
 from app.words.chance import Chance
 from app.words.saying import counted
@@ -62,7 +62,7 @@ class AnswerPage(Shareable, BaseModel):
     span_url: str | None = None
     filling: bool = False
     found_by: str = ""
-    made: datetime | None = None
+    made: Moment | None = None
     cite_url: PageUrl = ""
     csv_url: str = ""
     trace_url: PageUrl = ""
