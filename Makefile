@@ -74,7 +74,7 @@ lock: install
 	  sed '/^# WARNING: .* not pinned/,$$d' build/lock.txt; } > requirements.lock
 
 test: install system lint
-	$(PYTEST) tests/unit tests/http tests/perf
+	$(PYTEST) tests/unit tests/http tests/faults tests/perf
 	$(PYTEST) tests/browser  # apart: Playwright keeps its event loop
 
 test-browser: install system
@@ -88,7 +88,7 @@ fuzz: install system
 
 # On one database: what needs none is run with SQLite's.
 test-on: install system
-	$(PYTEST) -m "$(if $(filter postgresql,$(DATABASE)),,not) postgresql" tests/unit tests/http tests/perf
+	$(PYTEST) -m "$(if $(filter postgresql,$(DATABASE)),,not) postgresql" tests/unit tests/http tests/faults tests/perf
 
 # The retrieval tests once more with FAISS for GPUs, in an environment of its own; without a device everything falls back.
 test-gpu-wheel: install
@@ -99,7 +99,7 @@ test-gpu-wheel: install
 
 coverage: install system
 	rm -f .coverage
-	$(PYTEST) --cov=app --cov=startrail --cov-report= tests/unit tests/http tests/perf
+	$(PYTEST) --cov=app --cov=startrail --cov-report= tests/unit tests/http tests/faults tests/perf
 	$(PYTEST) --cov=app --cov=startrail --cov-append --cov-report=term-missing:skip-covered tests/browser
 
 reference: install

@@ -1,18 +1,23 @@
 """`startrail serve`: the site, and beside it the process that answers traces."""
 
+import os
 import signal
-import subprocess
 import sys
 import threading
-import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from app.errors import UserError
 from app.settings import get_settings
 
-HEALTHY = 60.0  # seconds: what lived so long and died is started again without much waiting
+# Of connections: bytes of all headers, requests at once, seconds that an idle one is kept.
+BOUNDS: dict[str, Any] = {
+    "h11_max_incomplete_event_size": 32 << 10,
+    "limit_concurrency": 1000,
+    "timeout_keep_alive": 15,
+    "http": "h11",  # which alone knows the first of these bounds
+}
 ROOT_HELP = "Path under which a proxy shows the site, such as /startrail; else STARTRAIL_ROOT_PATH."
 HOST_HELP = "Address to listen on; 0.0.0.0 for every interface."
 
@@ -29,15 +34,21 @@ def serve(
         bool, typer.Option(help="Also run the tracing worker, and start it again should it die.")
     ] = True,
     root_path: Annotated[str, typer.Option(help=ROOT_HELP)] = "",
+    web_workers: Annotated[
+        int,
+        typer.Option(
+            min=1, max=64, help="Processes that answer requests; budgets and limits are each one's own."
+        ),
+    ] = 1,
 ) -> None:
     """Serve the site of STARTRAIL_HOME, by default with a tracing worker beside it.
 
     Behind a proxy or in several containers, run `startrail serve --no-worker` and `startrail worker` apart.
     """
-    run_site(host, port, worker=worker, root_path=root_path)
+    run_site(host, port, worker=worker, root_path=root_path, web_workers=web_workers)
 
 
-def run_site(host: str, port: int, *, worker: bool, root_path: str = "") -> None:
+def run_site(host: str, port: int, *, worker: bool, root_path: str = "", web_workers: int = 1) -> None:
     """Migrate the store, start the worker if asked, serve until interrupted.
 
     Raises:
@@ -51,6 +62,7 @@ def run_site(host: str, port: int, *, worker: bool, root_path: str = "") -> None
     from app.main import create_app
     from app.store.engine import migrate
     from app.upkeep.running import at_work
+    from app.upkeep.supervise import keep
 
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -67,7 +79,8 @@ def run_site(host: str, port: int, *, worker: bool, root_path: str = "") -> None
     # uvicorn ends by the signal that stopped it, and SIGTERM alone would leave no time to stop the worker.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     stop = threading.Event()
-    keeper = threading.Thread(target=_keep_worker, args=(stop,), daemon=True) if worker else None
+    command = [sys.executable, "-m", "app.cli", "worker"]
+    keeper = threading.Thread(target=keep, args=(command, stop, _say), daemon=True) if worker else None
     if keeper:
         keeper.start()
     shown = "localhost" if host in {"127.0.0.1", "0.0.0.0"} else host
@@ -76,33 +89,22 @@ def run_site(host: str, port: int, *, worker: bool, root_path: str = "") -> None
     )
     try:
         with at_work(settings.home):
-            uvicorn.run(create_app(settings), host=host, port=port, log_level="warning", proxy_headers=False)
+            options: dict[str, Any] = {
+                "host": host,
+                "port": port,
+                "log_level": "warning",
+                "proxy_headers": False,
+            }
+            if web_workers == 1:
+                uvicorn.run(create_app(settings), **BOUNDS, **options)
+            else:  # each process makes its own site, of the same settings
+                os.environ |= {"STARTRAIL_HOST": host, "STARTRAIL_ROOT_PATH": settings.root_path}
+                uvicorn.run("app.main:create_app", factory=True, workers=web_workers, **BOUNDS, **options)
     finally:
         stop.set()
         if keeper:
             keeper.join(timeout=10)
 
 
-def _keep_worker(stop: threading.Event) -> None:
-    """Run `startrail worker` until `stop`; start it again when it dies, ever more slowly if it dies young."""
-    pause = 1.0
-    while not stop.is_set():
-        started = time.monotonic()
-        process = subprocess.Popen([sys.executable, "-m", "app.cli", "worker"])
-        while process.poll() is None:
-            if stop.wait(0.2):
-                process.terminate()
-                try:
-                    process.wait(timeout=8)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                return
-        if time.monotonic() - started > HEALTHY:
-            pause = 1.0
-        typer.secho(
-            f"The tracing worker ended (exit {process.returncode}); it is started again in {pause:.0f} s.",
-            fg="yellow",
-            err=True,
-        )
-        stop.wait(pause)
-        pause = min(pause * 2, 60)
+def _say(line: str) -> None:
+    typer.secho(line, fg="yellow", err=True)

@@ -49,15 +49,15 @@ def worker(
     from app.tracing.trace_engine import TraceEngine, use_threads
     from app.tracing.worker import Worker
     from app.upkeep.running import at_work
+    from app.upkeep.supervise import beat
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     use_threads(threads)
     if hasattr(os, "nice"):
         os.nice(10)  # where site and worker share processors, pages come first
     # Who waits for a worker that hangs waits for ever; `startrail serve` and any supervisor start another.
-    running = Worker(
-        store, TraceEngine(settings, store, device=device or settings.device), hung=lambda: os._exit(70)
-    )
+    engine = TraceEngine(settings, store, device=device or settings.device)
+    running = Worker(store, engine, hung=lambda: os._exit(70), beats=beat)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         running.stopping.set()

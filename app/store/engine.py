@@ -24,6 +24,7 @@ SQLITE_PRAGMAS = (
     WAL,
     "PRAGMA synchronous=NORMAL",
     "PRAGMA foreign_keys=ON",
+    f"PRAGMA journal_size_limit={64 << 20}",  # what a large import left of the log is cut off when it is written back
     "PRAGMA cache_size=-65536",
     "PRAGMA mmap_size=1073741824",
     "PRAGMA temp_store=MEMORY",

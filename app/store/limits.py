@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 from sqlalchemy import Engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 
 STEPS = 10_000  # of SQLite's virtual machine between two looks at the clock
 
@@ -19,18 +18,6 @@ def limit_statements(engine: Engine, seconds: float) -> None:
         event.listen(engine, "before_cursor_execute", _until(seconds))
     else:
         event.listen(engine, "connect", _told(seconds))
-
-
-def is_trouble(error: BaseException) -> str:
-    """What is the matter with the database that will pass: `slow`, `busy`, or nothing that we know to pass."""
-    if isinstance(error, TimeoutError):
-        return "busy"  # every connection is in use
-    if not isinstance(error, DBAPIError):
-        return ""
-    said, kind = str(error.orig), type(error.orig).__name__
-    if kind == "QueryCanceled" or (isinstance(error, OperationalError) and said == "interrupted"):
-        return "slow"
-    return "busy" if "database is locked" in said or error.connection_invalidated else ""
 
 
 def _watched(connection: Any, record: Any) -> None:

@@ -11,13 +11,13 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.store import leases, traces, workers
 from app.store.commits import CommitListener
 from app.store.engine import Store
+from app.store.trouble import Told, is_trouble
 from app.store.work_tables import Job
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,9 @@ class Worker:
     detail: str = ""
     loaded: dict[str, Any] = field(default_factory=dict)
     hung: Callable[[], None] = field(default=lambda: None)  # called when it made no progress for too long
+    beats: Callable[[], None] = field(default=lambda: None)  # called at each sign of life
     _heart: threading.Thread = field(init=False, repr=False)
+    _told: Told = field(default_factory=lambda: Told(log, "The worker"), repr=False)
 
     def run(self, ready: Callable[[], None] | None = None) -> None:
         """Load, then answer until `stopping` is set; what is still in hand then waits for another worker.
@@ -84,10 +86,23 @@ class Worker:
         with self.opened():
             if ready:
                 ready()
-            with closing(CommitListener(self.store.engine)) as changes:
-                while not self.stopping.is_set():
-                    if not self.step():
-                        changes.wait(IDLE)
+            while not self.stopping.is_set():
+                try:
+                    self._work()
+                except Exception as error:
+                    if not self._told.trouble(error):
+                        raise
+                    self.stopping.wait(IDLE)
+
+    def _work(self) -> None:
+        """Answer until stopped, or until the database is in trouble: what was in hand then is asked again."""
+        with closing(CommitListener(self.store.engine)) as changes:
+            with self.store.session() as session:
+                leases.release(session, self.name)
+            self._told.well()
+            while not self.stopping.is_set():
+                if not self.step():
+                    changes.wait(IDLE)
 
     @contextmanager
     def opened(self) -> Iterator["Worker"]:
@@ -130,10 +145,9 @@ class Worker:
                 leases.release(session, self.name)
                 if self.status != "failed":
                     workers.leave(session, self.name)
-        except OperationalError as error:
-            log.warning(
-                "Could not take leave of the database (%s); what is in hand is asked again soon.", error.orig
-            )
+        except Exception as error:  # what is in hand is asked again once its lease is over
+            if not self._told.trouble(error):
+                raise
 
     def step(self) -> int:
         """Take and answer what waits, `BATCH` questions at most; returns how many were taken."""
@@ -147,6 +161,8 @@ class Worker:
         try:
             outcomes = self.engine.answer(taken, self._report)
         except Exception as error:
+            if is_trouble(error):  # not the question's fault
+                raise
             log.exception("While answering %s", ", ".join(job.id for job in taken))
             if len(taken) > 1:  # one of them is to blame: the others shall not suffer
                 for job in taken:
@@ -181,11 +197,12 @@ class Worker:
 
     def _live(self) -> None:
         while not self.stopping.wait(workers.HEARTBEAT):
+            self.beats()
             try:
                 self._beat()
                 self._recover()
-            except Exception:  # a database that is away for a moment must not end the heart
-                if not self.stopping.is_set():
+            except Exception as error:  # a database that is away for a moment must not end the heart
+                if not self._told.trouble(error) and not self.stopping.is_set():
                     log.exception("The heartbeat could not be saved")
 
     def _beat(self) -> None:

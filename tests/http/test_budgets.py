@@ -16,7 +16,8 @@ from sqlalchemy.exc import DBAPIError
 
 from app.settings import Settings
 from app.store.engine import Store, make_engine
-from app.store.limits import is_trouble, limit_statements
+from app.store.limits import limit_statements
+from app.store.trouble import is_trouble
 from app.web.site import budgets
 from tests.support.sites import serving, site, store_of
 

@@ -15,8 +15,10 @@ import anyio
 from app.store import jobs
 from app.store.commits import CommitListener
 from app.store.engine import Store
+from app.store.trouble import Told
 
 log = logging.getLogger(__name__)
+told = Told(log, "Watching traces")
 
 State = tuple[str, str, int]  # status, stage with attempt, place in the queue
 CALM = 0.05  # seconds between two looks: under load one look then serves several commits
@@ -90,12 +92,14 @@ class Live:
                 with closing(CommitListener(self._store.engine)) as changes:
                     while True:
                         self._tell()
+                        told.well()
                         time.sleep(CALM)
                         changes.wait(LOOK_AROUND)
                         if self._nobody_reads():
                             return
-            except Exception:  # the database went away for a moment: streams go on when it is back
-                log.exception("Watching traces")
+            except Exception as error:  # the database went away for a moment: streams go on when it is back
+                if not told.trouble(error):
+                    log.exception("Watching traces")
                 time.sleep(LOOK_AROUND)
                 if self._nobody_reads():
                     return

@@ -94,7 +94,7 @@ def _refusal(reader: Visitor, need: Need) -> UserError:
 def _refused(request: Request, error: UserError | SQLAlchemyError) -> Response:
     """The page about it; a person who may not even read is led to the sign-in."""
     if isinstance(error, SQLAlchemyError):
-        return problems.database(request, error)
+        return problems.in_trouble(request, error)
     plain = request.method in SAFE and not wants_json(request) and not wants_fragment(request)
     wants_page = "text/html" in request.headers.get("accept", "")
     if isinstance(error, NotSignedIn) and plain and wants_page:

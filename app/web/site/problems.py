@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from app.errors import UserError
-from app.store.limits import is_trouble
 from app.store.permalinks import moved_to, reason_gone
 from app.store.runs import list_runs
+from app.store.trouble import Told, is_trouble
 from app.web.site import urls
 from app.web.site.respond import VARY, own_path, render, wants_json
 from app.web.site.serialize import json_bytes, text_bytes
@@ -28,7 +28,14 @@ TROUBLE = {
         "Ask for less: another filter, fewer words.",
     ),
     "busy": ("The database is busy.", "Try again in a few seconds."),
+    "away": ("The database is away; it may be starting again.", "Try again in a few seconds."),
+    "full": (
+        "The disk is full: nothing can be saved.",
+        "What is here can be read; its operator must make room.",
+    ),
+    "read-only": ("Nothing can be saved here now.", "What is here can be read; ask its operator."),
 }
+told = Told(log, "The site")
 
 
 class Place(BaseModel):
@@ -80,7 +87,8 @@ def install(app: FastAPI) -> None:
         )
         return show(request, 422, said, "Correct this field and send it again.", field)
 
-    app.exception_handler(SQLAlchemyError)(database)
+    for kind in (SQLAlchemyError, OSError, MemoryError):
+        app.exception_handler(kind)(in_trouble)
 
     @app.exception_handler(Exception)
     def unexpected(request: Request, error: Exception) -> Response:
@@ -90,11 +98,11 @@ def install(app: FastAPI) -> None:
         )
 
 
-def database(request: Request, error: SQLAlchemyError) -> Response:
+def in_trouble(request: Request, error: Exception) -> Response:
     """Trouble that passes is told as such; anything else is a fault of ours."""
     if (trouble := is_trouble(error)) == "":
         raise error
-    log.warning("%s %s: the database is %s", request.method, request.url.path, trouble)
+    told.trouble(error)
     return show(request, 503, *TROUBLE[trouble], headers={"Retry-After": "10"})
 
 

@@ -1,0 +1,58 @@
+"""A worker that hangs is as bad as one that died: both are replaced."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from app.upkeep.supervise import keep
+
+pytestmark = pytest.mark.slow
+
+BEATING = """
+import os, sys, time
+from app.upkeep.supervise import beat
+open(sys.argv[1], "a").write(f"{os.getpid()}\\n")
+while True:
+    beat()
+    time.sleep(0.05)
+"""
+
+
+def pids(file: Path, many: int) -> list[int]:
+    """The processes started so far, once there are so many."""
+    ends = time.monotonic() + 30
+    while not (file.is_file() and len(file.read_text().split()) >= many):
+        assert time.monotonic() < ends, "it was not started again"
+        time.sleep(0.02)
+    return [int(each) for each in file.read_text().split()]
+
+
+def test_a_stopped_worker_is_killed_and_replaced_and_a_dead_one_too(tmp_path: Path) -> None:
+    """SIGSTOP left 16 traces `running`, and the site called it ready."""
+    said: list[str] = []
+    file, stop = tmp_path / "pids", threading.Event()
+    command = [sys.executable, "-c", BEATING, str(file)]
+    keeper = threading.Thread(
+        target=keep, args=(command, stop, said.append), kwargs={"silence": 1.0, "pause": 0.1}
+    )
+    keeper.start()
+    try:
+        (first,) = pids(file, 1)
+        time.sleep(0.5)  # it has given a sign of life
+        os.kill(first, signal.SIGSTOP)
+        second = pids(file, 2)[-1]
+        os.kill(second, signal.SIGKILL)
+        third = pids(file, 3)[-1]
+        time.sleep(1.5)  # one that lives is left alone
+        assert pids(file, 3)[-1] == third
+    finally:
+        stop.set()
+        keeper.join(20)
+    assert not keeper.is_alive()
+    assert "no sign of life" in said[0]
+    assert "exit -9" in said[1]
