@@ -21,6 +21,7 @@ from app.store.naming import slugify
 from app.store.tables import Output, Prompt, PromptSet
 from app.store.writing import insert_rows, new_ids
 from app.words.answers import SAID
+from app.words.cutting import cut
 from app.words.tasks import FACT, OPEN_ENDED, TASKS, task_in
 
 _COLUMNS = [field.column for field in PROMPT]
@@ -151,20 +152,25 @@ def _learn(known: Row, row: Row) -> list[Row]:
 def put_answers(
     session: Session, model_id: int, records: Sequence[Parsed], prompts: Sequence[Row]
 ) -> list[Row]:
-    """What the model said to each record's prompt, as the store has it: the first file's word stays."""
+    """What the model said to each record's prompt, as the store has it: what it did not know it learns from the file.
+
+    Raises:
+        UserError: the file has another answer of this model to a prompt than the store.
+    """
     ids = [prompt["id"] for prompt in prompts]
     query = select(Output.id, Output.prompt_id, *(getattr(Output, column) for column in _ANSWER)).where(
         Output.model_id == model_id, Output.prompt_id.in_(ids)
     )
     known = {row.prompt_id: dict(row._mapping) for row in session.execute(query)}
     new, learnt = [], []
-    for parsed, id_ in zip(records, ids, strict=True):
+    for parsed, prompt, id_ in zip(records, prompts, ids, strict=True):
         said = _said(parsed)
         if id_ not in known:
             if any(value not in (None, []) for value in said.values()):
                 known[id_] = said
                 new.append((model_id, id_, *(said[column] for column in _ANSWER)))
             continue
+        _check_answer(parsed, prompt, known[id_]["answer"])
         news = {
             column: value
             for column, value in said.items()
@@ -181,6 +187,22 @@ def put_answers(
     return [known.get(id_, {}) for id_ in ids]
 
 
+def _check_answer(parsed: Parsed, prompt: Row, known: str | None) -> None:
+    """A model has one answer to a prompt: what a page explains would else be another text than what the file traced."""
+    answer = parsed.output["answer"]
+    field = "model_answer" if answer is not None else "targets_plaintext"
+    if answer is None and explains_said(parsed):
+        answer = parsed.prompt["target"]
+    if answer is None or known is None or answer.strip() == known.strip():
+        return
+    raise parsed.line.wrong(
+        field,
+        f"To “{prompt['external_id']}” this model answered “{cut(known.strip(), 60)}” in what is here already, and"
+        f" “{cut(answer.strip(), 60)}” in this file.",
+        "If they are of two models or two states of one, name this file’s with --model.",
+    )
+
+
 def _said(parsed: Parsed) -> Row:
     """The answer's columns. A target that was judged right, or that differs from the true one, is the answer, and the
     probability that the file gives is the answer's."""
@@ -189,7 +211,8 @@ def _said(parsed: Parsed) -> Row:
     said["said_probability"] = None
     if explains_said(parsed):
         said["said_probability"], said["probability"] = said["probability"], None
-    if said["answer"] is None and (said["correct"] or truth is not None):
+    judged_wrong = said["correct"] is False and truth == target  # then the target is what it did not say
+    if said["answer"] is None and (said["correct"] or truth is not None) and not judged_wrong:
         said["answer"] = target
     if said["correct"] is None and truth is not None and truth != target:
         said["correct"] = False

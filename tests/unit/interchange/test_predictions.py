@@ -123,3 +123,55 @@ def test_a_prediction_about_another_prompt_is_still_refused(
         store.session() as session,
     ):
         import_results(session, file, run="again", into=OURS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"targets_plaintext": "dollar", "groundtruth": "sol", "is_8b_correct": False}, "targets_plaintext"),
+        ({"targets_plaintext": "sol", "model_answer": "dollar", "is_8b_correct": False}, "model_answer"),
+    ],
+)
+def test_another_prediction_of_the_same_model_is_refused_by_name(
+    store: Store, tmp_path: Path, changes: dict[str, Any], field: str
+) -> None:
+    """The first answer stayed without a word, and the page explained it by passages that were traced for the second."""
+    made_here(store)
+    record = paper_record(example_id="peru", inputs_plaintext=PROMPT.text, **changes)
+    file = write(tmp_path / "incorrect.jsonl", [record])
+    with (
+        pytest.raises(UserError, match=r"“peru” this model answered “peso”.*“dollar”") as refused,
+        store.session() as session,
+    ):
+        import_results(session, file, run="again", into=Destination("questions", "theirs", "m", "trackstar"))
+    assert (refused.value.line, refused.value.field) == (1, field)
+    assert str(file) in str(refused.value.file)
+    assert "--model" in str(refused.value.remedy)
+    # Under a model's name of its own the prediction is kept beside the other one.
+    other = Destination("questions", "theirs", "8b", "trackstar")
+    with store.session() as session:
+        run = import_results(session, file, run="again", into=other)
+        answers = dict(session.execute(select(Output.model_id, Output.answer)).all())
+        assert sorted(str(each) for each in answers.values()) == ["dollar", "peso"]
+        assert answers[run.model_id] == "dollar"
+
+
+def test_the_same_answer_told_again_is_no_other(store: Store, tmp_path: Path) -> None:
+    """A file over targets says that the answer was wrong, not what it was; one right by an alias says the target."""
+    made_here(store)
+    told: list[dict[str, Any]] = [
+        {"is_8b_correct": False},
+        {"is_8b_correct": False, "groundtruth": "sol"},
+        {"model_answer": " peso"},
+    ]
+    for number, changes in enumerate(told):
+        record = paper_record(
+            example_id="peru", inputs_plaintext=PROMPT.text, targets_plaintext="sol", **changes
+        )
+        file = write(tmp_path / f"{number}.jsonl", [record])
+        with store.session() as session:
+            import_results(
+                session, file, run=f"run-{number}", into=Destination("questions", "theirs", "m", "trackstar")
+            )
+    with store.session() as session:
+        assert session.scalars(select(Output.answer)).all() == ["peso"]
