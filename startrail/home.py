@@ -100,13 +100,14 @@ class Home(Client):
         from dataclasses import fields
 
         from app.runs import building
+        from app.runs.taking import find_model
         from app.trackstar.config import EncodingConfig
 
         known = {field.name for field in fields(building.Build)}
         method = EncodingConfig.preset(
             "+V+R_train", **{key: how.pop(key) for key in list(how) if key not in known}
         )
-        place = building.find_model(self.settings, model)
+        place = find_model(self.settings, model)
         passages = building.stored_corpus(self.store, corpus)
         out = building.index_place(self.settings, name or building.usual_name(place, passages))
         build = building.Build(**{"method": method, **how})

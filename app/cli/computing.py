@@ -6,6 +6,9 @@ import typer
 
 from app.settings import Settings
 
+MODEL = (
+    "A model's name in HOME/models, a checkpoint directory, OWNER/NAME[@REVISION] on the hub, or a GGUF file."
+)
 ComputeType = Annotated[
     str,
     typer.Option(

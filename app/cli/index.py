@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli import index_care
-from app.cli.computing import ComputeType
+from app.cli.computing import MODEL, ComputeType
 from app.cli.reading import ChunkTokens, Dedup, IdField, Limit, Split, TextField, Unit, tell_left_out
 from app.errors import UserError
 from app.models.marks import CONVENTIONS
@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def index(
-    model: Annotated[str, typer.Argument(help="A model's name in HOME/models, or a checkpoint directory.")],
+    model: Annotated[str, typer.Argument(help=MODEL)],
     corpus: Annotated[
         str,
         typer.Argument(help="A corpus's name in the store, or files as `startrail corpus add` takes them."),
@@ -101,6 +101,7 @@ def index(
     from app.interchange.records import Reading
     from app.interchange.sift import Sift
     from app.runs import building
+    from app.runs.taking import find_model
     from app.store.engine import open_store
     from app.trackstar.config import EncodingConfig
 
@@ -135,7 +136,7 @@ def index(
         overwrite=overwrite,
     )
     how.check()
-    place = building.find_model(settings, model)
+    place = find_model(settings, model)
     if name:
         building.index_place(settings, name)  # refused before the corpus is read
     store = open_store(settings.url, migrate=True)

@@ -2,11 +2,11 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from app.cli.computing import MODEL
 from app.cli.describing import Author, Description, FromWhere, Licence, said_of
 from app.settings import get_settings
 from app.store.origins import Origin
@@ -42,7 +42,7 @@ def list_models() -> None:
 
 @models.command("show")
 def show(
-    model: Annotated[str, typer.Argument(help="A model's name in HOME/models, or a checkpoint directory.")],
+    model: Annotated[str, typer.Argument(help=MODEL)],
     groups: Annotated[int, typer.Option(min=1, help="Groups of layers.")] = 2,
     weights: Annotated[
         list[str] | None, typer.Option(help="PATTERN=attention, =mlp or =skip; can be given again.")
@@ -54,11 +54,14 @@ def show(
 
     from app.cli.index import parse_weights
     from app.cli.progress import console
+    from app.models.capture import Capture
     from app.models.load import load_model
+    from app.runs.taking import find_model
     from app.trackstar.seen import model_seen, weights_seen
 
-    known = get_settings().models / model
-    loaded = load_model(known if known.is_dir() else Path(model), override=parse_weights(weights or []))
+    place = find_model(get_settings(), model)
+    loaded = load_model(place.directory, override=parse_weights(weights or []))
+    Capture(loaded)  # refuses what an index would
     facts, rows = model_seen(loaded), weights_seen(loaded, groups)
     if as_json:
         typer.echo(json.dumps({**facts, "weights": rows}, ensure_ascii=False))

@@ -68,7 +68,28 @@ def _facts(directory: Path) -> dict[str, Any]:
     trained |= {name: settings[name] for name in SETTINGS if _is_number(settings.get(name))}
     if trained:
         facts["training"] = {name.replace("_", " "): value for name, value in trained.items()}
+    if taken := _taken_as(config, _json(directory / "adapter_config.json")):
+        facts["taken as"] = taken
+    if revision := _revision(directory):
+        facts["revision"] = revision
     return facts
+
+
+def _taken_as(config: Mapping[str, Any], adapter: Mapping[str, Any]) -> str:
+    """How the files are read, where they are not one plain model."""
+    said = []
+    if isinstance(config.get("text_config"), dict):
+        said.append(f"the text model of a {_text(config.get('model_type'))} checkpoint")
+    if adapter:
+        base = _text(adapter.get("base_model_name_or_path")).rpartition("/")[2]
+        said.append(f"a {_text(adapter.get('peft_type')) or 'PEFT'} adapter on {base or 'its base'}")
+    return "; ".join(said)
+
+
+def _revision(directory: Path) -> str:
+    """The commit of a model that lies where the hub's client keeps what it fetched."""
+    parts = directory.resolve().parts
+    return parts[parts.index("snapshots") + 1] if "snapshots" in parts[:-1] else ""
 
 
 def _on_the_hub(directory: Path) -> tuple[str, str]:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from app.errors import UserError
+from app.models.adapters import own_parameters
 from app.models.batching import length_batches, pad, predicting
 from app.models.load import LoadedModel
 from app.models.optimizer_state import OptimizerState
@@ -58,9 +59,10 @@ def estimated_state(
         separate: takes the gradients of many passages at once, where the model allows it.
     """
     made = _together(sample, separate) if separate else _apart(model, sample)
+    own = own_parameters(model.model)
     sums: dict[str, dict[str, torch.Tensor]] = {}
     for squares in made:
-        for name, values in squares.items():
+        for name, values in ((name, squares[name]) for name in squares if name in own):
             known = sums.setdefault(name, {})
             for key, value in values.items():
                 known[key] = known[key] + value if key in known else value

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from app.models.load import count_parameters
+from app.models.checkpoint import count_parameters
 from app.models.optimizer_state import has_optimizer
 
 

@@ -1,36 +1,34 @@
 """Loads a Hugging Face causal LM checkpoint from disk, frozen, with its tokenizer and linear weights."""
 
-import hashlib
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from app.errors import UserError
+from app.models.adapters import ADAPTERS, OWN, with_adapter
+from app.models.checkpoint import ADAPTER, Checkpoint, model_sha256, read_checkpoint
 from app.models.context_length import longest_input
 from app.models.marks import BOTH, TOKENIZER, Marks
 from app.models.text import Texts
 from app.models.weights import LinearWeight, find_weights
 
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "vocab.json",
-    "vocab.txt",
-    "spiece.model",
-    "tekken.json",
-)
-WEIGHT_FILES = ("*.safetensors", "pytorch_model*.bin")
+TEXT_PART = {  # where a checkpoint of several parts keeps its text model, older and newer ways
+    r"^model\.language_model\.": "model.",
+    r"^language_model\.model\.": "model.",
+    r"^language_model\.lm_head\.": "lm_head.",
+}
 UNSAID = 2048  # tokens of context, where neither model nor tokenizer says how many
 TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
-OPTIMIZER_FILES = ("optimizer.safetensors", "optimizer.pt")
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,7 @@ class LoadedModel:
         sha256: over configuration, weights and tokenizer files; the optimizer's state has its own hash.
         context: longest input in tokens.
         marks: what stands around texts.
+        taken_as: what is to be said of how the files were read; empty for one plain model.
     """
 
     model: nn.Module
@@ -53,6 +52,7 @@ class LoadedModel:
     device: torch.device
     dtype: torch.dtype
     marks: Marks
+    taken_as: tuple[str, ...] = ()
 
     @property
     def texts(self) -> Texts:
@@ -72,6 +72,7 @@ def load_model(
     dtype: torch.dtype = torch.float32,
     override: Mapping[str, str] | None = None,
     marks: str | Marks = "",
+    adapter: str = OWN,
 ) -> LoadedModel:
     """Loads the checkpoint directory `path`.
 
@@ -80,35 +81,24 @@ def load_model(
         dtype: of weights and computation, whatever the files hold: float32, bfloat16 or float64.
         override: which weights are attention and which MLP; see `find_weights`.
         marks: what stands around texts, a name of `app.models.marks.CONVENTIONS`; empty: the model's own.
+        adapter: of a model with an adapter, a name of `app.models.adapters.ADAPTERS`.
 
     Raises:
         UserError: no checkpoint, no tokenizer, an architecture that cannot be read, or no such device.
     """
     path = Path(path)
-    check_files(path)
+    files = read_checkpoint(path)
     place = _device(device)
-    tokenizer = _tokenizer(path)
-    logging.disable_progress_bar()
-    try:
-        model, report = AutoModelForCausalLM.from_pretrained(
-            path, dtype=dtype, local_files_only=True, output_loading_info=True
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        raise UserError(
-            f"{path} cannot be loaded as a causal language model: {_first_line(error)}",
-            remedy="Check that its files are complete and that this transformers version knows the architecture.",
-        ) from None
-    if absent := made_up(model, report):
-        raise UserError(
-            f"{path} has no {absent[0]}{f' and {len(absent) - 1} more' if absent[1:] else ''}, which its configuration"
-            " asks for: it would be made up at random.",
-            remedy="Check that the weight files are complete and that config.json is theirs.",
-        )
+    tokenizer = _tokenizer(files.tokenizer)
+    model = _read(files, dtype)
+    if files.adapter:
+        model = with_adapter(model, path, adapter)
     model.requires_grad_(False).eval().to(place)
     return LoadedModel(
         model=model,
         tokenizer=tokenizer,
         weights=find_weights(model, override),
+        taken_as=(*files.taken_as, *([f"gradients of {ADAPTERS[adapter]}"] if files.adapter else [])),
         sha256=model_sha256(path),
         context=longest_input(model.config.to_dict(), tokenizer.model_max_length) or UNSAID,
         path=path,
@@ -132,59 +122,58 @@ def compute_type(name: str) -> torch.dtype:
         ) from None
 
 
-def check_files(path: Path) -> None:
-    """Whether a directory has the files of a checkpoint: configuration, tokenizer and weights.
-
-    Raises:
-        UserError: one of them is missing.
-    """
-    if not (path / "config.json").is_file():
-        raise UserError(
-            f"{path} is no model: it has no config.json.",
-            remedy="Give a directory written by save_pretrained, with config.json, weights and tokenizer.",
-        )
-    if not any((path / name).is_file() for name in TOKENIZER_FILES):
-        raise UserError(
-            f"{path} has no tokenizer.",
-            remedy="Put the tokenizer's files (tokenizer.json) beside the weights: tokenizer.save_pretrained(DIR).",
-        )
-    _weight_files(path)
-
-
-def model_sha256(path: Path) -> str:
-    """SHA-256 over the names and bytes of the configuration, weight and tokenizer files.
-
-    Raises:
-        UserError: there are no weight files.
-    """
-    weights = _weight_files(path)
-    others = [path / name for name in ("config.json", *TOKENIZER_FILES) if (path / name).is_file()]
-    digest = hashlib.sha256()
-    for file in sorted({*weights, *others}):
-        digest.update(file.name.encode() + b"\0")
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
-
-
 def _convention(path: Path) -> str:
     """Models that `startrail pretrain` made before their tokenizers said so were trained with both marks."""
     return BOTH if (path / "training.json").is_file() else TOKENIZER
 
 
-def _weight_files(path: Path) -> set[Path]:
-    weights = {file for pattern in WEIGHT_FILES for file in path.glob(pattern)}
-    weights -= {path / name for name in OPTIMIZER_FILES}
-    if not weights:
+def _read(files: Checkpoint, dtype: torch.dtype) -> Any:
+    """The model, each weight as its file says it."""
+    path = files.base
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # what a text model leaves of a checkpoint with pictures is no news
+    asked: dict[str, Any] = {"dtype": dtype, "local_files_only": True, "trust_remote_code": False}
+    try:
+        config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+        if files.text_of:
+            asked |= {"config": config.get_text_config(), "key_mapping": TEXT_PART}
+        with _alone(path, files.adapter) as place:
+            model, report = AutoModelForCausalLM.from_pretrained(place, output_loading_info=True, **asked)
+    except UnpicklingError:
         raise UserError(
-            f"{path} holds no weights.", remedy="It needs model.safetensors or pytorch_model.bin."
+            f"The weights in {path} are no plain tensors: their file asks for code to be run, which is never done.",
+            remedy="Give the weights as safetensors.",
+        ) from None
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        raise UserError(
+            f"{path} cannot be loaded as a causal language model: {_first_line(error)}",
+            remedy="Check that its files are complete and that this transformers version knows the architecture.",
+        ) from None
+    if absent := made_up(model, report):
+        raise UserError(
+            f"{path} has no {absent[0]}{f' and {len(absent) - 1} more' if absent[1:] else ''}, which its configuration"
+            " asks for: it would be made up at random.",
+            remedy="Check that the weight files are complete and that config.json is theirs.",
         )
-    return weights
+    return model
+
+
+@contextmanager
+def _alone(path: Path, adapter: bool) -> Iterator[Path]:
+    """A place with the model's files and none of an adapter's, which transformers would read too, or pass over in silence."""
+    if not adapter or not (path / ADAPTER).is_file():
+        yield path
+        return
+    with TemporaryDirectory() as place:
+        for file in path.iterdir():
+            if file.is_file() and not file.name.startswith("adapter_"):
+                (Path(place) / file.name).symlink_to(file.resolve())
+        yield Path(place)
 
 
 def _tokenizer(path: Path) -> Any:
     try:
-        return AutoTokenizer.from_pretrained(path, local_files_only=True)
+        return AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # a broken tokenizer file raises whatever its parser raises
         raise UserError(
             f"The tokenizer in {path} cannot be read: {_first_line(error)}",
@@ -222,15 +211,3 @@ def _device(name: str) -> torch.device:
 def _first_line(error: BaseException) -> str:
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return line if line.endswith(".") else f"{line}."
-
-
-def count_parameters(path: Path) -> int | None:
-    """Parameters of a checkpoint, from the headers of its safetensors files; None where it has none."""
-    total = 0
-    for file in path.glob("*.safetensors"):
-        if file.name in OPTIMIZER_FILES:
-            continue
-        with safe_open(file, framework="pt") as saved:
-            shapes = [saved.get_slice(name).get_shape() for name in saved.keys()]  # noqa: SIM118 (no mapping)
-        total += sum(math.prod(shape) for shape in shapes)
-    return total or None

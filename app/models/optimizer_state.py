@@ -17,7 +17,10 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from app.errors import UserError
+from app.models.adapters import own_parameters
+from app.models.checkpoint import OPTIMIZER_FILES
 
+WRAPPED = "base_model.model."  # before a parameter's name where a model was trained inside of peft's
 SUFFIXES = ("row_var", "col_var", "variance", "exp_avg_sq", "exp_avg")
 # Other names of the same tensors: transformers.optimization.Adafactor.
 RENAMED = {"exp_avg_sq_row": "row_var", "exp_avg_sq_col": "col_var"}
@@ -44,7 +47,7 @@ class OptimizerState:
 
 def has_optimizer(path: Path) -> bool:
     """Whether an optimizer's state stands beside the weights."""
-    return any((path / name).is_file() for name in ("optimizer.safetensors", "optimizer.pt"))
+    return any((path / name).is_file() for name in OPTIMIZER_FILES)
 
 
 def read_optimizer(path: Path, model: nn.Module) -> OptimizerState:
@@ -157,10 +160,11 @@ def _names(
     file: Path, model: nn.Module, groups: Sequence[Mapping[str, Any]], state: Mapping[int, Mapping[str, Any]]
 ) -> dict[int, str]:
     """The parameter name of each number, by the group it is in, its order there, and its shape."""
-    parameters = dict(model.named_parameters())
+    own = own_parameters(model)
+    parameters = {name: value for name, value in model.named_parameters() if name in own}
     if all(len(group.get("param_names", ())) == len(group["params"]) for group in groups):
         return {
-            number: name
+            number: name.removeprefix(WRAPPED)
             for group in groups
             for number, name in zip(group["params"], group["param_names"], strict=True)
         }

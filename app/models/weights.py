@@ -10,6 +10,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from app.errors import UserError
+from app.models.adapters import PART
 
 Kind = Literal["attention", "mlp"]
 
@@ -53,7 +54,8 @@ def find_weights(model: nn.Module, override: Mapping[str, str] | None = None) ->
     """The linear weights (`nn.Linear`, `Conv1D`) of the model's repeated blocks, in the model's order.
 
     A weight belongs to attention or to the MLP by the names on its path inside the block (`self_attn`,
-    `attention`, `mlp`, `feed_forward`, …) or by the class of a module on it.
+    `attention`, `mlp`, `feed_forward`, …) or by the class of a module on it. Of a model with an adapter of its own
+    matrices, these are its weights.
 
     Args:
         override: regular expression on the parameter's name -> `attention`, `mlp` or `skip`. The first that
@@ -63,11 +65,12 @@ def find_weights(model: nn.Module, override: Mapping[str, str] | None = None) ->
         UserError: no repeated blocks, or a weight that is neither; the message names the modules found.
     """
     path, blocks = _blocks(model)
+    adapted = any(PART in name for name, _ in blocks.named_parameters())
     found: list[LinearWeight] = []
     unknown: list[str] = []
     for layer, block in enumerate(blocks):
         for inner, module in block.named_modules():
-            if not isinstance(module, nn.Linear | Conv1D):
+            if not isinstance(module, nn.Linear | Conv1D) or (adapted and PART not in f".{inner}."):
                 continue
             name = f"{path}.{layer}.{inner}.weight"
             kind = _overridden(name, override or {}) or _kind(block, inner)
@@ -84,7 +87,7 @@ def find_weights(model: nn.Module, override: Mapping[str, str] | None = None) ->
             remedy="Say so with --weights 'PATTERN=attention', '=mlp' or '=skip'.",
         )
     for wanted in ("attention", "mlp"):
-        if not any(weight.kind == wanted for weight in found):
+        if not any(weight.kind == wanted for weight in found) and not (adapted and found):
             raise UserError(
                 f"No {wanted} weights among the linear modules of {path}: {_linear_names(model)}.",
                 field="weights",

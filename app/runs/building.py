@@ -15,11 +15,11 @@ from app.interchange.plain import read_passages
 from app.interchange.records import Reading
 from app.interchange.records.sources import names_files
 from app.interchange.sift import Sift
-from app.models.load import check_files
 from app.models.text import Query
 from app.retrieval.kinds import kind_of
 from app.retrieval.search import prepare
 from app.runs.registering import register
+from app.runs.taking import ModelPlace
 from app.settings import Settings
 from app.showing import Bar, unseen
 from app.store.corpora import add_corpus, get_corpus, list_corpora, stream_passages
@@ -33,14 +33,6 @@ from app.trackstar.manifest import IndexManifest
 from app.words.methods import TRACKSTAR
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class ModelPlace:
-    """A model's directory, and its place in HOME/models: one from elsewhere is linked there, so that tracing finds it."""
-
-    directory: Path
-    place: Path
 
 
 @dataclass(frozen=True)
@@ -190,35 +182,6 @@ def usual_name(model: ModelPlace, corpus: StoredCorpus) -> str:
     """The name of an index that was given none: MODEL-CORPUS, or one of them where they are equal."""
     own = model.place.name
     return own if own == corpus.name else f"{own}-{corpus.name}"
-
-
-def find_model(settings: Settings, model: str) -> ModelPlace:
-    """The model of this name in HOME/models, or the checkpoint directory `model`.
-
-    Raises:
-        UserError: there is none, it lacks files, or another model has its name already.
-    """
-    known = settings.models / model
-    if Path(model).name == model and known.is_dir():
-        check_files(known)
-        return ModelPlace(known, known)
-    given = Path(model).resolve()
-    if not (given / "config.json").is_file():
-        names = ", ".join(sorted(path.name for path in settings.models.glob("*/"))) or "none"
-        raise UserError(
-            f"There is no model {model!r}, neither in {settings.models} nor as a checkpoint directory.",
-            field="model",
-            remedy=f"Give one of {names}, or a directory with config.json, weights and tokenizer.",
-        )
-    place = settings.models / given.name
-    if place.exists() and place.resolve() != given:
-        raise UserError(
-            f"Another model is called {given.name}.",
-            field="model",
-            remedy=f"Rename {given}, or link it in {settings.models}.",
-        )
-    check_files(given)
-    return ModelPlace(given, place)
 
 
 def stored_corpus(store: Store, name: str) -> StoredCorpus:

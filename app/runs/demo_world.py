@@ -18,7 +18,8 @@ from app.files import whole
 from app.interchange.plain import read_passages, read_prompts
 from app.interchange.steps_file import fits
 from app.models.card import read_card
-from app.models.load import load_model, model_sha256
+from app.models.checkpoint import model_sha256
+from app.models.load import load_model
 from app.models.steps import TailPatch
 from app.retrieval.search import prepare
 from app.runs.inputs import contrasting, ensure_answers, explaining, open_inputs

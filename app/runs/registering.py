@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from app.models.card import read_card
-from app.models.load import count_parameters
+from app.models.checkpoint import count_parameters
 from app.store.models import register_model
 from app.store.origins import Origin
 from app.store.tables import Model

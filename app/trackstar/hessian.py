@@ -121,6 +121,9 @@ def fit_whitening(
     matrices, damped = [], 0
     for block in mixed:
         values, vectors = torch.linalg.eigh(block)
+        if not values.max() > 0:  # no weight falls to it, as where an adapter is on attention only
+            matrices.append(torch.zeros_like(block))
+            continue
         added = damping * values.mean().clamp_min(torch.finfo(torch.float64).tiny)
         damped += int((values < added).sum())
         matrices.append((vectors * (values.clamp_min(0) + added).rsqrt()) @ vectors.T)

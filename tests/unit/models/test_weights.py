@@ -15,7 +15,8 @@ from transformers.pytorch_utils import Conv1D
 
 from app.errors import UserError
 from app.models.capture import Capture
-from app.models.load import LoadedModel, count_parameters, load_model, model_sha256
+from app.models.checkpoint import count_parameters, model_sha256
+from app.models.load import LoadedModel, load_model
 from app.models.weights import find_weights, group_of
 from tests.support import tiny
 
