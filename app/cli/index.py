@@ -10,6 +10,7 @@ from app.cli import index_care
 from app.cli.computing import MODEL, ComputeType
 from app.cli.reading import ChunkTokens, Dedup, IdField, Limit, Split, TextField, Unit, tell_left_out
 from app.errors import UserError
+from app.models.adapter_ways import OWN, SAID
 from app.models.marks import CONVENTIONS
 from app.retrieval.kinds import OFFERED
 from app.settings import get_settings
@@ -72,6 +73,9 @@ def index(
             " what the tokenizer puts there by itself."
         ),
     ] = "",
+    adapter: Annotated[
+        str, typer.Option(help=f"Whose gradients are taken of a model with a LoRA adapter: {SAID}.")
+    ] = OWN,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …; default STARTRAIL_DEVICE.")] = "",
     batch_tokens: Annotated[int, typer.Option(min=1, help="Tokens in one pass.")] = 2048,
     shard_rows: Annotated[int, typer.Option(min=1, help="Passages per file.")] = 4096,
@@ -131,6 +135,7 @@ def index(
         device=device,
         dtype=dtype,
         marks=marks,
+        adapter=adapter,
         batch_tokens=batch_tokens,
         shard_rows=shard_rows,
         overwrite=overwrite,

@@ -12,9 +12,8 @@ from safetensors import SafetensorError
 from torch import nn
 
 from app.errors import UserError
+from app.models.adapter_ways import ADAPTERS, MERGED
 
-OWN, MERGED = "own", "merged"
-ADAPTERS = {OWN: "the adapter's own matrices A and B", MERGED: "the weights with the adapter merged in"}
 PART = ".lora_"
 """Stands in the name of every parameter that is an adapter's."""
 

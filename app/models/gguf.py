@@ -62,6 +62,9 @@ def dequantise(file: Path, out: Path) -> None:
             file=file,
             remedy="Copy it again; it may be cut short, or of an architecture that transformers does not read from GGUF.",
         ) from None
+    model.hf_quantizer = None  # its numbers are plain ones now: saved as any other model's
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
     out.parent.mkdir(parents=True, exist_ok=True)
     with whole(out) as partial:
         model.save_pretrained(partial)

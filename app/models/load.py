@@ -15,7 +15,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from app.errors import UserError
-from app.models.adapters import ADAPTERS, OWN, with_adapter
+from app.models.adapter_ways import ADAPTERS, OWN
+from app.models.adapters import with_adapter
 from app.models.checkpoint import ADAPTER, Checkpoint, model_sha256, read_checkpoint
 from app.models.context_length import longest_input
 from app.models.marks import BOTH, TOKENIZER, Marks
@@ -60,6 +61,11 @@ class LoadedModel:
         return Texts(self.tokenizer, self.context, self.marks)
 
     @property
+    def adapted(self) -> bool:
+        """Whether it has an adapter."""
+        return (self.path / ADAPTER).is_file()
+
+    @property
     def layers(self) -> int:
         """Number of blocks that hold weights."""
         return 1 + max(weight.layer for weight in self.weights)
@@ -81,7 +87,7 @@ def load_model(
         dtype: of weights and computation, whatever the files hold: float32, bfloat16 or float64.
         override: which weights are attention and which MLP; see `find_weights`.
         marks: what stands around texts, a name of `app.models.marks.CONVENTIONS`; empty: the model's own.
-        adapter: of a model with an adapter, a name of `app.models.adapters.ADAPTERS`.
+        adapter: of a model with an adapter, a name of `app.models.adapter_ways.ADAPTERS`.
 
     Raises:
         UserError: no checkpoint, no tokenizer, an architecture that cannot be read, or no such device.

@@ -15,6 +15,7 @@ from app.interchange.plain import read_passages
 from app.interchange.records import Reading
 from app.interchange.records.sources import names_files
 from app.interchange.sift import Sift
+from app.models.adapter_ways import OWN
 from app.models.text import Query
 from app.retrieval.kinds import kind_of
 from app.retrieval.search import prepare
@@ -66,6 +67,7 @@ class Build:
         estimated: estimate V from the sample, though the model has an optimizer's state.
         device, dtype: empty: the settings'.
         marks: what stands around texts, see `app.models.marks`; empty: the model's own.
+        adapter: whose gradients are taken of a model with an adapter, see `app.models.adapter_ways`.
     """
 
     method: EncodingConfig
@@ -78,6 +80,7 @@ class Build:
     device: str = ""
     dtype: str = ""
     marks: str = ""
+    adapter: str = OWN
     batch_tokens: int = 2048
     shard_rows: int = 4096
     overwrite: bool = False
@@ -129,6 +132,7 @@ def build(
         device=how.device or settings.device,
         dtype=how.dtype or settings.dtype,
         marks=how.marks,
+        adapter=how.adapter,
         override=dict(how.weights or {}),
         estimate=how.estimated,
         overwrite=how.overwrite,

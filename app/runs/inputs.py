@@ -144,8 +144,7 @@ def open_inputs(session: Session, settings: Settings, index_name: str, prompt_se
         settings.models / source.name,
         device=settings.device,
         dtype=compute_type(settings.dtype),
-        override=index.manifest.weights,
-        marks=index.manifest.marks,
+        **index.manifest.opening,
     )
     if loaded.sha256 != source.sha256:
         raise UserError(

@@ -178,8 +178,7 @@ def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "c
     model = load_model(
         askable.model_path,
         device=device,
-        override=index.manifest.weights,
-        marks=index.manifest.marks,
+        **index.manifest.opening,
         dtype=compute_type(settings.dtype),
     )
     encoder = index.encoder(model)

@@ -21,6 +21,7 @@ import torch
 from app.digests import file_sha256
 from app.errors import UserError
 from app.files import drop_partials, put, write_json
+from app.models.adapter_ways import OWN
 from app.models.load import compute_type, load_model
 from app.models.text import Query
 from app.trackstar.checksums import Checksums
@@ -56,6 +57,7 @@ def build_index(
     override: Mapping[str, str] | None = None,
     estimate: bool = False,
     marks: str = "",
+    adapter: str = OWN,
     overwrite: bool = False,
     prepare_search: Callable[[Path], dict[str, Any]] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -73,6 +75,7 @@ def build_index(
         override: which weights are attention and which MLP; see `find_weights`.
         estimate: estimate V from the sample even if there is an optimizer's state.
         marks: what stands around texts, see `app.models.marks`; empty: the model's own.
+        adapter: of a model with an adapter, whose gradients are taken: see `app.models.adapter_ways`.
         overwrite: replace an index that is already there.
         prepare_search: called with the finished directory before it gets its name; may write a file there, and
             returns what the manifest says of it.
@@ -95,7 +98,9 @@ def build_index(
             field="hessian",
             remedy="Name a prompt set with --task-prompts, or use the train Hessian.",
         )
-    loaded = load_model(model_dir, device=device, dtype=compute_type(dtype), override=override, marks=marks)
+    loaded = load_model(
+        model_dir, device=device, dtype=compute_type(dtype), override=override, marks=marks, adapter=adapter
+    )
     work = out.with_name(f".{out.name}.building")
     with _held(work):
         corpus = survey(passages, work, sample or max(1024, 4 * method.block_size), seed)
@@ -108,6 +113,7 @@ def build_index(
             "dtype": dtype,
             "queries": _queries_sha256(queries),
             "marks": loaded.marks.as_dict(),
+            **({"adapter": adapter} if loaded.adapted else {}),
         }
         whole = {
             **plan,

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from app.errors import NotFound, UserError
 from app.files import write_json
+from app.models.adapter_ways import OWN
 from app.models.marks import BOTH, Marks
 from app.trackstar.config import EncodingConfig
 
@@ -76,6 +77,12 @@ class IndexManifest:
     def checksums(self) -> dict[str, str]:
         """SHA-256 of every file of the index but this one."""
         return {shard.file: shard.sha256 for shard in self.shards} | self.files
+
+    @property
+    def opening(self) -> dict[str, Any]:
+        """How its model is opened: arguments of `load_model` that decide what an encoding is."""
+        adapter = self.build.get("adapter", OWN)
+        return {"override": self.weights, "marks": self.marks, "adapter": adapter}
 
     @property
     def marks(self) -> str | Marks:

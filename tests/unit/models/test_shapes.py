@@ -70,7 +70,7 @@ def pickled(source: Path, out: Path) -> None:
 def pickled_in_shards(source: Path, out: Path) -> None:
     names = list(tensors := load_file(source / "model.safetensors"))
     halves = [names[:4], names[4:]]
-    where = {}
+    where: dict[str, str] = {}
     for number, half in enumerate(halves, 1):
         file = f"pytorch_model-0000{number}-of-00002.bin"
         torch.save({name: tensors[name] for name in half}, out / file)
