@@ -55,22 +55,22 @@ class Capture:
         device = self.loaded.device
         sink.begin(len(examples))
         rows, labels = predicting(examples, device)
-        with torch.enable_grad(), self._tapped(sink) as leaves:
+        with torch.enable_grad(), self._tapped(sink, len(examples)) as leaves:
             end, gradient = self.head.start(pad(examples, device), rows, draw or labels)
             torch.autograd.grad(end, leaves, gradient)
 
     @contextmanager
-    def _tapped(self, sink: Sink) -> Iterator[list[torch.Tensor]]:
+    def _tapped(self, sink: Sink, rows: int) -> Iterator[list[torch.Tensor]]:
         """Hooks on every weight's module; yields the outputs at which differentiation ends."""
         leaves: list[torch.Tensor] = []
 
         def tap(at: int) -> Callable[..., None]:
             def forward(module: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
                 with torch.no_grad():
-                    kept = sink.forward(at, inputs[0])
+                    kept = sink.forward(at, _by_row(inputs[0], rows))
                 if not output.requires_grad:
                     leaves.append(output.requires_grad_())
-                output.register_hook(lambda gradient: sink.backward(at, kept, gradient))
+                output.register_hook(lambda gradient: sink.backward(at, kept, _by_row(gradient, rows)))
 
             return forward
 
@@ -86,28 +86,56 @@ class Capture:
         """For each weight the first weight that reads the same tensor (query, key and value read one).
 
         Raises:
-            UserError: a weight is not run once on (examples, tokens, features), as with routed experts.
+            UserError: a weight is not run once on every token of every example, each example's apart, as with routed experts.
         """
-        seen: dict[int, list[torch.Tensor]] = {}
-        handles = [
-            weight.module.register_forward_hook(
-                lambda module, inputs, output, at=at: seen.setdefault(at, []).append(inputs[0])
-            )
-            for at, weight in enumerate(self.loaded.weights)
-        ]
-        try:
-            self.head.body(
-                input_ids=torch.zeros((2, 3), dtype=torch.long, device=self.loaded.device), use_cache=False
-            )
-        finally:
-            for handle in handles:
-                handle.remove()
+        both = self._read(torch.tensor([[5, 6, 7], [8, 6, 9]]))
+        second = self._read(torch.tensor([[8, 6, 9]]))
         for at, weight in enumerate(self.loaded.weights):
-            if [tuple(x.shape[:-1]) for x in seen.get(at, [])] != [(2, 3)]:
+            if not (_is_once(both.get(at, []), 6) and _apart(both[at][0], second[at][0])):
                 raise UserError(
                     f"The weight {weight.name} is not run once on every token of every example.",
                     field="weights",
                     remedy=f"Leave it out with --weights '{weight.name.split('.')[-2]}=skip'.",
                 )
-        inputs = [seen[at][0] for at in range(len(self.loaded.weights))]
+        inputs = [both[at][0] for at in range(len(self.loaded.weights))]
         return [next(first for first, x in enumerate(inputs) if x is own) for own in inputs]
+
+    def _read(self, ids: torch.Tensor) -> dict[int, list[torch.Tensor]]:
+        """What each weight reads, call by call, where the model reads ids (n, T)."""
+        seen: dict[int, list[torch.Tensor]] = {}
+        handles = [
+            weight.module.register_forward_hook(
+                lambda module, inputs, output, at=at: (
+                    seen.setdefault(at, []).append(inputs[0]) if torch.is_tensor(output) else None
+                )
+            )
+            for at, weight in enumerate(self.loaded.weights)
+        ]
+        try:
+            self.head.body(input_ids=ids.to(self.loaded.device), use_cache=False)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return seen
+
+
+def _by_row(tensor: torch.Tensor, rows: int) -> torch.Tensor:
+    """(rows, T, width), also where a module flattens its tokens, as OPT's MLP does."""
+    return tensor if tensor.dim() == 3 else tensor.reshape(rows, -1, tensor.shape[-1])
+
+
+def _is_once(calls: Sequence[torch.Tensor], tokens: int) -> bool:
+    return len(calls) == 1 and calls[0].shape[:-1].numel() == tokens and calls[0].dim() in (2, 3)
+
+
+def _apart(both: torch.Tensor, second: torch.Tensor) -> bool:
+    """Whether the second of two examples reads as it does alone: rows are examples, and none looks into another."""
+    own = _by_row(both, 2)
+    alone = _by_row(second, 1)
+    if own.shape[1:] != alone.shape[1:]:
+        return False
+    return bool(
+        torch.allclose(
+            own[1].float(), alone[0].float(), rtol=1e-2, atol=1e-3 * float(alone.float().abs().max())
+        )
+    )

@@ -85,7 +85,8 @@ class LossHead:
         if hidden is None or hidden.shape[-1] != weight.shape[1]:
             return False
         logits = self.model(input_ids=ids, use_cache=False).logits
-        return torch.allclose(self.linear(hidden).float(), logits.float(), rtol=1e-3, atol=1e-4)
+        # The same product, so the same numbers: a soft cap of 30 moves small logits by less than a thousandth.
+        return torch.allclose(self.linear(hidden).float(), logits.float(), rtol=1e-6, atol=0.0)
 
 
 def tokens_at_once(vocabulary: int) -> int:

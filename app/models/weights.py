@@ -15,6 +15,7 @@ from app.models.adapters import PART
 Kind = Literal["attention", "mlp"]
 
 ATTENTION = re.compile(r"att(n|ention)", re.IGNORECASE)
+MIXER = re.compile(r"[Mm]ixer|[Mm]amba|[Rr]ecurrent|[Ss]hort_?[Cc]onv|^conv$|time_mix|[Rr]wkv")
 MLP = re.compile(r"mlp|feed_?forward|ffn|^fc_?\d*$|moe|expert|^(gate|up|down|w[123])(_proj)?$", re.IGNORECASE)
 
 
@@ -26,7 +27,7 @@ class LinearWeight:
         name: of the parameter, as in the checkpoint.
         module: the module that holds it.
         layer: the block's number, from 0.
-        kind: attention or MLP.
+        kind: attention (or what takes its place) or MLP.
         out_features, in_features: of y = W x, whichever way the weight is stored.
         transposed: stored as (in, out), as GPT-2's Conv1D does.
     """
@@ -55,7 +56,8 @@ def find_weights(model: nn.Module, override: Mapping[str, str] | None = None) ->
 
     A weight belongs to attention or to the MLP by the names on its path inside the block (`self_attn`,
     `attention`, `mlp`, `feed_forward`, …) or by the class of a module on it. Of a model with an adapter of its own
-    matrices, these are its weights.
+    matrices, these are its weights. State-space and recurrent mixers, which take attention's place in a block, count as
+    attention: what mixes tokens.
 
     Args:
         override: regular expression on the parameter's name -> `attention`, `mlp` or `skip`. The first that
@@ -86,8 +88,11 @@ def find_weights(model: nn.Module, override: Mapping[str, str] | None = None) ->
             field="weights",
             remedy="Say so with --weights 'PATTERN=attention', '=mlp' or '=skip'.",
         )
+    _refuse_stacks(path, blocks, override or {})
     for wanted in ("attention", "mlp"):
-        if not any(weight.kind == wanted for weight in found) and not (adapted and found):
+        # An adapter may stand on one of them only, a mixer may be a whole block, and what was left out was left out knowingly.
+        alone = adapted or "skip" in (override or {}).values() or any(MIXER.search(w.name) for w in found)
+        if not any(weight.kind == wanted for weight in found) and not (alone and found):
             raise UserError(
                 f"No {wanted} weights among the linear modules of {path}: {_linear_names(model)}.",
                 field="weights",
@@ -102,11 +107,11 @@ def group_of(weight: LinearWeight, layers: int, groups: int) -> int:
 
 
 def _blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
-    """The list of repeated blocks: the outermost `ModuleList` of one class that holds most linear weights."""
+    """The list of repeated blocks: the outermost `ModuleList` of one kind that holds most linear weights."""
     lists = [
         (name, module)
         for name, module in model.named_modules()
-        if isinstance(module, nn.ModuleList) and len({type(child) for child in module}) == 1
+        if isinstance(module, nn.ModuleList) and _are_blocks(module)
     ]
     outermost = [
         (name, module)
@@ -125,11 +130,43 @@ def _blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
     return best, dict(outermost)[best]
 
 
+def _are_blocks(modules: nn.ModuleList) -> bool:
+    """Of one class, or of several that each are a block, as where attention and state space take turns."""
+    if len({type(child) for child in modules}) == 1:
+        return True
+    return len(modules) > 1 and all(_has_linear_inside(child) for child in modules)
+
+
+def _has_linear_inside(module: nn.Module) -> bool:
+    return any(isinstance(inner, nn.Linear | Conv1D) for inner in module.modules() if inner is not module)
+
+
+def _refuse_stacks(path: str, blocks: nn.ModuleList, override: Mapping[str, str]) -> None:
+    """Experts whose matrices stand in one tensor: no module's inputs are theirs, and they are not left out in silence.
+
+    Raises:
+        UserError: a block has such weights, and nobody said to leave them out.
+    """
+    for name, parameter in blocks.named_parameters():
+        whole = f"{path}.{name}"
+        if sum(size > 1 for size in parameter.shape) < 3 or _overridden(whole, override) == "skip":
+            continue
+        inner = name.rsplit(".", 2)[-2]
+        raise UserError(
+            f"{whole} holds several matrices in one tensor {tuple(parameter.shape)}, as of experts: no gradients are taken"
+            " of such.",
+            field="weights",
+            remedy=f"Leave them out with --weights '{inner}=skip', and know that what they learned is not traced.",
+        )
+
+
 def _kind(block: nn.Module, inner: str) -> Kind | None:
     parts = inner.split(".")
     modules = [block.get_submodule(".".join(parts[: end + 1])) for end in range(len(parts))]
     for name, module in zip(parts, modules, strict=True):
         if ATTENTION.search(name) or ATTENTION.search(type(module).__name__):
+            return "attention"
+        if MIXER.search(name) or MIXER.search(type(module).__name__):
             return "attention"
         if MLP.search(name) or MLP.search(type(module).__name__):
             return "mlp"

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import AutoModelForCausalLM, OPTConfig
+from transformers import AutoModelForCausalLM, MixtralConfig, MixtralForCausalLM, OPTConfig
 from transformers.pytorch_utils import Conv1D
 
 from app.errors import UserError
@@ -18,7 +18,11 @@ from app.models.capture import Capture
 from app.models.checkpoint import count_parameters, model_sha256
 from app.models.load import LoadedModel, load_model
 from app.models.weights import find_weights, group_of
+from app.trackstar.config import EncodingConfig
+from app.trackstar.encode import Encoder
 from tests.support import tiny
+
+PLAIN = EncodingConfig(groups=1, projection_dim=4, second_moments="none", hessian="none", unit_norm=False)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +98,7 @@ def test_a_model_without_blocks_is_refused_with_the_modules_it_has() -> None:
 
 
 class Flat(nn.Module):
-    """Hands its linear weight tokens without saying whose they are, as routed experts do."""
+    """Hands its linear weight the tokens of all examples in one row, as OPT's MLP does."""
 
     def __init__(self, inner: nn.Linear) -> None:
         super().__init__()
@@ -104,16 +108,68 @@ class Flat(nn.Module):
         return self.inner(x.flatten(0, 1)).view(*x.shape[:2], -1)
 
 
-def test_weights_that_do_not_see_whole_examples_are_refused_by_name(load: Callable[..., LoadedModel]) -> None:
-    """A weight that sees loose tokens, or only some, has no per-example gradient here."""
-    loaded = load("llama")
+class Turned(Flat):
+    """The same with the tokens of all examples by their place: those of one example do not stand together."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(x.transpose(0, 1).flatten(0, 1)).view(x.shape[1], x.shape[0], -1).transpose(0, 1)
+
+
+class Some(Flat):
+    """Hands it only some of the tokens, as experts are handed theirs."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat(
+            [self.inner(x[:, :1]), x.new_zeros(len(x), x.shape[1] - 1, self.inner.out_features)], 1
+        )
+
+
+def with_other(loaded: LoadedModel, wrap: type[Flat]) -> LoadedModel:
+    """The model with its first layer's up projection handed its tokens otherwise."""
     model = copy.deepcopy(loaded.model)
     mlp = model.model.layers[0].mlp
-    mlp.up_proj = Flat(mlp.up_proj)
+    mlp.up_proj = wrap(mlp.up_proj)
+    return replace(loaded, model=model, weights=find_weights(model))
+
+
+@pytest.mark.parametrize("wrap", [Turned, Some])
+def test_weights_that_do_not_see_whole_examples_are_refused_by_name(
+    load: Callable[..., LoadedModel], wrap: type[Flat]
+) -> None:
+    """A weight that sees loose tokens, or only some, has no per-example gradient here."""
     with pytest.raises(
         UserError, match=r"layers\.0\.mlp\.up_proj\.inner\.weight is not run once on every token"
     ):
-        Capture(replace(loaded, model=model, weights=find_weights(model)))
+        Capture(with_other(load("llama"), wrap))
+
+
+def test_tokens_in_one_row_are_told_apart_again(load: Callable[..., LoadedModel]) -> None:
+    """OPT flattens its tokens before its MLP; example after example, so nothing is lost."""
+    loaded = load("llama")
+    examples = loaded.texts.passages(tiny.TEXTS[:4])
+    plain, flat = (
+        Encoder(each, None, PLAIN, None).gradients(examples) for each in (loaded, with_other(loaded, Flat))
+    )
+    # The projection is drawn by a weight's name: attention's, and all others of the MLP, are the same.
+    assert plain.shape == flat.shape
+    assert torch.allclose(plain[:, : PLAIN.block_size], flat[:, : PLAIN.block_size], rtol=1e-4, atol=1e-5)
+
+
+def test_experts_in_one_tensor_are_not_left_out_in_silence() -> None:
+    """Mixtral, Qwen-MoE, OLMoE and GPT-OSS: only attention would be traced, and nobody would know."""
+    config = MixtralConfig(
+        vocab_size=32,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        num_local_experts=3,
+    )
+    model = MixtralForCausalLM(config)
+    with pytest.raises(UserError, match=r"mlp\.experts\.\w+ holds several matrices in one tensor") as refused:
+        find_weights(model)
+    assert "experts=skip" in str(refused.value.remedy)
 
 
 def test_groups_are_contiguous_and_cover_all_layers(load: Callable[..., LoadedModel]) -> None:
