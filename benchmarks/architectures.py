@@ -3,7 +3,7 @@
     python benchmarks/architectures.py [--only llama,opt] [--markdown FILE]
 
 Each is encoded in float64 as passages are, and by whole gradients of single texts; what is refused says why, as
-`startrail model show` and `startrail index` do. Rows of the table are made by this file only: docs/architectures.md.
+`startrail model show` and `startrail index` do. Rows of the table are made by this file only: docs/models.md.
 """
 
 import argparse
@@ -70,7 +70,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "mpt": {"d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": 64},
     "opt": {**SIZES, "ffn_dim": 40, "word_embed_proj_dim": 32},
     "deepseek_v3": {
-        **SIZES, **EXPERTS, "num_key_value_heads": 4, "n_shared_experts": 1, "n_group": 1, "topk_group": 1,
+        **SIZES, **EXPERTS, "head_dim": 4, "num_key_value_heads": 4, "n_shared_experts": 1, "n_group": 1, "topk_group": 1,
         "first_k_dense_replace": 0, "q_lora_rank": 8, "kv_lora_rank": 8, "qk_rope_head_dim": 4, "qk_nope_head_dim": 4,
         "v_head_dim": 8,
     },
@@ -222,7 +222,7 @@ def by_brute_force(loaded: LoadedModel, example: TrainingExample) -> torch.Tenso
 
 
 def table(rows: list[Row]) -> list[str]:
-    """The table of docs/architectures.md."""
+    """The table of docs/models.md."""
     lines = ["| architecture | weights | relative error | |", "| --- | ---: | ---: | --- |"]
     for row in sorted(rows, key=lambda row: (not row.right, row.name)):
         error = "–" if row.error is None else f"{row.error:.0e}"

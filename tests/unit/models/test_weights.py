@@ -17,6 +17,7 @@ from app.errors import UserError
 from app.models.capture import Capture
 from app.models.checkpoint import count_parameters, model_sha256
 from app.models.load import LoadedModel, load_model
+from app.models.loss_head import LossHead
 from app.models.weights import find_weights, group_of
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
@@ -72,6 +73,18 @@ class Strange(nn.Module):
         super().__init__()
         blocks = [nn.ModuleDict({name: nn.Linear(3, 4) for name in names}) for _ in range(2)]
         self.blocks = nn.ModuleList(blocks)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma", "neo"])
+def test_a_soft_cap_that_moves_logits_by_a_thousandth_is_not_passed_over(
+    load: Callable[..., LoadedModel], kind: str
+) -> None:
+    """Gemma 2 caps at 30: small logits hardly feel it, and gradients were off by 5e-5."""
+    loaded = load(kind)
+    model = copy.deepcopy(loaded.model)
+    if kind == "gemma":
+        model.config.final_logit_softcapping = 1000.0
+    assert LossHead(model, "cross_entropy").is_linear == (kind != "gemma")
 
 
 def test_unknown_weights_are_named_and_can_be_told() -> None:
