@@ -10,8 +10,8 @@ from app.trackstar.moments import load_moments
 
 
 def model_seen(loaded: LoadedModel) -> dict[str, Any]:
-    """Architecture, number of parameters and layers, how its files were taken, context in tokens, the marks around a passage, where the second
-    moments come from (or why they are unusable), and the digest of its files."""
+    """Architecture, number of parameters and layers, how its files were taken where that is not plain, context in tokens, the
+    marks around a passage, where the second moments come from (or why they are unusable), and the digest of its files."""
     return {
         "architecture": type(loaded.model).__name__,
         "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
