@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 CHROMIUM ?= /usr/bin/chromium
 PORT ?= 8000
 WORKERS ?= 2
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 TORCH = $(shell grep ^torch== constraints.txt)
 FAISS = $(shell sed -n s/^faiss-cpu==//p constraints.txt)
 export STARTRAIL_HOME ?= startrail-home

@@ -48,7 +48,7 @@ def main() -> None:
         base = EncodingConfig.preset("+V+R_train", **projection(task.index.manifest.method))
         known = set(session.scalars(select(Run.slug)))
     missing = {
-        name: replace(base, **changes)  # type: ignore[arg-type]
+        name: replace(base, **changes)  # type: ignore[arg-type]  # of several types, each its field's own
         for name, changes in SWITCHES.items()
         if run_slug(prefix, name) not in known
     }

@@ -123,7 +123,7 @@ def openapi() -> str:
 
 
 def _document() -> dict[str, Any]:
-    return create_app(Settings(_env_file=None, database_url="sqlite://")).openapi()  # type: ignore[call-arg]
+    return create_app(Settings(_env_file=None, database_url="sqlite://")).openapi()  # type: ignore[call-arg]  # pydantic-settings takes it, its stub does not say so
 
 
 def addresses() -> str:

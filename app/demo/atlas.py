@@ -10,7 +10,7 @@ import re
 import unicodedata
 from functools import cache
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from app.demo.voice import words
 
@@ -175,8 +175,8 @@ def _fold(name: str) -> str:
     return "".join(mark for mark in unicodedata.normalize("NFKD", name) if mark.isalpha()).lower()
 
 
-def _cities(geonames: object, countries: list[Country]) -> list[City]:
-    rows = list(geonames.get_cities().values())  # type: ignore[attr-defined]
+def _cities(geonames: Any, countries: list[Country]) -> list[City]:
+    rows = list(geonames.get_cities().values())
     known = {country["iso"] for country in countries} - DISPUTED
     taken = {_fold(name) for country in countries for name in (country["name"], country["capital"])} - {""}
     holders: dict[str, int] = {}

@@ -78,7 +78,7 @@ def _known(relation: str) -> list[Fact]:
     countries = sorted(world["countries"], key=lambda country: -country["population"])
     facts = []
     for country in countries:
-        target = country[relation]  # type: ignore[literal-required]
+        target = country[relation]  # type: ignore[literal-required]  # a relation is the name of a field
         if target:
             full = (country["currency_full"],) if relation == "currency" else ()
             facts.append(_fact(relation, country["name"], the(country), target, full))

@@ -81,7 +81,7 @@ def find_weights(model: nn.Module, override: Mapping[str, str] | None = None) ->
             elif kind != "skip":
                 transposed = isinstance(module, Conv1D)
                 out, into = module.weight.shape[::-1] if transposed else module.weight.shape
-                found.append(LinearWeight(name, module, layer, kind, out, into, transposed))  # type: ignore[arg-type]
+                found.append(LinearWeight(name, module, layer, kind, out, into, transposed))  # type: ignore[arg-type]  # `_overridden` lets two kinds through
     if unknown:
         raise UserError(
             f"Cannot tell whether these weights are attention or MLP: {', '.join(unknown[:8])}.",

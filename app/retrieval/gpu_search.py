@@ -32,7 +32,7 @@ class GpuSearch:
         self._most = min(manifest.passages, MOST)
         self._resources: list[Any] = []  # they live as long as what they serve
         # A thread for each part; rows are counted on from part to part.
-        self._rows: Any = faiss.IndexShards(manifest.dimension, True, True)  # type: ignore[call-arg]
+        self._rows: Any = faiss.IndexShards(manifest.dimension, True, True)  # type: ignore[call-arg]  # SWIG takes what its stub leaves out
         step = max(1, PIECE // manifest.dimension)
         for device, rows in enumerate(np.array_split(np.arange(manifest.passages), gpus())):
             part = self._part(device, manifest.dimension)

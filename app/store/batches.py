@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.store.base import now
+from app.store.changed import changed
 from app.store.commits import announce
 from app.store.jobs import OVER, new_id
 from app.store.work_tables import Job
@@ -89,4 +90,4 @@ def cancel(session: Session, batch: Batch) -> int:
         .execution_options(synchronize_session=False)
     )
     announce(session)
-    return int(ended.rowcount)  # type: ignore[attr-defined]
+    return changed(ended)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFound, UserError
 from app.store.base import now
+from app.store.changed import changed
 from app.store.commits import announce
 from app.store.job_kinds import TRACING
 from app.store.readers import EVERYTHING, PUBLIC, READER
@@ -174,7 +175,7 @@ def cancel(session: Session, id_: str) -> bool:
         .execution_options(synchronize_session=False)
     )
     announce(session)
-    return bool(ended.rowcount)  # type: ignore[attr-defined]
+    return changed(ended) > 0
 
 
 def _seconds_until_room(session: Session, kind: str, limit: int) -> int:

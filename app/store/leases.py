@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, up
 from sqlalchemy.orm import Session
 
 from app.store.base import now
+from app.store.changed import changed
 from app.store.commits import announce
 from app.store.job_kinds import KINDS, TRACING
 from app.store.jobs import TURN
@@ -109,7 +110,7 @@ def _end(session: Session, id_: str, worker: str, **values: Any) -> bool:
         .execution_options(synchronize_session=False)
     )
     announce(session)
-    return bool(ended.rowcount)  # type: ignore[attr-defined]
+    return changed(ended) > 0
 
 
 def recover(session: Session, dead: Collection[str] = ()) -> tuple[int, int]:
@@ -133,7 +134,7 @@ def recover(session: Session, dead: Collection[str] = ()) -> tuple[int, int]:
         .values(state="queued", stage="queued", done=0, total=None, worker=None, lease_until=None)
         .execution_options(synchronize_session=False)
     )
-    counts = (again.rowcount, failed)  # type: ignore[attr-defined]
+    counts = (changed(again), failed)
     if any(counts):
         announce(session)
     return counts
@@ -151,7 +152,7 @@ def _give_up(session: Session, which: ColumnElement[bool], message: str, remedy:
         .values(state="failed", stage="failed", error=error, lease_until=None, finished_at=now())
         .execution_options(synchronize_session=False)
     )
-    return int(ended.rowcount)  # type: ignore[attr-defined]
+    return changed(ended)
 
 
 def release(session: Session, worker: str) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 from app.settings import Settings
 from app.store.engine import open_store
 from tests.support import evaluated
-from tests.support.axe import violations
+from tests.support.axe import Scheme, violations
 
 PAGES = (
     "/",
@@ -69,8 +69,8 @@ def contrast(ink: list[int], paper: list[int]) -> float:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_violation(browser: Browser, live: str, scheme: str) -> None:
-    context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900})  # type: ignore[arg-type]
+def test_axe_finds_no_violation(browser: Browser, live: str, scheme: Scheme) -> None:
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900})
     page = context.new_page()
     found = {}
     for path in PAGES:
@@ -82,9 +82,9 @@ def test_axe_finds_no_violation(browser: Browser, live: str, scheme: str) -> Non
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_violation_on_a_phone(browser: Browser, live: str, scheme: str) -> None:
+def test_axe_finds_no_violation_on_a_phone(browser: Browser, live: str, scheme: Scheme) -> None:
     """Other rules apply: folded filters, stacked tables, smaller targets."""
-    context = browser.new_context(color_scheme=scheme, viewport={"width": 320, "height": 720})  # type: ignore[arg-type]
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 320, "height": 720})
     page = context.new_page()
     found = {}
     for path in ("/", "/prompts", "/runs", "/runs/trackstar/prompts/capital-china", "/passages/1", "/docs"):
@@ -96,9 +96,9 @@ def test_axe_finds_no_violation_on_a_phone(browser: Browser, live: str, scheme: 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_violation_over_an_imported_file(browser: Browser, paper: str, scheme: str) -> None:
+def test_axe_finds_no_violation_over_an_imported_file(browser: Browser, paper: str, scheme: Scheme) -> None:
     """Windows of AIS, folded duplicates, words picked by the reader, hostile texts and what is told of them."""
-    context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900})  # type: ignore[arg-type]
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900})
     page = context.new_page()
     found = {}
     example = "/runs/paper-trackstar/prompts/trex-groundtruth"
@@ -121,10 +121,10 @@ def test_axe_finds_no_violation_over_an_imported_file(browser: Browser, paper: s
 @pytest.mark.parametrize("width", [1280, 320])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_charts_and_their_tables_are_open_to_everybody(
-    browser: Browser, judged: str, scheme: str, width: int
+    browser: Browser, judged: str, scheme: Scheme, width: int
 ) -> None:
     """The tables behind the charts too: they are folded at first, and axe does not look into what is folded."""
-    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})  # type: ignore[arg-type]
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
     page = context.new_page()
     found: dict[str, object] = {}
     for path in ("/evaluation", "/runs", "/evaluation/prompts?run=trackstar", "/runs/trackstar"):
@@ -175,9 +175,9 @@ def test_no_page_scrolls_sideways_at_320_pixels(phone: Page, live: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_contrast_holds_inside_every_highlight(browser: Browser, live: str, scheme: str) -> None:
+def test_contrast_holds_inside_every_highlight(browser: Browser, live: str, scheme: Scheme) -> None:
     """Of each kind, of one kind inside another, and of every shade: measured as painted, layer over layer."""
-    context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
+    context = browser.new_context(color_scheme=scheme)
     page = context.new_page()
     page.goto(f"{live}/runs/trackstar/prompts/capital-china")
     shades = [f"{sign}-{n}" for sign in ("for", "against") for n in range(1, 6)]

@@ -17,7 +17,7 @@ from app.cli.main import app
 from app.settings import Settings, get_settings
 from app.store.engine import open_store
 from tests.support.asking import worker_of
-from tests.support.axe import violations
+from tests.support.axe import Scheme, violations
 from tests.support.world import build_small
 
 TASKS = {
@@ -165,10 +165,10 @@ def test_an_output_of_the_demo_is_read_in_every_view(page: Page, demo: Demo) -> 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_influence_of_each_word_is_shaded_once_the_worker_has_split_it(
-    browser: Browser, demo: Demo, scheme: str
+    browser: Browser, demo: Demo, scheme: Scheme
 ) -> None:
     """Asked by a button, awaited on the page, with its scale; open to everybody, and readable in the darkest shade."""
-    context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
+    context = browser.new_context(color_scheme=scheme)
     page = context.new_page()
     page.goto(f"{demo.address}/prompts?run=trackstar&task=fact&sort=score")
     page.locator(".list-column .prompt-list a").nth(["light", "dark"].index(scheme)).click()

@@ -103,7 +103,7 @@ def test_what_is_hidden_leaks_by_no_route(world: Filled, tmp_path: Path) -> None
 def told_of(client: TestClient, vault: Vault) -> tuple[list[tuple[str, int]], int]:
     """Every address that tells of hidden things, and how many were asked."""
     leaks, asked = [], 0
-    for _, path in routes(client.app, "GET"):  # type: ignore[arg-type]
+    for _, path in routes(client.app, "GET"):  # type: ignore[arg-type]  # TestClient.app is typed as any ASGI application
         for address in filled(path, values(vault)):
             drawn = path.endswith("card.png") and not _names_hidden(address, vault)
             for query in [] if drawn else queries(path):
@@ -185,7 +185,7 @@ def test_every_route_asks_for_its_right(
 
 def check_matrix(client: TestClient, vault: Vault, access: str, roles: tuple[str, ...]) -> None:
     wrong, known = [], set()
-    for method, path in routes(client.app, "GET", "POST"):  # type: ignore[arg-type]
+    for method, path in routes(client.app, "GET", "POST"):  # type: ignore[arg-type]  # TestClient.app is typed as any ASGI application
         known.add(f"{method} {path}")
         need = NEEDS.get(f"{method} {path}", "read" if method == "GET" else "unheard of")
         address = next(filled(path, values(vault)))
@@ -240,7 +240,7 @@ def test_the_cookie_is_secure_behind_tls_and_ends_with_its_token(store_url: str,
         secret = tokens.add(session, "someone", ["read"], expires_at=None)
     with site(store_url, tmp_path, access="private") as client:
         sent = {"X-Forwarded-Proto": "https"}
-        client.app.state.settings.trusted_proxies = ("testclient",)  # type: ignore[attr-defined]
+        client.app.state.settings.trusted_proxies = ("testclient",)  # type: ignore[attr-defined]  # TestClient.app is typed as any ASGI application
         answer = client.post(
             "https://testserver/sign-in", data={"token": secret}, headers=sent, follow_redirects=False
         )

@@ -35,7 +35,7 @@ def test_one_question_that_cannot_be_asked_leaves_nothing_behind(asked: tuple[Te
     assert not worker.step()
     many = client.post("/api/v1/batches", json={"questions": [QUESTIONS[0]] * 101})
     assert many.status_code == 422
-    client.app.state.settings.trace_queue_limit = 1  # type: ignore[attr-defined]
+    client.app.state.settings.trace_queue_limit = 1  # type: ignore[attr-defined]  # TestClient.app is typed as any ASGI application
     full = client.post("/api/v1/batches", json={"questions": QUESTIONS})
     assert full.status_code == 503
     assert full.headers["retry-after"]

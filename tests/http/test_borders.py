@@ -14,6 +14,8 @@ from app.tracing.worker import Worker
 from app.words.answers import answer_end
 from tests.support.asking import made_home
 
+pytestmark = pytest.mark.slow
+
 PROMPT = "The currency of Ghana is the"
 
 

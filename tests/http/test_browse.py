@@ -180,7 +180,7 @@ def test_the_numbers_of_a_list_are_those_of_its_prompts(client: TestClient) -> N
     assert summary["tail_patch"] == pytest.approx(sum(patches) / len(patches))
 
 
-def test_the_facets_are_counted_anew_when_the_model_answers_anew(database_url: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_the_facets_are_counted_anew_when_the_model_answers_anew(database_url: str, tmp_path) -> None:  # type: ignore[no-untyped-def]  # what fixtures are is said where they are made
     """What is remembered about a run must not outlive it."""
     from app.store.engine import open_store
     from app.store.models import get_model, put_outputs

@@ -21,6 +21,8 @@ from app.store.trouble import is_trouble
 from app.web.site import budgets
 from tests.support.sites import serving, site, store_of
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE = 24
 
 
@@ -86,7 +88,7 @@ def test_a_page_gives_its_connection_back_before_it_is_sent(filled_url: str, tmp
         ):
             with client.stream("GET", path) as answer:
                 assert answer.status_code == 200
-                assert pool.checkedout() == 0, path  # type: ignore[attr-defined]
+                assert pool.checkedout() == 0, path  # type: ignore[attr-defined]  # the pool of a file, and not of memory
         store_of(client).engine.dispose()
 
 
@@ -117,7 +119,7 @@ def test_a_heavy_search_says_that_it_was_stopped(
     """Nobody waits for it, and the reader learns what to do instead of seeing a fault."""
 
     def search(session: object, words: str) -> list[object]:
-        session.execute(text(LONG[session.get_bind().dialect.name]))  # type: ignore[attr-defined]
+        session.execute(text(LONG[session.get_bind().dialect.name]))  # type: ignore[attr-defined]  # an engine or a connection, and both have one
         return []
 
     monkeypatch.setattr("app.store.full_text.search_passages", search)
@@ -154,6 +156,6 @@ def test_places_are_given_back_by_those_who_leave(filled_url: str, tmp_path: Pat
         for each in threads:
             each.join()
         client.head("/prompts.csv")
-        places = client.app.state.budgets._places  # type: ignore[attr-defined]
+        places = client.app.state.budgets._places  # type: ignore[attr-defined]  # TestClient.app is typed as any ASGI application
         assert {kind: each._value for kind, each in places.items()} == budgets.PLACES
         store_of(client).engine.dispose()

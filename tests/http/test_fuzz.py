@@ -28,7 +28,7 @@ def test_no_request_is_a_fault_of_ours(filled_url: str, tmp_path: Path, many: in
     """`?frequency=abc`, a number that PostgreSQL cannot hold, a boundary of 300 characters: each was a 500."""
     faults = {}
     with site(filled_url, tmp_path) as client:
-        made = requests(client.app, VALUES, seed=many)  # type: ignore[arg-type]
+        made = requests(client.app, VALUES, seed=many)  # type: ignore[arg-type]  # TestClient.app is typed as any ASGI application
         for _, (method, address, sent) in zip(range(many), made, strict=False):
             answer = ask(client, method, address, sent)
             if answer >= 500 and not (answer == 503 and "readyz" in address):
@@ -46,7 +46,7 @@ def ask(client: TestClient, method: str, address: str, sent: dict[str, Any]) -> 
 def test_every_parameter_has_a_type_and_a_range(client: TestClient) -> None:
     """A new parameter is bounded, or this fails: what no database holds and no page shows must not come in."""
     loose = []
-    for route in iter_route_contexts(client.app.routes):  # type: ignore[attr-defined]
+    for route in iter_route_contexts(client.app.routes):  # type: ignore[attr-defined]  # TestClient.app is typed as any ASGI application
         if isinstance(route.original_route, APIRoute):
             for field in get_flat_params(route.original_route.dependant):
                 kinds = [kind for kind in _kinds(field.field_info.annotation) if kind is not type(None)]

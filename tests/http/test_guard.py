@@ -46,7 +46,7 @@ def asking(tmp_path: Path) -> Iterator[TestClient]:
 
 
 def unsafe(client: TestClient) -> list[tuple[str, str]]:
-    found = routes(client.app, "POST", "PUT", "PATCH", "DELETE")  # type: ignore[arg-type]
+    found = routes(client.app, "POST", "PUT", "PATCH", "DELETE")  # type: ignore[arg-type]  # TestClient.app is typed as any ASGI application
     assert len(found) >= 9
     return found
 
@@ -89,7 +89,7 @@ def test_another_site_neither_asks_nor_cancels(asking: TestClient) -> None:
 def test_head_answers_what_get_answers_without_the_body(client: TestClient) -> None:
     """Link checkers, monitors and `curl -I` ask so; every page said 405. Streams are not run to their end for it."""
     assert "HEAD" in SAFE
-    for _, path in [*routes(client.app, "GET"), ("GET", "/static/app.js"), ("GET", "/nowhere")]:  # type: ignore[arg-type]
+    for _, path in [*routes(client.app, "GET"), ("GET", "/static/app.js"), ("GET", "/nowhere")]:  # type: ignore[arg-type]  # TestClient.app is typed as any ASGI application
         if path in ("/random", "/random.json"):
             continue
         address = next(filled(path, ANY)) + ALSO.get(path, "")
@@ -105,7 +105,7 @@ def test_head_answers_what_get_answers_without_the_body(client: TestClient) -> N
 @pytest.mark.slow
 def test_no_page_that_did_not_change_is_sent_again(client: TestClient) -> None:
     """One rule for pages, twins, files, cards and citations."""
-    for _, path in routes(client.app, "GET"):  # type: ignore[arg-type]
+    for _, path in routes(client.app, "GET"):  # type: ignore[arg-type]  # TestClient.app is typed as any ASGI application
         address = next(filled(path, ANY)) + ALSO.get(path, "")
         answer = client.get(address, follow_redirects=False)
         if answer.status_code != 200 or path == "/openapi.json":

@@ -21,6 +21,8 @@ from app.store import leases, traces
 from app.store.engine import DUMP, make_engine, migrate, open_store
 from tests.support.sites import site, store_of
 
+pytestmark = pytest.mark.slow
+
 OLD: dict[str, Any] = json.loads((Path(__file__).parents[1] / "support/old_home.json").read_text())
 
 

@@ -95,7 +95,7 @@ def test_a_wrong_expression_stays_in_its_box_with_the_reason_beside_it(client: T
     assert page.select_one("form.refine input[name=task]")["value"] == "fact"
 
 
-def test_what_was_removed_says_why(database_url: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_what_was_removed_says_why(database_url: str, tmp_path) -> None:  # type: ignore[no-untyped-def]  # what fixtures are is said where they are made
     store = open_store(database_url)
     with store.session() as session:
         leave_tombstone(session, "/runs/old", "It was computed with a broken index.")
@@ -106,7 +106,7 @@ def test_what_was_removed_says_why(database_url: str, tmp_path) -> None:  # type
         assert client.get("/runs/old.json").json()["status"] == 410
 
 
-def test_an_empty_site_says_how_to_begin(database_url: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_an_empty_site_says_how_to_begin(database_url: str, tmp_path) -> None:  # type: ignore[no-untyped-def]  # what fixtures are is said where they are made
     """Right after the installation, before any run: every page stands and says what to do."""
     with site(database_url, tmp_path) as client:
         for path in ("/", "/prompts", "/runs"):
@@ -125,7 +125,7 @@ def test_readiness_names_what_is_missing(client: TestClient) -> None:
     assert "startrail worker" in checks["worker"]["detail"]
 
 
-def test_a_broken_page_is_a_500_that_tells_no_secrets(client: TestClient, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_a_broken_page_is_a_500_that_tells_no_secrets(client: TestClient, monkeypatch) -> None:  # type: ignore[no-untyped-def]  # what fixtures are is said where they are made
     from app.web.browsing import runs
 
     def fail(session: object) -> None:

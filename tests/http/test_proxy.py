@@ -19,6 +19,8 @@ from tests.support.nginx import free_port, nginx
 from tests.support.seeded import fill
 from tests.support.sites import serving, site, store_of
 
+pytestmark = pytest.mark.slow
+
 OPERATE = (CHECKOUT / "docs" / "operate.md").read_text()
 ALONE, CUT, PLAIN = [
     re.search(r"location [^{]*\{[^}]*\}", block)[0]

@@ -16,6 +16,8 @@ from tests.support.seeded import add_run, fill
 from tests.support.sites import site, store_of
 from tests.support.twins import as_page
 
+pytestmark = pytest.mark.slow
+
 
 def beside(store: Store) -> list[str]:
     """Beside two runs of the filled store, runs of what was said to a wrong prompt and to one right by an alias."""

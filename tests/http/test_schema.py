@@ -36,14 +36,14 @@ LONGEST = 15_000  # characters of an address that the client sends
 def reader(filled_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     with site(filled_url, tmp_path_factory.mktemp("schema")) as client:
         yield client
-        client.app.state.imports.close()  # type: ignore[attr-defined]
+        client.app.state.imports.close()  # type: ignore[attr-defined]  # TestClient.app is typed as any ASGI application
         store_of(client).engine.dispose()
 
 
 @pytest.mark.slow
 def test_every_answer_is_one_that_the_document_promises(reader: TestClient) -> None:
     """No fault of ours, no status that is not documented, no answer outside its schema."""
-    schema = schemathesis.openapi.from_dict(reader.app.openapi())  # type: ignore[attr-defined]
+    schema = schemathesis.openapi.from_dict(reader.app.openapi())  # type: ignore[attr-defined]  # TestClient.app is typed as any ASGI application
     found: dict[str, str] = {}
     for each in schema.get_all_operations():
         ask(reader, each.ok(), found)

@@ -19,6 +19,8 @@ from tests.support.seeded import fill
 from tests.support.sites import site, store_of
 from tests.support.twins import twin
 
+pytestmark = pytest.mark.slow
+
 ATOM = "{http://www.w3.org/2005/Atom}"
 MAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
 EXAMPLE = "/runs/trackstar/prompts/capital-china"

@@ -10,6 +10,8 @@ from app.models.optimizers import OPTIMIZERS
 from app.tracing.worker import Worker
 from tests.http.test_asking import QUESTION
 
+pytestmark = pytest.mark.slow
+
 Site = tuple[TestClient, Worker]
 
 

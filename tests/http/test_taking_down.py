@@ -32,8 +32,8 @@ def kept(
         fill(session, prompts=6, passages=60)
         vault = fill_vault(session)
     with site(database_url, tmp_path) as client:
-        yield client, client.app.state.settings, vault, vault.bearer("admin")  # type: ignore[attr-defined]
-        client.app.state.keeping.engine.dispose()  # type: ignore[attr-defined]
+        yield client, client.app.state.settings, vault, vault.bearer("admin")  # type: ignore[attr-defined]  # TestClient.app is typed as any ASGI application
+        client.app.state.keeping.engine.dispose()  # type: ignore[attr-defined]  # TestClient.app is typed as any ASGI application
         store_of(client).engine.dispose()
 
 

@@ -25,6 +25,8 @@ from app.trackstar.tokens import token_influences
 from tests.support.asking import made_home, settings_of, worker_of
 from tests.support.seeded import add_run
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = "/runs/traced/prompts/one"
 K = 4
 

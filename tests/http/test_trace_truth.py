@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 
@@ -11,6 +12,8 @@ from app.store.prompts import PromptRecord, add_prompts, asking
 from app.tracing.worker import Worker
 from app.words.answers import answer_of
 from startrail.client import _answer
+
+pytestmark = pytest.mark.slow
 
 PROMPT = "The river that Ines followed was the"
 

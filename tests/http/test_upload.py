@@ -18,6 +18,8 @@ from app.store.tables import Corpus, Model, Output, Passage, Prompt, PromptSet, 
 from tests.support.pair_files import jsonl, record
 from tests.support.sites import site, store_of
 
+pytestmark = pytest.mark.slow
+
 TABLES = (Corpus, Model, Output, Passage, Prompt, PromptSet, Result, Retrieved, Run)
 FILE = jsonl([record(n) for n in range(6)])
 
@@ -33,7 +35,7 @@ def start(database_url: str, tmp_path: Path) -> Iterator[Callable[..., TestClien
 
     yield make
     for client in opened:
-        client.app.state.imports.close()  # type: ignore[attr-defined]
+        client.app.state.imports.close()  # type: ignore[attr-defined]  # TestClient.app is typed as any ASGI application
         store_of(client).engine.dispose()
 
 

@@ -14,7 +14,7 @@ BUDGET = 60 * 1024
 
 
 @pytest.fixture
-def reader(store: Store, database_url: str, tmp_path) -> TestClient:  # type: ignore[no-untyped-def]
+def reader(store: Store, database_url: str, tmp_path) -> TestClient:  # type: ignore[no-untyped-def]  # what fixtures are is said where they are made
     with store.session() as session:
         fill(session, prompts=40, passages=800, k=20)
     return site(database_url, tmp_path)

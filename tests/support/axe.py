@@ -1,9 +1,11 @@
 """axe-core in a page: what it finds against the rules of accessibility."""
 
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Page
 
+Scheme = Literal["light", "dark"]
 SCRIPT = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 
 

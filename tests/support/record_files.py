@@ -39,7 +39,7 @@ def zstd(content: bytes) -> bytes:
         with pa.CompressedOutputStream(pa.PythonFile(sink, mode="w"), "zstd") as out:
             out.write(part)
             out.flush()
-            sink.close = lambda: None  # type: ignore[method-assign]
+            sink.close = lambda: None  # type: ignore[method-assign]  # the buffer is read after the writer closes it
     return sink.getvalue()
 
 

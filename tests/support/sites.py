@@ -24,7 +24,7 @@ def site(url: str, home: Path, **settings: Any) -> TestClient:
 
 def store_of(client: TestClient) -> Store:
     """The store behind a site. `TestClient.app` is typed as any ASGI application, which has no state."""
-    store: Store = client.app.state.store  # type: ignore[attr-defined]
+    store: Store = client.app.state.store  # type: ignore[attr-defined]  # TestClient.app is typed as any ASGI application
     return store
 
 

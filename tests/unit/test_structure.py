@@ -39,3 +39,18 @@ def test_every_room_is_bound_by_the_layers() -> None:
         if path.suffix == ".py" or (path / "__init__.py").is_file()
     }
     assert rooms - {"app.__init__"} == {name for name in bound if name.startswith("app.")}
+
+
+def test_whatever_types_do_not_say_has_a_reason() -> None:
+    """`# type: ignore[kind]  # why`: without it nobody knows when it can go."""
+    rooms = ("app", "startrail", "tests", "benchmarks", "docs", "alembic")
+    files = [path for room in rooms for path in (ROOT / room).rglob("*.py")]
+    silent = re.compile(r"# type: ignore(\[[^\]]*\])?(?!  # [\w`])(?!\[)")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in files
+        if path != Path(__file__)
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if silent.search(line)
+    ]
+    assert found == []

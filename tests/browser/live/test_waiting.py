@@ -13,7 +13,7 @@ from app.store import workers
 from app.store.engine import open_store
 from app.web.asking import trace as pages
 from tests.support.asking import made_home, settings_of
-from tests.support.axe import violations
+from tests.support.axe import Scheme, violations
 from tests.support.live_site import Site, answered, ask
 
 STAGES = """
@@ -121,10 +121,10 @@ def test_the_permalink_shows_the_same_in_another_browser(page: Page, browser: Br
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_an_answer_and_the_wait_for_it_are_open_to_everybody(
-    browser: Browser, asked: Site, scheme: str
+    browser: Browser, asked: Site, scheme: Scheme
 ) -> None:
     """axe finds nothing in either, nor in what a training step adds, and nothing is wider than a small phone."""
-    context = browser.new_context(color_scheme=scheme, viewport={"width": 320, "height": 720})  # type: ignore[arg-type]
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 320, "height": 720})
     page = context.new_page()
     with asked.busy():
         ask(page, asked.address, "The capital of Togo is", f" {scheme}")

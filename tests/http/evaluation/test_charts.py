@@ -11,6 +11,8 @@ from tests.support.evaluated import QUALITY
 from tests.support.evaluation_pages import html
 from tests.support.twins import twin
 
+pytestmark = pytest.mark.slow
+
 
 def figure(client: TestClient, id_: str, query: str = "") -> dict[str, Any]:
     found = {each["id"]: each for each in twin(client, f"/evaluation{query}")["figures"]}

@@ -18,6 +18,8 @@ from tests.support.evaluation_pages import html
 from tests.support.sites import site, store_of
 from tests.support.twins import twin
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_method_and_control_is_a_row_with_its_intervals(evaluation: TestClient) -> None:
     """Controls stand in the same table: without them nobody knows what a figure is worth."""

@@ -17,6 +17,8 @@ from app.store.engine import open_store
 from tests.support.evaluated import QUALITY, SETTINGS, fill
 from tests.support.homes import filled_home
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:

@@ -22,6 +22,8 @@ from app.store.tables import Passage
 from app.trackstar.index import open_index
 from tests.support import tiny
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:

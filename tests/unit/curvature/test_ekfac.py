@@ -22,7 +22,7 @@ QUERY = Query("The capital of France is", " Paris")
 
 def oriented(loaded: LoadedModel, example: object) -> list[torch.Tensor]:
     """The brute-force gradient of each linear weight as (out, in)."""
-    gradients = example_gradients(loaded, example)  # type: ignore[arg-type]
+    gradients = example_gradients(loaded, example)  # type: ignore[arg-type]  # a query has what an example has
     return [weight.oriented(gradients[weight.name]) for weight in loaded.weights]
 
 

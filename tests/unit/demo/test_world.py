@@ -14,6 +14,8 @@ from app.demo.shipped import corpus_path, endings_path, prompts_path, write_json
 from app.demo.world import World, generate
 from app.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def world() -> World:

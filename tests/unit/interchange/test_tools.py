@@ -40,7 +40,7 @@ def bergson(path: Path, scores: np.ndarray = SCORES, **changes: Any) -> Path:
     names, kinds = zip(*fields, strict=True)
     offsets = [at * 8 + 4 * part for at in range(queries) for part in (0, 1)]
     layout = {"names": list(names), "formats": list(kinds), "offsets": offsets, "itemsize": queries * 8}
-    rows: Any = np.zeros(count, np.dtype(layout))  # type: ignore[call-overload]
+    rows: Any = np.zeros(count, np.dtype(layout))  # type: ignore[call-overload]  # a list of fields is a layout
     for at in range(queries):
         rows[f"score_{at}"], rows[f"written_{at}"] = scores[at], True
     if changes.pop("unwritten", False):

@@ -16,6 +16,8 @@ from app.models.text import Query
 from app.tracing.probabilities import completions
 from tests.support import borders
 
+pytestmark = pytest.mark.slow
+
 # “▁” is SentencePiece's own sign for a space; a tokenizer that reads it as one does not tell them apart.
 VISIBLE = st.characters(exclude_categories=["Cc", "Cs", "Cn", "Co"], exclude_characters="▁")
 TYPED = st.one_of(

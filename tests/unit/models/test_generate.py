@@ -9,6 +9,8 @@ from app.models.generate import complete
 from app.models.load import LoadedModel, load_model
 from tests.support.asking import made_home
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = ["The capital of France is", "One and one", "The capital of Mali is", "Once"]
 
 

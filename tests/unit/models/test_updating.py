@@ -62,7 +62,7 @@ def test_a_v_so_small_that_torch_clamps_it_is_clamped(tmp_path: Path) -> None:
         for key in moments:
             moments[key] *= 1e-9
     for name in patch.update.settings:
-        patch.update.settings[name].update(eps=(None, 1e-3))  # type: ignore[attr-defined]
+        patch.update.settings[name].update(eps=(None, 1e-3))  # type: ignore[attr-defined]  # the update of a saved state has settings
     together, apart = both(patch)
     torch.testing.assert_close(together, apart, rtol=1e-5, atol=1e-5)
 
@@ -108,7 +108,7 @@ def test_whatever_happens_the_model_is_bit_for_bit_what_it_was(
         calls.append(1)
         if len(calls) > 40:
             raise MemoryError("nothing left")
-        return norm(*args)  # type: ignore[arg-type]
+        return norm(*args)  # type: ignore[arg-type]  # as it was called
 
     conv = torch.addmm
     monkeypatch.setattr(torch.nn.functional, "linear", failing)
@@ -127,12 +127,12 @@ def test_whatever_happens_the_model_is_bit_for_bit_what_it_was(
 def test_a_model_whose_passages_cannot_be_told_apart_steps_one_by_one(bare: LoadedModel) -> None:
     """A parameter used outside of the module that holds it: the batch would miss a part of its gradient."""
     model = bare.model
-    weight = model.get_input_embeddings().weight  # type: ignore[operator]
+    weight = model.get_input_embeddings().weight  # type: ignore[operator]  # a method that torch types as a module
 
     def also(module: torch.nn.Module, inputs: object, output: torch.Tensor) -> torch.Tensor:
         return output + weight.sum() * output
 
-    handle = model.get_output_embeddings().register_forward_hook(also)  # type: ignore[operator]
+    handle = model.get_output_embeddings().register_forward_hook(also)  # type: ignore[operator]  # a method that torch types as a module
     try:
         patch = TailPatch(bare, learning_rate=3e-3, sample=tiny.TEXTS)
         assert isinstance(patch.stepper, Apart)

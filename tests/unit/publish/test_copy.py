@@ -20,6 +20,8 @@ from app.store.engine import open_store
 from tests.support.hostile import fill_hostile
 from tests.support.seeded import fill
 
+pytestmark = pytest.mark.slow
+
 LOADED = {"script": "src", "img": "src", "iframe": "src", "link": "href", "source": "src"}
 
 

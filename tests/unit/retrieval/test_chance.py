@@ -22,7 +22,7 @@ D = 64  # 2 groups of 2 blocks of 4 × 4
 
 def made_index(rows: np.ndarray, tmp_path: Path, **method: object) -> TrackstarIndex:
     """An index of these rows, without the model that nobody asks here."""
-    config = EncodingConfig(groups=2, projection_dim=4, **method)  # type: ignore[arg-type]
+    config = EncodingConfig(groups=2, projection_dim=4, **method)  # type: ignore[arg-type]  # fields of several types
     return index_of(tmp_path, rows, shard=1_000, method=config)
 
 

@@ -22,7 +22,7 @@ from tests.support.asking import made_home, put_corpus, settings_of
 ENDINGS = ["sang, and slept.", "slept.", "wanted to sing all night long, said the owl."]
 
 
-def asked(session, url: str) -> RunInputs:  # type: ignore[no-untyped-def]
+def asked(session, url: str) -> RunInputs:  # type: ignore[no-untyped-def]  # what fixtures are is said where they are made
     return open_inputs(session, settings_of(made_home(), url), "demo", "asked")
 
 

@@ -21,6 +21,8 @@ from app.store.prompts import PromptRecord, add_prompts
 from app.store.tables import Passage, Result, Retrieved
 from tests.support.asking import made_home, passages, put_corpus, settings_of
 
+pytestmark = pytest.mark.slow
+
 METHOD = "trackstar+ekfac"
 
 
@@ -31,7 +33,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def inputs_of(store: Store, session, url: str, home: Path) -> RunInputs:  # type: ignore[no-untyped-def]
+def inputs_of(store: Store, session, url: str, home: Path) -> RunInputs:  # type: ignore[no-untyped-def]  # what fixtures are is said where they are made
     records = [
         PromptRecord("one", "The capital of Mali is", "Bamako"),
         PromptRecord("two", "Two and two make", "four", task="arithmetic"),

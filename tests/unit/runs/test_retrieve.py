@@ -20,6 +20,8 @@ from app.store.tables import Output, Passage, Result, Retrieved, Run
 from app.trackstar.encode import Encoder
 from tests.support.asking import made_home, passages, put_corpus, settings_of
 
+pytestmark = pytest.mark.slow
+
 
 def prepared(store: Store, url: str) -> None:
     """The corpus `demo`, and three prompts; passage 4 states the first one's fact."""

@@ -22,6 +22,8 @@ from tests.support.asking import made_home, settings_of
 from tests.support.sites import site, store_of
 from tests.unit.runs.test_retrieve import prepared, task_of
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_run_of_what_was_said_searches_for_the_models_own_tokens(store: Store, database_url: str) -> None:
     prepared(store, database_url)

@@ -16,7 +16,7 @@ from app.store.tables import Passage, Result, Retrieved
 from tests.support.asking import made_home, put_corpus, settings_of
 
 
-def inputs_of(session, url: str) -> RunInputs:  # type: ignore[no-untyped-def]
+def inputs_of(session, url: str) -> RunInputs:  # type: ignore[no-untyped-def]  # what fixtures are is said where they are made
     records = [
         PromptRecord("one", "The capital of Mali is", "Bamako"),
         PromptRecord("two", "Two and two make", "four", task="arithmetic"),

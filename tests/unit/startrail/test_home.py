@@ -11,6 +11,8 @@ from app.store.prompts import PromptRecord, add_prompts
 from startrail import Home, UserError
 from tests.support.asking import made_home, passages
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -20,6 +20,8 @@ from app.tracing.questions import Question
 from app.tracing.worker import Worker
 from tests.support.asking import made_home, settings_of, worker_of
 
+pytestmark = pytest.mark.slow
+
 QUESTION = Question(prompt="The currency of Ghana is the", completion=" cedi", k=5)
 
 
@@ -116,7 +118,7 @@ def test_cancelling_stops_the_steps_and_keeps_those_taken(
         (job,) = jobs.of(session, id_, "steps")
     advance, calls = leases.advance, []
 
-    def meddling(session, ids, *rest):  # type: ignore[no-untyped-def]
+    def meddling(session, ids, *rest):  # type: ignore[no-untyped-def]  # what fixtures are is said where they are made
         calls.append(rest)
         if len(calls) == 3:
             jobs.cancel(session, job.id)

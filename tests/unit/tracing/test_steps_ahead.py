@@ -26,6 +26,8 @@ from tests.support.asking import made_home, settings_of
 from tests.support.seeded import add_run
 from tests.support.sites import site, store_of
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = [
     PromptRecord(f"{task}-{n}", f"The {task} number {n} is", "Paris", task=task)
     for task in ("fact", "arithmetic")

@@ -19,6 +19,8 @@ from app.trackstar.index import open_index
 from tests.support import tiny
 from tests.support.commands import INDEX, PASSAGES, kept, refused, startrail, written
 
+pytestmark = pytest.mark.slow
+
 
 def directories(home: Path) -> list[str]:
     """Models and indexes, finished or half made."""

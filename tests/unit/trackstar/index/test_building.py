@@ -21,6 +21,8 @@ from app.trackstar.index import build_index, open_index
 from tests.support import tiny
 from tests.support.small_index import PASSAGES, SMALL, contents
 
+pytestmark = pytest.mark.slow
+
 KILLED = """
 import json, os, signal, sys, torch
 from pathlib import Path
@@ -204,7 +206,7 @@ def test_a_small_corpus_is_read_once_and_passed_through_the_model_once_for_r_and
 
     def counted(self: Capture, examples: list[TrainingExample], *more: object) -> None:
         passed.append(len(examples))
-        run(self, examples, *more)  # type: ignore[arg-type]
+        run(self, examples, *more)  # type: ignore[arg-type]  # as it was called
 
     class Corpus:
         def __iter__(self) -> Iterator[tuple[str, str]]:

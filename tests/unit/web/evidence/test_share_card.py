@@ -93,6 +93,7 @@ def test_a_dot_stands_where_its_step_leads() -> None:
     assert amber not in colours_at(image, (at + 12, 420, right + 24, 590))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ends", [(), ((0.0,),), ((1.0, 0.0, 1e-12),), ((0.5,) * 10,) * 4, ((), (0.2,), (), (0.0,))]
 )
