@@ -27,6 +27,7 @@ from app.web.site.proxy import Proxied
 from app.web.site.respond import templates
 from app.web.site.security import SecurityHeaders
 from app.web.site.statics import Statics
+from app.web.site.watching import Measures, Watching
 
 BUSY_SECONDS = 5  # that a page waits for a connection
 COMPRESSION = 6  # beyond it a page takes twice as long to compress and is 1 % smaller
@@ -63,10 +64,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.keeping = Store(make_engine(settings.url))  # for imports and taking down, which take their time
     app.state.imports = Imports(app.state.keeping, settings.home)
     app.state.budgets = Budgets()
+    app.state.measures = Measures()
     app.state.fairness = Fairness(settings)
     app.add_middleware(GZipMiddleware, minimum_size=800, compresslevel=COMPRESSION)
     app.add_middleware(Access)
     app.add_middleware(Guard)
+    app.add_middleware(Watching)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(CrossOrigin)
     app.mount("/static", Statics(directory=STATIC), name="static")

@@ -86,6 +86,11 @@ class Settings(BaseSettings):
     dense_model: Path | None = Field(
         None, description="Sentence-transformers model for dense retrieval (a directory)."
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Logs for people, or one JSON object a line."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="What is logged.")
+    access_log: bool = Field(False, description="Whether every request is written to the log, with its id.")
     limit_questions: Rate = Field(
         "60/minute;600/hour",
         description="Questions that one client may ask; whoever sits at the machine is not counted.",

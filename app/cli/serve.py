@@ -59,6 +59,7 @@ def run_site(host: str, port: int, *, worker: bool, root_path: str = "", web_wor
     import uvicorn
     from rich.console import Console
 
+    from app.logs import write_logs
     from app.main import create_app
     from app.store.engine import migrate
     from app.upkeep.running import at_work
@@ -75,6 +76,7 @@ def run_site(host: str, port: int, *, worker: bool, root_path: str = "", web_wor
     settings = get_settings()
     given = {"host": host} | ({"root_path": root_path} if root_path else {})
     settings = settings.model_validate(settings.model_dump() | given)
+    write_logs(settings.log_format, settings.log_level, access=settings.access_log)
     migrate(settings.url)
     # uvicorn ends by the signal that stopped it, and SIGTERM alone would leave no time to stop the worker.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))

@@ -34,7 +34,6 @@ def worker(
     Run one per device. The model and the index of STARTRAIL_DEFAULT_INDEX are loaded once; `startrail serve`
     starts a worker by itself. Stop it with Ctrl+C: what it has in hand then waits for the next.
     """
-    import logging
     import os
     import signal
     from types import FrameType
@@ -46,12 +45,13 @@ def worker(
     store = open_store(settings.url)
     if check:
         raise typer.Exit(0 if _lives(store) else 1)
+    from app.logs import write_logs
     from app.tracing.trace_engine import TraceEngine, use_threads
     from app.tracing.worker import Worker
     from app.upkeep.running import at_work
     from app.upkeep.supervise import beat
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    write_logs(settings.log_format, settings.log_level, access=False)
     use_threads(threads)
     if hasattr(os, "nice"):
         os.nice(10)  # where site and worker share processors, pages come first

@@ -170,6 +170,9 @@ class Worker:
                 return
             outcomes = [UserError(UNEXPECTED.format(f"{type(error).__name__}: {error}"), status=500)]
         self._save(zip(taken, outcomes, strict=True))
+        for job, outcome in zip(taken, outcomes, strict=True):
+            said = type(outcome).__name__ if isinstance(outcome, Exception) else "answered"
+            log.info("%s: %s", job.kind, said, extra={"job": job.id, "request": job.request_id})
 
     def _save(self, answers: Iterable[tuple[Job, Outcome]]) -> None:
         with self.store.session() as session:

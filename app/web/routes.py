@@ -30,5 +30,6 @@ PAGES = (
     "asking.api",
     "keeping.signing",
     "keeping.admin",
+    "keeping.status",
     "asking.batches",
 )

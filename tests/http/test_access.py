@@ -33,6 +33,7 @@ NEEDS = {
     "POST /admin/show": "admin",
     "POST /admin/remove": "admin",
     "GET /admin": "admin",
+    "GET /metrics": "metrics",
     "GET /admin.json": "admin",
     "POST /sign-in": "nothing",
     "POST /sign-out": "nothing",
