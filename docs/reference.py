@@ -15,12 +15,25 @@ from typer.main import get_command
 
 import startrail
 from app.cli.main import app
+from app.interchange import results_words
 from app.main import create_app
 from app.settings import Settings
 
 OUT = Path(__file__).parent / "reference"
 MADE = "<!-- Made by `make reference`; edit what it is made from. -->\n\n"
 
+
+RESULTS = """One record is one prompt with what a method retrieved for it; the format is that of the paper's own viewer (PAIR).
+A file is JSON Lines, a JSON array, CSV, Parquet or Arrow, compressed or not. [results-example.jsonl](results-example.jsonl) has
+every field; a site offers it at `/upload/example.jsonl`, and `startrail import results-example.jsonl --run mine` takes it.
+
+Two fields must be there, all others may be missing or null. Lists that begin with `proponent` are as long as `proponents`; the
+same names with `opponent` say it of passages against. NaN is read as null. Numbers may be as numpy and pandas write them.
+
+**A field that is not listed** is kept as it is, value and place; `import` names it with the nearest known name; a filter asks
+for it (`ex["my_note"] = "kept"`), the example's page shows it, and every export gives it back (JSON Lines in its place, Parquet
+inside `extra`). What a listed field holds beyond its type (`1` for true) comes back as it came, too."""
+HEAD = ["| field | type | meaning, unit | example |", "|---|---|---|---|"]
 
 FUNCTIONS = {  # what a command does -> the function that does it, for scripts and notebooks; options are parsed, that is all
     "ablate": "app.runs.ablating:ablate_set",
@@ -40,6 +53,7 @@ FUNCTIONS = {  # what a command does -> the function that does it, for scripts a
     "export-site": "app.publish.site:SiteCopy",
     "import": "app.interchange.results:import_results",
     "index": "app.runs.building:build",
+    "mcp": "startrail.agents:make_server",
     "migrate": "app.store.engine:migrate",
     "model describe": "app.store.origins:describe",
     "model list": "app.models.listing:list_checkpoints",
@@ -69,9 +83,11 @@ def pages() -> dict[str, str]:
         "settings.md": settings(),
         "addresses.md": addresses(),
         "python.md": python(),
+        "results.md": results(),
     }
     written = {name: MADE + text.rstrip() + "\n" for name, text in made.items()}
-    return written | {"openapi.json": openapi()}
+    example = json.dumps(results_words.example(), ensure_ascii=False) + "\n"
+    return written | {"openapi.json": openapi(), "results-example.jsonl": example}
 
 
 def commands() -> str:
@@ -98,6 +114,30 @@ def _parameter(parameter: Any) -> str:
         spelled = parameter.name.upper()
     text = " ".join((getattr(parameter, "help", "") or "").split()).replace("|", "\\|")
     return f"| `{spelled}` | {text} |"
+
+
+def results() -> str:
+    """The results format, field by field."""
+    table = [
+        f"| `{name}` | {kind} | {f'{meaning} Older: {older}.' if older else meaning} | {_example(name)} |"
+        for name, older, kind, meaning in results_words.rows()
+    ]
+    return "\n".join(
+        [
+            "# The results format",
+            "",
+            RESULTS,
+            "",
+            "| field | type | meaning, unit | example |",
+            "|---|---|---|---|",
+            *table,
+        ]
+    )
+
+
+def _example(name: str) -> str:
+    value = results_words.FIELDS[name][1]
+    return "" if value is None else f"`{json.dumps(value, ensure_ascii=False)}`"
 
 
 def settings() -> str:

@@ -29,11 +29,17 @@ class Client(AbstractContextManager["Client"]):
     Args:
         url: where it is, such as `http://localhost:8000`.
         timeout: seconds that one request may take.
+        token: what the site's operator gave you, where it asks for one.
         http: the connection to use instead of one of its own, for proxies and certificates.
     """
 
-    def __init__(self, url: str, *, timeout: float = 30.0, http: httpx.Client | None = None) -> None:
+    def __init__(
+        self, url: str, *, timeout: float = 30.0, token: str = "", http: httpx.Client | None = None
+    ) -> None:
         self.url = url.rstrip("/")
+        self._headers = {"Accept": "application/json"} | (
+            {"Authorization": f"Bearer {token}"} if token else {}
+        )
         self._http = http or httpx.Client(base_url=self.url, timeout=timeout, follow_redirects=True)
 
     def __enter__(self) -> Self:
@@ -47,6 +53,16 @@ class Client(AbstractContextManager["Client"]):
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def get(self, page: str, **query: Any) -> Any:
+        """The document of a page, by the page's own address: `client.get("/runs/trackstar", task="fact")`.
+
+        Raises:
+            NotFound: there is no such page.
+            UserError: a parameter is wrong or unknown.
+        """
+        asked = {key: value for key, value in query.items() if value not in ("", None)}
+        return self._get(str(httpx.URL(page, params=asked)) if asked else page)
 
     def runs(self) -> Table:
         """The runs there are: name, method, model, corpus, prompt set, number of prompts."""
@@ -175,7 +191,7 @@ class Client(AbstractContextManager["Client"]):
             NotFound: there is no such run.
             UserError: the connection broke off before the end.
         """
-        with self._http.stream("GET", f"{API}/runs/{run}.jsonl") as response:
+        with self._http.stream("GET", f"{API}/runs/{run}.jsonl", headers=self._headers) as response:
             _refuse(response)
             with whole(Path(file)) as partial, partial.open("wb") as out:
                 out.writelines(_records(response.iter_bytes()))
@@ -190,8 +206,7 @@ class Client(AbstractContextManager["Client"]):
         return str(httpx.URL(self.url).join(address))
 
     def _call(self, verb: str, address: str, **options: Any) -> httpx.Response:
-        options.setdefault("headers", {"Accept": "application/json"})
-        response = self._http.request(verb, address, **options)
+        response = self._http.request(verb, address, headers=self._headers, **options)
         _refuse(response)
         return response
 

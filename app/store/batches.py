@@ -21,7 +21,7 @@ KIND = "batch"
 
 
 @dataclass(frozen=True)
-class Batch:
+class BatchState:
     """A batch as it is now: its jobs in the order of its questions, each with whether it was answered before."""
 
     id: str
@@ -59,7 +59,7 @@ def add(session: Session, traces: Sequence[str], reused: Sequence[bool]) -> str:
     return row.id
 
 
-def find(session: Session, id_: str) -> Batch:
+def find(session: Session, id_: str) -> BatchState:
     """The batch of this id, as it is now. Two queries.
 
     Raises:
@@ -77,10 +77,10 @@ def find(session: Session, id_: str) -> Batch:
         for trace, was in zip(row.request["traces"], row.request["reused"], strict=True)
         if trace in found
     ]
-    return Batch(id_, [job for job, _ in kept], [was for _, was in kept])
+    return BatchState(id_, [job for job, _ in kept], [was for _, was in kept])
 
 
-def cancel(session: Session, batch: Batch) -> int:
+def cancel(session: Session, batch: BatchState) -> int:
     """Take back what of it waits or runs; returns how many questions that were. What others asked for before stays."""
     own = [job.id for job, was in zip(batch.jobs, batch.reused, strict=True) if not was]
     ended = session.execute(

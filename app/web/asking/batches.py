@@ -82,7 +82,7 @@ def cancel(request: Request, batch_id: BatchId) -> Response:
     return respond_json(request, made)
 
 
-def _document(batch: batches.Batch) -> BatchDocument:
+def _document(batch: batches.BatchState) -> BatchDocument:
     counts: Mapping[str, int] = batch.counts
     return BatchDocument(
         id=batch.id,

@@ -1,6 +1,5 @@
 """`/admin`: to whom things are shown, which tokens there are, and who changed what."""
 
-from datetime import datetime
 from typing import Any
 
 import anyio.to_thread
@@ -18,6 +17,7 @@ from app.store.taking_down import KINDS
 from app.web.site import urls
 from app.web.site.body import read_form
 from app.web.site.context import Db
+from app.web.site.moments import Moment
 from app.web.site.respond import origin, respond
 from app.web.site.routing import page_route
 
@@ -42,16 +42,16 @@ class TokenInfo(BaseModel):
 
     name: str
     scopes: list[str]
-    created_at: datetime
-    expires_at: datetime | None
-    used_at: datetime | None
-    revoked_at: datetime | None
+    created_at: Moment
+    expires_at: Moment | None
+    used_at: Moment | None
+    revoked_at: Moment | None
 
 
 class LoggedChange(BaseModel):
     """An entry of the audit log."""
 
-    at: datetime
+    at: Moment
     who: str
     action: str
     what: str

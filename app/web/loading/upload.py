@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from app.errors import NotFound, UserError
+from app.interchange.results_words import example
 from app.settings import Settings
 from app.store import audit
 from app.store.engine import Store
@@ -22,9 +23,10 @@ from app.web.loading.imports import Finish, Imports, Report, Work, load_results,
 from app.web.loading.multipart import need_room, receive_form, too_large
 from app.web.site import urls
 from app.web.site.context import Config
+from app.web.site.downloads import download, etag
 from app.web.site.respond import respond, wants_json
-from app.web.site.routing import action_route, page_route
-from app.web.site.serialize import json_bytes
+from app.web.site.routing import action_route, file_route, page_route
+from app.web.site.serialize import json_bytes, json_line
 
 router = APIRouter()
 FORM_OVERHEAD = 64 << 10  # what a form adds to its file
@@ -70,6 +72,13 @@ def upload(request: Request, settings: Config) -> Response:
         presets=[PresetFile(name=p.name, size=p.stat().st_size) for p in presets(settings.home)],
     )
     return respond(request, page, "upload.html")
+
+
+@file_route(router, "/upload/example.jsonl", "get_results_example")
+def example_file(request: Request) -> Response:
+    """A results file with every field that the format has."""
+    record = example()
+    return download(request, "results-example", "jsonl", [json_line(record)], tag=etag(record), rows=1)
 
 
 _FORM = {
