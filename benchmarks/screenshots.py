@@ -77,7 +77,7 @@ def pages(site: str) -> dict[str, str]:
         "search": "/prompts?q=capital",
         "nothing": "/prompts?q=zyzzyva",
     }
-    found |= {name: f"/{name}" for name in ("methods", "models", "corpora", "finds")} | {
+    found |= {name: f"/{name}" for name in ("methods", "models", "corpora", "finds", "glossary")} | {
         "mistakes": "/finds/mistakes"
     }
     found |= {"runs": "/runs", "run": f"/runs/{runs[0]}", "evaluation": "/evaluation", "compare": "/compare"}

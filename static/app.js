@@ -78,7 +78,7 @@ const highlight = (words, kind = "picked") => {
   if (words.length < 2) return 0;
   const pattern = new RegExp(words.replace(/[\^$\\.*+?()[\]{}|/]/g, "\\$&").replace(/\s+/g, "\\s+"), "giu");
   // of a long passage both the opened part and the whole are marked, but counted once
-  return $$("#passages .passage").reduce(
+  return $$("#passages .passage, .answer .passage").reduce(
     (sum, each) => sum + inPassage(each, pattern, kind) * !each.closest("details.long > summary"),
     0,
   );

@@ -62,6 +62,27 @@ def stepped(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> 
         store_of(client).engine.dispose()
 
 
+def test_a_comparison_reads_what_a_page_had_taken(stepped: TestClient) -> None:
+    """It knew only what runs were evaluated with, and was empty where the page of either run was full."""
+    page = stepped.get("/compare/capital-china.json?runs=trackstar,bm25").json()
+    lanes = {lane["label"]: lane for lane in page["evidence"]["lanes"]}
+    ends = [(dot["rank"], dot["after"]) for dot in lanes["TrackStar"]["dots"]]
+    assert page["evidence"]["before"] == 0.4
+    assert ends[:5] == [(1, 0.9), (2, 0.9), (3, 0.9), (4, 0.1), (5, 0.1)]
+    assert [dot["after"] for dot in lanes["Two random passages"]["dots"]] == [0.41, 0.41]
+    assert (
+        stepped.get("/compare/capital-china/card.png?runs=trackstar,bm25").headers["content-type"]
+        == "image/png"
+    )
+
+
+def test_a_passage_tells_what_a_step_on_it_did(stepped: TestClient) -> None:
+    page = stepped.get("/runs/trackstar/prompts/capital-china.json").json()
+    first = page["proponents"][0]["passage_id"]
+    moved = stepped.get(f"/passages/{first}.json").json()["moved"]
+    assert (moved[0]["before"], moved[0]["after"]) == (0.4, 0.9), "the one that it moved furthest comes first"
+
+
 def test_evidence_may_be_framed_and_nothing_else(stepped: TestClient) -> None:
     """A page that other sites may frame must not be one on which a click does something."""
     framed = stepped.get(f"{EXAMPLE}?embed=1")

@@ -84,3 +84,22 @@ def test_prompts_of_any_length_are_found(store: Store) -> None:
     with store.session() as session:
         add_prompts(session, "long", [PromptRecord("a", long, "b"), PromptRecord("c", f"{long}.", "d")])
         assert [prompt.target for prompt in asking(session, long)] == ["b"]
+
+
+def test_a_trace_is_cited_and_taken_along_like_an_example(asked: tuple[TestClient, Worker]) -> None:
+    """Both are one page with the same tools; a question not answered yet has nothing to take."""
+    client, worker = asked
+    put = client.post(
+        "/api/traces", json={"prompt": PROMPT, "completion": " Nile", "contrast": " Volga"}
+    ).json()
+    base = f"/traces/{put['id']}"
+    assert [client.get(base + part).status_code for part in (".csv", "/cite")] == [404, 404]
+    worker.step()
+    rows = client.get(f"{base}.csv").text.splitlines()
+    page = client.get(f"{base}.json").json()
+    assert len(rows) - 1 == len(page["proponents"]) + len(page["opponents"])
+    said = client.get(f"{base}/cite.txt").text
+    assert f"Startrail trace {put['id']}" in said
+    assert "rather than “Volga”" in said
+    tools = BeautifulSoup(client.get(base).text, "html.parser").select(".tools a")
+    assert {"Cite", "CSV", "JSON", "Edit and ask again"} <= {each.text for each in tools}

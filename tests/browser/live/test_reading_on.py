@@ -8,23 +8,22 @@ from tests.support.live_site import Site, answered, ask
 
 
 def test_some_tokens_of_the_answer_can_be_explained_alone(page: Page, asked: Site) -> None:
-    """Choose a token, ask: a new trace whose target is marked, with passages of its own."""
+    """Drag over two words, ask: a new trace whose target is marked, with passages of its own."""
     ask(page, asked.address, "The flag of Mali shows", " green and gold and red")
     answered(page)
     whole, scores = page.url, page.locator(".proponent .meta > a:not(.rank-link)").all_text_contents()
     tokens = page.locator(".token")
     assert tokens.count() > 2
-    chosen = tokens.nth(1).locator(".piece").inner_text()
-    if not tokens.nth(1).locator("input").is_checked():  # what is explained now is chosen at first
-        tokens.nth(1).click()
-    for at, box in enumerate(page.locator(".token input").all()):
-        if box.is_checked() and at != 1:
-            box.uncheck(force=True)
+    chosen = "".join(tokens.nth(at).locator(".piece").inner_text() for at in (1, 2))
+    tokens.nth(1).hover()
+    page.mouse.down()
+    tokens.nth(2).hover()
+    page.mouse.up()
     page.get_by_role("button", name="Trace these").click()
     page.wait_for_url(lambda url: "/traces/" in url and url.split("?")[0] != whole)
     answered(page)
     expect(page.locator("h1 mark.target")).to_have_text(chosen.strip())
-    expect(page.locator(".token input:checked")).to_have_count(1)
+    expect(page.locator(".token input:checked")).to_have_count(2)
     assert page.locator(".proponent .meta > a:not(.rank-link)").all_text_contents() != scores
 
 
@@ -32,7 +31,12 @@ def test_why_this_rather_than_that(page: Page, asked: Site) -> None:
     """Passages of the difference, then those of either answer side by side."""
     ask(page, asked.address, "The currency of Ghana is the", " cedi")
     answered(page)
+    page.locator("#contrast").fill("the")  # colours the passages that say it, before anything is asked
+    expect(page.locator(".passage mark.weighed").first).to_have_text(re.compile("the", re.IGNORECASE))
     page.locator("#contrast").fill("dollar")
+    expect(page.locator(".passage mark.weighed", has_text=re.compile("^the$", re.IGNORECASE))).to_have_count(
+        0
+    )
     page.get_by_role("button", name="Ask why").click()
     expect(page.locator("h1 .rather")).to_be_visible(timeout=20_000)
     answered(page)
@@ -53,7 +57,9 @@ def test_one_training_step_shows_what_each_passage_does(page: Page, asked: Site)
     answered(page)
     page.evaluate("window.sameDocument = true")
     page.locator(".proponent").first.get_by_role("button", name="Train one step").click()
-    expect(page.locator(".proponent").first.locator(".stepped")).to_contain_text("→", timeout=20_000)
+    expect(page.locator(".proponent").first.locator(".stepped")).to_contain_text(
+        re.compile("→|below"), timeout=20_000
+    )
     page.get_by_role("button", name="Train one step on each passage").click()
     expect(page.locator(".proponent .stepped")).to_have_count(10, timeout=20_000)
     expect(page.locator(".verdict")).to_contain_text("Ten random passages move it")
