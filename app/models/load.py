@@ -202,7 +202,9 @@ def _device(name: str) -> torch.device:
             f"{name!r} is no device.", field="device", remedy="Use cpu, cuda or cuda:N."
         ) from None
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise UserError("This machine has no CUDA device.", field="device", remedy="Use --device cpu.")
+        raise UserError(
+            "This machine has no CUDA device.", field="device", remedy="Compute on the device cpu."
+        )
     try:  # each backend refuses in its own way: CUDA with RuntimeError, a torch built without it, meta
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:

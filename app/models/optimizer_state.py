@@ -63,7 +63,7 @@ def read_optimizer(path: Path, model: nn.Module) -> OptimizerState:
     raise UserError(
         f"{path} has no optimizer state (optimizer.safetensors or optimizer.pt).",
         field="second_moments",
-        remedy="Put it there, or have the second moments estimated from the corpus (--moments estimated).",
+        remedy="Put it there, or have it estimated from passages of the corpus.",
     )
 
 

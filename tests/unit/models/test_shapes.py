@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, Gemma3Config, Gemma3ForConditionalGeneration
 
@@ -19,15 +18,8 @@ from app.errors import UserError
 from app.models.card import read_card
 from app.models.checkpoint import model_sha256
 from app.models.load import load_model
-from app.models.optimizer_state import read_optimizer
 from app.models.steps import TailPatch
-from app.models.text import Query
-from app.trackstar.config import EncodingConfig
-from app.trackstar.encode import Encoder
-from tests.support import reference, tiny
-
-IDS = torch.arange(12)[None] + 40
-PLAIN = EncodingConfig(groups=1, projection_dim=4, second_moments="none", hessian="none", unit_norm=False)
+from tests.support.adapters import IDS, adapter, logits
 
 
 class Hostile:
@@ -44,11 +36,6 @@ class Hostile:
 def plain(checkpoints: Callable[..., Path], tmp_path: Path) -> Path:
     """A plain checkpoint of the test's own, without an optimizer's state."""
     return Path(shutil.copytree(checkpoints("llama", None), tmp_path / "plain"))
-
-
-def logits(path: Path, **how: Any) -> torch.Tensor:
-    loaded: Any = load_model(path, **how)
-    return loaded.model(input_ids=IDS).logits.float()
 
 
 def only_tokenizer(source: Path, out: Path) -> Path:
@@ -226,82 +213,3 @@ def test_a_trainers_checkpoint_has_its_tokenizer_above_it_and_its_arguments_are_
     torch.save(Hostile(tmp_path / "ran"), step / "training_args.bin")
     assert torch.equal(logits(step), logits(plain))
     assert not (tmp_path / "ran").exists()
-
-
-def adapter(base: Path, out: Path, *, targets: list[str] | None = None, train: bool = True) -> Any:
-    """A trained LoRA adapter on `base`, saved in `out` with its optimizer's state as Trainer saves it."""
-    torch.manual_seed(3)
-    wanted = LoraConfig(r=3, lora_alpha=6, target_modules=targets or ["q_proj", "v_proj", "up_proj"])
-    made: Any = get_peft_model(AutoModelForCausalLM.from_pretrained(base), wanted)
-    used = torch.optim.AdamW([p for p in made.parameters() if p.requires_grad], lr=1e-2)
-    tiny.train(made, used, tiny.TEXTS, 8 if train else 0)
-    made.save_pretrained(out)
-    torch.save(used.state_dict(), out / "optimizer.pt")
-    return made.eval()
-
-
-@pytest.mark.parametrize("beside", [True, False])
-def test_an_adapter_is_never_left_out(plain: Path, tmp_path: Path, beside: bool) -> None:
-    """transformers passes over one beside its base without a word where peft is missing."""
-    bare = logits(plain)
-    out = plain if beside else tmp_path / "adapter"
-    made = adapter(plain, out)
-    wanted = made(input_ids=IDS).logits
-    assert (wanted - bare).abs().max() > 1e-2
-    for way in ("own", "merged"):
-        assert torch.allclose(logits(out, adapter=way), wanted, atol=1e-5)
-    loaded = load_model(out)
-    assert loaded.taken_as == (
-        f"a LORA adapter of rank 3 on {plain.name}",
-        "gradients of the adapter's own matrices A and B",
-    )
-    assert len(loaded.weights) == 2 * 3 * 2  # layers, modules, A and B
-    assert len(load_model(out, adapter="merged").weights) == 2 * 7
-
-
-@pytest.mark.parametrize("way", ["own", "merged"])
-@pytest.mark.parametrize("targets", [["q_proj", "v_proj", "up_proj"], ["q_proj"]])
-def test_an_adapters_encodings_are_those_of_brute_force(
-    plain: Path, tmp_path: Path, way: str, targets: list[str]
-) -> None:
-    """Also where it stands on attention alone, and half of the blocks hold nothing."""
-    adapter(plain, tmp_path / "a", targets=targets)
-    loaded = load_model(tmp_path / "a", adapter=way, dtype=torch.float64)
-    examples = loaded.texts.passages(tiny.TEXTS)
-    made = Encoder(loaded, None, PLAIN, None).gradients(examples)
-    wanted = reference.projected(loaded, examples, PLAIN, None)
-    assert ((made - wanted).norm(dim=1) / wanted.norm(dim=1)).max() < 1e-5
-
-
-def test_an_adapters_optimizer_state_is_its_own_and_a_step_changes_nothing_else(
-    plain: Path, tmp_path: Path
-) -> None:
-    """Trainer counts only what it trained: the first of its numbers is the first of A, not the embedding."""
-    adapter(plain, tmp_path / "a")
-    loaded = load_model(tmp_path / "a")
-    state = read_optimizer(tmp_path / "a", loaded.model)
-    assert set(state.entries) == {weight.name for weight in loaded.weights}
-    patch = TailPatch(loaded)
-    assert set(patch.update.moments) == {weight.name for weight in loaded.weights}
-    moved = patch.measure(Query("The fox", " ran"), ["The fox ran.", "Copper conducts electricity."])
-    assert moved[0] > 0
-    (tmp_path / "a" / "optimizer.pt").unlink()
-    estimated = TailPatch(load_model(tmp_path / "a"), sample=tiny.TEXTS)
-    assert set(estimated.update.moments) == {weight.name for weight in loaded.weights}
-
-
-def test_an_adapter_without_peft_or_without_its_base_is_refused(
-    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    adapter(plain, tmp_path / "a")
-    with monkeypatch.context() as without:
-        without.setitem(__import__("sys").modules, "peft", None)
-        with pytest.raises(UserError, match="peft") as refused:
-            load_model(tmp_path / "a")
-        assert "startrail[adapters]" in str(refused.value.remedy)
-    file = tmp_path / "a" / "adapter_config.json"
-    file.write_text(
-        json.dumps(json.loads(file.read_text()) | {"base_model_name_or_path": "someone/elsewhere"})
-    )
-    with pytest.raises(UserError, match="someone/elsewhere, which is not on this machine"):
-        load_model(tmp_path / "a")

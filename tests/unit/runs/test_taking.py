@@ -19,10 +19,10 @@ from app.runs.taking import find_model
 from app.settings import Settings
 from app.trackstar.index import build_index, open_index
 from tests.support import tiny
+from tests.support.adapters import IDS, adapter, logits
 from tests.support.gguf_files import write_gguf
 from tests.support.small_hub import COMMIT, SmallHub, serving
 from tests.support.small_index import PASSAGES, SMALL
-from tests.unit.models.test_shapes import IDS, adapter, logits
 
 
 @pytest.fixture
