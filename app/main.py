@@ -23,6 +23,7 @@ from app.web.site.fairness import Fairness
 from app.web.site.guard import Guard
 from app.web.site.head import HeadMiddleware
 from app.web.site.known import known_parameters
+from app.web.site.patience import Patience
 from app.web.site.proxy import Proxied
 from app.web.site.respond import templates
 from app.web.site.security import SecurityHeaders
@@ -67,6 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.measures = Measures()
     app.state.fairness = Fairness(settings)
     app.add_middleware(GZipMiddleware, minimum_size=800, compresslevel=COMPRESSION)
+    app.add_middleware(Patience)
     app.add_middleware(Access)
     app.add_middleware(Guard)
     app.add_middleware(Watching)

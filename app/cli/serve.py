@@ -101,11 +101,23 @@ def run_site(host: str, port: int, *, worker: bool, root_path: str = "", web_wor
                 uvicorn.run(create_app(settings), **BOUNDS, **options)
             else:  # each process makes its own site, of the same settings
                 os.environ |= {"STARTRAIL_HOST": host, "STARTRAIL_ROOT_PATH": settings.root_path}
-                uvicorn.run("app.main:create_app", factory=True, workers=web_workers, **BOUNDS, **options)
+                uvicorn.run(
+                    "app.cli.serve:web_process", factory=True, workers=web_workers, **BOUNDS, **options
+                )
     finally:
         stop.set()
         if keeper:
             keeper.join(timeout=10)
+
+
+def web_process() -> Any:
+    """The site, in one of several processes that answer: made of the environment, as everything else of theirs."""
+    from app.logs import write_logs
+    from app.main import create_app
+
+    settings = get_settings()
+    write_logs(settings.log_format, settings.log_level, access=settings.access_log)
+    return create_app(settings)
 
 
 def _say(line: str) -> None:

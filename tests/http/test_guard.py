@@ -1,12 +1,16 @@
 """What every route has without a word of its own: another site's page is refused, HEAD answers, headers stand."""
 
+import asyncio
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
+from app.errors import UserError
+from app.web.site import patience
 from app.web.site.guard import FOR_OTHER_SITES, SAFE
 from tests.support.asking import made_home
 from tests.support.routes import filled, routes
@@ -119,3 +123,26 @@ def test_no_page_that_did_not_change_is_sent_again(client: TestClient) -> None:
 def _same(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers without the one that is each request's own."""
     return {name: value for name, value in headers.items() if name != "x-request-id"}
+
+
+def test_headers_and_addresses_are_bounded(client: TestClient) -> None:
+    assert client.get("/about", headers={"X-Long": "a" * 40_000}).status_code == 431
+    assert client.get("/about?x=" + "a" * 40_000).status_code == 414
+    assert client.get("/about", headers={"X-Long": "a" * 20_000}).status_code == 200
+
+
+async def _silent() -> Message:
+    await asyncio.sleep(3600)
+    raise AssertionError
+
+
+def test_who_stops_in_the_middle_of_a_body_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sender that says nothing more held its place until it left."""
+    monkeypatch.setattr(patience, "BETWEEN", 0.05)
+
+    async def reading(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+
+    with pytest.raises(UserError) as refused:
+        asyncio.run(patience.Patience(reading)({"type": "http"}, _silent, None))  # type: ignore[arg-type]
+    assert refused.value.status == 408

@@ -26,6 +26,7 @@ class SignInPage(BaseModel):
     """The form, and what was wrong with what it brought."""
 
     title: str = "Sign in"
+    status: int = 200  # a page that has one has no document beside it
     wrong: str = ""
     next: str
     name: str  # of who is signed in already
@@ -78,5 +79,7 @@ def own_place(path: str) -> str:
 
 def _page(request: Request, next_: str, wrong: str = "") -> Response:
     reader = READER.get() or Visitor()
-    page = SignInPage(next=next_, wrong=wrong, name=reader.name, scopes=sorted(reader.scopes))
-    return respond(request, page, "sign_in.html", status=401 if wrong else 200)
+    page = SignInPage(
+        status=401 if wrong else 200, next=next_, wrong=wrong, name=reader.name, scopes=sorted(reader.scopes)
+    )
+    return respond(request, page, "sign_in.html", status=page.status)

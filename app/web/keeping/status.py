@@ -19,7 +19,7 @@ from app.store.workers import alive
 from app.web.site.context import Config, Db
 from app.web.site.respond import respond
 from app.web.site.routing import page_route
-from app.web.site.watching import Measures
+from app.web.site.watching import UNROUTED, Measures
 
 router = APIRouter()
 LATELY = 3600.0  # seconds
@@ -140,7 +140,7 @@ def _waiting(kind: str, now_there: dict[tuple[str, str], int], ended: standing_w
 def _slowest(lately: list[tuple[float, str, int, float]]) -> list[RouteTime]:
     times: dict[str, list[float]] = {}
     for _, route, _, seconds in lately:
-        if not route.endswith("/events"):  # a stream takes as long as its reader looks
+        if route != UNROUTED and not route.endswith("/events"):  # a stream takes as long as its reader looks
             times.setdefault(route, []).append(seconds)
     found = [
         RouteTime(route=route, requests=len(each), p95=sorted(each)[int(0.95 * (len(each) - 1))])

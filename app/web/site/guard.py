@@ -16,6 +16,10 @@ from app.web.site.hosts import known_host, origin_of, own_origins
 from app.web.site.respond import own_path
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+LONGEST_ADDRESS, LONGEST_HEADERS = (
+    32 << 10,
+    32 << 10,
+)  # bytes; a prompt of 20,000 characters may stand in an address
 # Routes that change something and that pages of other sites may call all the same, by their path. There are none.
 FOR_OTHER_SITES: frozenset[str] = frozenset()
 
@@ -64,7 +68,19 @@ def same_origin(request: Request) -> None:
         )
 
 
-CHECKS: tuple[Callable[[Request], None], ...] = (allowed_host, same_origin)
+def bounded(request: Request) -> None:
+    """Refuse headers and addresses that no browser sends.
+
+    Raises:
+        UserError: they are longer (HTTP 431 or 414).
+    """
+    if len(request.scope.get("query_string", b"")) + len(request.url.path) > LONGEST_ADDRESS:
+        raise UserError("The address is too long.", remedy="Ask for less at once.", status=414)
+    if sum(len(name) + len(value) for name, value in request.scope["headers"]) > LONGEST_HEADERS:
+        raise UserError("The headers are too long.", remedy="Remove cookies of this site.", status=431)
+
+
+CHECKS: tuple[Callable[[Request], None], ...] = (bounded, allowed_host, same_origin)
 
 
 class Guard:

@@ -9,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger("startrail.access")
+UNROUTED = "none"  # the route of what is refused before it has one
 REMEMBERED = 2_000  # requests, for what /status says of the last ones
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds
 
@@ -70,7 +71,7 @@ class Watching:
             measures.under_way.dec()
             seconds = time.perf_counter() - began
             # The route's own path, so that what people type makes no new series.
-            route = getattr(scope.get("route"), "path", "") or "none"
+            route = getattr(scope.get("route"), "path", "") or UNROUTED
             measures.note(scope["method"], route, status, seconds)
             said = {
                 "request": request,
