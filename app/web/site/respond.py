@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from app.paths import TEMPLATES
 from app.store.readers import READER, Visitor
+from app.web.marking.commands import commands
 from app.web.marking.highlight import mark
 from app.web.site import urls
 from app.web.site.downloads import etag, unless_known
@@ -31,6 +32,7 @@ templates = Environment(
     undefined=StrictUndefined,
 )
 templates.globals.update(urls=urls, mark=mark)
+templates.filters["commands"] = commands
 templates.filters.update(words.FILTERS)  # a room that draws adds what it draws with, see app.main
 
 
