@@ -58,6 +58,7 @@ FUNCTIONS = {  # what a command does -> the function that does it, for scripts a
     "model describe": "app.store.origins:describe",
     "model list": "app.models.listing:list_checkpoints",
     "model show": "app.trackstar.seen:weights_seen",
+    "open": "app.interchange.results:import_results",
     "pretrain": "app.demo.pretrain:pretrain",
     "prompts add": "app.interchange.adding:add_prompt_files",
     "prompts list": "app.store.prompts:list_prompt_sets",

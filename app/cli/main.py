@@ -36,7 +36,7 @@ app = typer.Typer(
 GROUPS: tuple[str, ...] = (
     "demo", "serve", "export_site", "index", "index_care",
     "model", "pretrain", "answers", "retrieve", "ablate", "evaluate", "doubt", "steps",
-    "trace", "worker", "results", "corpus", "prompts", "migrate", "access", "remove", "upkeep", "mcp",
+    "trace", "worker", "results", "corpus", "prompts", "migrate", "access", "remove", "upkeep", "mcp", "open",
 )  # fmt: skip
 
 for _group in GROUPS:
