@@ -86,7 +86,7 @@ def pages(site: str) -> dict[str, str]:
     for task in ("fact", "commonsense", "arithmetic", "open_ended"):
         items = load(f"/prompts.json?run={runs[0]}&task={task}")["listing"]["items"]
         if items:
-            found[f"example-{task}"] = items[0]["url"]
+            found[f"example-{task}"] = items[0]["url"].replace(".json", "", 1)
     if example := next((url for name, url in found.items() if name.startswith("example-")), ""):
         page = load(example.replace("?", ".json?") if "?" in example else f"{example}.json")
         joined = f"{example}{'&' if '?' in example else '?'}"
@@ -98,7 +98,8 @@ def pages(site: str) -> dict[str, str]:
         found["differences"] = f"/compare?runs={runs[0]},{runs[1]}"
     found["behind"] = f"/evaluation/prompts?run={runs[0]}&measure=mrr"
     found |= {"trace": "/trace", "upload": "/upload", "about": "/about", "docs": "/docs", "ready": "/readyz"}
-    return found | {"missing": "/runs/not-a-run/prompts/nowhere"}
+    found |= {"missing": "/runs/not-a-run/prompts/nowhere"}
+    return {name: url.replace(".json", "", 1) for name, url in found.items()}  # a twin leads to twins
 
 
 def answer(site: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from app.cli.reading import tell_left_out
 from app.cli.retrieve import DENSE_MODEL
 from app.errors import UserError
 from app.settings import get_settings
-from app.words.methods import baseline_methods, encodings, method_label
+from app.words.methods import BASELINES, encodings, method_label, rankers
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 def _help() -> str:
     variants = ", ".join(method_label(name) for name in encodings())
-    others = ", ".join(each.label for each in baseline_methods())
+    others = ", ".join(each.label for each in rankers(BASELINES))
     return f"{ablate.__doc__}\n    The variants: {variants}. The baselines: {others}."
 
 

@@ -15,7 +15,7 @@ from app.words.methods import TRACKSTAR, rankers
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.evaluation.standing import Standing
+    from app.evaluation.standing import RunStanding
 
 DENSE_MODEL = "Directory of the sentence-transformers model of dense; default STARTRAIL_DENSE_MODEL."
 ChooseBy = Annotated[
@@ -87,7 +87,7 @@ def retrieve(
     show_standings(made.standings)
 
 
-def show_standings(found: "Sequence[Standing]") -> None:
+def show_standings(found: "Sequence[RunStanding]") -> None:
     """Print where passages that state the fact stand."""
     from rich.table import Table
 

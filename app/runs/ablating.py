@@ -16,7 +16,7 @@ from app.settings import Settings
 from app.showing import Bar, unseen
 from app.store.engine import Store
 from app.store.tables import Run
-from app.words.methods import baseline_methods
+from app.words.methods import BASELINES, rankers
 
 TITLE = 34  # characters of what is being done that a bar has room for
 
@@ -46,7 +46,7 @@ def ablate_set(
         UserError: a name is unknown, or the model lacks what a variant needs.
     """
     dense_model = dense_model or settings.dense_model
-    wanted = [each.name for each in baseline_methods() if dense_model or "dense model" not in each.needs]
+    wanted = [each.name for each in rankers(BASELINES) if dense_model or "dense model" not in each.needs]
     for name in wanted if baselines else ():
         check_method(name, dense_model)
     prefix = prefix or (f"{index}-" if index == prompts else f"{index}-{prompts}-")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import UserError
-from app.evaluation.standing import Standing, standings
+from app.evaluation.standing import RunStanding, standings
 from app.runs.inputs import ensure_answers, open_inputs
 from app.runs.ranking.request import check_method
 from app.runs.retrieve import checked_explain, explain
@@ -24,7 +24,7 @@ class RetrievedSet:
     """The runs that were made, by name; how they do; and prompts that cannot be asked, with the reason."""
 
     runs: Sequence[str]
-    standings: Sequence[Standing]
+    standings: Sequence[RunStanding]
     left_out: Sequence[tuple[str, str]]
 
 

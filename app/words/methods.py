@@ -21,6 +21,7 @@ KINDS: dict[Kind, str] = {
     "control": "control",
     "imported": "from files",
 }
+BASELINES: tuple[Kind, ...] = ("words", "meaning", "control")
 NEEDS: dict[Need, str] = {
     "model": "the model’s weights",
     "optimizer state": "its optimizer’s second moments",
@@ -280,11 +281,6 @@ def leading() -> list[str]:
 def rankers(kinds: Iterable[Kind] = tuple(KINDS)) -> list[Method]:
     """The methods that can rank here, of these kinds, in the registry's order."""
     return [method for method in _METHODS if method.ranks and method.kind in kinds]
-
-
-def baseline_methods() -> list[Method]:
-    """What the method by gradients is held against: methods by words and meaning, and controls."""
-    return rankers(("words", "meaning", "control"))
 
 
 def encodings() -> dict[str, Mapping[str, Any]]:

@@ -187,7 +187,7 @@ def test_the_database_keeps_the_rows_a_plain_reading_keeps(store: Store, rows: l
 
 def test_the_expressions_tried_keep_some_rows_and_drop_some(rows: list[dict[str, Any]]) -> None:
     """Guards the test above: an expression that keeps all or nothing would prove nothing."""
-    telling = [s for s in EXPRESSIONS if 0 < sum(bool(holds(parse(s), r)) for r in rows) < len(rows)]  # type: ignore[arg-type]
+    telling = [s for s in EXPRESSIONS if 0 < sum(bool(holds(parse(s), r)) for r in rows) < len(rows)]  # type: ignore[arg-type]  # rows are dictionaries of what `holds` asks for
     assert len(telling) >= len(EXPRESSIONS) - 2
 
 
