@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="Torch device of the worker: auto, cpu, cuda, cuda:1, …")
     dtype: str = Field(
         "float32",
-        description="What models compute in: float32, or bfloat16: half the memory, steps exact to half a point.",
+        description="What models compute in: float32, or bfloat16: half the memory, steps exact to within a point.",
     )
     entailment_model: Path | None = Field(
         None, description="Entailment model for AIS scores (a Hugging Face directory)."
