@@ -121,22 +121,26 @@ def step_bar(before: float, after: float) -> Markup:
 
 
 def bell_svg(chance: Chance) -> Markup:
-    """The histogram of all scores, in square roots so that the few are seen; what lies beyond chance stands out."""
+    """The histogram of all scores, in square roots so that the few are seen; what lies beyond chance stands out.
+
+    A path for each kind of bar, x in thousandths of the width: many pages have a bell and little else that is drawn.
+    """
     low, high = chance.edges[0], chance.edges[-1]
     tallest = max(*chance.counts, 1)
 
-    def along(score: float) -> float:
-        return min(1.0, max(0.0, (score - low) / (high - low)))
+    def along(score: float) -> int:
+        return round(1000 * min(1.0, max(0.0, (score - low) / (high - low))))
 
-    bars = []
+    bars = {"usual": "", "against": "", "for": ""}
     for count, left, right in zip(chance.counts, chance.edges, chance.edges[1:], strict=False):
-        height = BELL * (count / tallest) ** 0.5
+        top = BELL - round(BELL * (count / tallest) ** 0.5, 1)
         kind = "for" if left >= chance.floor else "against" if right <= chance.opponent_floor else "usual"
         if count:
-            place, width = percent(along(left)), percent(along(right) - along(left))
-            bars.append(
-                f'<rect class="{kind}" x="{place}" width="{width}" y="{BELL - height:.1f}" height="{height:.1f}"/>'
-            )
+            bars[kind] += f"M{along(left)} {BELL}V{top:g}H{along(right)}V{BELL}"
     start, end = along(chance.opponent_floor), along(chance.floor)
-    shade = f'<rect class="chance" x="{percent(start)}" width="{percent(end - start)}" height="{BELL}"/>'
-    return Markup(f'<svg class="bell" height="{BELL}" aria-hidden="true">{shade}{"".join(bars)}</svg>')
+    shade = f'<rect class="chance" x="{start}" width="{end - start}" height="{BELL}"/>'
+    drawn = "".join(f'<path class="{kind}" d="{path}"/>' for kind, path in bars.items() if path)
+    return Markup(
+        f'<svg class="bell" height="{BELL}" viewBox="0 0 1000 {BELL}" preserveAspectRatio="none" aria-hidden="true">'
+        f"{shade}{drawn}</svg>"
+    )

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.web.evidence.lanes import AGAINST, FOR, RANDOM, WORDS, Dot, Lane, after, changes, lane
-from app.web.evidence.plot import bell_svg, lane_svg, step_bar
+from app.web.evidence.plot import BELL, bell_svg, lane_svg, step_bar
 from app.web.evidence.verdict import NOTHING, STILL, amount, plain, verdict
 from app.words.chance import Chance
 from app.words.saying import step_words
@@ -130,9 +130,17 @@ def test_the_bell_shades_what_chance_gives_and_marks_what_is_beyond(
     chance = Chance(passages=sum(counts), sample=sum(counts), centre=0.0, spread=1.0, floor=edges[high],
                     opponent_floor=edges[low], edges=edges, counts=tuple(counts))  # fmt: skip
     drawn = BeautifulSoup(bell_svg(chance), "html.parser")
-    assert len(drawn.select("rect:not(.chance)")) == sum(count > 0 for count in counts)
-    assert len(drawn.select("rect.for")) == sum(count > 0 for count in counts[high:])
-    assert len(drawn.select("rect.against")) == sum(count > 0 for count in counts[:low])
+    bars = {
+        kind: "".join(path["d"] for path in drawn.select(f"path.{kind}"))
+        for kind in ("usual", "for", "against")
+    }
+    assert sum(path.count("M") for path in bars.values()) == sum(count > 0 for count in counts)
+    assert bars["for"].count("M") == sum(count > 0 for count in counts[high:])
+    assert bars["against"].count("M") == sum(count > 0 for count in counts[:low])
+    tops = [float(top) for path in bars.values() for top in re.findall(r"V([\d.]+)H", path)]
+    assert sorted(tops) == pytest.approx(
+        sorted(BELL - BELL * (count / max(counts)) ** 0.5 for count in counts if count), abs=0.06
+    )
 
 
 @pytest.mark.parametrize(
