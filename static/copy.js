@@ -1,4 +1,4 @@
-// A static copy of the site: searching its prompts, and showing a passage by its number. The rest needs no script.
+// A static copy of the site: searching its prompts. The rest needs no script.
 const root = document.currentScript.dataset.root;
 const plain = (text) =>
   text
@@ -52,18 +52,4 @@ const field = document.getElementById("search");
 if (field) {
   field.placeholder = "Search prompts";
   field.setAttribute("aria-label", "Search prompts and answers");
-}
-
-const passage = document.getElementById("passage");
-const show = async () => {
-  const number = Number(location.hash.slice(1));
-  const held = await fetched(`passages/${Math.floor(number / Number(passage.dataset.size))}.json`).catch(() => ({}));
-  const [external, text] = held[number] ?? ["", "This copy of the site has no such passage."];
-  document.getElementById("number").textContent = number || "";
-  document.getElementById("external").textContent = external;
-  passage.textContent = text;
-};
-if (passage) {
-  addEventListener("hashchange", show);
-  show();
 }

@@ -20,6 +20,9 @@ def export_site(
         list[str] | None,
         typer.Option(help="A run to copy, can be given again; default: the first run of each prompt set."),
     ] = None,
+    address: Annotated[
+        str, typer.Option(metavar="URL", help="Where the copy will stand; then it has a feed of its finds.")
+    ] = "",
 ) -> None:
     """Write a static copy of the site: every prompt of the runs with its evidence, finds, figures, a search.
 
@@ -44,7 +47,7 @@ def export_site(
     settings = get_settings()
     store = open_store(settings.url, migrate=True)
     here = settings.model_copy(update={"base_url": "", "root_path": ""})
-    copy = SiteCopy(create_app(here), store, run or [])
+    copy = SiteCopy(create_app(here), store, run or [], address)
     directory.parent.mkdir(parents=True, exist_ok=True)
     with whole(directory) as partial:
         with bar("Pages") as step:

@@ -1,7 +1,7 @@
-"""What the copy has instead of the server's lists and searches: pages of all prompts, an index to search, passages by number."""
+"""What the copy has instead of the server's lists and searches: pages of all prompts, an index to search, passages."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.store.chunks import chunks
@@ -9,7 +9,6 @@ from app.web.site.respond import templates
 
 A_PAGE = 1_000  # prompts of a page that lists them
 A_FILE = 5_000  # rows of a file of the index
-PASSAGES = 256  # ids of a file of passages
 TEXT, ANSWER = 160, 60  # characters of a prompt and an answer in the index
 
 
@@ -33,9 +32,14 @@ def prompt_pages(rows: Sequence[PromptRow], files: int) -> Iterator[tuple[str, s
         yield path, templates.get_template("copy/prompts.html").render(context)
 
 
-def passage_page() -> str:
-    """What stands in the main part of the one page of all passages."""
-    return templates.get_template("copy/passages.html").render(size=PASSAGES)
+def passage_page(id_: int, external_id: str, text: str, **links: str | None) -> str:
+    """The page of a passage: no more than its text, for there are many.
+
+    Args:
+        links: how it names its `sheet`, the front page (`home`) and its `corpus`, which may not be in the copy.
+    """
+    context = {"id": id_, "external_id": external_id, "text": text, **links}
+    return templates.get_template("copy/passage.html").render(context)
 
 
 def index_files(rows: Sequence[PromptRow]) -> Iterator[tuple[str, bytes]]:
@@ -45,20 +49,6 @@ def index_files(rows: Sequence[PromptRow]) -> Iterator[tuple[str, bytes]]:
         yield f"search/{number}.json", _json(listed)
 
 
-def passage_files(texts: Iterable[tuple[int, str, str]]) -> Iterator[tuple[str, bytes]]:
-    """`(file, its JSON)` of `(id, external id, text)` in the order of ids: id -> both, those of 256 ids a file."""
-    held: dict[str, list[str]] = {}
-    number = -1
-    for id_, external, text in texts:
-        if id_ // PASSAGES != number:
-            if held:
-                yield f"passages/{number}.json", _json(held)
-            held, number = {}, id_ // PASSAGES
-        held[str(id_)] = [external, text]
-    if held:
-        yield f"passages/{number}.json", _json(held)
-
-
-def _json(value: Sequence[object] | Mapping[str, object]) -> bytes:
+def _json(value: Sequence[object]) -> bytes:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace")

@@ -1,7 +1,8 @@
 """A page as the server wrote it -> the same page in a copy that no server stands behind.
 
 Links lead to other files of the copy, relatively. What needs a server goes: forms that send, fragments that are fetched,
-other forms of the page, and links to what is not in the copy, of which only the words stay where they are read.
+other forms of the page, what is marked `data-server` in a template, and links to what is not in the copy, of which only
+the words stay where they are read.
 """
 
 import re
@@ -18,6 +19,10 @@ PLACES = ("header", "footer", "nav")  # where a link that leads nowhere has no u
 NEEDS_SERVER = ("vendor/", "upload.js")
 INDENT = re.compile(r"\s*\n\s*(?=[a-z-]+=\")")  # between attributes, never inside one
 
+_EMPTY = re.compile(
+    r"<(nav|p|span)(?: (?![^>]*\bid=)[^>]*)?>\s*</\1>\n?"
+)  # whose every link led to what is not there; what has an id may be led to
+
 Attributes = list[tuple[str, str | None]]
 Resolve = Callable[[str], str | None]
 
@@ -32,7 +37,7 @@ def rewritten(html: str, resolve: Resolve, extra_head: str) -> str:
     parser = _Rewriter(resolve, extra_head)
     parser.feed(html)
     parser.close()
-    return "".join(parser.out)
+    return _EMPTY.sub("", "".join(parser.out))
 
 
 class _Rewriter(HTMLParser):
@@ -115,12 +120,18 @@ class _Rewriter(HTMLParser):
             return self._form(attrs)
         if tag == "meta":
             kind = attrs.get("property") or attrs.get("name") or attrs.get("http-equiv") or ""
-            return None if kind.startswith(("og:", "twitter:", "htmx", "refresh")) else self._as_it_was()
+            return (
+                None
+                if kind.startswith(("og:", "twitter:", "htmx", "refresh", "description"))
+                else self._as_it_was()
+            )
         if tag in ("link", "script"):
             return self._loaded(tag, attrs)
         if tag == "a":
             return self._link(attrs)
-        if tag == "noscript" or "data-copy" in attrs or (tag == "button" and attrs.get("id") == "keys"):
+        if tag == "noscript" or not attrs.keys().isdisjoint(("data-copy", "data-server")):
+            return None
+        if tag == "button" and attrs.get("id") == "keys":
             return None
         if tag == "aside" and attrs.get("aria-label") == "Prompts nearby":  # its list belongs to a query
             return None
@@ -138,7 +149,7 @@ class _Rewriter(HTMLParser):
     def _loaded(self, tag: str, attrs: dict[str, str | None]) -> str | None:
         place = "href" if tag == "link" else "src"
         address = attrs.get(place) or ""
-        if attrs.get("rel") in ("alternate", "canonical") or any(name in address for name in NEEDS_SERVER):
+        if attrs.get("rel") == "canonical" or any(name in address for name in NEEDS_SERVER):
             return None
         found = self._resolve(address)
         return self._made(tag, attrs | {place: found}) if found else None

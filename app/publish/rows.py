@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.publish.listing import PromptRow
 from app.store.chunks import chunks
-from app.store.tables import Output, Passage, Prompt, Result, Run
+from app.store.tables import Corpus, Output, Passage, Prompt, Result, Run
 
 
 def prompts_of(session: Session, run: Run) -> list[PromptRow]:
@@ -26,8 +26,11 @@ def prompts_of(session: Session, run: Run) -> list[PromptRow]:
     ]
 
 
-def passages_named(session: Session, ids: Collection[int]) -> Iterator[tuple[int, str, str]]:
-    """`(id, external id, text)` of passages, in the order of ids."""
+def passages_named(session: Session, ids: Collection[int]) -> Iterator[tuple[int, str, str, str]]:
+    """`(id, external id, text, corpus)` of passages, in the order of ids."""
     for piece in chunks(sorted(ids), 500):
-        query = select(Passage.id, Passage.external_id, Passage.text).where(Passage.id.in_(piece))
-        yield from ((row[0], row[1], row[2]) for row in session.execute(query.order_by(Passage.id)))
+        query = select(Passage.id, Passage.external_id, Passage.text, Corpus.name).join(
+            Corpus, Corpus.id == Passage.corpus_id
+        )
+        found = query.where(Passage.id.in_(piece)).order_by(Passage.id)
+        yield from ((row[0], row[1], row[2], row[3]) for row in session.execute(found))

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from app.errors import UserError
 from app.paths import STATIC
-from app.publish.listing import A_PAGE, index_files, passage_files, passage_page, prompt_pages
+from app.publish.listing import A_PAGE, index_files, passage_page, prompt_pages
 from app.publish.paths import file_of, own_path, relative
 from app.publish.rewrite import rewritten
 from app.publish.rows import passages_named, prompts_of
@@ -22,13 +22,14 @@ from app.web.site import urls
 from app.web.site.sheets import content, is_part
 
 HOST = "http://localhost"
-SHOWN = 8  # passages a side of an example
+SHOWN = 4  # passages a side of an example; the plot leads to the others
 MOST = 100_000  # examples of a copy: a page each
 # Parameters that say from which list a reader came: the page is the same from any.
 FROM_A_LIST = frozenset(
     {"task", "relation", "frequency", "right", "confidence", "stated", "ais", "q", "where", "sort"}
 )
 NOT_COPIED = frozenset({"upload.js", "favicon.ico"})
+FEED = "finds.atom"
 FRAME = urls.about  # the page whose head and foot the lists stand between
 MAIN = '<main id="main" tabindex="-1">'
 
@@ -53,13 +54,16 @@ def chosen_runs(session: Session, slugs: Sequence[str]) -> list[Run]:
 class SiteCopy:
     """A static copy in the making."""
 
-    def __init__(self, app: ASGIApp, store: Store, slugs: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, store: Store, slugs: Sequence[str], address: str = "") -> None:
         """Look up what is to be copied.
+
+        Args:
+            address: where the copy will stand, for what must name it whole: the feed, which is left out without it.
 
         Raises:
             NotFound: there is no run of a name. UserError: the runs have more prompts than a copy holds.
         """
-        self._app, self._store = app, store
+        self._app, self._store, self._address = app, store, address.rstrip("/")
         with store.session() as session:
             runs = chosen_runs(session, slugs)
             if sum(run.prompt_count for run in runs) > MOST:
@@ -72,10 +76,11 @@ class SiteCopy:
             plain = [*_own(runs)]
         self._examples = frozenset(urls.example(row.run, row.slug) for row in self._rows)
         lists = max(1, -(-len(self._rows) // A_PAGE))
-        made_here = [urls.prompts(), *(f"{urls.prompts()}/{n}" for n in range(2, lists + 1)), "/passages"]
+        made_here = [urls.prompts(), *(f"{urls.prompts()}/{n}" for n in range(2, lists + 1))]
         named = {path: file_of(path) for path in [*plain, *sorted(self._examples), *made_here]}
         self._files = {path: file for path, file in named.items() if file is not None}
         self._asked = [path for path in self._files if path not in made_here]
+        self._twins = {urls.twin(path): urls.twin(path)[1:] for path in plain if path in self._files}
         self._passages: set[int] = set()
 
     async def write(self, out: Path, progress: Progress) -> int:
@@ -88,17 +93,33 @@ class SiteCopy:
                 self._page(out, path, await _text(client, path + query))
                 progress(done, len(self._asked))
             frame = await _text(client, FRAME())
+            for path, file in self._twins.items():
+                _write(out / file, self._placed(await _text(client, path)))
+            if self._address:
+                _write(out / FEED, self._placed(await _text(client, urls.finds_feed())))
         self._made_here(out, frame)
-        return len(self._files)
+        return len(self._files) + len(self._passages)
 
     def _made_here(self, out: Path, frame: str) -> None:
         """Lists, index and passages, which the server makes for each question; here they are made once."""
         index = list(index_files(self._rows))
-        for path, inside in [*prompt_pages(self._rows, len(index)), ("/passages", passage_page())]:
-            self._page(out, path, _framed(frame, "Passages" if path == "/passages" else "Prompts", inside))
+        for path, inside in prompt_pages(self._rows, len(index)):
+            self._page(out, path, _framed(frame, "Prompts", inside))
+        for name, rows in index:
+            _write(out / name, rows)
         with self._store.session() as session:
-            for name, content in [*index, *passage_files(passages_named(session, self._passages))]:
-                _write(out / name, content)
+            for id_, external_id, text, corpus in passages_named(session, self._passages):
+                file = f"passages/{id_}/index.html"
+                links = {
+                    "sheet": relative("static/passage.css", file),
+                    "home": relative("index.html", file),
+                    "corpus": self._named(urls.corpus(corpus), file),
+                }
+                _write(out / file, _encoded(passage_page(id_, external_id, text, **links)))
+
+    def _placed(self, text: str) -> bytes:
+        """With the copy's address, where it is known, in place of the one that it was asked at."""
+        return _encoded(text.replace(HOST, self._address))
 
     def _page(self, out: Path, path: str, html: str) -> None:
         page = self._files[path]
@@ -107,8 +128,7 @@ class SiteCopy:
         head = (
             f'<link rel="stylesheet" href="{style}"><script src="{script}" data-root="{root}" defer></script>'
         )
-        made = rewritten(html, lambda address: self._named(address, page), head)
-        _write(out / page, made.encode("utf-8", "replace"))
+        _write(out / page, _encoded(rewritten(html, lambda address: self._named(address, page), head)))
 
     def _named(self, address: str, page: str) -> str | None:
         """How the page in the file `page` names an address of the site; None where that is not in the copy."""
@@ -119,8 +139,14 @@ class SiteCopy:
             file = file_of(path)
             return relative(file, page) if file and _is_copied(path.removeprefix("/static/")) else None
         if path.startswith("/passages/") and (number := path.removeprefix("/passages/")).isdecimal():
+            if parts.fragment:  # what else it was found for is not told there
+                return None
             self._passages.add(int(number))
-            return f"{relative(self._files['/passages'], page)}#{number}"
+            return relative(f"passages/{number}/index.html", page)
+        if path in self._twins:
+            return None if parts.query else relative(self._twins[path], page)
+        if path == urls.finds_feed():
+            return relative(FEED, page) if self._address else None
         file = self._files.get(path if path == "/" else path.rstrip("/"))
         if file is None:
             return None
@@ -180,6 +206,10 @@ async def _text(client: httpx.AsyncClient, address: str) -> str:
             f"The page {address} answers {answer.status_code}, so the copy would lack it.", status=500
         )
     return answer.text
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
 
 
 def _write(file: Path, content: bytes) -> None:
