@@ -2,19 +2,25 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.interchange.results import import_results
 from app.settings import Settings
 from app.store.engine import open_store
+from app.store.tables import Passage
+from app.tracing.questions import Question
+from app.tracing.trace_results import Completion, Hit, Provenance, Ranking, TraceResult
 from app.words.chance import Chance
 from tests.support.axe import violations
+from tests.support.hostile import answered
 
 CHOICES = ["mended it.", "ate it, and went on to eat the string."]
 
@@ -66,6 +72,47 @@ RECORDS = [
 ]
 
 
+# By name: how likely what was traced is, how many passages stand out, and what it was ranked against.
+TRACED: dict[str, tuple[float, int, str | None]] = {
+    "folding": (0.4, 1, None),
+    "nothing": (0.4, 0, None),
+    "guessing": (0.001, 1, None),
+    "rather": (0.4, 1, " Kayes"),
+}
+TRACES: dict[str, str] = {}  # their ids, once they are made
+
+
+def traced(
+    session: Session,
+    corpus: int,
+    passages: Sequence[int],
+    probability: float,
+    above: int,
+    contrast: str | None,
+) -> str:
+    """A finished trace whose bell has its floor below the first passage, or above all."""
+    chance = Chance(**{**bell(0.4 if above else 0.6, above), "edges": (-0.5, 0.0, 0.5), "counts": (250, 250)})
+    found = Ranking(
+        proponents=[
+            Hit(rank=rank, score=score, passage_id=id_)
+            for rank, (score, id_) in enumerate(zip((0.5, 0.3, 0.1), passages, strict=True), 1)
+        ],
+        chance=chance,
+    )
+    provenance = Provenance(
+        model="m", model_sha256="x", index="i", index_sha256="y", corpus="c", corpus_id=corpus, corpus_sha256="z",
+        passages=1_000, method={}, search="exact", code="0", device="cpu", threads=1, answered_together=1, timings={},
+    )  # fmt: skip
+    texts = {"prompt": f"In Mali, {probability} {above} {contrast}, they live in", "completion": " Bamako"}
+    result = TraceResult(
+        completion=Completion(text=" Bamako", tokens=[], probability=probability), generated=False,
+        joined="".join(texts.values()), rankings={"trackstar": found}, provenance=provenance,
+        contrast=contrast and Completion(text=contrast, tokens=[], probability=0.1),
+    )  # fmt: skip
+    question = Question.model_validate(texts | {"contrast": contrast, "opponents": True})
+    return answered(session, "trace", question.model_dump(mode="json"), result.model_dump(mode="json"))
+
+
 @pytest.fixture(scope="module")
 def doubtful(
     tmp_path_factory: pytest.TempPathFactory,
@@ -79,7 +126,9 @@ def doubtful(
     file.write_text("".join(json.dumps(each) + "\n" for each in RECORDS))
     store = open_store(f"sqlite:///{home / 'startrail.db'}")
     with store.session() as session:
-        import_results(session, file, run="trackstar")
+        run = import_results(session, file, run="trackstar")
+        passages = session.scalars(select(Passage.id).order_by(Passage.id).limit(3)).all()
+        TRACES.update({name: traced(session, run.corpus_id, passages, *how) for name, how in TRACED.items()})
     store.engine.dispose()
     with serve(Settings(home=home, _env_file=None)) as address:
         yield address
@@ -133,6 +182,43 @@ def test_how_firm_each_place_is_stands_beside_its_passage(reader: Page, doubtful
     reader.goto(f"{doubtful}/runs/trackstar/prompts/choosing")
     for rank, words in ((1, "both half-searches"), (2, "one half-search"), (3, "neither half-search")):
         expect(reader.locator(f"#p{rank} .recurs")).to_have_text(f"found by {words}")
+
+
+def test_a_trace_says_what_is_chance_as_an_example_does(reader: Page, doubtful: str) -> None:
+    """The two pages are one: what folds, what stands out, what was a guess, and the same figures in JSON and in files."""
+    for name, words in (
+        ("folding", "1 of 1,000 passages stands out"),
+        ("nothing", "Nothing stands out"),
+        ("guessing", "The model was guessing (0.1 %)."),
+    ):
+        place = f"{doubtful}/traces/{TRACES[name]}"
+        reader.goto(place)
+        expect(reader.get_by_text(words)).to_be_visible()
+        expect(reader.get_by_text("The model was guessing")).to_have_count(1 if name == "guessing" else 0)
+        folded = 3 if name == "nothing" else 2
+        expect(reader.locator("#p3")).to_be_hidden()
+        reader.get_by_text(f"{folded} more passages within chance").click()
+        expect(reader.locator("#p3")).to_be_visible()
+        twin = reader.request.get(f"{place}.json").json()
+        assert (twin["explains"], twin["correct"]) == ("said", None)
+        assert (twin["chance_floor"], twin["above_chance"]) == ((0.6, 0) if name == "nothing" else (0.4, 1))
+        record = reader.request.get(f"{place}.jsonl").json()
+        assert {key: record[key] for key in ("explains", "chance_floor", "above_chance")} == {
+            key: twin[key] for key in ("explains", "chance_floor", "above_chance")
+        }
+        header, first, *_ = reader.request.get(f"{place}.csv").text().splitlines()
+        assert ",chance_floor,explains,explained,contrast,correct," in header
+        assert f",{twin['chance_floor']},said,Bamako,," in first
+
+
+def test_a_trace_of_a_contrast_says_what_it_was_ranked_by(reader: Page, doubtful: str) -> None:
+    place = f"{doubtful}/traces/{TRACES['rather']}"
+    reader.goto(place)
+    expect(reader.locator("h1")).to_contain_text("Bamako rather than Kayes")
+    expect(
+        reader.get_by_text("TrackStar ranks passages by how they make “Bamako” likelier than “Kayes”.")
+    ).to_be_visible()
+    assert reader.request.get(f"{place}.jsonl").json()["contrast"] == " Kayes"
 
 
 @pytest.mark.parametrize("name", ["choosing", "nothing"])

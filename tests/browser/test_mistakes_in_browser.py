@@ -9,9 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import select
 
 from app.settings import Settings
 from app.store.engine import open_store
+from app.store.tables import Prompt, Result, Run
 from tests.http.test_said import beside
 
 
@@ -26,6 +28,10 @@ def mistaken(
     shutil.copy(migrated_sqlite, home / "startrail.db")
     store = open_store(f"sqlite:///{home / 'startrail.db'}")
     wrong, _ = beside(store)
+    with store.session() as session:
+        asked = select(Result).join(Prompt).join(Run, Run.id == Result.run_id)
+        asked = asked.where(Run.slug == "trackstar-said", Prompt.slug == wrong)
+        session.scalars(asked).one().contrast = " Beijing"
     store.engine.dispose()
     with serve(Settings(home=home, _env_file=None)) as address:
         yield f"{address}/runs/trackstar/prompts/{wrong}"
@@ -53,6 +59,19 @@ def test_a_mistake_opens_on_what_was_said_with_the_truth_beside_it(reader: Page,
     reader.get_by_role("link", name="The truth", exact=True).click()
     expect(reader.locator("h1 mark.target")).to_have_text("Beijing")
     expect(reader.locator("main")).to_contain_text("Reykjavik")
+
+
+def test_what_the_passages_were_ranked_by_is_what_the_heading_says(reader: Page, mistaken: str) -> None:
+    """The heading said “rather than” over passages of what was said alone; a method of words cannot, and says so."""
+    reader.goto(mistaken)
+    expect(reader.locator("h1")).to_contain_text("Reykjavik rather than Beijing")
+    expect(reader.locator(".searched")).to_have_text(
+        "TrackStar ranks passages by how they make “Reykjavik” likelier than “Beijing”."
+    )
+    reader.get_by_role("navigation", name="Method").get_by_role("link", name="BM25").click()
+    expect(reader.locator("h1")).to_contain_text("Reykjavik")
+    expect(reader.locator("h1")).not_to_contain_text("rather than")
+    expect(reader.locator(".searched")).to_contain_text("BM25 searches for the words of the prompt and")
 
 
 def test_mistakes_are_listed_and_lead_to_their_pages(reader: Page, mistaken: str) -> None:

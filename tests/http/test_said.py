@@ -140,7 +140,7 @@ def test_where_two_runs_differ_the_list_names_what_was_said(told: tuple[TestClie
     rows = {row["slug"]: row for row in client.get("/compare.json?runs=trackstar,bm25").json()["rows"]}
     assert (rows[wrong]["explains"], rows[wrong]["explained"].strip()) == ("said", "Reykjavik")
     assert rows[alias]["explained"].strip() == "The Other Name"
-    assert client.get(rows[wrong]["url"].replace("?", ".json?")).json()["explained"] == "Reykjavik"
+    assert client.get(rows[wrong]["url"]).json()["explained"] == "Reykjavik"
     others = [row for slug, row in rows.items() if slug not in (wrong, alias)]
     assert {row["explains"] for row in others} == {"target"}
     assert all(row["explained"].strip() == row["target"] for row in others)

@@ -119,7 +119,7 @@ def answered_trace(session: Session, passage: int, text: str, corpus: int) -> st
         verbatim=[Match(start=0, end=len(text), passages=1, passage_ids=[passage])],
     )  # fmt: skip
     question = _question(text)
-    return _answered(session, "trace", question, result.model_dump(mode="json"))
+    return answered(session, "trace", question, result.model_dump(mode="json"))
 
 
 def _other_states(session: Session, asked: str, ids: list[int]) -> list[str]:
@@ -128,7 +128,7 @@ def _other_states(session: Session, asked: str, ids: list[int]) -> list[str]:
         probability=0.5, settings={"optimizer": SCRIPT, "learning_rate": 0.1, "steps": 1}, timings={"total": 1.0},
     )  # fmt: skip
     request = {"kind": "train", "trace": asked, "passages": ids, "control": 1, "sha256": {}}
-    trained = _answered(session, "steps", request, training.model_dump(mode="json"), asked)
+    trained = answered(session, "steps", request, training.model_dump(mode="json"), asked)
     failed = jobs.add(session, "trace", _question(HOSTILE[4][1] + PAGE), limit=1000).id
     leases.claim(session, "tester", 1)
     leases.fail(
@@ -139,7 +139,7 @@ def _other_states(session: Session, asked: str, ids: list[int]) -> list[str]:
     return [trained, failed, cancelled]
 
 
-def _answered(
+def answered(
     session: Session, kind: str, request: dict[str, Any], result: dict[str, Any], parent: str | None = None
 ) -> str:
     jobs.add(session, kind, request, parent=parent, limit=1000)

@@ -9,6 +9,7 @@ from app.errors import NotFound
 from app.store import jobs
 from app.web.asking.trace import TracePage, load
 from app.web.asking.trace_answer import Looked
+from app.web.asking.trace_cards import Column
 from app.web.evidence.cards import Card
 from app.web.site.context import Db
 from app.web.site.downloads import download, etag
@@ -24,7 +25,8 @@ LISTS = {
     "_scores": "score",
 }  # as `app.interchange.results_fields` names them
 COLUMNS = (
-    "side", "rank", "method", "score", "before", "after", "passage_id", "external_id", "text", "explained",
+    "side", "rank", "method", "score", "before", "after", "passage_id", "external_id", "text", "chance_floor", "explains",
+    "explained", "contrast", "correct",
 )  # fmt: skip
 
 
@@ -53,18 +55,39 @@ def _record(page: TracePage, completion: str) -> dict[str, Any]:
             record |= {
                 side + rest: [getattr(card, column) for card in cards] for rest, column in LISTS.items()
             }
-    return record
+    return record | _of_all(page)
+
+
+def _of_all(page: TracePage) -> dict[str, Any]:
+    """What is known of the answer and of its list as a whole, under the names that results files have for it."""
+    known: dict[str, Any] = {"explains": page.explains}
+    if page.correct is not None:
+        known["is_8b_correct"] = page.correct
+    if page.answer and page.answer.contrast:
+        known["contrast"] = page.answer.contrast.text
+    if page.standing and page.standing.chance:
+        known |= {"chance_floor": page.chance_floor, "above_chance": page.above_chance}
+        known["chance"] = page.standing.chance.as_dict()
+    return known
 
 
 def _rows(page: TracePage) -> list[dict[str, Any]]:
     columns = page.answer.columns if page.answer else []
-    listed = [(each.name, PROPONENT, card) for each in columns for card in each.proponents]
+    listed = [(each, PROPONENT, card) for each in columns for card in each.proponents]
     if len(columns) == 1:
-        listed += [(columns[0].name, OPPONENT, card) for card in page.opponents]
-    said = page.claim.said.strip() if page.claim else ""
-    return [_row(method, side, card, said) for method, side, card in listed]
+        listed += [(columns[0], OPPONENT, card) for card in page.opponents]
+    claim = page.claim
+    of_all = {
+        "explains": page.explains,
+        "explained": claim.said.strip() if claim else "",
+        "contrast": claim.contrast if claim else None,
+        "correct": page.correct,
+    }
+    return [{**_row(column, side, card), **of_all} for column, side, card in listed]
 
 
-def _row(method: str, side: str, card: Card, said: str) -> dict[str, Any]:
+def _row(column: Column, side: str, card: Card) -> dict[str, Any]:
     own = {name: getattr(card, name) for name in COLUMNS if name in Card.model_fields}
-    return {**own, "side": side, "method": method, "explained": said}
+    chance = column.standing.chance
+    floor = chance and (chance.floor if side == PROPONENT else chance.opponent_floor)
+    return {**own, "side": side, "method": column.name, "chance_floor": floor}

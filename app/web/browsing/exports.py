@@ -45,6 +45,7 @@ LIST_COLUMNS = (
 )  # fmt: skip
 PASSAGE_COLUMNS = (
     "side", "rank", *RETRIEVED, "passage_id", "external_id", "text", "chance_floor", "explains", "explained",
+    "contrast",
 )  # fmt: skip
 
 
@@ -146,4 +147,5 @@ def _passage(example: Example, number: int) -> dict[str, Any]:
     explains = explains_of(example.run.explains, example.output)
     explained = asked_of(example.run.explains, example.prompt, example.output).explained.strip()
     of_all = {"chance_floor": floor, "explains": explains, "explained": explained}
+    of_all["contrast"] = example.result.contrast
     return {**own, "external_id": row.passage.external_id, "text": row.passage.text, **of_all}
