@@ -15,7 +15,7 @@ Kind = Literal["read", "change", "any"]
 
 _TABLE: tuple[tuple[Kind, str, Need], ...] = (
     # The site's own files, its sign-in, and what monitors and crawlers ask first.
-    ("read", r"/static/.*|/methods\.css|/favicon\.ico|/robots\.txt", "nothing"),
+    ("read", r"/static/.*|/favicon\.ico|/robots\.txt", "nothing"),
     ("any", r"/sign-in|/sign-out", "nothing"),
     ("read", r"/(healthz|readyz)(\.json)?", "nothing"),
     ("any", r"/admin(/.*|\.json)?", "admin"),
