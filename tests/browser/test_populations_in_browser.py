@@ -26,7 +26,9 @@ def test_the_figures_of_a_run_are_those_of_the_prompts_they_are_over(
         row.locator(f"[data-label='{name}']").inner_text() for name in ("MRR", "recall@10", "over")
     )
     assert over == "20 facts"
-    expect(reader.get_by_text("the prompts that some passage is known to state: facts alone")).to_be_visible()
+    expect(
+        reader.get_by_text("prompts whose answer some passage is known to state: facts alone")
+    ).to_be_visible()
     reader.goto(f"{live}/prompts?run={run.lower()}&task=fact")
     panel = re.sub(r"\s+", " ", reader.locator("main").inner_text())
     assert f"MRR {mrr} recall@10 {recall} over {over.split()[0]} prompts" in panel

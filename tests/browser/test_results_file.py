@@ -108,8 +108,8 @@ def test_the_order_can_be_chosen(page: Page, paper: str) -> None:
     page.get_by_label("Order").select_option("score")
     page.get_by_role("button", name="Show", exact=True).click()
     scores = [
-        float(each.removeprefix("best "))
-        for each in page.locator(".chips .tag[title^='Score']").all_inner_texts()
+        float(each.removeprefix("best score "))
+        for each in page.locator(".chips .tag", has_text="best score").all_inner_texts()
     ]
     assert scores == sorted(scores, reverse=True)
     assert len(set(scores)) > 30
@@ -135,7 +135,7 @@ def test_the_sidebar_shows_best_scores_and_warns_where_no_passage_states_the_fac
     for at in range(entries.count()):
         said = entries.nth(at).inner_text()
         made = ordinary()[int(re.search(r"number (\d+)", said)[1])]
-        assert f"best {made['proponent_scores'][0]:.2f}" in said
+        assert f"best score {made['proponent_scores'][0]:.2f}" in said
         assert ("none states it" in said) == (not stated(ordinary().index(made))), said
 
 
@@ -144,7 +144,7 @@ def test_no_warning_where_nobody_judged_the_passages(page: Page, paper: str) -> 
     page.goto(f"{paper}/runs/paper-trackstar/prompts/trex-groundtruth-hostile")
     expect(page.locator("main")).to_contain_text("The currency of Ghana")
     entry = page.locator("aside .prompt-list a[aria-current]")
-    expect(entry).to_contain_text("best 1.00")
+    expect(entry).to_contain_text("best score 1.00")
     expect(entry).not_to_contain_text("none states it")
     expect(page.locator(".claim")).not_to_contain_text("None of those found")
     page.goto(f"{paper}{LIST}&q=Ghana")
