@@ -3,7 +3,7 @@
     python benchmarks/first_visit.py [--home startrail-home] [--rounds 5] [--latency 150]
 
 Chromium with an empty cache for each visit, 1.6 Mbit/s and a processor four times slower than this one, as a person's
-browser (for whom the site also takes steps). The pages are those of the demo's story, of a right and of a wrong
+browser (for whom the site also takes steps). The pages are the front page, those of a right and of a wrong
 answer, of a trace where there is one, and of a list. Medians; the bytes are of the page and all that it loads.
 """
 
@@ -81,16 +81,20 @@ def pages(site: str) -> dict[str, str]:
         found: dict[str, Any] = httpx.get(site + path, timeout=60).raise_for_status().json()
         return found
 
+    def page(url: str) -> str:
+        path, _, query = url.partition("?")
+        return path.removesuffix(".json") + (f"?{query}" if query else "")
+
     found = {"home": "/"}
-    story = load("/index.json")["story"]
-    if story:
-        found["example"] = story["url"]
-    mistakes = load("/finds/mistakes.json")["items"]
-    if mistakes:
-        found["wrong example"] = mistakes[0]["url"]
-    recent = load("/trace.json")["recent"]
-    if recent:
-        found["trace"] = recent[0]["url"]
+    right = load("/prompts.json?task=fact&right=yes&sort=probability")["listing"]["items"]
+    wrong = load("/finds/mistakes.json")["items"]
+    for name, items in (
+        ("example", right),
+        ("wrong example", wrong),
+        ("trace", load("/trace.json")["recent"]),
+    ):
+        if items:
+            found[name] = page(items[0]["url"])
     return found | {"prompts": "/prompts"}
 
 
