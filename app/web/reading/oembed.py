@@ -51,7 +51,7 @@ class FrameInfo(BaseModel):
     response_model=FrameInfo,
     operation_id="get_oembed",
     tags=["sharing"],
-    responses=problems(400, 401, 403, 404, 410, 422, 429, 503),
+    responses=problems(400, 401, 403, 404, 410, 414, 422, 429, 503),
 )
 def oembed(
     request: Request,

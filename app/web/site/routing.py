@@ -26,6 +26,7 @@ STATUSES = {
     409: "It is in no state for this.",
     410: "It was here and was taken away; `detail` says why.",
     413: "More than is read.",
+    414: "The address is too long.",
     415: "A body of this type is not read.",
     416: "The file is shorter than what `Range` asked for.",
     422: "A parameter or field is wrong, or unknown; `field` names it. Nothing was changed.",
@@ -33,7 +34,7 @@ STATUSES = {
     429: "One client has had its share; `Retry-After` says in how many seconds to come back.",
     503: "Busy; `Retry-After` says in how many seconds to come back.",
 }
-_ALWAYS = (400, 401, 403, 404, 422, 429, 503)
+_ALWAYS = (400, 401, 403, 404, 414, 422, 429, 503)
 _NAMED = (410,)  # where the address names something
 
 
