@@ -276,9 +276,8 @@ def test_a_proxy_that_signs_people_in_is_believed_and_nobody_else(world: Filled,
     said = {"access": "private", "signin_header": "X-Remote-User", "admins": ["ada"]}
     sent = {"X-Remote-User": "ada"}
     with site(world[0], tmp_path, **said) as client:
-        assert (
-            client.get("/about.json", headers=sent).status_code == 401
-        )  # the test's client is no proxy of ours
+        refused = client.get("/about.json", headers=sent)
+        assert refused.status_code == 401, "the test's client is no proxy of ours"
         store_of(client).engine.dispose()
     from_proxy = TestClient(client.app, client=("127.0.0.1", 1))
     assert from_proxy.get("/about.json").status_code == 401
