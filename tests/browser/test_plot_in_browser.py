@@ -23,7 +23,7 @@ def test_a_dot_lights_its_row_and_a_row_its_dot(page: Page, live: str) -> None:
 def test_dots_travel_once_from_before_and_not_for_those_who_want_no_motion(
     browser: Browser, live: str, motion: str
 ) -> None:
-    context = browser.new_context(reduced_motion=motion)  # type: ignore[arg-type]
+    context = browser.new_context(reduced_motion=motion)  # type: ignore[arg-type]  # Playwright's type is its two words, not any str
     page = context.new_page()
     page.goto(live + EXAMPLE)
     dots = page.locator(".dots circle").count()

@@ -144,5 +144,5 @@ def test_who_stops_in_the_middle_of_a_body_is_not_waited_for(monkeypatch: pytest
         await receive()
 
     with pytest.raises(UserError) as refused:
-        asyncio.run(patience.Patience(reading)({"type": "http"}, _silent, None))  # type: ignore[arg-type]
+        asyncio.run(patience.Patience(reading)({"type": "http"}, _silent, None))  # type: ignore[arg-type]  # no send is needed: nothing is answered
     assert refused.value.status == 408

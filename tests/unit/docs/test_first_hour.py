@@ -46,5 +46,5 @@ def test_five_commands_lead_from_a_table_to_a_permalink(
         assert "on the Niger" in page.text
         ranked = client.get(permalink[1], headers={"Accept": "application/json"}).json()["proponents"]
         assert [each["external_id"] for each in ranked] == ["a", "b", "c"]
-        client.app.state.imports.close()  # type: ignore[attr-defined]
-        client.app.state.store.engine.dispose()  # type: ignore[attr-defined]
+        client.app.state.imports.close()  # type: ignore[attr-defined]  # TestClient.app is typed as any ASGI application
+        client.app.state.store.engine.dispose()  # type: ignore[attr-defined]  # TestClient.app is typed as any ASGI application

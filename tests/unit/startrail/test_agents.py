@@ -90,7 +90,7 @@ def test_what_is_found_can_be_read_and_compared(read: Home) -> None:
 def test_a_refusal_says_why(read: Home, tool: str, arguments: dict[str, Any], said: str) -> None:
     """The site's words and remedy, not a traceback; an agent can mend its question."""
     if tool == "trace":
-        read._need_worker = lambda: None  # type: ignore[method-assign]
+        read._need_worker = lambda: None  # type: ignore[method-assign]  # here no worker is asked for
     (answer,) = asked(read, (tool, arguments))
     assert isinstance(answer, str)
     assert said in answer or "index" in answer
