@@ -174,7 +174,7 @@ def over_http(site: str, questions: list[Query], rounds: int) -> list[Check]:
                 whole.append(1000 * spent)
                 first.append(1000 * seen)
                 inside.append(trace["answer"]["provenance"]["timings"]["total"])
-        trained = [train(client, trace["url"], count) for count in range(3)]
+        trained = [train(client, trace["id"], count) for count in range(3)]
     return [
         Check("question sent to answer saved and shown", median(whole), "ms", 150, True),
         Check("question sent to first stage visible", median(first), "ms", 100, True),
@@ -183,10 +183,10 @@ def over_http(site: str, questions: list[Query], rounds: int) -> list[Check]:
     ]
 
 
-def train(client: httpx.Client, url: str, more: int) -> float:
+def train(client: httpx.Client, trace: str, more: int) -> float:
     """Seconds until one training step on each proponent of a trace, and on ten random passages or more, is shown."""
     started = time.perf_counter()
-    ticket = client.post(f"/api{url}/steps", json={"control": 10 + more}).json()
+    ticket = client.post(f"/api/traces/{trace}/steps", json={"control": 10 + more}).json()
     with client.stream("GET", ticket["events_url"]) as stream:
         for line in stream.iter_lines():
             if line.startswith("event: done"):
