@@ -148,7 +148,9 @@ def test_what_moved_is_sent_on_within_the_api(client: TestClient) -> None:
 def test_head_and_conditional_requests_answer_everywhere(client: TestClient) -> None:
     for path in documents(client):
         got = client.get(path)
-        if got.status_code != 200:
+        if got.status_code != 200 or path.endswith(
+            "/status"
+        ):  # which tells of the moment, and differs by the next
             continue
         head = client.head(path)
         assert (head.status_code, head.content) == (200, b""), path
