@@ -112,7 +112,9 @@ def test_no_page_that_did_not_change_is_sent_again(client: TestClient) -> None:
     for _, path in routes(client.app, "GET"):  # type: ignore[arg-type]  # TestClient.app is typed as any ASGI application
         address = next(filled(path, ANY)) + ALSO.get(path, "")
         answer = client.get(address, follow_redirects=False)
-        if answer.status_code != 200 or path == "/openapi.json":
+        if (
+            answer.status_code != 200 or path == "/openapi.json" or "status" in path
+        ):  # measured anew each time
             continue
         assert "etag" in answer.headers, address
         again = client.get(address, headers={"If-None-Match": f'"other", {answer.headers["etag"]}'})
