@@ -39,7 +39,7 @@ const search = async () => {
     hits.push(...(await fetched(`search/${number}.json`)).filter(fits));
   list.removeAttribute("start");
   list.replaceChildren(...hits.slice(0, MOST).map(row));
-  document.querySelector("nav.pager").hidden = true;
+  document.querySelector("nav.pager")?.remove(); // of one page there is none
   const shown = hits.length > MOST ? `The first ${MOST} prompts` : hits.length === 1 ? "1 prompt" : `${hits.length} prompts`;
   found.textContent = words.length ? `${shown} with “${asked.get("q")}”` : shown;
   const asking = document.getElementById("search");
