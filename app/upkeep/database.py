@@ -11,6 +11,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.engine import URL
 
 from app.errors import UserError
+from app.files import whole
 from app.store.engine import make_engine
 
 SQLITE, DUMP = "startrail.db", "postgresql.dump"
@@ -56,11 +57,10 @@ def bring_back(url: str, copied: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     if file.is_file():
         _not_open(file)
-    partial = file.with_name(f".{file.name}.restored")
-    shutil.copyfile(copied, partial)
-    for end in COMPANIONS:  # from which SQLite would bring later changes back
-        file.with_name(file.name + end).unlink(missing_ok=True)
-    partial.replace(file)
+    with whole(file) as partial:
+        shutil.copyfile(copied, partial)
+        for end in COMPANIONS:  # from which SQLite would bring later changes back
+            file.with_name(file.name + end).unlink(missing_ok=True)
 
 
 def _not_open(file: Path) -> None:

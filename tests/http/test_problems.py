@@ -122,7 +122,7 @@ def test_readiness_names_what_is_missing(client: TestClient) -> None:
     checks = {check["name"]: check for check in answer.json()["checks"]}
     assert checks["database"]["ok"]
     assert not checks["worker"]["ok"]
-    assert "startrail worker" in checks["worker"]["detail"]
+    assert "operator" in checks["worker"]["detail"], "paths and commands are for admins"
 
 
 def test_a_broken_page_is_a_500_that_tells_no_secrets(client: TestClient, monkeypatch) -> None:  # type: ignore[no-untyped-def]  # what fixtures are is said where they are made

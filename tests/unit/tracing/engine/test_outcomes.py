@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event
 
 from app.models.load import LoadedModel
 from app.models.steps import TailPatch
@@ -144,6 +144,7 @@ def test_a_worker_stops_in_good_order_though_the_database_is_gone(
     """A full disk or somebody else's long write must not end in a traceback; its lease runs out by itself."""
     settings = settings_of(shutil.copytree(made_home(), tmp_path / "home"))
     store = open_store(settings.url)
-    with worker_of(settings, store), store.engine.begin() as connection:
-        connection.execute(text("DROP TABLE workers"))
-    assert "Could not take leave" in caplog.text
+    with worker_of(settings, store):
+        event.listen(store.engine, "connect", lambda raw, _: raw.execute("PRAGMA query_only = ON"))
+        store.engine.dispose()
+    assert "the database is read-only" in caplog.text
