@@ -50,12 +50,11 @@ def ablate(
     from app.cli.progress import bar
     from app.cli.retrieve import show_standings
     from app.runs.ablating import ablate_set
-    from app.store.engine import open_store
 
     settings, values = get_settings(), _lambdas(lambdas)
     made = ablate_set(
         settings,
-        open_store(settings.url, migrate=True),
+        None,
         index,
         prompts,
         prefix=prefix,

@@ -64,12 +64,11 @@ def retrieve(
     """Ask a method about every prompt of a set and save the run; the model's answers are saved with it."""
     from app.cli.progress import bar
     from app.runs.retrieving import retrieve_set
-    from app.store.engine import open_store
 
     settings = computing_in(get_settings(), dtype)
     made = retrieve_set(
         settings,
-        open_store(settings.url, migrate=True),
+        None,
         index,
         prompts,
         method,

@@ -12,7 +12,7 @@ BOS, EOS, PAD = "<s>", "</s>", "<pad>"
 def train_tokenizer(texts: Sequence[str], vocab_size: int) -> Tokenizer:
     """A byte-level BPE tokenizer: any text round-trips, and every digit is a token of its own.
 
-    It adds no special tokens by itself: who builds a model's input adds one BOS, once, as its settings say.
+    It adds no special tokens by itself: who builds a model's input adds them, once, as the saved settings say.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

@@ -14,7 +14,7 @@ from app.runs.retrieving import RetrievedSet
 from app.runs.saving import PROPONENTS
 from app.settings import Settings
 from app.showing import Bar, unseen
-from app.store.engine import Store
+from app.store.engine import Store, open_store
 from app.store.tables import Run
 from app.words.methods import BASELINES, rankers
 
@@ -23,7 +23,7 @@ TITLE = 34  # characters of what is being done that a bar has room for
 
 def ablate_set(
     settings: Settings,
-    store: Store,
+    store: Store | None,
     index: str,
     prompts: str,
     *,
@@ -37,6 +37,7 @@ def ablate_set(
     """Make the runs that are missing: work that was stopped goes on.
 
     Args:
+        store: as `app.runs.retrieving.retrieve_set`.
         prefix: before the runs' names; empty: INDEX- (and the prompt set).
         lambdas: also TrackStar with the task's Hessian at these λ.
         baselines: also the methods by words and meaning, and the controls.
@@ -49,6 +50,7 @@ def ablate_set(
     wanted = [each.name for each in rankers(BASELINES) if dense_model or "dense model" not in each.needs]
     for name in wanted if baselines else ():
         check_method(name, dense_model)
+    store = store or open_store(settings.url, migrate=True)
     prefix = prefix or (f"{index}-" if index == prompts else f"{index}-{prompts}-")
     with store.session() as session:
         inputs = open_inputs(session, settings, index, prompts)

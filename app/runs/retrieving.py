@@ -12,7 +12,7 @@ from app.runs.retrieve import checked_explain, explain
 from app.runs.saving import OPPONENTS, PROPONENTS
 from app.settings import Settings
 from app.showing import Bar, unseen
-from app.store.engine import Store
+from app.store.engine import Store, open_store
 from app.store.naming import slugify
 from app.words.answers import BOTH, SAID, TARGET
 from app.words.choices import CHOICES
@@ -30,7 +30,7 @@ class RetrievedSet:
 
 def retrieve_set(
     settings: Settings,
-    store: Store,
+    store: Store | None,
     index: str,
     prompts: str,
     method: str = TRACKSTAR,
@@ -48,6 +48,7 @@ def retrieve_set(
     """Ask a method about every prompt of a set and save what it found as a run, beside the model's answers.
 
     Args:
+        store: None: that of the settings, which is opened once the options are found to be right.
         run: the run's name; empty: INDEX-METHOD.
         kind: how rows are searched; empty: the index's own way.
         dense_model: directory of the sentence-transformers model of `dense`; None: STARTRAIL_DENSE_MODEL.
@@ -65,6 +66,7 @@ def retrieve_set(
         )
     check_method(method, dense_model, contrast=bool(contrast))
     checked_explain(explains)
+    store = store or open_store(settings.url, migrate=True)
     with store.session() as session:
         inputs = open_inputs(session, settings, index, prompts)
         with bar("Answering prompts") as step:

@@ -60,7 +60,7 @@ def test_what_a_page_shows_is_saved_as_a_file(page: Page, paper: str) -> None:
     rows = list(csv.DictReader(io.StringIO(saved("CSV"))))
     assert [f"{row['prompt']} {row['target']}" for row in rows][: len(lines)] == lines
     assert len(rows) == sum(bool(r.get("is_8b_correct")) for r in records("trackstar"))
-    kept = [json.loads(line) for line in saved("JSON Lines with all passages").splitlines()]
+    kept = [json.loads(line) for line in saved("JSON Lines").splitlines()]
     assert [each["inputs_plaintext"] for each in kept] == [row["prompt"] for row in rows]
     assert kept[-1]["end_of_export"] == len(rows)
     page.goto(paper + EXAMPLE)

@@ -167,7 +167,7 @@ def test_a_file_too_large_is_refused_before_it_is_sent(
     page.goto(f"{own_live(upload_limit_mb=1)}/upload")
     page.locator("input[type=file]").set_input_files(large)
     page.get_by_role("button", name="Load").first.click()
-    expect(page.get_by_role("status")).to_contain_text("at most 1.0 MB")
+    expect(page.locator(".quiet[role=status]")).to_contain_text("at most 1.0 MB")
     expect(page).to_have_url(re.compile("/upload$"))
 
 

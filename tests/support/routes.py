@@ -10,6 +10,8 @@ from string import Formatter
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
+from app.web.site.urls import API
+
 Values = Mapping[str, Sequence[str]]
 
 
@@ -23,6 +25,12 @@ def routes(app: FastAPI, *methods: str) -> list[tuple[str, str]]:
     ]
 
 
+def page_of(path: str) -> str:
+    """The page whose twin or file the path is."""
+    page, _, kind = path.removeprefix(API).rpartition(".")
+    return page if kind in ("json", "csv", "jsonl", "parquet") else path.removeprefix(API)
+
+
 def filled(path: str, values: Values) -> Iterator[str]:
     """The path with every combination of its parameters' values; those of `path:name` go before those of `name`.
 
@@ -30,7 +38,7 @@ def filled(path: str, values: Values) -> Iterator[str]:
         KeyError: a parameter has no values: say in the test which.
     """
     names = [name for _, name, _, _ in Formatter().parse(path) if name]
-    page = path.removesuffix(".json").removesuffix(".csv").removesuffix(".jsonl")
+    page = page_of(path)
     choices = [values.get(f"{page}:{name}") or values[name] for name in names]
     for chosen in product(*choices):
         yield path.format(**dict(zip(names, chosen, strict=True)))

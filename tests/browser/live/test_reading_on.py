@@ -84,7 +84,7 @@ def test_the_keyboard_alone_is_enough(page: Page, asked: Site) -> None:
     page.goto(f"{asked.address}/trace")
 
     def tab_to(what: str) -> None:
-        for _ in range(60):
+        for _ in range(90):
             page.keyboard.press("Tab")
             if page.evaluate("selector => document.activeElement.matches(selector)", what):
                 return

@@ -58,12 +58,12 @@ def test_a_question_can_be_taken_back(page: Page, asked: Site) -> None:
     with asked.busy():
         ask(page, asked.address, "The oldest bridge of Chile is", " long")
         page.get_by_role("button", name="Cancel").click()
-        expect(page.get_by_text("This question was cancelled.")).to_be_visible()
+        expect(page.locator("p:visible", has_text="This question was cancelled.")).to_be_visible()
     ask(page, asked.address, "The oldest bridge of Peru is", " long")
     answered(page)
     page.go_back()
     page.go_back()
-    expect(page.get_by_text("This question was cancelled.")).to_be_visible()
+    expect(page.locator("p:visible", has_text="This question was cancelled.")).to_be_visible()
     page.get_by_role("link", name="Ask again", exact=True).click()
     expect(page.locator("#prompt")).to_have_value("The oldest bridge of Chile is")
 
@@ -132,7 +132,9 @@ def test_an_answer_and_the_wait_for_it_are_open_to_everybody(
         assert violations(page) == []
     answered(page)
     page.locator(".proponent").first.get_by_role("button", name="Train one step").click()
-    expect(page.locator(".proponent").first.locator(".stepped")).to_contain_text("→", timeout=20_000)
+    expect(page.locator(".proponent").first.locator(".stepped")).to_contain_text(
+        "One training step", timeout=20_000
+    )
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     context.close()

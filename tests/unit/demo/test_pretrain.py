@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from app.demo.batches import length_batches
 from app.demo.pretrain import PretrainConfig, PretrainReport, check_loss, pretrain
 from app.errors import UserError
+from app.models.marks import Marks
 from tests.support.demo_texts import demo_world
 
 pytestmark = pytest.mark.slow
@@ -67,15 +68,16 @@ def test_directory_is_a_hugging_face_checkpoint(trained: tuple[Path, PretrainRep
     assert model(ids).logits.isfinite().all()
 
 
-def test_tokenizer_round_trips_splits_digits_and_adds_nothing(
+def test_tokenizer_round_trips_splits_digits_and_says_what_stands_around_a_text(
     trained: tuple[Path, PretrainReport, list[Any]],
 ) -> None:
-    """BOS is added once, by who builds the input: a tokenizer that adds its own doubles it."""
+    """Who builds the input adds BOS and EOS, once, as the tokenizer says; a text alone has neither."""
     out, _, _ = trained
     tokenizer = AutoTokenizer.from_pretrained(out)
     text = "São Tomé: 12 + 5 = 17 🎈\n"
-    ids = tokenizer(text).input_ids
-    assert tokenizer.bos_token_id not in ids
+    ids = tokenizer(text, add_special_tokens=False).input_ids
+    assert not {tokenizer.bos_token_id, tokenizer.eos_token_id} & set(ids)
+    assert Marks.of(tokenizer) == Marks((tokenizer.bos_token_id,), (tokenizer.eos_token_id,))
     assert tokenizer.decode(ids) == text
     assert tokenizer.tokenize(" 12") == ["Ġ", "1", "2"]
     assert None not in (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
