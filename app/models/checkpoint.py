@@ -167,7 +167,7 @@ def count_parameters(path: Path) -> int | None:
         if file.name in OPTIMIZER_FILES:
             continue
         with safe_open(file, framework="pt") as saved:
-            shapes = [saved.get_slice(name).get_shape() for name in saved.keys()]  # noqa: SIM118 (no mapping)
+            shapes = [saved.get_slice(name).get_shape() for name in saved.keys()]  # noqa: SIM118  # `saved` has keys() and is no mapping
         total += sum(math.prod(shape) for shape in shapes)
     return total or None
 

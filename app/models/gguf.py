@@ -40,7 +40,7 @@ def dequantise(file: Path, out: Path) -> None:
         UserError: the package that reads the format is not installed, or the file cannot be read.
     """
     try:
-        import gguf  # noqa: F401
+        import gguf  # noqa: F401  # transformers reads the file with it: here only whether it is installed
     except ImportError:
         raise UserError(
             f"{file} is a GGUF file, and gguf, which reads them, is not installed.",
