@@ -1,4 +1,4 @@
-"""Nobody passes who may not: the reader of every request is known, and allowed, before any page sees it. Pure ASGI."""
+"""Nobody passes who may not: the reader of every request is known, and allowed, before any page sees it."""
 
 import secrets
 from dataclasses import replace
@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.errors import UserError
 from app.settings import Settings
@@ -19,6 +19,7 @@ from app.store.readers import READER, Visitor
 from app.web.site import problems, urls
 from app.web.site.fairness import client_of
 from app.web.site.identity import ASKER, LINKS, MOST_LINKS, Given, NotSignedIn, asker_of, given, reader_of
+from app.web.site.middleware import HttpMiddleware
 from app.web.site.needs import SAFE, Need, needed
 from app.web.site.respond import own_path, wants_fragment, wants_json
 
@@ -29,17 +30,11 @@ DOING = {
 }  # fmt: skip
 
 
-class Access:
+class Access(HttpMiddleware):
     """Knows the reader, refuses what they may not do, and keeps shared caches from what is theirs alone."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def request(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on in its reader's name, or answer why not."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         request = Request(scope, receive)
         settings: Settings = request.app.state.settings
         shown = given(request, settings)

@@ -1,5 +1,5 @@
 """Which other sites' pages may read this one (CORS): what the operator lists, by default pages that this machine serves
-to itself. Nobody's pages may write, and no visitor's rights go along: credentials are never allowed. Pure ASGI.
+to itself. Nobody's pages may write, and no visitor's rights go along: credentials are never allowed.
 
 The default is not `*`: any page that somebody opens could then read a private site on their machine or network.
 """
@@ -9,25 +9,23 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.settings import Settings
 from app.web.site.hosts import origin_of
+from app.web.site.middleware import HttpMiddleware
 
 SHOWN = "Content-Disposition, Content-Range, ETag, Location, Retry-After, X-Row-Count"
 SENT = "Accept, Authorization, If-None-Match, If-Range, Range"
 DAY = "86400"
 
 
-class CrossOrigin:
+class CrossOrigin(HttpMiddleware):
     """Tells browsers that a page of an allowed site may read the answer."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def request(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; a browser's question before it (preflight) is answered here."""
-        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
+        headers = Headers(scope=scope)
         origin, asks = headers.get("origin", ""), headers.get("access-control-request-method", "")
         if not origin or scope["method"] not in ("GET", "HEAD", "OPTIONS"):
             await self.app(scope, receive, send)

@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 from anyio.to_thread import run_sync
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from app.errors import UserError
 from app.settings import Settings
 from app.web.site import problems
 from app.web.site.hosts import known_host, origin_of, own_origins
+from app.web.site.middleware import HttpMiddleware
 from app.web.site.respond import own_path
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -83,21 +84,17 @@ def bounded(request: Request) -> None:
 CHECKS: tuple[Callable[[Request], None], ...] = (bounded, allowed_host, same_origin)
 
 
-class Guard:
-    """Makes every check of every request; pure ASGI, so streams pass through untouched."""
+class Guard(HttpMiddleware):
+    """Makes every check of every request."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def request(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer with the problem."""
-        if scope["type"] == "http":
-            request = Request(scope, receive)
-            try:
-                for check in CHECKS:
-                    check(request)
-            except UserError as error:
-                answer = await run_sync(problems.answer, request, error)
-                await answer(scope, receive, send)
-                return
+        request = Request(scope, receive)
+        try:
+            for check in CHECKS:
+                check(request)
+        except UserError as error:
+            answer = await run_sync(problems.answer, request, error)
+            await answer(scope, receive, send)
+            return
         await self.app(scope, receive, send)

@@ -1,20 +1,19 @@
-"""HEAD wherever GET answers: the same page is made, its headers are sent and its body is not. Pure ASGI."""
+"""HEAD wherever GET answers: the same page is made, its headers are sent and its body is not."""
 
 import anyio
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
+
+from app.web.site.middleware import HttpMiddleware
 
 ASKED = "startrail.head"  # in the scope: nobody reads what is made
 
 
-class HeadMiddleware:
+class HeadMiddleware(HttpMiddleware):
     """Asks the application for GET and sends what stands before the body."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def request(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; a stream is stopped as soon as its headers are known."""
-        if scope["type"] != "http" or scope["method"] != "HEAD":
+        if scope["method"] != "HEAD":
             await self.app(scope, receive, send)
             return
         with anyio.CancelScope() as asked:

@@ -1,27 +1,22 @@
-"""How long a sender may take with what it sends: who stops in the middle gives its place back. Pure ASGI."""
+"""How long a sender may take with what it sends: who stops in the middle gives its place back."""
 
 import asyncio
 import time
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.errors import UserError
+from app.web.site.middleware import HttpMiddleware
 
 BETWEEN = 30.0  # seconds between two pieces of a body
 WHOLE = 900.0  # seconds for all of it
 
 
-class Patience:
+class Patience(HttpMiddleware):
     """Ends the wait for the rest of a body; the wait for a reader to leave has no end."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def request(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         ends, more = time.monotonic() + WHOLE, True
 
         async def in_time() -> Message:

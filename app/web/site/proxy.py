@@ -1,4 +1,4 @@
-"""Behind a proxy: what it says of the request, believed of trusted addresses only. Pure ASGI, outside everything.
+"""Behind a proxy: what it says of the request, believed of trusted addresses only. It stands outside everything.
 
 Afterwards the request's scheme, host, client and path are those that the reader's browser knows, and every address that
 `urls` makes begins with the path under which the proxy shows the site.
@@ -9,26 +9,21 @@ from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from app.settings import Settings
 from app.web.site import urls
+from app.web.site.middleware import HttpMiddleware
 
 # A path of plain names: it is repeated in every address of a page, so nothing else may come in by a header.
 _PREFIX = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)+")
 
 
-class Proxied:
+class Proxied(HttpMiddleware):
     """Reads X-Forwarded-Host, -Proto, -Prefix and -For."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def request(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on as the reader sent it."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         settings: Settings = scope["app"].state.settings
         scope = {**scope, "direct_client": scope.get("client")}
         prefix = _unwrapped(scope, settings)

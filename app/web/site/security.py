@@ -1,7 +1,9 @@
-"""Headers that keep hostile text harmless. Pure ASGI: streams pass through untouched."""
+"""Headers that keep hostile text harmless."""
 
 from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
+
+from app.web.site.middleware import HttpMiddleware
 
 # No inline script, no inline style, nothing from elsewhere: a passage that slipped through would still run nothing.
 POLICY = (
@@ -19,17 +21,11 @@ HEADERS = {
 }
 
 
-class SecurityHeaders:
+class SecurityHeaders(HttpMiddleware):
     """Adds the headers to every response; stands outside everything, so that the page about a fault has them too."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def request(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,4 +1,4 @@
-"""Every request is counted, timed and, where the operator wants it, written down in the access log. Pure ASGI."""
+"""Every request is counted, timed and, where the operator wants it, written down in the access log."""
 
 import logging
 import time
@@ -6,7 +6,9 @@ from collections import deque
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
+
+from app.web.site.middleware import HttpMiddleware
 
 log = logging.getLogger("startrail.access")
 UNROUTED = "none"  # the route of what is refused before it has one
@@ -43,17 +45,11 @@ class Measures:
         self.last.append((time.time(), route, status, seconds))
 
 
-class Watching:
+class Watching(HttpMiddleware):
     """Measures from the first to the last byte."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def request(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         measures: Measures = scope["app"].state.measures
         began, status, request = time.perf_counter(), 500, ""
 
