@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,14 @@ def write_json(path: Path, value: Any) -> None:
     """Write JSON for people and machines: sorted, indented, the same value gives the same bytes."""
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     write_bytes(path, text.encode())
+
+
+def json_line(record: Mapping[str, Any]) -> bytes:
+    """One line of a JSON Lines file in UTF-8, nothing lost: escaped where a lone surrogate has no UTF-8."""
+    try:
+        return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(record, separators=(",", ":")).encode() + b"\n"
 
 
 def drop_partials(directory: Path) -> None:

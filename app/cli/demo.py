@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.serve import HOST_HELP, run_site
-from app.errors import UserError
-from app.settings import Settings, get_settings
+from app.settings import get_settings
 
 if TYPE_CHECKING:
-    from app.runs.demo_world import DemoFiles
     from app.store.engine import Store
 
 
@@ -37,36 +35,15 @@ def demo(
     """
     from app.cli.progress import bar
     from app.runs.demo_world import build_demo, shipped_files
+    from app.runs.pretraining import demo_files_anew
 
     settings = get_settings()
-    files = _retrained(settings) if retrain else shipped_files()
+    files = demo_files_anew(settings, bar) if retrain else shipped_files()
     started = time.monotonic()
     store = build_demo(settings, files, bar)
     _figures(store, time.monotonic() - started)
     if not build_only:
         run_site(host, port, worker=True)
-
-
-def _retrained(settings: Settings) -> "DemoFiles":
-    """The same corpus, generated and trained on again, in HOME/demo-retrained."""
-    from app.cli.pretrain import train
-    from app.demo.pretrain import PretrainConfig
-    from app.demo.shipped import write_world
-    from app.demo.world import generate
-    from app.runs.demo_world import NAME, DemoFiles
-
-    if (settings.models / NAME).exists():
-        raise UserError(
-            f"{settings.models / NAME} exists already.",
-            remedy="Give another STARTRAIL_HOME, or remove that one first.",
-        )
-    world = generate()
-    folder = settings.home / "demo-retrained"
-    corpus, prompts, endings = write_world(world, folder)
-    out = folder / "model"
-    if not out.exists():
-        train([passage["text"] for passage in world.passages], out, PretrainConfig(), half=True)
-    return DemoFiles(out, corpus, prompts, endings)
 
 
 def _figures(store: "Store", seconds: float) -> None:

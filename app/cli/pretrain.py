@@ -1,16 +1,10 @@
 """`startrail pretrain`: a small language model from scratch, on any corpus."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from app.errors import UserError
 from app.settings import get_settings
-
-if TYPE_CHECKING:
-    from app.demo.pretrain import PretrainConfig, PretrainReport
 
 
 def register(app: typer.Typer) -> None:
@@ -50,17 +44,12 @@ def pretrain(
 
     The model is a Hugging Face checkpoint; `startrail index NAME CORPUS` comes next.
     """
-    from app.cli.progress import console
+    from app.cli.progress import bar, console
     from app.demo.pretrain import PretrainConfig
-    from app.runs.checkpoints import check_place, name_checkpoints
-    from app.store.corpora import get_corpus, stream_passages
+    from app.runs.pretraining import pretrain_on
     from app.store.engine import open_store
 
     settings = get_settings()
-    check_place(settings.models, name, checkpoints)
-    store = open_store(settings.url, migrate=True)
-    with store.session() as session:
-        texts = [text for _, _, text in stream_passages(session, get_corpus(session, corpus).id)]
     config = PretrainConfig(
         vocab_size=vocab_size,
         hidden_size=hidden_size,
@@ -76,28 +65,11 @@ def pretrain(
         bfloat16=bfloat16,
         label_smoothing=label_smoothing,
     )
-    report = train(texts, settings.models / name, config, checkpoints=checkpoints)
-    kept = name_checkpoints(report.out)
+    store = open_store(settings.url, migrate=True)
+    report, kept = pretrain_on(settings, store, corpus, name, config, checkpoints=checkpoints, bar=bar)
     console.print(
         f"[green]✓[/] {report.out}: {report.parameters:,} parameters, {report.passages:,} passages,"
         f" {report.tokens:,} tokens in {report.steps:,} steps, loss {report.first_loss:.2f} → "
         f"{report.final_loss:.2f}, {report.seconds / 60:.1f} minutes"
         + (f"; checkpoints {', '.join(kept)}" if kept else "")
     )
-
-
-def train(
-    texts: Sequence[str], out: Path, config: "PretrainConfig", *, checkpoints: int = 0, half: bool = False
-) -> "PretrainReport":
-    """Pretrain with a progress bar that also tells the loss; see `app.demo.pretrain.pretrain`."""
-    from app.cli.progress import bar
-    from app.demo.pretrain import pretrain as run
-
-    if out.exists():
-        raise UserError(f"{out} exists already.", remedy="Choose another --name, or remove it first.")
-    with bar("Pretraining, steps") as show:
-
-        def step(done: int, total: int, tokens: int, loss: float, rate: float) -> None:
-            show(done, total, f"Pretraining, loss {loss:.2f}")
-
-        return run(texts, out, config, progress=step, checkpoints=checkpoints, half=half)

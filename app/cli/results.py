@@ -1,18 +1,12 @@
 """`startrail import`, `export` and `runs`: results files in the paper's format, and the runs they become."""
 
 import gc
-import gzip
-import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated, cast
+from typing import Annotated
 
 import typer
 
-from app.errors import UserError
-from app.files import whole
 from app.interchange.tools import AUTO, NAMES
 from app.interchange.tools.matrices import KEPT_PROPONENTS
 from app.settings import get_settings
@@ -106,47 +100,15 @@ def export(
     from rich.markup import escape
 
     from app.cli.progress import bar, errors
-    from app.interchange.results import export_results
+    from app.interchange.results import write_results
     from app.store.engine import open_store
     from app.store.runs import get_run
 
     store = open_store(get_settings().url, migrate=True)
-    with store.session() as session:
+    with store.session() as session, bar("Exporting, prompts") as step:
         found = get_run(session, run)
-        with _whole_file(output) as out, bar("Exporting, prompts") as step:
-            for number, record in enumerate(export_results(session, found), 1):
-                out.write(as_line(record))
-                step(number, found.prompt_count)
-    errors.print(f"[green]✓[/] {escape(str(output))}: {found.prompt_count:,} records")
-
-
-def as_line(record: dict[str, object]) -> bytes:
-    """One line of JSON in UTF-8; escaped where a lone surrogate has no UTF-8."""
-    try:
-        return (json.dumps(record, ensure_ascii=False) + "\n").encode()
-    except UnicodeEncodeError:
-        return (json.dumps(record) + "\n").encode()
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes its name when everything is in it."""
-    if str(path) == "-":
-        yield sys.stdout.buffer
-        return
-    try:
-        with whole(path) as partial, partial.open("wb") as raw:
-            if path.suffix == ".gz":
-                with gzip.GzipFile(path.stem, "wb", fileobj=raw) as out:
-                    yield cast(IO[bytes], out)
-            else:
-                yield raw
-    except OSError as error:
-        raise UserError(
-            f"It cannot be written: {error.strerror}.",
-            file=path,
-            remedy="Name a file in a directory of yours.",
-        ) from None
+        write_results(session, found, sys.stdout.buffer if str(output) == "-" else output, step)
+        errors.print(f"[green]✓[/] {escape(str(output))}: {found.prompt_count:,} records")
 
 
 @runs.command("list")

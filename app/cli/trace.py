@@ -1,16 +1,12 @@
 """`startrail trace`: ask from the terminal."""
 
 import json
-import time
-from contextlib import ExitStack
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from app.errors import UserError
 from app.settings import get_settings
-
-POLL = 0.02
 
 
 def register(app: typer.Typer) -> None:
@@ -58,12 +54,13 @@ def trace(
 
     Example: `startrail trace "The currency of Ghana is the" " cedi"`
     """
+    from app.cli.progress import bar
     from app.cli.trace_table import show
     from app.models.optimizers import optimizer_named
     from app.store.engine import open_store
     from app.store.work_tables import Trace
-    from app.tracing import asking
-    from app.tracing.questions import Question, StepRequest
+    from app.tracing.questions import Question
+    from app.tracing.waiting import StepSettings, trace_now
     from app.words.joining import doubts
 
     if optimizer:
@@ -84,67 +81,14 @@ def trace(
         opponents=opponents,
         samples=samples,
     )
+    asked = trace_now(
+        settings, store, question, StepSettings(optimizer, learning_rate) if train else None, bar
+    )
     with store.session() as session:
-        asked = asking.ask(session, settings, question)
-    id_ = _wait(store, settings, asked.job.id).id
-    training = None
-    with store.session() as session:
-        answer = session.get_one(Trace, id_)
-    if train:
-        hits = answer.result["rankings"]["trackstar"]["proponents"]
-        with store.session() as session:
-            wanted = StepRequest(
-                trace=answer.id,
-                passages=tuple(hit["passage_id"] for hit in hits),
-                optimizer=optimizer,
-                learning_rate=learning_rate,
-            )
-            put = asking.train(session, settings, wanted)
-        training = _wait(store, settings, put.job.id).result
-    with store.session() as session:
+        answer = session.get_one(Trace, asked.id)
         if as_json:
-            document = {"id": id_, "status": "done", "reused": asked.reused, "request": answer.request}
-            typer.echo(
-                json.dumps(document | {"result": answer.result, "training": training}, ensure_ascii=False)
-            )
+            document = {"id": asked.id, "status": "done", "reused": asked.reused, "request": answer.request}
+            document |= {"result": answer.result, "training": asked.training}
+            typer.echo(json.dumps(document, ensure_ascii=False))
         else:
-            show(session, answer, training, reused=asked.reused)
-
-
-def _wait(store: Any, settings: Any, id_: str) -> Any:
-    """The job once it is over: done by a worker that runs, else here.
-
-    Raises:
-        UserError: it failed or was cancelled.
-    """
-    from app.store import jobs, workers
-
-    own = None
-    with ExitStack() as closing:
-        while True:
-            with store.session() as session:
-                found = jobs.find(session, id_)
-                somebody = any(each.status != "failed" for each in workers.alive(session))
-            if found.state in jobs.OVER:
-                break
-            if somebody and own is None:
-                time.sleep(POLL)
-            else:
-                own = own or _worker(store, settings, closing)
-                own.step()
-    if found.state != "done":
-        error = found.error or {"message": "The question was cancelled.", "remedy": ""}
-        raise UserError(error["message"], remedy=error["remedy"], field=error.get("field"))
-    return found
-
-
-def _worker(store: Any, settings: Any, closing: ExitStack) -> Any:
-    """A worker of this process, which ends when `closing` does: also one that cannot load, whose heart beats already."""
-    from app.cli.progress import errors
-    from app.tracing.trace_engine import TraceEngine, use_threads
-    from app.tracing.worker import Worker
-
-    use_threads(0)
-    own = Worker(store, TraceEngine(settings, store, device=settings.device))
-    with errors.status("No worker is running: loading model and index here …"):
-        return closing.enter_context(own.opened())
+            show(session, answer, asked.training, reused=asked.reused)

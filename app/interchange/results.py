@@ -2,10 +2,18 @@
 
 `import_results` takes a file in as a run, whole or not at all: the caller's transaction decides. Files about the same
 prompts share them (same id, text and target), so that their runs stand side by side; equal passages are stored once.
-`export_results` gives back the records, equal field by field, in the order of the file.
+`export_results` gives back the records, equal field by field, in the order of the file; `write_results` writes them.
 """
 
 from app.interchange.results_in import UNKNOWN, Destination, import_results
-from app.interchange.results_out import example_record, example_records, export_results
+from app.interchange.results_out import example_record, example_records, export_results, write_results
 
-__all__ = ["UNKNOWN", "Destination", "example_record", "example_records", "export_results", "import_results"]
+__all__ = [
+    "UNKNOWN",
+    "Destination",
+    "example_record",
+    "example_records",
+    "export_results",
+    "import_results",
+    "write_results",
+]

@@ -1,14 +1,20 @@
 """Runs as records of the paper's results format."""
 
+import gzip
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
 
 from sqlalchemy import Row, and_, select
 from sqlalchemy.orm import Session
 
+from app.errors import UserError
+from app.files import json_line, whole
 from app.interchange.results_fields import LISTS, OUTPUT, PROMPT, SIDES
 from app.interchange.results_lossless import rebuild, usual_names
 from app.models.text import Query
+from app.showing import Progress
 from app.store.tables import Output, Passage, Prompt, Result, Retrieved, Run, Statement
 from app.words.answers import SAID
 
@@ -30,6 +36,41 @@ def export_results(session: Session, run: Run) -> Iterator[dict[str, Any]]:
             return
         yield from example_records(session, run, results)
         after = results[-1].position
+
+
+def write_results(session: Session, run: Run, to: Path | IO[bytes], progress: Progress) -> None:
+    """Write every result of the run as JSON Lines: to a stream, or to a file that takes its name when it is whole.
+
+    Args:
+        to: a path that ends in .gz is compressed.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    with _opened(to) as out:
+        for number, record in enumerate(export_results(session, run), 1):
+            out.write(json_line(record))
+            progress(number, run.prompt_count)
+
+
+@contextmanager
+def _opened(to: Path | IO[bytes]) -> Iterator[IO[bytes]]:
+    if not isinstance(to, Path):
+        yield to
+        return
+    try:
+        with whole(to) as partial, partial.open("wb") as raw:
+            if to.suffix == ".gz":
+                with gzip.GzipFile(to.stem, "wb", fileobj=raw) as out:
+                    yield cast(IO[bytes], out)
+            else:
+                yield raw
+    except OSError as error:
+        raise UserError(
+            f"It cannot be written: {error.strerror}.",
+            file=to,
+            remedy="Name a file in a directory of yours.",
+        ) from None
 
 
 def example_record(session: Session, run: Run, result: Result) -> dict[str, Any]:

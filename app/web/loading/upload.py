@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from app.errors import NotFound, UserError
+from app.files import json_line
 from app.interchange.results_words import example
 from app.settings import Settings
 from app.store import audit
@@ -26,7 +27,7 @@ from app.web.site.context import Config
 from app.web.site.downloads import download, etag
 from app.web.site.respond import respond, wants_json
 from app.web.site.routing import action_route, file_route, page_route
-from app.web.site.serialize import json_bytes, json_line
+from app.web.site.serialize import json_bytes
 
 router = APIRouter()
 FORM_OVERHEAD = 64 << 10  # what a form adds to its file

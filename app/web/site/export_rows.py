@@ -15,7 +15,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from app.web.site.serialize import json_line, text_bytes
+from app.files import json_line
+from app.web.site.serialize import text_bytes
 
 END = "end_of_export"
 _CHUNK = 1 << 16

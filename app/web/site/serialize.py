@@ -46,14 +46,6 @@ def json_bytes(
         return json.dumps(_finite(plain), indent=indent).encode()
 
 
-def json_line(record: dict[str, Any]) -> bytes:
-    """One line of a JSON Lines file, nothing lost."""
-    try:
-        return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-    except UnicodeEncodeError:
-        return json.dumps(record, separators=(",", ":")).encode() + b"\n"
-
-
 def _finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None

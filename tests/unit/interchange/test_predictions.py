@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from app.cli.results import as_line
 from app.errors import UserError
+from app.files import json_line
 from app.interchange.results import Destination, export_results, import_results
 from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import Store
@@ -87,7 +87,7 @@ def test_a_run_of_what_was_said_comes_back_as_one(store: Store, tmp_path: Path, 
     (record,) = exported(store, "said")
     assert (record["targets_plaintext"], record["groundtruth"], record["explains"]) == ("peso", "sol", "said")
     file = tmp_path / "said.jsonl"
-    file.write_bytes(as_line(record))
+    file.write_bytes(json_line(record))
     assert brought_in(store, file, into) == ("said", "peso", 0.5, "peru")
     assert [json.dumps(each) for each in exported(store, "again")] == [json.dumps(record)]
     with store.session() as session:

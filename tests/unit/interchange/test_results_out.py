@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from app.cli.results import as_line
+from app.files import json_line
 from app.interchange.results import example_record, export_results, import_results
 from app.store.engine import Store
 from app.store.runs import get_run
@@ -59,7 +59,7 @@ def test_whatever_a_record_holds_comes_out_equal_and_again_from_its_export(
         out = list(export_results(session, run))
         assert exactly(out) == expected
         second = tmp_path / "second.jsonl"
-        second.write_bytes(b"".join(map(as_line, out)))
+        second.write_bytes(b"".join(map(json_line, out)))
         again = import_results(session, second, run="second")
         assert exactly(list(export_results(session, again))) == expected
         assert again.prompt_set_id == run.prompt_set_id
