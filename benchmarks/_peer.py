@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from app.models.text import TrainingExample
+from app.models.examples import TrainingExample
 from app.trackstar.moments import Factored, Moments
 
 

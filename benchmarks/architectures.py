@@ -21,9 +21,9 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils import logging
 
 from app.errors import UserError
+from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
 from app.models.marks import Marks
-from app.models.text import TrainingExample
 from app.models.weights import find_weights
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder

@@ -26,9 +26,9 @@ from _report import Check, finish
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from app.models.batching import length_batches, pad, predicting
+from app.models.examples import TrainingExample
 from app.models.load import LoadedModel, load_model
 from app.models.marks import Marks
-from app.models.text import TrainingExample
 from app.models.weights import find_weights
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
@@ -177,7 +177,7 @@ def activations(loaded: LoadedModel, examples: Sequence[TrainingExample]) -> Non
             kept.append(output if output.requires_grad else output.requires_grad_())
 
         handles = [weight.module.register_forward_hook(keep) for weight in loaded.weights]
-        at, labels = predicting(batch, loaded.device)
+        at, labels, _ = predicting(batch, loaded.device)
         logits = loaded.model(input_ids=pad(batch, loaded.device), use_cache=False).logits
         loss = F.cross_entropy(logits.flatten(0, 1)[at], labels, reduction="sum")
         torch.autograd.grad(loss, outputs)

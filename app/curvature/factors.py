@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from app.models.capture import EXACT_CHUNK
-from app.models.text import TrainingExample
+from app.models.examples import TrainingExample
 from app.models.weights import LinearWeight
 
 

@@ -21,8 +21,8 @@ from app.errors import NotFound, UserError
 from app.files import whole, write_json
 from app.models.batching import length_batches
 from app.models.capture import Capture, Sink
+from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
-from app.models.text import TrainingExample
 from app.models.weights import LinearWeight
 
 MANIFEST = "curvature.json"
@@ -73,7 +73,7 @@ def fit_curvature(
     """
     if labels not in ("model", "text"):
         raise UserError(f"{labels!r} is not known.", field="labels", remedy="Choose model or text.")
-    usable = [one for one in sample if one.targets]
+    usable = [each for one in sample for each in one.sequences if each.targets]
     if not usable:
         raise UserError("No passage of the sample has text.", remedy="Check the corpus.")
     manifest = FactorsManifest(loaded.sha256, len(usable), _digest(usable), labels, seed)

@@ -18,7 +18,7 @@ from app.curvature.factors import Factors
 from app.errors import UserError
 from app.models.batching import length_batches
 from app.models.capture import Capture
-from app.models.text import TrainingExample
+from app.models.examples import TrainingExample
 from app.models.weights import LinearWeight
 
 DAMPING = 0.1
@@ -103,7 +103,7 @@ def influences(
     """
     sink = _Along(direction, unit_norm)
     out = torch.zeros(len(passages), dtype=torch.float64)
-    for batch in length_batches([len(one.ids) if one.targets else 0 for one in passages], batch_tokens):
+    for batch in length_batches([one.size for one in passages], batch_tokens):
         capture.run([passages[row] for row in batch], sink)
         products = sink.products
         if unit_norm:

@@ -16,8 +16,9 @@ from app.errors import UserError
 from app.models.steps import TailPatch
 from app.models.text import Query
 from app.store.chunks import chunks
+from app.store.corpora import lessons_of
 from app.store.engine import Store
-from app.store.tables import Evaluation, Output, Passage, Prompt, Result, Retrieved, Run
+from app.store.tables import Evaluation, Output, Prompt, Result, Retrieved, Run
 
 CHUNK = 32  # passages between two saves, about a second of a small model: what a kill loses, and how often progress is told
 Asked = tuple[int, str]  # a prompt, and what of it is explained
@@ -150,7 +151,7 @@ def _reuse(session: Session, todo: dict[int, Places], known: Known) -> None:
 def _measure(
     session: Session, patch: TailPatch, todo: dict[int, Places], before: dict[Asked, float], model: int
 ) -> int:
-    texts = dict(session.execute(select(Passage.id, Passage.text).where(Passage.id.in_(todo))).all())
+    texts = lessons_of(session, todo)
     wanted = {asked for places in todo.values() for asked in places}
     queries = _queries(session, wanted, model)
     new = sorted(wanted - before.keys())

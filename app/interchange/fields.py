@@ -12,10 +12,11 @@ OPTIONS = {"id": "--id-field", "text": "--text-field", "prompt": "--prompt-field
 
 @dataclass(frozen=True)
 class Fields:
-    """The names of fields where they are not the usual ones."""
+    """The names of fields where they are not the usual ones, and the `form` of passages where it is not what they show."""
 
     id: str = ""
     text: str = ""
+    form: str = ""
     prompt: str = ""
     target: str = ""
     choices: str = ""

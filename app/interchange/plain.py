@@ -1,5 +1,7 @@
 """Corpora and prompts out of records: `{id, text, …}` and `{id, prompt, target, …}`, under these names or others.
 
+A passage may also be a prompt with its completion, a chat or a preference pair (`app.interchange.lessons`).
+
 Every other field is kept: of a passage in `meta`, of a prompt in `extra`.
 """
 
@@ -10,6 +12,7 @@ from pathlib import Path
 from app.interchange.choosing import Choosing, choosing
 from app.interchange.field_names import PASSAGE_IDS, PROMPT_IDS, PROMPTS, TARGETS, TEXTS
 from app.interchange.fields import FieldLookup, Fields, RecordIds, rest
+from app.interchange.lessons import read_lesson
 from app.interchange.presets import CannotBeAsked, DatasetPreset
 from app.interchange.records import Line, Progress, Reading, read_records
 from app.store.corpora import PassageRecord
@@ -52,12 +55,12 @@ def read_passages(
 
 
 def as_passages(lines: Iterable[Line], fields: Fields) -> Iterator[PassageRecord]:
-    """Each record as a passage."""
+    """Each record as a passage, of the form that `app.interchange.lessons` sees."""
     ids, texts = RecordIds(fields.id, PASSAGE_IDS), FieldLookup("text", fields.text, TEXTS)
     for line in lines:
-        name, text = texts.text(line)
+        lesson, used = read_lesson(line, fields.form, texts)
         id_ = ids.of(line)
-        yield PassageRecord(id_, text, rest(line.record, name, ids.name))
+        yield PassageRecord(id_, lesson, rest(line.record, *used, ids.name))
 
 
 def read_prompts(

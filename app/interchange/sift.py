@@ -90,10 +90,13 @@ def draw(passages: Iterable[PassageRecord], size: int, seed: int) -> list[Passag
 
 
 def cut(passages: Iterable[PassageRecord], size: int, spans: Spans) -> Passages:
-    """Each document in pieces of at most `size` tokens, with its id and where the piece stands in its text."""
+    """Each document in pieces of at most `size` tokens, with its id and where the piece stands in its text.
+
+    Passages with roles stay whole: a part of a chat is none.
+    """
     for passage in passages:
         tokens = spans(passage.text)
-        if len(tokens) <= size:
+        if len(tokens) <= size or not isinstance(passage.lesson, str):
             yield passage
             continue
         ends = [*(tokens[at][0] for at in range(size, len(tokens), size)), len(passage.text)]

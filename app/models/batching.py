@@ -1,10 +1,11 @@
 """Batches of like length under a token budget, so that next to nothing is padding."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 
-from app.models.text import TrainingExample
+from app.models.examples import TrainingExample, rows_of
 
 
 def length_batches(lengths: Sequence[int], budget: int, *, alike: float = 0.0) -> list[list[int]]:
@@ -29,16 +30,37 @@ def length_batches(lengths: Sequence[int], budget: int, *, alike: float = 0.0) -
 
 
 def pad(examples: Sequence[TrainingExample], device: torch.device) -> torch.Tensor:
-    """Token ids (n, longest), padded with 0 on the right, where causal attention never looks."""
-    longest = max(len(example.ids) for example in examples)
-    return torch.tensor([[*e.ids, *(0,) * (longest - len(e.ids))] for e in examples], device=device)
+    """Token ids (rows, longest), padded with 0 on the right, where causal attention never looks.
+
+    A row for each example; where any is a pair, two for each, side by side (`app.models.examples.rows_of`).
+    """
+    rows = [row for row, _ in rows_of(examples)]
+    longest = max(len(row.ids) for row in rows)
+    return torch.tensor([[*row.ids, *(0,) * (longest - len(row.ids))] for row in rows], device=device)
 
 
-def predicting(
-    examples: Sequence[TrainingExample], device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where each loss token is predicted, as a flat index into (n · longest), and the token's id."""
-    longest = max(len(example.ids) for example in examples)
-    rows = [row * longest + place - 1 for row, e in enumerate(examples) for place in e.targets]
-    labels = [e.ids[place] for e in examples for place in e.targets]
-    return torch.tensor(rows, device=device), torch.tensor(labels, device=device)
+class Predicted(NamedTuple):
+    """The loss tokens of a batch.
+
+    Args:
+        rows: where each is predicted, as a flat index into (rows · longest). labels: their ids.
+        signs: 1 where the loss counts, -1 where it is subtracted; None where no example is a pair.
+    """
+
+    rows: torch.Tensor
+    labels: torch.Tensor
+    signs: torch.Tensor | None
+
+
+def predicting(examples: Sequence[TrainingExample], device: torch.device) -> Predicted:
+    """The loss tokens of a batch that is padded by `pad`, example by example."""
+    rows = rows_of(examples)
+    longest = max(len(row.ids) for row, _ in rows)
+    places = [at * longest + place - 1 for at, (row, _) in enumerate(rows) for place in row.targets]
+    labels = [row.ids[place] for row, _ in rows for place in row.targets]
+    signs = [sign for row, sign in rows for _ in row.targets] if len(rows) > len(examples) else None
+    return Predicted(
+        torch.tensor(places, device=device),
+        torch.tensor(labels, device=device),
+        torch.tensor(signs, device=device) if signs else None,
+    )

@@ -13,17 +13,20 @@ import torch
 
 from app.errors import UserError
 from app.models.batching import pad, predicting
+from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
 from app.models.loss_head import LossHead
 from app.models.losses import Loss
-from app.models.text import TrainingExample
 
 EXACT_CHUNK = 1 << 20
 """Gradient entries formed at once where V is exact (4 MB in float32)."""
 
 
 class Sink(Protocol):
-    """Takes the inputs and output gradients of weight number `at` and does with them what it is for."""
+    """Takes the inputs and output gradients of weight number `at` and does with them what it is for.
+
+    T is the tokens of an example: of a pair those of both sequences, one behind the other.
+    """
 
     def begin(self, examples: int) -> None:
         """A batch of so many examples starts."""
@@ -54,9 +57,9 @@ class Capture:
         """
         device = self.loaded.device
         sink.begin(len(examples))
-        rows, labels = predicting(examples, device)
+        rows, labels, signs = predicting(examples, device)
         with torch.enable_grad(), self._tapped(sink, len(examples)) as leaves:
-            end, gradient = self.head.start(pad(examples, device), rows, draw or labels)
+            end, gradient = self.head.start(pad(examples, device), rows, draw or labels, signs)
             torch.autograd.grad(end, leaves, gradient)
 
     @contextmanager
@@ -120,8 +123,8 @@ class Capture:
 
 
 def _by_row(tensor: torch.Tensor, rows: int) -> torch.Tensor:
-    """(rows, T, width), also where a module flattens its tokens, as OPT's MLP does."""
-    return tensor if tensor.dim() == 3 else tensor.reshape(rows, -1, tensor.shape[-1])
+    """(rows, T, width), also where a module flattens its tokens, as OPT's MLP does, or a pair's two sequences stand apart."""
+    return tensor.reshape(rows, -1, tensor.shape[-1])
 
 
 def _is_once(calls: Sequence[torch.Tensor], tokens: int) -> bool:

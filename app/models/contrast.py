@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import torch
 
+from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
-from app.models.text import TrainingExample
 from app.models.updating import logp_of
 
 

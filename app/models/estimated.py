@@ -14,12 +14,13 @@ import torch.nn.functional as F
 from app.errors import UserError
 from app.models.adapters import own_parameters
 from app.models.batching import length_batches, pad, predicting
+from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
 from app.models.optimizer_state import OptimizerState
 from app.models.optimizers import Optimizer
 from app.models.taps import PassageGradients
-from app.models.text import TrainingExample
 from app.models.thin import Thin
+from app.words.roles import Lesson
 
 SAMPLE = 32  # passages
 LENGTH = 256  # tokens of each at most: a step's size is estimated, not a model trained
@@ -29,17 +30,14 @@ RATES = (3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6)
 STILL = 0.1  # percentage points that an unrelated step may move a probability
 
 
-def sample_of(model: LoadedModel, texts: Sequence[str]) -> list[TrainingExample]:
+def sample_of(model: LoadedModel, texts: Sequence[Lesson]) -> list[TrainingExample]:
     """The first passages that can be learned from, cut to `LENGTH`.
 
     Raises:
         UserError: there are fewer than two.
     """
-    found = []
-    for example in model.texts.passages(texts):
-        targets = tuple(place for place in example.targets if place < LENGTH)
-        if targets:
-            found.append(TrainingExample(example.ids[:LENGTH], targets))
+    short = [example.first(LENGTH) for example in model.texts.passages(texts)]
+    found = [example for example in short if example.targets]
     if len(found) < 2:
         raise UserError(
             "No step can be estimated: fewer than two passages of the corpus have text.",
@@ -77,7 +75,7 @@ Squares = dict[str, dict[str, torch.Tensor]]
 
 
 def _together(sample: Sequence[TrainingExample], separate: PassageGradients) -> Iterator[Squares]:
-    for batch in length_batches([len(example.ids) for example in sample], separate.tokens):
+    for batch in length_batches([example.size for example in sample], separate.tokens):
         found = separate.of([sample[at] for at in batch])
         with torch.no_grad():
             squares = {name: _thin_squares(thin) for name, thin in found.thin.items()}
@@ -107,13 +105,14 @@ def _apart(model: LoadedModel, sample: Sequence[TrainingExample]) -> Iterator[Sq
 def mean_loss(
     model: LoadedModel, weights: Mapping[str, torch.Tensor], example: TrainingExample
 ) -> torch.Tensor:
-    """Mean cross-entropy over the example's loss tokens under these weights."""
+    """Mean cross-entropy over the example's loss tokens under these weights; of a pair what is rejected subtracted."""
     ids = pad([example], model.device)
     made = torch.func.functional_call(
         model.model, dict(weights), kwargs={"input_ids": ids, "use_cache": False}
     )
-    rows, labels = predicting([example], model.device)
-    return F.cross_entropy(made.logits.flatten(0, 1)[rows].float(), labels)
+    rows, labels, signs = predicting([example], model.device)
+    losses = F.cross_entropy(made.logits.flatten(0, 1)[rows].float(), labels, reduction="none")
+    return (losses if signs is None else losses * signs).mean()
 
 
 def choose_rate(measure: Callable[[float], tuple[bool, float]]) -> float:

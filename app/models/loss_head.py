@@ -36,18 +36,23 @@ class LossHead:
         self.is_linear = self._probe()
 
     def start(
-        self, ids: torch.Tensor, rows: torch.Tensor, labels: torch.Tensor | torch.Generator
+        self,
+        ids: torch.Tensor,
+        rows: torch.Tensor,
+        labels: torch.Tensor | torch.Generator,
+        signs: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Forward pass; the tensor to differentiate and its gradient (None where it is the summed loss).
 
         Args:
             ids: (n, T). rows: flat positions that predict a loss token. labels: the tokens they predict, or what
-                draws each from the model's own distribution.
+                draws each from the model's own distribution. signs: by what each token's loss is multiplied; None: 1.
         """
         if not self.is_linear:
             logits = widened(self.model(input_ids=ids, use_cache=False).logits.flatten(0, 1)[rows])
             chosen = _drawn(logits, labels) if isinstance(labels, torch.Generator) else labels
-            return token_losses(logits, chosen, self.loss).sum(), None
+            losses = token_losses(logits, chosen, self.loss)
+            return (losses if signs is None else losses * signs).sum(), None
         hidden = self.body(input_ids=ids, use_cache=False).last_hidden_state
         with torch.no_grad():
             flat = hidden.flatten(0, 1)
@@ -59,7 +64,10 @@ class LossHead:
                 chosen = (
                     _drawn(logits, labels) if isinstance(labels, torch.Generator) else labels[at : at + step]
                 )
-                gradient[part] = self._through(logits, chosen).to(flat.dtype) @ self.linear.weight
+                through = self._through(logits, chosen).to(flat.dtype)
+                if signs is not None:
+                    through *= signs[at : at + step, None]
+                gradient[part] = through @ self.linear.weight
         return hidden, gradient.view_as(hidden)
 
     def _through(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """Tail-patch: does one training step on a passage make the target more likely? (TrackStar §5.2, Chang et al. 2024)
 
 From the saved weights and the optimizer's saved state, one step at the final learning rate on one passage (mean
-cross-entropy of its tokens, as in training); the answer is the change of the target's probability in percentage
+cross-entropy of its tokens that carry loss, as in training); the answer is the change of the target's probability in percentage
 points. Where no state was saved, or another optimizer is asked for, its first step from an estimated one. The model's
 own weights are never written to.
 """
@@ -16,12 +16,14 @@ from typing import Any
 
 from app.errors import UserError
 from app.models.estimated import choose_rate, estimated_state, sample_of
+from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
 from app.models.optimizer_state import OptimizerState, has_optimizer, read_optimizer
 from app.models.optimizers import OPTIMIZERS, optimizer_named
 from app.models.taps import NotSeparableError, PassageGradients
-from app.models.text import Query, TrainingExample
+from app.models.text import Query
 from app.models.updating import Apart, Stepper, Together, Update, logp_of
+from app.words.roles import Lesson
 
 DEFAULT = "adafactor"  # where no state says which
 PROBE = (
@@ -49,7 +51,7 @@ class TailPatch:
         *,
         optimizer: str = "",
         learning_rate: float | None = None,
-        sample: Sequence[str] = (),
+        sample: Sequence[Lesson] = (),
     ) -> None:
         self.model = model
         separate = _separate(model)
@@ -118,11 +120,11 @@ class TailPatch:
             exp(logp) for logp in logp_of(self.model, [self.model.texts.query(query) for query in queries])
         ]
 
-    def measure(self, query: Query, passages: Sequence[str]) -> list[float]:
+    def measure(self, query: Query, passages: Sequence[Lesson]) -> list[float]:
         """Change of the query's target probability after a step on each passage, in percentage points."""
         return [changes[0] for changes in self.measure_all([query], passages)]
 
-    def measure_all(self, queries: Sequence[Query], passages: Sequence[str]) -> list[list[float]]:
+    def measure_all(self, queries: Sequence[Query], passages: Sequence[Lesson]) -> list[list[float]]:
         """The change for every passage (outer) and query (inner), in percentage points.
 
         Raises:
@@ -132,7 +134,7 @@ class TailPatch:
         made = self.after([(passage, queries) for passage in passages])
         return [[100.0 * (one - was) for one, was in zip(own, before, strict=True)] for own in made]
 
-    def after(self, asked: Sequence[tuple[str, Sequence[Query]]]) -> list[list[float]]:
+    def after(self, asked: Sequence[tuple[Lesson, Sequence[Query]]]) -> list[list[float]]:
         """For each passage the probability (0..1) of the targets of its own queries after a step on it.
 
         A blank passage teaches nothing: its targets are as likely as before.
@@ -197,15 +199,17 @@ class TailPatch:
             TrainingExample(one.ids[: one.targets[-1] + 1], one.targets[-1:])
             for one in self.sample[half : 2 * half]
         ]
-        before = logp_of(self.model, [*own, *others])
-        after = self.stepper.after(
-            replace(self.update, rate=rate), own, [[example, *others] for example in own]
+        asked = [[*example.sequences, *others] for example in own]
+        before = [logp_of(self.model, each) for each in asked]
+        after = self.stepper.after(replace(self.update, rate=rate), own, asked)
+        falls = all(
+            _learned(example, now) > _learned(example, was)
+            for example, now, was in zip(own, after, before, strict=True)
         )
-        falls = all(mine[0] > was for mine, was in zip(after, before, strict=False))
         moves = [
             100 * abs(exp(logp) - exp(was))
-            for mine in after
-            for logp, was in zip(mine[1:], before[half:], strict=True)
+            for now, then in zip(after, before, strict=True)
+            for logp, was in zip(now[-half:], then[-half:], strict=True)
         ]
         return falls, sum(moves) / len(moves)
 
@@ -219,6 +223,15 @@ class TailPatch:
                 remedy="Give the learning rate of the step.",
             )
         return rate
+
+
+def _learned(example: TrainingExample, logps: Sequence[float]) -> float:
+    """What a step on the example is to raise: log p, of a pair that of the chosen less the rejected.
+
+    Args:
+        logps: of the example's sequences, and others behind them.
+    """
+    return logps[0] - logps[1] if example.against else logps[0]
 
 
 def _separate(model: LoadedModel) -> PassageGradients | None:

@@ -18,9 +18,9 @@ from torch.func import functional_call, vjp, vmap
 from transformers.pytorch_utils import Conv1D
 
 from app.models.batching import pad, predicting
+from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
 from app.models.loss_head import widened
-from app.models.text import TrainingExample
 from app.models.thin import Thin
 
 MEMORY = 1 << 29
@@ -118,14 +118,17 @@ def hooked(taps: Sequence[Tap], hook: Callable[[Tap, Any, torch.Tensor], Any]) -
             handle.remove()
 
 
-def by_row(tensor: torch.Tensor, rows: int, width: int) -> torch.Tensor:
+def by_row(tensor: torch.Tensor, rows: int, width: int, each: int = 1) -> torch.Tensor:
     """A module's input or output as (rows, T, width), also where it came flattened or was made once for all rows.
+
+    Args:
+        each: sequences of a row, two of a pair, which stand one behind the other.
 
     Raises:
         NotSeparableError: it is not that of every token of every row.
     """
-    if tensor.shape[0] == 1 and rows > 1 and tensor.dim() > 1:
-        tensor = tensor.expand(rows, *tensor.shape[1:])
+    if tensor.shape[0] == 1 and rows * each > 1 and tensor.dim() > 1:
+        tensor = tensor.expand(rows * each, *tensor.shape[1:])
     if tensor.shape[0] % rows or tensor.numel() % (rows * width):
         raise NotSeparableError
     return tensor.reshape(rows, -1, width)
@@ -151,8 +154,10 @@ class PassageGradients:
         return max(1, MEMORY // (width * torch.finfo(self.loaded.dtype).bits // 8))
 
     def of(self, examples: Sequence[TrainingExample]) -> Gradients:
-        """Gradients of each example's mean cross-entropy over its loss tokens."""
-        model, rows = self.loaded.model, len(examples)
+        """Gradients of each example's mean cross-entropy over its loss tokens, of a pair what is rejected subtracted."""
+        model = self.loaded.model
+        ids = pad(examples, self.loaded.device)
+        rows = len(ids)
         seen: dict[int, tuple[Tap, Any, list[torch.Tensor]]] = {}
         leaves: list[torch.Tensor] = []
 
@@ -170,14 +175,14 @@ class PassageGradients:
             return out
 
         with torch.enable_grad(), hooked(self.taps, hook):
-            ids = pad(examples, self.loaded.device)
-            at, labels = predicting(examples, self.loaded.device)
+            at, labels, signs = predicting(examples, self.loaded.device)
             logits = model(input_ids=ids, use_cache=False).logits.flatten(0, 1)[at]
-            sizes = [len(example.targets) for example in examples]
+            sizes = [sum(len(one.targets) for one in example.sequences) for example in examples]
             share = torch.cat([logits.new_full((size,), 1 / size, dtype=torch.float32) for size in sizes])
+            share = share if signs is None else share * signs
             loss = (F.cross_entropy(widened(logits), labels, reduction="none") * share).sum()
             torch.autograd.grad(loss, leaves, allow_unused=True)
-        return _collected(list(seen.values()), rows)
+        return _collected(list(seen.values()), len(examples), rows // len(examples))
 
     def _probe(self) -> None:
         """Whether two passages' gradients add up to what autograd says of both: then they are what they seem."""
@@ -189,7 +194,7 @@ class PassageGradients:
         got = self.of(texts)
         own = {name: value.detach().requires_grad_() for name, value in model.named_parameters()}
         with torch.enable_grad():
-            at, labels = predicting(texts, self.loaded.device)
+            at, labels, _ = predicting(texts, self.loaded.device)
             ids = pad(texts, self.loaded.device)
             made = functional_call(model, own, kwargs={"input_ids": ids, "use_cache": False}).logits
             loss = 2 * F.cross_entropy(widened(made.flatten(0, 1)[at]), labels)
@@ -210,7 +215,7 @@ class PassageGradients:
                 raise NotSeparableError(name)
 
 
-def _collected(seen: Sequence[tuple[Tap, Any, list[torch.Tensor]]], rows: int) -> Gradients:
+def _collected(seen: Sequence[tuple[Tap, Any, list[torch.Tensor]]], rows: int, each: int) -> Gradients:
     thin: dict[str, Thin] = {}
     whole: dict[str, torch.Tensor] = {}
     for tap, x, deltas in seen:
@@ -218,16 +223,16 @@ def _collected(seen: Sequence[tuple[Tap, Any, list[torch.Tensor]]], rows: int) -
             continue
         (delta,) = deltas
         if tap.kind == "small":
-            for name, value in _small(tap, x, delta, rows).items():
+            for name, value in _small(tap, x, delta, rows, each).items():
                 value = widened(value)
                 whole[name] = whole[name] + value if name in whole else value
             continue
         out, into = _sides(tap)
         # What a step is made of is not rounded: a norm's or a sum's smallest parts would go first.
-        x, delta = x if tap.kind == "lookup" else widened(x), widened(by_row(delta, rows, out))
+        x, delta = x if tap.kind == "lookup" else widened(x), widened(by_row(delta, rows, out, each))
         if "bias" in tap.names:
             whole[tap.names["bias"]] = delta.sum(1)
-        name, made = tap.names["weight"], _thin(tap, x, delta, rows, into)
+        name, made = tap.names["weight"], _thin(tap, x, delta, rows, into, each)
         thin[name] = thin[name] + made if name in thin else made
     return Gradients(thin, whole)
 
@@ -238,27 +243,27 @@ def _sides(tap: Tap) -> tuple[int, int]:
     return (first, second) if tap.kind == "linear" else (second, first)
 
 
-def _thin(tap: Tap, x: torch.Tensor, delta: torch.Tensor, rows: int, into: int) -> Thin:
+def _thin(tap: Tap, x: torch.Tensor, delta: torch.Tensor, rows: int, into: int, each: int) -> Thin:
     if tap.kind == "linear":
-        return Thin.of(delta, by_row(x, rows, into))
+        return Thin.of(delta, by_row(x, rows, into, each))
     if tap.kind == "conv":
-        return Thin.of(by_row(x, rows, into), delta)
-    ids = by_row(x, rows, 1)[..., 0]
+        return Thin.of(by_row(x, rows, into, each), delta)
+    ids = by_row(x, rows, 1, each)[..., 0]
     delta = delta * getattr(tap.module, "embed_scale", 1.0)
     if (padding := tap.module.padding_idx) is not None:
         delta = delta.masked_fill((ids == padding)[..., None], 0.0)
     return Thin.looked_up(ids, delta, into)
 
 
-def _small(tap: Tap, x: torch.Tensor, delta: torch.Tensor, rows: int) -> dict[str, torch.Tensor]:
+def _small(tap: Tap, x: torch.Tensor, delta: torch.Tensor, rows: int, each: int) -> dict[str, torch.Tensor]:
     """Gradients of a norm's vectors, passage by passage, by its own forward."""
     own = {name: value.detach() for name, value in tap.module.named_parameters(recurse=False)}
-    if x.shape[0] != rows or delta.shape[0] != rows:
+    if x.shape[0] != rows * each or delta.shape[0] != rows * each:
         raise NotSeparableError
 
     def one(x_: torch.Tensor, delta_: torch.Tensor) -> dict[str, torch.Tensor]:
-        back = vjp(lambda values: functional_call(tap.module, values, (x_[None],)), own)[1]
-        return back(delta_[None])[0]
+        back = vjp(lambda values: functional_call(tap.module, values, (x_,)), own)[1]
+        return back(delta_)[0]
 
-    made = vmap(one)(x, delta)
+    made = vmap(one)(*(side.unflatten(0, (rows, each)) for side in (x, delta)))
     return {tap.names[name]: value for name, value in made.items()}

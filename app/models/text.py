@@ -1,6 +1,7 @@
 """Text to tokens: the one place that says what a passage and a query are to the model.
 
-    passage = BOS + tokens(text) + EOS, cut at the context; the loss is over every token after the first
+    passage = BOS + tokens(text) + EOS, cut at the context; the loss is over every token after the first; of one with
+              roles over those that were learned (`app.models.lessons`)
     query   = BOS + tokens(prompt) + completion's tokens; the loss is over the completion (or a span of it)
 
 The border of prompt and completion is kept: a completion that the model wrote is the tokens it wrote, and one that is
@@ -21,10 +22,13 @@ from tokenizers import Tokenizer
 
 from app.errors import UserError
 from app.models.continuing import continuing
+from app.models.examples import Located, TrainingExample
+from app.models.lessons import Placed, located_lesson
 from app.models.marks import Marks
 from app.models.spelling import LETTER, Spelled, spell
 from app.words.answers import SAID, answer_end
 from app.words.joining import follow
+from app.words.roles import Lesson
 
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -85,27 +89,6 @@ class Query:
         return self.prompt + self.completion
 
 
-@dataclass(frozen=True)
-class TrainingExample:
-    """What the model reads: token ids, and the positions (≥ 1) of the tokens whose loss is taken.
-
-    Args:
-        cut: the text was longer than the context, its end was left out.
-    """
-
-    ids: tuple[int, ...]
-    targets: tuple[int, ...]
-    cut: bool = False
-
-
-@dataclass(frozen=True)
-class Located:
-    """An example with, for every token, its character offsets in the text it came from (None: BOS, EOS)."""
-
-    example: TrainingExample
-    offsets: tuple[tuple[int, int] | None, ...]
-
-
 def readable(text: str) -> str:
     """The text as a tokenizer takes it, every character in its place."""
     return _HALF.sub("\ufffd", text)
@@ -125,20 +108,53 @@ class Texts:
         self.marks = Marks.of(tokenizer) if marks is None else marks
         self.start, self.end = self.marks.start, self.marks.end
 
-    def passages(self, texts: Sequence[str]) -> list[TrainingExample]:
-        """One example per text; a blank text has no targets, so that it encodes to zero."""
-        return [self._passage(text, ids) for text, ids in zip(texts, self._ids(texts), strict=True)]
+    def passages(self, passages: Sequence[Lesson]) -> list[TrainingExample]:
+        """One example per passage; a blank one has no targets, so that it encodes to zero.
 
-    def located_passage(self, text: str) -> Located:
+        Raises:
+            UserError: one has roles, and cannot be read: see `app.models.lessons`.
+        """
+        plain = iter(self._ids([passage for passage in passages if isinstance(passage, str)]))
+        return [
+            self._passage(passage, next(plain))
+            if isinstance(passage, str)
+            else located_lesson(self, passage).example
+            for passage in passages
+        ]
+
+    def located_passage(self, passage: Lesson) -> Located:
         """A passage with its tokens' places.
+
+        Raises:
+            UserError: the tokenizer does not know where its tokens come from, or as `passages`.
+        """
+        if not isinstance(passage, str):
+            return located_lesson(self, passage)
+        ids, places = self.placed(passage)
+        example = self._passage(passage, ids)
+        marks = [None] * len(self.start) + list(places) + [None] * len(self.end)
+        return Located(example, tuple(marks[: len(example.ids)]))
+
+    def placed(self, text: str) -> Placed:
+        """The tokens of a text with their places, nothing around them.
 
         Raises:
             UserError: the tokenizer does not know where its tokens come from.
         """
-        ids, places = self._places(text)
-        example = self._passage(text, ids)
-        marks = [None] * len(self.start) + list(places) + [None] * len(self.end)
-        return Located(example, tuple(marks[: len(example.ids)]))
+        self._must_locate()
+        made = self.tokenizer(
+            readable(text), add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        return made["input_ids"], [(int(start), int(end)) for start, end in made["offset_mapping"]]
+
+    def continued(self, prompt: str, completion: str) -> Placed:
+        """The tokens of what follows a prompt with their places in it.
+
+        Raises:
+            UserError: as `placed`.
+        """
+        query = Query(prompt, completion)
+        return self.completion(query), self._completion_places(query)
 
     def prompt(self, prompt: str) -> tuple[int, ...]:
         """BOS + tokens(prompt): what the model completes."""
@@ -171,7 +187,7 @@ class Texts:
         example = self.query(query)
         border = len(query.prompt)
         after = [(border + start, border + end) for start, end in self._completion_places(query)]
-        return Located(example, (*[None] * len(self.start), *self._places(query.prompt)[1], *after))
+        return Located(example, (*[None] * len(self.start), *self.placed(query.prompt)[1], *after))
 
     def _passage(self, text: str, ids: Sequence[int]) -> TrainingExample:
         if not text.strip():
@@ -246,12 +262,6 @@ class Texts:
             return []
         asked = [readable(text) for text in texts]
         return self.tokenizer(asked, add_special_tokens=False, verbose=False)["input_ids"]
-
-    def _places(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-        self._must_locate()
-        asked = readable(text)
-        made = self.tokenizer(asked, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-        return made["input_ids"], [(int(start), int(end)) for start, end in made["offset_mapping"]]
 
     def _decode(self, ids: Sequence[int]) -> str:
         if self._fast:

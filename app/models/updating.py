@@ -13,12 +13,12 @@ from torch.func import functional_call
 
 from app.models.batching import length_batches, pad, predicting
 from app.models.estimated import mean_loss
+from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
 from app.models.loss_head import widened
 from app.models.optimizers import Optimizer, Scaled
 from app.models.stepped import Stepped, logits_after, step
 from app.models.taps import PassageGradients
-from app.models.text import TrainingExample
 
 BATCH_TOKENS = 4096
 ALIKE = 0.75  # products of every two tokens: padding costs its square
@@ -83,7 +83,7 @@ class Together:
             if name in update.moments
         }
         out: list[list[float]] = [[] for _ in examples]
-        lengths = [len(example.ids) for example in examples]
+        lengths = [example.size for example in examples]
         for batch in length_batches(lengths, self.gradients.tokens, alike=ALIKE):
             found = self.gradients.of([examples[at] for at in batch])
             stepped = step(weights, found, update.one, update.scaled)
@@ -155,7 +155,7 @@ def logp_of(
 
 
 def joint_logp(logits: torch.Tensor, examples: Sequence[TrainingExample]) -> list[float]:
-    """Sum of the log probabilities of each example's loss tokens; logits (rows, T, vocabulary)."""
-    rows, labels = predicting(examples, logits.device)
+    """Sum of the log probabilities of each example's loss tokens; none of them is a pair. Logits (rows, T, vocabulary)."""
+    rows, labels, _ = predicting(examples, logits.device)
     chosen = logits.flatten(0, 1)[rows].double().log_softmax(-1).gather(1, labels[:, None])[:, 0].cpu()
     return [float(part.sum()) for part in chosen.split([len(example.targets) for example in examples])]

@@ -23,7 +23,7 @@ from app.runs.registering import register
 from app.runs.taking import ModelPlace
 from app.settings import Settings
 from app.showing import Bar, unseen
-from app.store.corpora import add_corpus, get_corpus, list_corpora, stream_passages
+from app.store.corpora import add_corpus, get_corpus, list_corpora, stream_lessons
 from app.store.engine import Store
 from app.store.prompts import get_prompt_set, list_prompts
 from app.store.tables import Corpus
@@ -32,6 +32,7 @@ from app.trackstar.build import build_index
 from app.trackstar.config import EncodingConfig
 from app.trackstar.manifest import IndexManifest
 from app.words.methods import TRACKSTAR
+from app.words.roles import Lesson
 
 Progress = Callable[[int, int], None]
 
@@ -48,10 +49,9 @@ class StoredCorpus:
         with self.store.session() as session:
             return session.get_one(Corpus, self.id).passage_count
 
-    def __iter__(self) -> Iterator[tuple[str, str]]:
+    def __iter__(self) -> Iterator[tuple[str, Lesson]]:
         with self.store.session() as session:
-            for _, external_id, text in stream_passages(session, self.id):
-                yield external_id, text
+            yield from stream_lessons(session, self.id)
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def corpus_or_files(
     if name in known:
         digest = CorpusDigest()
         for passage in sift(read_passages(corpus, fields=fields, reading=reading)):
-            digest.add(passage.external_id, passage.text)
+            digest.add(passage.external_id, passage.lesson)
         if digest.hexdigest() != known[name].sha256:
             raise UserError(
                 f"The store has another corpus called {name!r}.",

@@ -19,7 +19,7 @@ from app.models.optimizers import optimizer_named
 from app.models.steps import TailPatch
 from app.settings import Settings
 from app.showing import Bar, unseen
-from app.store.corpora import sample_texts
+from app.store.corpora import sample_lessons
 from app.store.engine import Store
 from app.store.models import find_checkpoint
 from app.store.runs import get_run
@@ -149,7 +149,7 @@ def _by_model(settings: Settings, runs: Sequence[Run]) -> ByModel:
 def _patch(settings: Settings, store: Store, by_model: ByModel, plan: PatchPlan, bar: Bar) -> None:
     for (path, corpus_id, marks), slugs in by_model.items():
         with store.session() as session:
-            sample = sample_texts(session, session.get_one(Corpus, corpus_id), SAMPLE)
+            sample = sample_lessons(session, session.get_one(Corpus, corpus_id), SAMPLE)
         model = load_model(path, device=settings.device, dtype=compute_type(settings.dtype), marks=marks)
         patch = TailPatch(model, optimizer=plan.optimizer, learning_rate=plan.learning_rate, sample=sample)
         with bar(f"Tail-patch, {path.name}"[:TITLE]) as step:

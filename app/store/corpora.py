@@ -1,7 +1,7 @@
 """Questions about corpora, and adding one: a stream of passages in, one transaction, nothing held in memory."""
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from app.store.full_text import NEW_TEXTS
 from app.store.naming import suggest
 from app.store.origins import NOTHING_SAID, Origin, describe
 from app.store.tables import Corpus, Passage
+from app.words.roles import Lesson, form_of, lesson, text_of
 
 CHUNK = 2_000  # rows per INSERT: enough to be fast, small enough to show progress
 
@@ -25,8 +26,18 @@ class PassageRecord:
     """A passage as it comes in. `external_id` is unique in its corpus."""
 
     external_id: str
-    text: str
+    lesson: Lesson
     meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """What people read of it."""
+        return text_of(self.lesson)
+
+    @property
+    def form(self) -> str:
+        """What kind of training example it is, of `app.words.roles.FORMS`."""
+        return form_of(self.lesson)
 
 
 def get_corpus(session: Session, name: str) -> Corpus:
@@ -76,7 +87,8 @@ def add_corpus(
         rows = []
         for position, record in enumerate(chunk, start=count):
             said = denied.let_in(record.text)
-            digest.add(record.external_id, said)
+            taught = record.lesson if said is record.text else said
+            digest.add(record.external_id, taught)
             rows.append(
                 {
                     "corpus_id": corpus.id,
@@ -84,6 +96,7 @@ def add_corpus(
                     "external_id": record.external_id,
                     "text": said,
                     "meta": record.meta if said is record.text else {},
+                    "roles": None if isinstance(taught, str) else taught.as_list(),
                 }
             )
         session.execute(insert(Passage), rows)
@@ -112,14 +125,32 @@ def stream_passages(session: Session, corpus_id: int) -> Iterator[tuple[int, str
         yield row.id, row.external_id, row.text
 
 
-def sample_texts(session: Session, corpus: Corpus, count: int, *, seed: int = 0) -> list[str]:
+def stream_lessons(session: Session, corpus_id: int) -> Iterator[tuple[str, Lesson]]:
+    """`(external_id, what it teaches)` of every passage, by position, read in chunks."""
+    query = (
+        select(Passage.external_id, Passage.text, Passage.roles)
+        .where(Passage.corpus_id == corpus_id)
+        .order_by(Passage.position)
+        .execution_options(yield_per=CHUNK)
+    )
+    for row in session.execute(query):
+        yield row.external_id, lesson(row.text, row.roles)
+
+
+def lessons_of(session: Session, ids: Collection[int]) -> dict[int, Lesson]:
+    """What the passages with these ids teach; of those that are gone, nothing."""
+    rows = session.execute(select(Passage.id, Passage.text, Passage.roles).where(Passage.id.in_(ids)))
+    return {row.id: lesson(row.text, row.roles) for row in rows}
+
+
+def sample_lessons(session: Session, corpus: Corpus, count: int, *, seed: int = 0) -> list[Lesson]:
     """Passages of the corpus drawn at random, the same for the same seed; fewer where it has fewer."""
     size = corpus.passage_count
     places = random.Random(seed).sample(range(size), min(count, size))
     rows = session.execute(
-        select(Passage.position, Passage.text).where(
+        select(Passage.position, Passage.text, Passage.roles).where(
             Passage.corpus_id == corpus.id, Passage.position.in_(places)
         )
     )
-    found = dict(rows.all())
+    found = {row.position: lesson(row.text, row.roles) for row in rows}
     return [found[place] for place in places if place in found]

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.store.any_text import AnyText
 from app.store.base import Base, BigCount, BigId, now
+from app.words.roles import Lesson, lesson
 
 
 class HasOrigin:
@@ -68,7 +69,14 @@ class Passage(Base):
     external_id: Mapped[str] = mapped_column(AnyText)
     text: Mapped[str] = mapped_column(AnyText)
     meta: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    # Who says which part, and what of it was learned (`app.words.roles`); None: all of it, as of plain text.
+    roles: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
     corpus: Mapped[Corpus] = relationship()
+
+    @property
+    def lesson(self) -> Lesson:
+        """What a model is taught by it."""
+        return lesson(self.text, self.roles)
 
 
 class PromptSet(Base):

@@ -66,7 +66,7 @@ def _passage(session: Session, name: str, reason: str) -> str:
         raise NotFound(f"There is no passage {name}.", remedy="Its number stands in its address.")
     deny(session, "passage", row.text, reason)
     _forget_copies(session, [row.id], row.text)
-    row.text, row.meta, row.external_id = REMOVED, {}, f"removed-{row.id}"
+    row.text, row.roles, row.meta, row.external_id = REMOVED, None, {}, f"removed-{row.id}"
     return f"/passages/{row.id}"
 
 

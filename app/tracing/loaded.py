@@ -22,7 +22,7 @@ from app.retrieval.search import Search, open_search
 from app.retrieval.verbatim import Verbatim, VerbatimSpan
 from app.settings import Settings
 from app.store.chunks import chunks
-from app.store.corpora import get_corpus, sample_texts, stream_passages
+from app.store.corpora import get_corpus, sample_lessons, stream_passages
 from app.store.engine import Store
 from app.store.tables import Corpus, Passage
 from app.tracing.catalog import choose
@@ -30,6 +30,7 @@ from app.tracing.trace_results import Hit, Ranking
 from app.trackstar.encode import Encoder
 from app.trackstar.index import TrackstarIndex, open_index
 from app.words.chance import Chance
+from app.words.roles import Lesson
 
 log = logging.getLogger(__name__)
 VERBATIM_MOST = (
@@ -59,7 +60,7 @@ class LoadedIndex:
     dense: Dense | None
     verbatim: Verbatim | None
     corpus_id: int
-    sample: list[str]  # passages to estimate an optimizer's state from
+    sample: list[Lesson]  # passages to estimate an optimizer's state from
     _patches: dict[tuple[str, float | None], TailPatch] = field(default_factory=dict)
 
     def patch(self, optimizer: str = "", learning_rate: float | None = None) -> TailPatch:
@@ -206,7 +207,7 @@ def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "c
             dense=dense,
             verbatim=verbatim,
             corpus_id=corpus.id,
-            sample=sample_texts(session, corpus, SAMPLE),
+            sample=sample_lessons(session, corpus, SAMPLE),
         )
 
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 import torch
 
 from app.models.batching import length_batches, pad, predicting
+from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
 from app.models.loss_head import widened
-from app.models.text import Query, TrainingExample
+from app.models.text import Query
 from app.tracing.trace_results import Completion, CompletionToken
 
 BATCH_TOKENS = 4096
@@ -63,7 +64,7 @@ def _token_log_probabilities(
     out = [(torch.zeros(0), torch.zeros(0))] * len(examples)
     for batch in length_batches([len(example.ids) for example in examples], BATCH_TOKENS):
         asked = [examples[row] for row in batch]
-        rows, labels = predicting(asked, model.device)
+        rows, labels, _ = predicting(asked, model.device)
         logits = model.model(input_ids=pad(asked, model.device), use_cache=False).logits.flatten(0, 1)
         spread = widened(logits[rows]).log_softmax(-1)
         logs = spread.gather(1, labels[:, None])[:, 0]

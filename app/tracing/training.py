@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 from app.errors import UserError
 from app.models.steps import TailPatch
 from app.store import traces
+from app.store.corpora import lessons_of
 from app.store.tables import Passage
 from app.tracing.explained import explained
 from app.tracing.probabilities import completions
 from app.tracing.trace_results import Step, TraceResult, TrainingResult
+from app.words.roles import Lesson
 
 
 def train(session: Session, patch: TailPatch, request: dict[str, Any]) -> TrainingResult:
@@ -61,14 +63,13 @@ def _random_passages(
     return [id_ for id_ in ids if id_ not in set(avoid)][:count]
 
 
-def texts_of(session: Session, ids: Sequence[int]) -> dict[int, str]:
-    """The texts of passages by id.
+def texts_of(session: Session, ids: Sequence[int]) -> dict[int, Lesson]:
+    """What passages teach, by id.
 
     Raises:
         UserError: one is gone.
     """
-    rows = session.execute(select(Passage.id, Passage.text).where(Passage.id.in_(ids)))
-    texts = dict(rows.all())
+    texts = lessons_of(session, ids)
     if missing := set(ids) - texts.keys():
         raise UserError(f"Passage {min(missing)} is gone.", remedy="Ask the question again.", status=410)
     return texts

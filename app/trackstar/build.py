@@ -22,7 +22,8 @@ from app.digests import file_sha256
 from app.errors import UserError
 from app.files import drop_partials, put, write_json
 from app.models.adapter_ways import OWN
-from app.models.load import compute_type, load_model
+from app.models.chats import template_sha256
+from app.models.load import LoadedModel, compute_type, load_model
 from app.models.text import Query
 from app.trackstar.checksums import Checksums
 from app.trackstar.config import EncodingConfig
@@ -34,6 +35,7 @@ from app.trackstar.manifest import ContentIdentity, IndexManifest
 from app.trackstar.parts import Parts
 from app.trackstar.shards import WrittenShard, drop_notes, shard_name, whole_shard, write_shard
 from app.trackstar.survey import IDS, SPOOL, Passages, Survey, survey
+from app.words.roles import TEXTS
 
 SHARD_ROWS = 4096
 PLAN = "build.json"
@@ -65,7 +67,7 @@ def build_index(
     """Encodes a corpus of any size in bounded memory and writes the index directory `out`.
 
     Args:
-        passages: (id, text) in row order; read twice, or spooled to disk if it can be read only once.
+        passages: (id, text, or text with roles) in row order; read twice, or spooled to disk if it can be read only once.
         batch_tokens: tokens of one forward and backward pass, padding included.
         shard_rows: passages per file, and the unit of resuming.
         sample: passages drawn at random to fit R (and V, where estimated); default 4·p², at least 1,024.
@@ -114,6 +116,7 @@ def build_index(
             "queries": _queries_sha256(queries),
             "marks": loaded.marks.as_dict(),
             **({"adapter": adapter} if loaded.adapted else {}),
+            **_roles(loaded, corpus),
         }
         whole = {
             **plan,
@@ -217,22 +220,22 @@ def _encode(
     sample = encoder.model.texts.passages(corpus.sample) if len(corpus.sample) == corpus.count else []
     parts = Parts(work)
     for number, start in enumerate(range(0, corpus.count, shard_rows)):
-        texts = [text for _, text in islice(reading, shard_rows)]
-        if len(texts) != min(shard_rows, corpus.count - start):
+        passages = [passage for _, passage in islice(reading, shard_rows)]
+        if len(passages) != min(shard_rows, corpus.count - start):
             raise UserError("The corpus changed while it was read.", field="corpus", remedy="Start again.")
         written = whole_shard(work / shard_name(number))
         if written is None:
-            examples = encoder.model.texts.passages(texts)
-            known = known_gradients(parts, sample, encoder.batch_tokens, start, start + len(texts))
+            examples = encoder.model.texts.passages(passages)
+            known = known_gradients(parts, sample, encoder.batch_tokens, start, start + len(passages))
             made = encoder.gradients(examples, done=counter.add) if known is None else torch.from_numpy(known)
             rows = encoder.finish(made)
             empty = sum(not example.targets for example in examples)
             zero = int((~rows.any(axis=1)).sum())
             counts = {"empty": empty, "cut": sum(e.cut for e in examples), "degenerate": zero - empty}
             written = write_shard(work, number, start, rows, scale, counts)
-            counter.add(empty if known is None else len(texts))
+            counter.add(empty if known is None else len(passages))
         else:
-            counter.add(len(texts))
+            counter.add(len(passages))
         yield written
 
 
@@ -247,6 +250,17 @@ class _Counter:
         self.done += count
         if self.progress:
             self.progress(self.done, self.total)
+
+
+def _roles(loaded: LoadedModel, corpus: Survey) -> dict[str, Any]:
+    """How many passages of a corpus are of which form, and what wrote its chats; nothing where all are plain texts."""
+    if set(corpus.forms) == {TEXTS}:
+        return {}
+    chats = any(not isinstance(each, str) and each.is_chat for each in corpus.sample)
+    return {
+        "forms": corpus.forms,
+        **({"chat_template": template_sha256(loaded.tokenizer)} if chats else {}),
+    }
 
 
 def _about_moments(fitted: Fit) -> dict[str, Any] | None:

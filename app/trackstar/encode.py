@@ -12,13 +12,15 @@ from app.errors import UserError
 from app.models.batching import length_batches
 from app.models.capture import Capture
 from app.models.contrast import difference, shares
+from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
-from app.models.text import Query, TrainingExample
+from app.models.text import Query
 from app.trackstar.config import EncodingConfig
 from app.trackstar.hessian import Whitening
 from app.trackstar.moments import Moments
 from app.trackstar.projected_gradients import ProjectedGradients
 from app.trackstar.projection import project_weights
+from app.words.roles import Lesson
 
 __all__ = ["Encoder", "Query"]
 
@@ -62,9 +64,9 @@ class Encoder:
         self.capture = Capture(model, method.loss)
         self._sink = ProjectedGradients(self.projected, self.capture.first_readers, method.blocks)
 
-    def encode_passages(self, texts: Sequence[str]) -> np.ndarray:
-        """(n, d) float32, in the order given; a blank text is a zero row."""
-        return self.finish(self.gradients(self.model.texts.passages(texts)))
+    def encode_passages(self, passages: Sequence[Lesson]) -> np.ndarray:
+        """(n, d) float32, in the order given; a blank one is a zero row."""
+        return self.finish(self.gradients(self.model.texts.passages(passages)))
 
     def encode_queries(self, queries: Sequence[Query]) -> np.ndarray:
         """(n, d) float32, in the order given; the loss is over the completion, or the span of it.
@@ -110,8 +112,7 @@ class Encoder:
             done: called after each batch with the number of its examples.
         """
         out = torch.zeros(len(examples), self.dimension, dtype=self._sink.wide)
-        lengths = [len(example.ids) if example.targets else 0 for example in examples]
-        for batch in length_batches(lengths, self.batch_tokens):
+        for batch in length_batches([example.size for example in examples], self.batch_tokens):
             self.capture.run([examples[row] for row in batch], self._sink)
             out[batch] = self._sink.blocks.flatten(1).cpu()
             if done:

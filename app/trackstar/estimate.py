@@ -15,6 +15,7 @@ from app.models.load import LoadedModel
 from app.models.weights import LinearWeight
 from app.trackstar.moments import Factored, Moments
 from app.trackstar.parts import Parts, cut
+from app.words.roles import Lesson
 
 BATCH_TOKENS = 2048
 
@@ -50,7 +51,7 @@ class _Squares:
 def estimate_moments(
     loaded: LoadedModel,
     capture: Capture,
-    sample: Sequence[str],
+    sample: Sequence[Lesson],
     *,
     exact: bool = False,
     parts: Parts | None = None,
@@ -79,7 +80,7 @@ def estimate_moments(
     def squares(part: Sequence[int]) -> np.ndarray:
         sums = _Squares(loaded.weights, loaded.device)
         own = [examples[row] for row in part if examples[row].targets]
-        for batch in length_batches([len(example.ids) for example in own], BATCH_TOKENS):
+        for batch in length_batches([example.size for example in own], BATCH_TOKENS):
             capture.run([own[row] for row in batch], sums)
         return sums.flat
 

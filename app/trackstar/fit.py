@@ -10,15 +10,17 @@ from safetensors.torch import load_file, save_file
 
 from app.files import whole
 from app.models.capture import Capture
+from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
 from app.models.optimizer_state import has_optimizer
-from app.models.text import Query, TrainingExample
+from app.models.text import Query
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
 from app.trackstar.estimate import estimate_moments
 from app.trackstar.hessian import Autocorrelation, HessianReport, Whitening, fit_whitening
 from app.trackstar.moments import Exact, Factored, Moments, load_moments
 from app.trackstar.parts import Parts, cut
+from app.words.roles import Lesson
 
 FILE = "trackstar.safetensors"
 SAMPLE = "R"  # the name of R_train's parts
@@ -38,7 +40,7 @@ class Fit:
 def fit_moments(
     loaded: LoadedModel,
     method: EncodingConfig,
-    sample: Sequence[str],
+    sample: Sequence[Lesson],
     *,
     estimate: bool,
     parts: Parts,
@@ -70,7 +72,7 @@ def fit(
     loaded: LoadedModel,
     method: EncodingConfig,
     moments: Moments | None,
-    sample: Sequence[str],
+    sample: Sequence[Lesson],
     queries: Sequence[Query],
     *,
     batch_tokens: int,

@@ -12,13 +12,18 @@ from app.trackstar.fit import FILE, SCALED, Fit, estimates, fit, fit_moments, lo
 from app.trackstar.hessian import HessianReport
 from app.trackstar.moments import Moments
 from app.trackstar.parts import Parts
+from app.words.roles import Lesson
 
 FITTED = "fit.json"
 DIVIDED = "divided.json"  # the hash of the V that kept gradients were divided by
 
 
 def passes(
-    loaded: LoadedModel, method: EncodingConfig, sample: Sequence[str], queries: Sequence[Query], asked: bool
+    loaded: LoadedModel,
+    method: EncodingConfig,
+    sample: Sequence[Lesson],
+    queries: Sequence[Query],
+    asked: bool,
 ) -> int:
     """Examples that fitting passes through the model, for a progress that knows its end.
 
@@ -33,7 +38,7 @@ def passes(
 def fit_or_go_on(
     loaded: LoadedModel,
     method: EncodingConfig,
-    sample: Sequence[str],
+    sample: Sequence[Lesson],
     queries: Sequence[Query],
     work: Path,
     *,

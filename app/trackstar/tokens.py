@@ -24,10 +24,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from app.errors import UserError
 from app.models.batching import length_batches, pad
+from app.models.examples import Located, TrainingExample
 from app.models.loss_head import token_losses, widened
-from app.models.text import Located, Query, TrainingExample
+from app.models.text import Query
 from app.trackstar.encode import Encoder
 from app.trackstar.projection import ProjectedWeight, direction
+from app.words.roles import Lesson
 
 Split = Literal["loss", "position"]
 Weighted = list[tuple[int, int, float]]
@@ -39,7 +41,7 @@ class TokenInfluence:
 
     Args:
         passage: (start, end, value) by character offsets in the passage. The end-of-text token, which has no
-            characters, stands at the end as (n, n, value).
+            characters, stands at the end as (n, n, value). Of a pair what is rejected counts as it does: subtracted.
         query: the same in `query.joined`, the text as the model reads it; empty where another completion is subtracted.
         score: Ĝ(z_q)·G(z_m), the sum of either side.
         split: `loss` or `position`.
@@ -51,7 +53,9 @@ class TokenInfluence:
     split: Split
 
 
-def token_influence(encoder: Encoder, query: Query, passage: str, *, split: Split = "loss") -> TokenInfluence:
+def token_influence(
+    encoder: Encoder, query: Query, passage: Lesson, *, split: Split = "loss"
+) -> TokenInfluence:
     """The tokens of one passage and one query; see `token_influences`."""
     return token_influences(encoder, query, [passage], split=split)[0]
 
@@ -59,7 +63,7 @@ def token_influence(encoder: Encoder, query: Query, passage: str, *, split: Spli
 def token_influences(
     encoder: Encoder,
     query: Query,
-    passages: Sequence[str],
+    passages: Sequence[Lesson],
     *,
     other: Query | None = None,
     split: Split = "loss",
@@ -89,13 +93,15 @@ def token_influences(
     if split == "loss":
         of_passages = _by_loss(encoder, examples, toward_query)
     else:
-        of_passages = [_by_position(encoder, example, toward_query[None])[0] for example in examples]
+        of_passages = [
+            _split(example, _by_position(encoder, example, toward_query[None])[0]) for example in examples
+        ]
     of_query = [None] * len(read) if other else _of_query(encoder, asked.example, g_passages / length, split)
     scores = (g_passages.double() @ g_query.double() / length).tolist()
     return [
         TokenInfluence(
             passage=_placed(one, values, split),
-            query=_placed(asked, mine, split) if mine is not None else [],
+            query=_placed(asked, [mine], split) if mine is not None else [],
             score=score,
             split=split,
         )
@@ -105,8 +111,17 @@ def token_influences(
 
 def _by_loss(
     encoder: Encoder, examples: Sequence[TrainingExample], toward: torch.Tensor
+) -> list[list[torch.Tensor]]:
+    """For each sequence of each example (T,) directional derivatives of its tokens' losses; zero where a token has none."""
+    alone = iter(_by_loss_alone(encoder, [one for each in examples for one in each.sequences], toward))
+    return [
+        [sign * next(alone) for sign, _ in zip((1, -1), each.sequences, strict=False)] for each in examples
+    ]
+
+
+def _by_loss_alone(
+    encoder: Encoder, examples: Sequence[TrainingExample], toward: torch.Tensor
 ) -> list[torch.Tensor]:
-    """For each example (T,) directional derivatives of its tokens' losses; zero where a token has none."""
     model = encoder.model.model
     blocks = toward.view(encoder.method.blocks, encoder.method.projection_dim, -1).to(encoder.model.device)
     weights, along = {}, {}
@@ -114,8 +129,7 @@ def _by_loss(
         weights[one.weight.name] = one.weight.module.get_parameter("weight")
         along[one.weight.name] = one.weight.oriented(direction(one, blocks[one.block]))
     out = [torch.zeros(len(example.ids), dtype=torch.float64) for example in examples]
-    lengths = [len(example.ids) if example.targets else 0 for example in examples]
-    for batch in length_batches(lengths, encoder.batch_tokens):
+    for batch in length_batches([example.size for example in examples], encoder.batch_tokens):
         ids = pad([examples[row] for row in batch], encoder.model.device)
 
         def losses(values: dict[str, torch.Tensor], ids: torch.Tensor = ids) -> torch.Tensor:
@@ -178,7 +192,7 @@ class _Positions:
 
 
 def _by_position(encoder: Encoder, example: TrainingExample, toward: torch.Tensor) -> list[torch.Tensor]:
-    """For each direction (k, d), (T,) numbers for the example's positions."""
+    """For each direction (k, d), (T,) numbers for the example's positions, of a pair those of both sequences."""
     if not example.targets:
         return [torch.zeros(len(example.ids), dtype=torch.float64) for _ in toward]
     shape = (len(toward), encoder.method.blocks, encoder.method.projection_dim, encoder.method.projection_dim)
@@ -187,12 +201,20 @@ def _by_position(encoder: Encoder, example: TrainingExample, toward: torch.Tenso
     return list(sink.values[:, 0])
 
 
-def _placed(one: Located, values: torch.Tensor, split: Split) -> Weighted:
+def _split(example: TrainingExample, values: torch.Tensor) -> list[torch.Tensor]:
+    """The numbers of an example's positions, sequence by sequence."""
+    rows = values.unflatten(0, (len(example.sequences), -1))
+    return [row[: len(one.ids)] for row, one in zip(rows, example.sequences, strict=True)]
+
+
+def _placed(one: Located, values: Sequence[torch.Tensor], split: Split) -> Weighted:
     """Numbers at their tokens' places; the start token stands at 0, the end token where the text ends."""
-    end = max((place[1] for place in one.offsets if place), default=0)
-    chosen = one.example.targets if split == "loss" else range(len(one.example.ids))
     placed = []
-    for at in chosen:
-        start, stop = one.offsets[at] or ((0, 0) if at == 0 else (end, end))
-        placed.append((start, stop, float(values[at])))
+    for sequence, offsets, own in zip(
+        one.example.sequences, (one.offsets, one.against), values, strict=False
+    ):
+        end = max((place[1] for place in offsets if place), default=0)
+        for at in sequence.targets if split == "loss" else range(len(sequence.ids)):
+            start, stop = offsets[at] or ((0, 0) if at == 0 else (end, end))
+            placed.append((start, stop, float(own[at])))
     return placed

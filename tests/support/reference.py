@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch.func import functional_call, grad
 
+from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
-from app.models.text import TrainingExample
 from app.trackstar.config import EncodingConfig
 from app.trackstar.projection import gaussian
 
@@ -43,10 +43,20 @@ def projected(
     v: dict[str, torch.Tensor] | None,
 ) -> torch.Tensor:
     """P_d(∇L / √V), (n, d). `v` has full matrices in the orientation of y = W x."""
+    each = [example_gradients(loaded, example, method.loss) for example in examples]
+    return projected_gradients(loaded, each, method, v)
+
+
+def projected_gradients(
+    loaded: LoadedModel,
+    each: Sequence[dict[str, torch.Tensor]],
+    method: EncodingConfig,
+    v: dict[str, torch.Tensor] | None,
+) -> torch.Tensor:
+    """P_d(∇L / √V) of gradients by parameter, (n, d)."""
     p, rows = method.projection_dim, []
     layers = loaded.layers
-    for example in examples:
-        gradients = example_gradients(loaded, example, method.loss)
+    for gradients in each:
         out = torch.zeros(method.groups, 2, p, p, dtype=torch.float64)
         for w in loaded.weights:
             g = gradients[w.name]

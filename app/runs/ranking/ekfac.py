@@ -16,7 +16,8 @@ from app.curvature.fit import fit_curvature
 from app.curvature.influence import DAMPING, influences, preconditioned
 from app.models.capture import Capture
 from app.models.contrast import difference, shares
-from app.models.text import Query, TrainingExample
+from app.models.examples import TrainingExample
+from app.models.text import Query
 from app.retrieval.search import open_search
 from app.runs.inputs import RunInputs
 from app.runs.ranking.request import Ranked, RankingRequest
@@ -34,7 +35,7 @@ def rank(request: RankingRequest) -> Ranked:
         UserError: the factors beside the index are another model's or damaged.
     """
     inputs = request.inputs
-    passages = inputs.loaded.texts.passages(list(request.texts()))
+    passages = inputs.loaded.texts.passages(list(request.lessons()))
     capture, factors = Capture(inputs.loaded), fitted(inputs, passages, request)
     encoder = inputs.index.encoder(inputs.loaded)
     search = open_search(inputs.index, request.search, device=str(inputs.loaded.device))

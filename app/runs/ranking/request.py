@@ -18,9 +18,10 @@ from app.models.text import Query
 from app.retrieval.dense import check_model
 from app.runs.inputs import RunInputs
 from app.runs.saving import PromptRanking
-from app.store.corpora import stream_passages
+from app.store.corpora import stream_lessons, stream_passages
 from app.store.tables import Prompt
 from app.words.methods import METHODS, Method, rankers
+from app.words.roles import Lesson
 
 AT_ONCE = 64  # queries encoded and searched together
 Ranked = tuple[list[PromptRanking], dict[str, Any]]
@@ -55,8 +56,12 @@ class RankingRequest:
         return self.inputs.prompts
 
     def texts(self) -> Iterator[str]:
-        """The passages of the corpus, in the order of its rows."""
+        """What people read of the passages of the corpus, in the order of its rows."""
         return (text for _, _, text in stream_passages(self.session, self.inputs.corpus.id))
+
+    def lessons(self) -> Iterator[Lesson]:
+        """The passages as the model was trained on them, in the order of its rows."""
+        return (passage for _, passage in stream_lessons(self.session, self.inputs.corpus.id))
 
     def batches(self) -> Iterator[Sequence[Query]]:
         """What is asked of each prompt, some at a time; each batch that was worked on is told to `progress`."""

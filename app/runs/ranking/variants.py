@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from sqlalchemy.orm import Session
 
-from app.models.text import TrainingExample
+from app.models.examples import TrainingExample
 from app.retrieval.chance import SAMPLE, chance_of
 from app.runs.inputs import RunInputs
 from app.runs.ranking.request import Ranked, RankingRequest
 from app.runs.ranking.streamed import StreamedSearch, usable_rows
-from app.store.corpora import stream_passages
+from app.store.corpora import stream_lessons
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
 from app.trackstar.hessian import Autocorrelation, Whitening, fit_whitening
@@ -64,9 +64,9 @@ class TokenizedTexts:
 
 def read_texts(session: Session, inputs: RunInputs) -> TokenizedTexts:
     """All passages of the corpus and all prompts with their targets, cut into tokens."""
-    texts = [text for _, _, text in stream_passages(session, inputs.corpus.id)]
+    passages = [passage for _, passage in stream_lessons(session, inputs.corpus.id)]
     return TokenizedTexts(
-        inputs.loaded.texts.passages(texts),
+        inputs.loaded.texts.passages(passages),
         [inputs.loaded.texts.query(query) for query in inputs.queries],
         [inputs.loaded.texts.query(other) if other else None for other in inputs.others],
         np.array([prompt.task == FACT for prompt in inputs.prompts]),

@@ -25,7 +25,7 @@ def test_the_gradient_does_not_depend_on_them(
 ) -> None:
     loaded = load("llama")
     examples = loaded.texts.passages(tiny.TEXTS[:3])
-    rows, labels = predicting(examples, loaded.device)
+    rows, labels, _ = predicting(examples, loaded.device)
     head = LossHead(loaded.model, "cross_entropy")
     _, whole = head.start(pad(examples, loaded.device), rows, labels)
     monkeypatch.setattr(loss_head, "tokens_at_once", lambda vocabulary: 5)

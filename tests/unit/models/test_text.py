@@ -9,8 +9,9 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 from app.errors import UserError
+from app.models.examples import Located
 from app.models.marks import Marks
-from app.models.text import Located, Query, Texts
+from app.models.text import Query, Texts
 from tests.support import tiny
 
 BOTH_MARKS = Marks((0,), (1,))

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from app.errors import UserError
+from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
-from app.models.text import TrainingExample
 from app.trackstar.config import EncodingConfig, SecondMoments
 from app.trackstar.encode import Encoder, Query
 from app.trackstar.tokens import token_influence, token_influences

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from app.errors import UserError
+from app.models.examples import TrainingExample
 from app.models.load import load_model
-from app.models.text import TrainingExample
 from app.trackstar import parts
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Query
