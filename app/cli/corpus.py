@@ -11,6 +11,7 @@ from app.cli.reading import (
     Dedup,
     DryRun,
     Files,
+    Form,
     FormatName,
     IdField,
     Limit,
@@ -23,6 +24,7 @@ from app.cli.reading import (
 from app.errors import UserError
 from app.settings import get_settings
 from app.store.origins import Origin
+from app.words.roles import FORMS
 
 group = typer.Typer(no_args_is_help=True, help="Add and list corpora: the passages a model was trained on.")
 
@@ -42,6 +44,7 @@ def add(
     author: Author = "",
     id_field: IdField = "",
     text_field: TextField = "",
+    form: Form = "",
     split: Split = "",
     format: FormatName = "",
     passages: Unit = "",
@@ -75,7 +78,9 @@ def add(
     """Add a corpus: one transaction, in the order of the files, whole or not at all.
 
     The text is `text`, `contents`, `content` or `passage`; the id is `id`, `passage_id` or the like, and the row's number
-    where no row has one. Every other field is kept beside the passage. T-REx files are read as they stand:
+    where no row has one. What models are fine-tuned on is read as TRL reads it: `prompt` and `completion`, `messages` (or
+    ShareGPT's `conversations`), `chosen` and `rejected`; only what was learned then carries loss, and pages show the turns.
+    Every other field is kept beside the passage. T-REx files are read as they stand:
 
     startrail corpus add corpus.jsonl.gz --name trex --facts queries.jsonl.gz --min-frequency 4 --max-facts 3500
     """
@@ -97,9 +102,12 @@ def add(
         )
     settings = get_settings()
     sift = Sift(limit, sample, seed, dedup, chunk_tokens, tokenizer_of(tokenizer, settings.models))
-    reading, fields = Reading(format=format, split=split, passages=passages), Fields(id_field, text_field)
+    reading, fields = (
+        Reading(format=format, split=split, passages=passages),
+        Fields(id_field, text_field, form),
+    )
     if dry_run:
-        show(sift(read_passages(files, fields=fields, reading=reading)), ("external_id", "text"))
+        show(sift(read_passages(files, fields=fields, reading=reading)), ("external_id", "teaches", "parts"))
         return
     with bar("Adding passages, KB") as step:
         added = add_corpus_files(
@@ -115,6 +123,8 @@ def add(
         )
     about = f", which state {added.facts:,} facts" if added.facts is not None else ""
     console.print(f"[green]✓[/] corpus {escape(added.name)}: {added.passages:,} passages{about}")
+    for form, count in added.forms.items():
+        console.print(f"  {count:,} {FORMS[form]}")
     tell_left_out([(id_, f"as {first}") for id_, first in added.left_out], left_out)
 
 

@@ -8,7 +8,7 @@ import typer
 
 from app.cli import index_care
 from app.cli.computing import MODEL, ComputeType
-from app.cli.reading import ChunkTokens, Dedup, IdField, Limit, Split, TextField, Unit, tell_left_out
+from app.cli.reading import ChunkTokens, Dedup, Form, IdField, Limit, Split, TextField, Unit, tell_left_out
 from app.errors import UserError
 from app.models.adapter_ways import OWN, SAID
 from app.models.marks import CONVENTIONS
@@ -32,6 +32,7 @@ def index(
     corpus_name: Annotated[str, typer.Option(help="Name for a corpus read from a file.")] = "",
     id_field: IdField = "",
     text_field: TextField = "",
+    form: Form = "",
     split: Split = "",
     passages: Unit = "",
     limit: Limit = None,
@@ -145,7 +146,7 @@ def index(
     if name:
         building.index_place(settings, name)  # refused before the corpus is read
     store = open_store(settings.url, migrate=True)
-    read_as, named = Reading(split=split, passages=passages), Fields(id_field, text_field)
+    read_as, named = Reading(split=split, passages=passages), Fields(id_field, text_field, form)
     tokenizer = place.directory / "tokenizer.json"
     sift = Sift(limit, dedup=dedup, chunk_tokens=chunk_tokens, tokenizer=tokenizer)
     rows = building.corpus_or_files(

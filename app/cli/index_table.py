@@ -9,6 +9,7 @@ from rich.table import Table
 from app.cli.progress import console, spoken_rate
 from app.trackstar.config import EncodingConfig
 from app.trackstar.manifest import IndexManifest
+from app.words.roles import FORMS
 
 
 def report(out: Path, manifest: IndexManifest, seconds: float) -> None:
@@ -36,6 +37,10 @@ def _facts(
     )
     yield "Hessian", _hessian(manifest.hessian)
     yield "search", _search(out, manifest.search)
+    if left_out := manifest.build.get("left_out"):
+        yield "not traced", ", ".join(left_out)
+    if forms := manifest.build.get("forms"):
+        yield "taught by", "\n".join(f"{count:,} {FORMS[form]}" for form, count in forms.items())
     counts = manifest.counts
     yield (
         "passages",

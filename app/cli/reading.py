@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from app.words.roles import FORMS
+
 Files = Annotated[
     list[str],
     typer.Argument(
@@ -24,6 +26,13 @@ ChoicesField = Annotated[
 ]
 LabelField = Annotated[
     str, typer.Option(help="The field with the number of the right choice, from 0; default: label.")
+]
+Form = Annotated[
+    str,
+    typer.Option(
+        help=f"What a record teaches: {', '.join(FORMS)}; default: text where there is one, else what its fields show"
+        " (chosen and rejected; messages or conversations; prompt and completion)."
+    ),
 ]
 Split = Annotated[str, typer.Option(help="Of a data set with several splits, only this one.")]
 FormatName = Annotated[
@@ -55,11 +64,10 @@ def show(records: Iterable[Any], mapped: Sequence[str]) -> None:
         table = Table(title=f"record {number}", title_justify="left", box=None, pad_edge=False)
         table.add_column("becomes", style="bold")
         table.add_column("value", overflow="fold")
-        values = vars(record)
         for name in mapped:
-            if values[name] not in (None, [], (), {}, ""):
-                table.add_row(name, Text(_short(values[name])))
-        for name, value in (values.get("meta") or values.get("extra") or {}).items():
+            if (value := getattr(record, name)) not in (None, [], (), {}, ""):
+                table.add_row(name, Text(_short(value)))
+        for name, value in (getattr(record, "meta", None) or getattr(record, "extra", None) or {}).items():
             table.add_row("kept", Text(f"{name}: {_short(value)}"))
         console.print(table)
 

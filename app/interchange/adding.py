@@ -1,6 +1,7 @@
 """Files become a corpus or a prompt set: one transaction, in the order of the files, whole or not at all."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -12,10 +13,11 @@ from app.interchange.records import Reading
 from app.interchange.sift import Sift
 from app.interchange.trex import Selection, Stated, choose_facts, only
 from app.showing import Progress
-from app.store.corpora import add_corpus, external_ids, get_corpus
+from app.store.corpora import PassageRecord, add_corpus, external_ids, get_corpus
 from app.store.engine import Store
 from app.store.origins import NOTHING_SAID, Origin
 from app.store.prompts import add_prompts, count_prompts
+from app.words.roles import TEXTS, form_of
 
 _SUFFIXES = (".gz", ".zst", ".xz", ".bz2", ".zip",
              ".jsonl", ".json", ".parquet", ".csv", ".tsv", ".txt", ".arrow")  # fmt: skip
@@ -32,12 +34,14 @@ class FactChoice:
 
 @dataclass(frozen=True)
 class AddedCorpus:
-    """What a corpus became: how many facts were chosen for it, where they were; ids left out, and as which they were there."""
+    """What a corpus became: how many facts were chosen for it, where they were; ids left out, and as which they were there;
+    how many passages are of which form (`app.words.roles.FORMS`), where not all are plain texts."""
 
     name: str
     passages: int
     facts: int | None
     left_out: Sequence[tuple[str, str]]
+    forms: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,18 @@ def add_corpus_files(
 
     with store.session(indexing=indexing) as session:
         records = sift(read_passages(files, told, fields=fields, reading=reading))
-        corpus = add_corpus(session, name, only(records, chosen) if chosen else records, origin=said)
-        return AddedCorpus(corpus.name, corpus.passage_count, chosen.facts if chosen else None, sift.left_out)
+        forms: Counter[str] = Counter()
+        taken = _counted(only(records, chosen) if chosen else records, forms)
+        corpus = add_corpus(session, name, taken, origin=said)
+        facts_chosen = chosen.facts if chosen else None
+        roled = {} if set(forms) == {TEXTS} else dict(forms)
+        return AddedCorpus(corpus.name, corpus.passage_count, facts_chosen, sift.left_out, roled)
+
+
+def _counted(records: Iterable[PassageRecord], forms: Counter[str]) -> Iterator[PassageRecord]:
+    for record in records:
+        forms[form_of(record.lesson)] += 1
+        yield record
 
 
 def add_prompt_files(

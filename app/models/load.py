@@ -21,7 +21,7 @@ from app.models.checkpoint import ADAPTER, Checkpoint, model_sha256, read_checkp
 from app.models.context_length import longest_input
 from app.models.marks import BOTH, TOKENIZER, Marks
 from app.models.text import Texts
-from app.models.weights import LinearWeight, find_weights
+from app.models.weights import LinearWeight, find_weights, left_out
 
 TEXT_PART = {  # where a checkpoint of several parts keeps its text model, older and newer ways
     r"^model\.language_model\.": "model.",
@@ -64,6 +64,11 @@ class LoadedModel:
     def adapted(self) -> bool:
         """Whether it has an adapter."""
         return (self.path / ADAPTER).is_file()
+
+    @property
+    def left_out(self) -> list[str]:
+        """Matrices of the blocks that gradients are not taken of, see `app.models.weights.left_out`."""
+        return left_out(self.model, self.weights)
 
     @property
     def layers(self) -> int:

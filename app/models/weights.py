@@ -1,7 +1,7 @@
 """Finds a decoder's linear weights by structure: which belong to attention, which to the MLP, in which layer."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -99,6 +99,17 @@ def find_weights(model: nn.Module, override: Mapping[str, str] | None = None) ->
                 remedy=f"Say which are with --weights 'PATTERN={wanted}'.",
             )
     return found
+
+
+def left_out(model: nn.Module, weights: Sequence[LinearWeight]) -> list[str]:
+    """Matrices of the blocks of which no gradients are taken, by name with the layer as N: a router of experts that is a
+    plain parameter, a convolution, what was skipped. Of a model with an adapter, none: only the adapter was trained."""
+    path, blocks = _blocks(model)
+    names = [f"{path}.{name}" for name, value in blocks.named_parameters() if value.squeeze().dim() > 1]
+    if any(PART in name for name in names):
+        return []
+    taken = {weight.name for weight in weights}
+    return list(dict.fromkeys(re.sub(r"\.\d+\.", ".N.", name) for name in names if name not in taken))
 
 
 def group_of(weight: LinearWeight, layers: int, groups: int) -> int:

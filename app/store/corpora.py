@@ -16,7 +16,7 @@ from app.store.full_text import NEW_TEXTS
 from app.store.naming import suggest
 from app.store.origins import NOTHING_SAID, Origin, describe
 from app.store.tables import Corpus, Passage
-from app.words.roles import Lesson, form_of, lesson, text_of
+from app.words.roles import FORMS, Lesson, form_of, lesson, text_of
 
 CHUNK = 2_000  # rows per INSERT: enough to be fast, small enough to show progress
 
@@ -35,9 +35,17 @@ class PassageRecord:
         return text_of(self.lesson)
 
     @property
-    def form(self) -> str:
-        """What kind of training example it is, of `app.words.roles.FORMS`."""
-        return form_of(self.lesson)
+    def teaches(self) -> str:
+        """What kind of training example it is, in words."""
+        return FORMS[form_of(self.lesson)]
+
+    @property
+    def parts(self) -> str | list[str]:
+        """Its text; where it has roles, who says what, and whether it is learned (+), not to be said (-) or only read."""
+        if isinstance(self.lesson, str):
+            return self.lesson
+        said = self.lesson.said
+        return [f"{'- +'[each.loss + 1].strip()}{each.role}: {said(each)}" for each in self.lesson.segments]
 
 
 def get_corpus(session: Session, name: str) -> Corpus:

@@ -116,6 +116,7 @@ def build_index(
             "queries": _queries_sha256(queries),
             "marks": loaded.marks.as_dict(),
             **({"adapter": adapter} if loaded.adapted else {}),
+            **({"left_out": loaded.left_out} if loaded.left_out else {}),
             **_roles(loaded, corpus),
         }
         whole = {

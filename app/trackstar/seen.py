@@ -11,7 +11,8 @@ from app.trackstar.moments import load_moments
 
 def model_seen(loaded: LoadedModel) -> dict[str, Any]:
     """Architecture, number of parameters and layers, how its files were taken where that is not plain, context in tokens, the
-    marks around a passage, where the second moments come from (or why they are unusable), and the digest of its files."""
+    marks around a passage, which matrices no gradients are taken of, where the second moments come from (or why they are
+    unusable), and the digest of its files."""
     return {
         "architecture": type(loaded.model).__name__,
         "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
@@ -21,6 +22,7 @@ def model_seen(loaded: LoadedModel) -> dict[str, Any]:
         "around_a_passage": " … ".join(
             _tokens(loaded, ids) for ids in (loaded.marks.start, loaded.marks.end)
         ),
+        **({"left_out": ", ".join(loaded.left_out)} if loaded.left_out else {}),
         "second_moments": _moments(loaded),
         "sha256": loaded.sha256,
     }

@@ -94,7 +94,7 @@ def card_of(passage_id: int, rank: int, score: float | None, drawing: Drawing, n
         before=before,
         after=None if before is None or points is None else after(before, points),
     )
-    card = make_card(passage, said, written(passage.text, marked, spans))
+    card = make_card(passage, said, written(passage, marked, spans))
     card.tokens = tokens
     for other, places in drawing.ranks.items():
         if other != name:

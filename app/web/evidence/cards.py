@@ -11,6 +11,7 @@ from app.web.evidence.answered import probability_of
 from app.web.evidence.chance import is_beyond
 from app.web.evidence.lanes import after
 from app.web.evidence.shading import ShadedToken, example_query, shades
+from app.web.evidence.turns import Turn, turns_of
 from app.web.marking.highlight import Span, entities, find
 from app.web.marking.near import first_near_duplicates
 from app.web.marking.verbatim import shared_spans
@@ -22,7 +23,10 @@ from app.words.passages import OPPONENT, TYPES, type_name
 
 
 class PassageText(BaseModel):
-    """A passage's text and its marks. Of a long one, `lead` is the part from `open_from` to `open_to` shown first."""
+    """A passage's text and its marks. Of a long one, `lead` is the part from `open_from` to `open_to` shown first.
+
+    One with roles has them in `turns`, and in `lead_turns` the part of them shown first.
+    """
 
     text: str
     spans: list[Span]
@@ -30,6 +34,8 @@ class PassageText(BaseModel):
     open_to: int
     lead: str | None
     lead_spans: list[Span]
+    turns: list[Turn] = []
+    lead_turns: list[Turn] = []
 
 
 class Measured(BaseModel):
@@ -104,8 +110,9 @@ class Shown:
     said: str = ""
 
 
-def written(text: str, spans: list[Span], around: Sequence[Span] = ()) -> PassageText:
-    """A text with `spans` marked, opened at them; at `around` where there are none."""
+def written(passage: Passage, spans: list[Span], around: Sequence[Span] = ()) -> PassageText:
+    """A passage's text with `spans` marked, opened at them; at `around` where there are none."""
+    text, roles = passage.text, passage.roles
     start, end = window(text, spans or around)
     folded = (start, end) != (0, len(text))
     return PassageText(
@@ -115,6 +122,8 @@ def written(text: str, spans: list[Span], around: Sequence[Span] = ()) -> Passag
         open_to=end,
         lead=text[start:end] if folded else None,
         lead_spans=within(spans, start, end) if folded else [],
+        turns=turns_of(text, roles, spans, (0, len(text))),
+        lead_turns=turns_of(text, roles, spans, (start, end)) if folded else [],
     )
 
 
@@ -190,7 +199,9 @@ def _card_of(example: Example, row: Retrieved, shown: Shown) -> Card:
     text = row.passage.text
     names = _entity_spans(text, example, shown.said, said.ais_window)
     tokens = shown.tokens.get(row.passage_id, [])
-    card = make_card(row.passage, said, written(text, _spans(text, example, shown, names, tokens), names))
+    card = make_card(
+        row.passage, said, written(row.passage, _spans(text, example, shown, names, tokens), names)
+    )
     card.found_for = shown.found_for.get(row.passage_id, 0)
     card.tokens = tokens
     return card

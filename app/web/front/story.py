@@ -113,9 +113,7 @@ def _part(
             name=run.name,
             method=run.method,
             url=urls.example(run.slug, prompt.slug),
-            card=make_card(
-                passage, said, written(passage.text, entities(passage.text, prompt.subject, names))
-            ),
+            card=make_card(passage, said, written(passage, entities(passage.text, prompt.subject, names))),
             place=place,
         )
 

@@ -104,7 +104,7 @@ def passage_page(
         external_id=passage.external_id,
         corpus=passage.corpus.name,
         position=passage.position,
-        **dict(written(passage.text, _spans(passage.text, stated))),
+        **dict(written(passage, _spans(passage.text, stated))),
         meta=passage.meta,
         states=[
             StatedPrompt(prompt=each.text, target=each.target, url=places.get(each.id)) for each in stated

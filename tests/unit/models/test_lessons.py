@@ -1,6 +1,7 @@
 """Where the loss of a training example falls: on the answers, as the model reads them, and nowhere else."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -24,13 +25,13 @@ from tests.support.lessons import (
 Load = Callable[..., LoadedModel]
 
 
-def learned(loaded: LoadedModel, record: dict[str, object]) -> list[str]:
+def learned(loaded: LoadedModel, record: dict[str, Any]) -> list[str]:
     """What carries loss, token by token, in each sequence."""
     (example,) = loaded.texts.passages([lesson(record)])
     return [loaded.tokenizer.decode([one.ids[at] for at in one.targets]) for one in example.sequences]
 
 
-def read(loaded: LoadedModel, record: dict[str, object]) -> list[str]:
+def read(loaded: LoadedModel, record: dict[str, Any]) -> list[str]:
     """What the model reads, sequence by sequence."""
     (example,) = loaded.texts.passages([lesson(record)])
     return [loaded.tokenizer.decode(one.ids) for one in example.sequences]
@@ -71,7 +72,7 @@ def test_words_of_a_user_that_look_like_the_templates_carry_no_loss(load: Load) 
     [(PAIR, (" Germany.</s>", " the sea, by the river.</s>")), (CHAT_PAIR, ("By the sea.</s>", "No.</s>"))],
 )
 def test_a_pair_is_two_sequences_each_after_the_prompt(
-    load: Load, record: dict[str, object], answers: tuple[str, str]
+    load: Load, record: dict[str, Any], answers: tuple[str, str]
 ) -> None:
     loaded = chatting(load("llama"))
     assert tuple(learned(loaded, record)) == answers
