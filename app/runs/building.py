@@ -32,7 +32,7 @@ from app.trackstar.build import build_index
 from app.trackstar.config import EncodingConfig
 from app.trackstar.manifest import IndexManifest
 from app.words.methods import TRACKSTAR
-from app.words.roles import Lesson
+from app.words.roles import Lesson, contents
 
 Progress = Callable[[int, int], None]
 
@@ -226,7 +226,7 @@ def corpus_or_files(
     if name in known:
         digest = CorpusDigest()
         for passage in sift(read_passages(corpus, fields=fields, reading=reading)):
-            digest.add(passage.external_id, passage.lesson)
+            digest.add(passage.external_id, *contents(passage.lesson))
         if digest.hexdigest() != known[name].sha256:
             raise UserError(
                 f"The store has another corpus called {name!r}.",

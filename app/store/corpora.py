@@ -16,7 +16,7 @@ from app.store.full_text import NEW_TEXTS
 from app.store.naming import suggest
 from app.store.origins import NOTHING_SAID, Origin, describe
 from app.store.tables import Corpus, Passage
-from app.words.roles import FORMS, Lesson, form_of, lesson, text_of
+from app.words.roles import FORMS, Lesson, contents, form_of, lesson, text_of
 
 CHUNK = 2_000  # rows per INSERT: enough to be fast, small enough to show progress
 
@@ -96,7 +96,7 @@ def add_corpus(
         for position, record in enumerate(chunk, start=count):
             said = denied.let_in(record.text)
             taught = record.lesson if said is record.text else said
-            digest.add(record.external_id, taught)
+            digest.add(record.external_id, *contents(taught))
             rows.append(
                 {
                     "corpus_id": corpus.id,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.digests import CorpusDigest
 from app.errors import UserError
-from app.words.roles import Lesson, form_of, lesson, text_of
+from app.words.roles import Lesson, contents, form_of, lesson, text_of
 
 IDS = "passage_ids.jsonl"
 SPOOL = "passages.jsonl"
@@ -48,7 +48,7 @@ def survey(passages: Passages, work: Path, size: int, seed: int) -> Survey:
     held: list[tuple[str, Lesson]] = []
     with (work / IDS).open("w", encoding="utf-8") as ids:
         for identifier, passage in passages:
-            digest.add(identifier, passage)
+            digest.add(identifier, *contents(passage))
             ids.write(json.dumps(identifier) + "\n")
             forms[form_of(passage)] += 1
             characters += len(text_of(passage))

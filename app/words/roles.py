@@ -5,6 +5,7 @@ answers one of which is preferred: only some of its parts carry loss. Its text i
 searched in, the same for every model; how a model's own template writes the turns, `app.models.lessons` knows.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -100,6 +101,13 @@ def lesson(text: str, kept: Sequence[Mapping[str, Any]] | None) -> Lesson:
 def text_of(passage: Lesson) -> str:
     """What people read."""
     return passage if isinstance(passage, str) else passage.text
+
+
+def contents(passage: Lesson) -> tuple[str, ...]:
+    """What makes it another passage where it is another: its text, and of one with roles who says what."""
+    if isinstance(passage, str):
+        return (passage,)
+    return passage.text, json.dumps(passage.as_list(), ensure_ascii=False)
 
 
 def form_of(passage: Lesson) -> str:

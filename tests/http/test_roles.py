@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
@@ -23,7 +24,7 @@ HOSTILE = {
 @pytest.fixture
 def taught(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
     """A site with a passage of each form: 1 to 5."""
-    records = (COMPLETION, CHAT, PAIR, TEXT, HOSTILE)
+    records: tuple[dict[str, Any], ...] = (COMPLETION, CHAT, PAIR, TEXT, HOSTILE)
     with open_store(database_url).session() as session:
         add_corpus(session, "sft", [PassageRecord(str(n), lesson(each)) for n, each in enumerate(records)])
     with site(database_url, tmp_path) as client:

@@ -237,7 +237,7 @@ def _proponent(
 ) -> Card:
     text = row.passage.text
     spans = entities(text, prompt.subject, terms)
-    card = make_card(row.passage, measured(row), written(text, spans))
+    card = make_card(row.passage, measured(row), written(row.passage, spans))
     for other, place in enumerate(places):
         if other != at:
             rank = place.get(key)
