@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import TemplateError
-from transformers.utils.chat_template_utils import render_jinja_template
 
 from app.errors import UserError
 
@@ -83,6 +82,10 @@ def render(tokenizer: Any, turns: Sequence[Turn], *, answers: bool = False) -> R
 def _written(
     tokenizer: Any, template: str, turns: Sequence[Turn], answers: bool
 ) -> tuple[str, tuple[tuple[int, int], ...]]:
+    from transformers.utils.chat_template_utils import (
+        render_jinja_template,  # the site reads queries without it
+    )
+
     messages = [{"role": role, "content": said} for role, said in turns]
     known: Mapping[str, Any] = tokenizer.special_tokens_map
     try:
