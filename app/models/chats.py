@@ -7,7 +7,7 @@ stands between the turns, and so where in the first their words are; nothing is 
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,12 +27,12 @@ class RenderedChat:
 
     Args:
         places: for each turn where its words stand in `text`, and the first of its characters that does.
-        marked: the stretches that the template says the model writes; None where it does not say.
+        marked: for each token of `text`, whether the template says that the model writes it; None where it does not say.
     """
 
     text: str
     places: tuple[tuple[int, int, int], ...]
-    marked: tuple[tuple[int, int], ...] | None
+    marked: tuple[bool, ...] | None
 
 
 def template_of(tokenizer: Any) -> str:
@@ -65,9 +65,9 @@ def render(tokenizer: Any, turns: Sequence[Turn], *, answers: bool = False) -> R
         UserError: the tokenizer has no template, or it refuses these turns or changes what they say.
     """
     template = template_of(tokenizer)
-    text, marked = _written(tokenizer, template, turns, answers)
+    text = _written(tokenizer, turns, answers)
     signs = [(role, f"\ue000{number}\ue001") for number, (role, _) in enumerate(turns)]
-    pieces = _SIGN.split(_written(tokenizer, template, signs, answers)[0])
+    pieces = _SIGN.split(_written(tokenizer, signs, answers))
     order = [int(number) for number in pieces[1::2]]
     places = _places(text, pieces[::2], order, [said for _, said in turns])
     if places is None:
@@ -76,34 +76,25 @@ def render(tokenizer: Any, turns: Sequence[Turn], *, answers: bool = False) -> R
             field="messages",
             remedy="Cut the chat where it leaves something out, or save a template that keeps every turn.",
         )
-    return RenderedChat(text, places, marked if _MARKS_LOSS.search(template) else None)
+    return RenderedChat(text, places, _marked(tokenizer, turns) if _MARKS_LOSS.search(template) else None)
 
 
-def _written(
-    tokenizer: Any, template: str, turns: Sequence[Turn], answers: bool
-) -> tuple[str, tuple[tuple[int, int], ...]]:
-    from transformers.utils.chat_template_utils import (
-        render_jinja_template,  # the site reads queries without it
-    )
-
+def _written(tokenizer: Any, turns: Sequence[Turn], answers: bool) -> str:
     messages = [{"role": role, "content": said} for role, said in turns]
-    known: Mapping[str, Any] = tokenizer.special_tokens_map
     try:
-        made: Any = render_jinja_template(
-            [messages],
-            chat_template=template,
-            return_assistant_tokens_mask=bool(_MARKS_LOSS.search(template)),
-            add_generation_prompt=answers,
-            **known,
-        )
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answers))
     except (TemplateError, ValueError, TypeError) as error:
         raise UserError(
             f"The model's chat template refuses “{json.dumps(messages, ensure_ascii=False)[:80]}”: {error}",
             field="messages",
             remedy="Give turns in the order that the template asks for.",
         ) from None
-    (text,), marked = made
-    return text, tuple((int(start), int(end)) for start, end in (marked[0] if marked else ()))
+
+
+def _marked(tokenizer: Any, turns: Sequence[Turn]) -> tuple[bool, ...]:
+    messages = [{"role": role, "content": said} for role, said in turns]
+    made = tokenizer.apply_chat_template(messages, return_dict=True, return_assistant_tokens_mask=True)
+    return tuple(map(bool, made["assistant_masks"]))
 
 
 def _places(

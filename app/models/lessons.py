@@ -10,6 +10,7 @@ What is longer than the context is cut at its end, as passages are.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Any, Protocol
 
 from app.models.chats import RenderedChat, render
@@ -79,7 +80,7 @@ def _of_chat(tokens: Tokenizing, lesson: RoledText, branch: Sequence[Segment]) -
     written = render(tokens.tokenizer, [(segment.role, lesson.said(segment)) for segment in branch])
     ids, stands = tokens.placed(written.text)
     special = frozenset(tokens.tokenizer.all_special_ids)
-    spans = _learned(written, branch)
+    spans = _learned(written, branch, stands)
     targets = [
         at
         for at, (start, end) in enumerate(stands)
@@ -88,12 +89,17 @@ def _of_chat(tokens: Tokenizing, lesson: RoledText, branch: Sequence[Segment]) -
     return _cut(tokens, ids, targets, [_place(each, written, branch) for each in stands])
 
 
-def _learned(written: RenderedChat, branch: Sequence[Segment]) -> list[tuple[int, int]]:
-    """The stretches of what was written that carry loss."""
+def _learned(
+    written: RenderedChat, branch: Sequence[Segment], stands: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """The stretches of what was written that carry loss; `stands`: where its tokens do."""
     own = [place[:2] for place, segment in zip(written.places, branch, strict=True) if segment.loss]
     if written.marked is None:
         return own
-    return [span for span in written.marked if any(span[0] <= start and end <= span[1] for start, end in own)]
+    runs = groupby(zip(written.marked, stands, strict=True), key=lambda each: each[0])
+    marked = [[place for _, place in run] for counts, run in runs if counts]
+    spans = [(run[0][0], run[-1][1]) for run in marked]
+    return [span for span in spans if any(span[0] <= start and end <= span[1] for start, end in own)]
 
 
 def _is_of(start: int, end: int, span: tuple[int, int], ends: bool) -> bool:
