@@ -1,8 +1,10 @@
 # One image for the site and its tracing worker; docker-compose.yml says how they are run.
-# The model runs on the processor. For a GPU, build with --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130.
+# Everything runs on the processor; the compose profile `gpu` builds the image for NVIDIA GPUs by these two arguments.
 
 FROM python:3.12-slim AS build
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# The extra with FAISS: cpu or gpu.
+ARG FAISS=cpu
 RUN python -m venv /opt/startrail
 ENV PATH=/opt/startrail/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 # torch first: it is large, and changes less often than we do.
@@ -14,7 +16,7 @@ COPY startrail startrail
 COPY templates templates
 COPY static static
 COPY alembic alembic
-RUN pip install --constraint constraints.txt .
+RUN pip install --constraint constraints.txt ".[${FAISS}]"
 
 FROM python:3.12-slim
 # libgomp: OpenMP, for torch and FAISS.

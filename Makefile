@@ -68,7 +68,7 @@ lock: install
 	@mkdir -p build
 	$(BIN)/pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-header \
-	  --extra world --extra dev --constraint constraints.txt --unsafe-package torch --output-file build/lock.txt pyproject.toml
+	  --extra cpu --extra world --extra dev --constraint constraints.txt --unsafe-package torch --output-file build/lock.txt pyproject.toml
 	@{ echo "# What \`make install\` installs, exactly, and what it must be to the byte. Made by \`make lock\`."; \
 	  echo "# torch is not in it: which build a machine needs (CPU, CUDA) is the machine's; the Makefile pins its version."; \
 	  sed '/^# WARNING: .* not pinned/,$$d' build/lock.txt; } > requirements.lock

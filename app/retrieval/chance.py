@@ -17,9 +17,9 @@ from dataclasses import replace
 from math import expm1, log1p
 from statistics import NormalDist
 
-import faiss
 import numpy as np
 
+from app.retrieval.library import faiss
 from app.retrieval.ranking import ScoresAndRows
 from app.retrieval.search import Search
 from app.trackstar.index import TrackstarIndex

@@ -16,13 +16,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-import faiss
 import numpy as np
 
 from app.digests import file_sha256
 from app.errors import UserError
 from app.files import put, whole, write_json
 from app.retrieval.kinds import IndexKind
+from app.retrieval.library import faiss
 from app.retrieval.recall import Recall, measured
 from app.retrieval.scan import THREADS
 from app.trackstar.checksums import Checksums, damaged

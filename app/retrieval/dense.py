@@ -12,13 +12,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import faiss
 import numpy as np
 
 from app.digests import file_sha256
 from app.errors import UserError
 from app.files import whole
 from app.models.text import readable
+from app.retrieval.library import faiss
 from app.retrieval.ranking import CHUNK, ranked, with_ties
 
 if TYPE_CHECKING:

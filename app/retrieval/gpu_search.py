@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import faiss
 import numpy as np
 
+from app.retrieval.library import faiss
 from app.retrieval.ranking import ScoresAndRows, ranked, with_ties
 from app.trackstar.index import TrackstarIndex
 

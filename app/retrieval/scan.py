@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
-import faiss
 import numpy as np
 
+from app.retrieval.library import faiss
 from app.retrieval.ranking import ScoresAndRows
 from app.trackstar.rows import MappedRows
 

@@ -37,7 +37,10 @@ def parses(words: list[str]) -> None:
     assert {word for word in rest if word.startswith("--")} <= known
 
 
-@pytest.mark.parametrize("name", ["app", "worker"])
+OURS = ("app", "worker", "worker-gpu")
+
+
+@pytest.mark.parametrize("name", OURS)
 def test_the_services_run_commands_that_exist(name: str) -> None:
     service = SERVICES[name]
     parses(service["command"])
@@ -73,7 +76,7 @@ def test_home_is_a_volume_that_the_user_may_write() -> None:
     home = SERVICES["app"]["environment"]["STARTRAIL_HOME"]
     assert f"STARTRAIL_HOME={home}" in " ".join(instructions("ENV"))
     assert instructions("VOLUME") == [home]
-    for name in ("app", "worker"):
+    for name in OURS:
         assert f"home:{home}" in SERVICES[name]["volumes"]
         assert SERVICES[name]["environment"] == SERVICES["app"]["environment"]
     assert {volume.split(":")[0] for service in SERVICES.values() for volume in service["volumes"]} == set(
@@ -87,7 +90,7 @@ def test_nothing_of_ours_runs_as_root() -> None:
     last = max(n for n, line in enumerate(DOCKERFILE) if line.startswith("FROM "))
     assert any(line.startswith("USER ") for line in DOCKERFILE[last:])
     assert any(f"useradd --uid 10001 --create-home {user}" in line for line in DOCKERFILE[last:])
-    for name in ("app", "worker"):
+    for name in OURS:
         assert SERVICES[name]["cap_drop"] == ["ALL"]
 
 
@@ -107,7 +110,8 @@ def test_services_wait_for_what_they_need() -> None:
         for name, service in SERVICES.items()
     }
     assert waits == {
-        "app": {"postgres": "service_healthy"}, "worker": {"app": "service_healthy"}, "postgres": {},
+        "app": {"postgres": "service_healthy"}, "worker": {"app": "service_healthy"},
+        "worker-gpu": {"app": "service_healthy"}, "postgres": {},
     }  # fmt: skip
     assert all("healthcheck" in service for service in SERVICES.values())
 
@@ -144,6 +148,25 @@ def test_the_image_has_the_torch_that_the_tests_have() -> None:
     assert tuple(map(int, python.split("."))) >= tuple(
         map(int, project["requires-python"].removeprefix(">=").split("."))
     )
+
+
+def test_a_gpu_is_asked_for_by_one_profile() -> None:
+    """Its image is built with the arguments that the Dockerfile has and an extra that the package has."""
+    service = SERVICES["worker-gpu"]
+    assert service["profiles"] == ["gpu"]
+    assert "profiles" not in SERVICES["worker"]
+    arguments = {line.split("=")[0] for line in instructions("ARG")}
+    assert service["build"]["args"].keys() == arguments
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    asked = {
+        service["build"]["args"]["FAISS"],
+        *(line.split("=")[1] for line in instructions("ARG") if "FAISS" in line),
+    }
+    assert asked == {"gpu", "cpu"}
+    assert asked <= extras.keys()
+    (device,) = service["deploy"]["resources"]["reservations"]["devices"]
+    assert device["capabilities"] == ["gpu"]
+    assert service["image"] != SERVICES["worker"]["image"]
 
 
 def test_the_commands_of_the_handbook_exist() -> None:

@@ -1,10 +1,13 @@
 """GPU FAISS finds what the processor finds; where no device is there, the processor is asked."""
 
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from app.errors import UserError
 from app.retrieval.gpu_search import GpuSearch, gpus
 from app.retrieval.search import open_search
 from tests.support.indexes import index_of
@@ -28,3 +31,13 @@ def test_without_a_device_faiss_counts_none(tmp_path: Path) -> None:
     """Also with the package for GPUs, which installs and imports on any machine."""
     assert gpus() == 0
     assert open_search(index_of(tmp_path, ROWS), device="cpu").kind == "exact"
+
+
+def test_without_faiss_the_remedy_names_both_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither extra is installed by default: `pip install startrail` alone has no FAISS."""
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    monkeypatch.delitem(sys.modules, "app.retrieval.library")
+    with pytest.raises(UserError, match="FAISS") as raised:
+        import_module("app.retrieval.library")
+    assert "startrail[cpu]" in raised.value.remedy
+    assert "startrail[gpu]" in raised.value.remedy
