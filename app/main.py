@@ -1,10 +1,9 @@
 """The application factory: nothing happens at import."""
 
-from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
@@ -14,7 +13,7 @@ from app.store.engine import Store, make_engine
 from app.store.limits import limit_statements
 from app.web.evidence import drawing
 from app.web.loading.imports import Imports
-from app.web.routes import PAGES
+from app.web.routes import routes
 from app.web.site import openapi, problems
 from app.web.site.access import Access
 from app.web.site.budgets import Budgets
@@ -22,7 +21,6 @@ from app.web.site.cross_origin import CrossOrigin
 from app.web.site.fairness import Fairness
 from app.web.site.guard import Guard
 from app.web.site.head import HeadMiddleware
-from app.web.site.known import known_parameters
 from app.web.site.patience import Patience
 from app.web.site.proxy import Proxied
 from app.web.site.respond import templates
@@ -56,7 +54,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
-        dependencies=[Depends(known_parameters)],
     )
     app.state.settings = settings
     engine = make_engine(settings.url, patience=BUSY_SECONDS)
@@ -75,8 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(HeadMiddleware)
     app.add_middleware(CrossOrigin)
     app.mount("/static", Statics(directory=STATIC), name="static")
-    for page in PAGES:
-        app.include_router(import_module(f"app.web.{page}").router)
+    app.router.routes.extend(routes())
     problems.install(app)
     templates.globals.update(drawing.GLOBALS)
     templates.filters.update(drawing.FILTERS)

@@ -1,6 +1,7 @@
 """What every test may ask for: a store on SQLite and on a real PostgreSQL, fresh and migrated."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,15 +11,13 @@ from hypothesis import settings
 
 from app.settings import get_settings
 from app.store.engine import Store, migrate, open_store
-from tests.support.databases import PostgreSQL, filled_file, postgresql
+from tests.support.databases import DATABASES, PostgreSQL, filled_file, postgresql
 from tests.support.leftovers import nothing_left
 from tests.support.once import begin, end, once
 from tests.support.seeded import fill
 
-DATABASES = ("sqlite", "postgresql")
-OTHER_ARCHITECTURES = frozenset(
-    {"gemma", "neo", "neox", "olmo"}
-)  # than llama, and gpt2 with its transposed weights
+OTHER_ARCHITECTURES = frozenset({"gpt2", "gemma", "neo", "neox", "olmo"})  # than llama
+WHOLLY_SLOW = re.compile(r"^pytestmark = pytest\.mark\.slow$", re.MULTILINE)
 settings.register_profile(
     "fast", max_examples=15
 )  # a developer's loop; the whole run draws a hundred of each
@@ -35,8 +34,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     end(config)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Who leaves slow tests out does not import files that hold nothing else: what they import takes seconds."""
+    if "not slow" not in config.option.markexpr or collection_path.suffix != ".py":
+        return None
+    return WHOLLY_SLOW.search(collection_path.read_text()) is not None or None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what needs PostgreSQL, leaves all but two architectures to the whole run, and puts files with slow tests first:
+    """Marks what needs PostgreSQL, leaves all architectures but one to the whole run, and puts files with slow tests first:
     else one worker is busy with the last of them while the others have nothing to do.
     """
     for item in items:

@@ -9,11 +9,9 @@ from fastapi.testclient import TestClient
 from app.store.engine import Store
 from app.tracing.worker import Worker
 from tests.support.asking import made_home, put_corpus, settings_of, worker_of
-from tests.support.databases import PostgreSQL, filled
+from tests.support.databases import DATABASES, PostgreSQL, filled
 from tests.support.seeded import fill
 from tests.support.sites import site, store_of
-
-DATABASES = ("sqlite", "postgresql")
 
 
 @pytest.fixture

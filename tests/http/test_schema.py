@@ -19,6 +19,7 @@ from schemathesis.generation import GenerationMode
 from tests.http.test_fuzz import VALUES
 from tests.support.sites import site, store_of
 
+pytestmark = pytest.mark.slow
 EXAMPLES = int(os.environ.get("STARTRAIL_SCHEMA_EXAMPLES", "8"))
 REAL = {
     **VALUES,
@@ -40,7 +41,6 @@ def reader(filled_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         store_of(client).engine.dispose()
 
 
-@pytest.mark.slow
 def test_every_answer_is_one_that_the_document_promises(reader: TestClient) -> None:
     """No fault of ours, no status that is not documented, no answer outside its schema."""
     schema = schemathesis.openapi.from_dict(reader.app.openapi())  # type: ignore[attr-defined]  # TestClient.app is typed as any ASGI application

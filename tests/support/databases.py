@@ -23,6 +23,7 @@ from app.store.engine import migrate, open_store
 from app.store.schema import METADATA
 from tests.support.once import once
 
+DATABASES = ("sqlite", "postgresql")
 # Lost data would not matter here, waiting for the disk does.
 FAST = {
     "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off",

@@ -7,6 +7,7 @@ import inspect
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -94,11 +95,15 @@ def test_files_that_are_named_exist(document: Path) -> None:
         assert (document.parent / link).exists(), link
 
 
+@cache
+def _known() -> list[re.Pattern[str]]:
+    site = create_app(Settings(_env_file=None, database_url="sqlite://"))
+    return [compile_path(path)[0] for _, path in routes(site, "GET", "POST")]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_addresses_that_are_named_exist(document: Path) -> None:
     """An address of events was named that was a 404 for whoever typed it."""
-    site = create_app(Settings(_env_file=None, database_url="sqlite://"))
-    known = [compile_path(path)[0] for _, path in routes(site, "GET", "POST")]
     for verb, address in re.findall(r"`(GET |POST )?(/[a-z][\w/{}.*-]*)(?:\?[^`]*)?`", document.read_text()):
         plain = re.sub(r"\{[^}]*\}|\*", "x", address)
         if verb or plain.split("/")[1] in {
@@ -110,7 +115,7 @@ def test_addresses_that_are_named_exist(document: Path) -> None:
             "passages",
             "upload",
         }:
-            assert any(regex.match(plain) for regex in known), address
+            assert any(regex.match(plain) for regex in _known()), address
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

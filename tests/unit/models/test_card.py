@@ -55,13 +55,17 @@ def test_a_model_of_the_hub_names_its_page_and_owner(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "readme",
-    ["", "---", "---\n---\n", "---\n: : [\n---\n", "---\n- a\n---\n", "---\nlicense: {a: 1}\n---", "---\nlicense: 3\n---",
-     "---\na: &a [*a]\n---\n", "---\nlicense: !!python/object/apply:os.getcwd []\n---\n", "\udcff", "---\n" + "[" * 1500],
+    ("readme", "config"),
+    [
+        *((readme, "{") for readme in (
+            "", "---", "---\n---\n", "---\n: : [\n---\n", "---\n- a\n---\n", "---\nlicense: {a: 1}\n---", "---\nlicense: 3\n---",
+            "---\na: &a [*a]\n---\n", "---\nlicense: !!python/object/apply:os.getcwd []\n---\n", "\udcff", "---\n" + "[" * 1500,
+        )),
+        *(("---", config) for config in (
+            "", "[]", '{"n_layer": "x", "vocab_size": 1e400, "architectures": 3}', "[" * 9000,
+        )),
+    ],
 )  # fmt: skip
-@pytest.mark.parametrize(
-    "config", ["", "[]", "{", '{"n_layer": "x", "vocab_size": 1e400, "architectures": 3}', "[" * 9000]
-)
 def test_a_damaged_card_costs_nothing(tmp_path: Path, readme: str, config: str) -> None:
     """An index is not to fail because somebody wrote a README badly."""
     (tmp_path / "README.md").write_bytes(readme.encode("utf-8", "surrogateescape"))

@@ -1,17 +1,21 @@
 """The tally's sums against counting row by row, on both databases."""
 
 from collections import Counter
+from collections.abc import Iterator
+from functools import partial
 from itertools import product
+from pathlib import Path
 
 import pytest
 
 from app.store import browse
 from app.store.browse import Filters, ListedResult
-from app.store.engine import Store
+from app.store.engine import Store, open_store
 from app.store.phrases import phrase_counts
 from app.store.runs import list_runs
 from app.store.tables import Passage
 from app.store.tally import NAMES, tallies
+from tests.support.databases import DATABASES, filled_database
 from tests.support.seeded import fill
 
 CHOICES: tuple[dict[str, str], ...] = (
@@ -49,11 +53,15 @@ def values(row: ListedResult) -> dict[str, str | None]:
     }
 
 
-@pytest.fixture
-def filled(store: Store) -> Store:
-    with store.session() as session:
-        fill(session, prompts=24, passages=300, k=4)
-    return store
+@pytest.fixture(scope="module", params=DATABASES)
+def filled(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path
+) -> Iterator[Store]:
+    """A small library, which these tests only read."""
+    few = partial(fill, prompts=24, passages=300, k=4)
+    opened = open_store(filled_database(request, tmp_path_factory.mktemp("tally"), migrated_sqlite, few))
+    yield opened
+    opened.engine.dispose()
 
 
 def test_facets_count_what_choosing_each_value_would_leave(filled: Store) -> None:
