@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pyarrow.parquet as pq
 import pytest
+from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from PIL import Image
@@ -170,3 +171,26 @@ def test_half_a_character_in_a_question_is_refused_in_words(
         answer = client.post("/api/traces", content=body)
         assert answer.status_code == 422, answer.text
         sound("/api/traces", answer)
+
+
+def test_every_type_of_page_has_a_title_and_a_description_of_its_own(
+    hostile: tuple[TestClient, dict[str, list[str]]],
+) -> None:
+    """In a list of search results or of open tabs, two types of page that say the same cannot be told apart: a model and
+    its corpus were both called “demo”, and most descriptions were their titles again."""
+    client, values = hostile
+    said: dict[str, tuple[str, str]] = {}
+    paths = [path for _, path in routes(client.app, "GET")]  # type: ignore[arg-type]  # TestClient.app is typed as any ASGI application
+    for path in [*paths, "/nowhere"]:
+        answer = client.get(next(iter(addresses(path, values))), follow_redirects=False)
+        if answer.status_code != 401 and answer.headers.get("content-type", "").startswith("text/html"):
+            page = BeautifulSoup(answer.text, "html.parser")
+            title, about = page.title, page.select_one("meta[name=description]")
+            assert title is not None and about is not None, path
+            type_ = "cite" if path.endswith("/cite") else path  # one page with two ways in
+            said[type_] = (title.get_text().removesuffix(" · Startrail"), str(about["content"]))
+    assert len(said) > 25
+    for told in zip(*said.values(), strict=True):
+        words = [" ".join(each.split()) for each in told]
+        assert "" not in words, said
+        assert len(set(words)) == len(words), [each for each in words if words.count(each) > 1]
