@@ -173,6 +173,7 @@ def test_half_a_character_in_a_question_is_refused_in_words(
         sound("/api/traces", answer)
 
 
+@pytest.mark.slow
 def test_every_type_of_page_has_a_title_and_a_description_of_its_own(
     hostile: tuple[TestClient, dict[str, list[str]]],
 ) -> None:
@@ -181,12 +182,13 @@ def test_every_type_of_page_has_a_title_and_a_description_of_its_own(
     client, values = hostile
     said: dict[str, tuple[str, str]] = {}
     paths = [path for _, path in routes(client.app, "GET")]  # type: ignore[arg-type]  # TestClient.app is typed as any ASGI application
-    for path in [*paths, "/nowhere"]:
+    for path in [*(path for path in paths if "." not in path), "/nowhere"]:
         answer = client.get(next(iter(addresses(path, values))), follow_redirects=False)
         if answer.status_code != 401 and answer.headers.get("content-type", "").startswith("text/html"):
             page = BeautifulSoup(answer.text, "html.parser")
             title, about = page.title, page.select_one("meta[name=description]")
-            assert title is not None and about is not None, path
+            assert title is not None, path
+            assert about is not None, path
             type_ = "cite" if path.endswith("/cite") else path  # one page with two ways in
             said[type_] = (title.get_text().removesuffix(" · Startrail"), str(about["content"]))
     assert len(said) > 25
