@@ -45,6 +45,7 @@ FUNCTIONS = {  # what a command does -> the function that does it, for scripts a
     "audit": "app.store.audit:recent",
     "corpus add": "app.interchange.adding:add_corpus_files",
     "corpus describe": "app.store.origins:describe",
+    "corpus discard": "app.store.growing:discard_unfinished",
     "corpus list": "app.store.corpora:list_corpora",
     "demo": "app.runs.demo_world:build_demo",
     "doubt": "app.runs.seed_agreement:measure_agreement",

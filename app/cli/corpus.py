@@ -30,7 +30,7 @@ group = typer.Typer(no_args_is_help=True, help="Add and list corpora: the passag
 
 
 def register(app: typer.Typer) -> None:
-    """Add `corpus add`, `corpus describe` and `corpus list`."""
+    """Add `corpus add`, `corpus describe`, `corpus discard` and `corpus list`."""
     app.add_typer(group, name="corpus")
 
 
@@ -75,7 +75,8 @@ def add(
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Add a corpus: one transaction, in the order of the files, whole or not at all.
+    """Add a corpus, in the order of the files. It is shown once it is whole; if adding is stopped, the same command goes on
+    where it was, and a record that cannot be used leaves nothing of it.
 
     The text is `text`, `contents`, `content` or `passage`; the id is `id`, `passage_id` or the like, and the row's number
     where no row has one. What models are fine-tuned on is read as TRL reads it: `prompt` and `completion`, `messages` (or
@@ -122,7 +123,8 @@ def add(
             progress=kilobytes(step),
         )
     about = f", which state {added.facts:,} facts" if added.facts is not None else ""
-    console.print(f"[green]✓[/] corpus {escape(added.name)}: {added.passages:,} passages{about}")
+    before = f", {added.resumed:,} of them here already" if added.resumed else ""
+    console.print(f"[green]✓[/] corpus {escape(added.name)}: {added.passages:,} passages{about}{before}")
     for form, count in added.forms.items():
         console.print(f"  {count:,} {FORMS[form]}")
     tell_left_out([(id_, f"as {first}") for id_, first in added.left_out], left_out)
@@ -140,17 +142,39 @@ def describe_corpus(
     said_of("corpus", name, Origin(description, source, licence, author))
 
 
+@group.command("discard")
+def discard(
+    name: Annotated[str, typer.Argument(help="A corpus that `startrail corpus list` shows as unfinished.")],
+) -> None:
+    """Throw away what is here of a corpus whose adding was stopped. One that is whole is taken down by `startrail remove`."""
+    from rich.markup import escape
+
+    from app.cli.progress import console
+    from app.store.engine import open_store
+    from app.store.growing import discard_unfinished
+
+    gone = discard_unfinished(open_store(get_settings().url, migrate=True), name)
+    console.print(f"[green]✓[/] {gone:,} passages of {escape(name)} thrown away")
+
+
 @group.command("list")
 def list_() -> None:
     """The corpora there are."""
     from app.cli.progress import console, listing
-    from app.store.corpora import list_corpora
+    from app.store.corpora import list_corpora, list_unfinished
     from app.store.engine import open_store
 
     store = open_store(get_settings().url, migrate=True)
     with store.session() as session:
-        corpora = list_corpora(session)
-    if not corpora:
+        corpora, begun = list_corpora(session), list_unfinished(session)
+    for each in begun:
+        console.print(
+            f"  {each.name}: unfinished, {each.passage_count:,} passages so far. `startrail corpus add` goes on, `startrail"
+            " corpus discard` throws them away.",
+            markup=False,
+            soft_wrap=True,
+        )
+    if not corpora and not begun:
         console.print("No corpus yet. Add one with `startrail corpus add FILE`.")
         return
     rows = [

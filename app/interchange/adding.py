@@ -1,4 +1,7 @@
-"""Files become a corpus or a prompt set: one transaction, in the order of the files, whole or not at all."""
+"""Files become a corpus or a prompt set, in the order of the files, whole or not at all.
+
+A prompt set is one transaction; a corpus, which may be larger than memory, is added in steps (`app.store.growing`).
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,12 +12,14 @@ from app.errors import UserError
 from app.interchange.fields import Fields
 from app.interchange.plain import STATED_BY, LeftOut, read_passages, read_prompts
 from app.interchange.presets import DatasetPreset
+from app.interchange.provenance import hub_page, pin, read_from
 from app.interchange.records import Reading
 from app.interchange.sift import Sift
 from app.interchange.trex import Selection, Stated, choose_facts, only
 from app.showing import Progress
-from app.store.corpora import PassageRecord, add_corpus, external_ids, get_corpus
+from app.store.corpora import PassageRecord, external_ids, get_corpus
 from app.store.engine import Store
+from app.store.growing import grow_corpus, unfinished
 from app.store.origins import NOTHING_SAID, Origin
 from app.store.prompts import add_prompts, count_prompts
 from app.words.roles import TEXTS, form_of
@@ -35,13 +40,16 @@ class FactChoice:
 @dataclass(frozen=True)
 class AddedCorpus:
     """What a corpus became: how many facts were chosen for it, where they were; ids left out, and as which they were there;
-    how many passages are of which form (`app.words.roles.FORMS`), where not all are plain texts."""
+    how many passages are of which form (`app.words.roles.FORMS`), where not all are plain texts; how many of its passages
+    were here already from an adding that was stopped."""
 
+    id: int
     name: str
     passages: int
     facts: int | None
     left_out: Sequence[tuple[str, str]]
     forms: Mapping[str, int]
+    resumed: int
 
 
 @dataclass(frozen=True)
@@ -69,12 +77,12 @@ def add_corpus_files(
     facts: FactChoice | None = None,
     progress: Progress | None = None,
 ) -> AddedCorpus:
-    """Add the passages of files as a corpus.
+    """Add the passages of files as a corpus; one whose adding was stopped goes on where it was.
 
     Args:
         files: as `app.interchange.records` finds them.
         name: the corpus's; empty for the first file's.
-        origin: what its page says of it; a source on the hub is said by itself.
+        origin: what its page says of it; a source on the hub is said by itself, at its commit.
         sift: what is taken of the files; all by default.
         facts: take only passages that state one of these.
         progress: told bytes read and in all; with a label, texts indexed and in all.
@@ -84,7 +92,10 @@ def add_corpus_files(
     """
     told = progress or _untold
     sift, name = sift or Sift(), name or name_of(files)
-    said = Origin(origin.description, origin.source or _on_the_hub(files), origin.licence, origin.author)
+    fields, reading = fields or Fields(), reading or Reading()
+    begun = unfinished(store, name)
+    files = pin(files, begun.reading if begun else {})
+    said = Origin(origin.description, origin.source or hub_page(files), origin.licence, origin.author)
     chosen: Selection | None = None
     if facts is not None:
         chosen = choose_facts(
@@ -94,14 +105,19 @@ def add_corpus_files(
     def indexing(done: int, total: int) -> None:
         told(done, total, "Indexing words, texts")
 
-    with store.session(indexing=indexing) as session:
-        records = sift(read_passages(files, told, fields=fields, reading=reading))
-        forms: Counter[str] = Counter()
-        taken = _counted(only(records, chosen) if chosen else records, forms)
-        corpus = add_corpus(session, name, taken, origin=said)
-        facts_chosen = chosen.facts if chosen else None
-        roled = {} if set(forms) == {TEXTS} else dict(forms)
-        return AddedCorpus(corpus.name, corpus.passage_count, facts_chosen, sift.left_out, roled)
+    records = sift(read_passages(files, told, fields=fields, reading=reading))
+    forms: Counter[str] = Counter()
+    grown = grow_corpus(
+        store,
+        name,
+        _counted(only(records, chosen) if chosen else records, forms),
+        origin=said,
+        reading=lambda: read_from(files, reading, fields, sift),
+        indexing=indexing,
+    )
+    facts_chosen = chosen.facts if chosen else None
+    roled = {} if set(forms) == {TEXTS} else dict(forms)
+    return AddedCorpus(grown.id, name, grown.passages, facts_chosen, sift.left_out, roled, grown.resumed)
 
 
 def _counted(records: Iterable[PassageRecord], forms: Counter[str]) -> Iterator[PassageRecord]:
@@ -189,12 +205,6 @@ def tokenizer_of(name: str, models: Path) -> Path | None:
     raise UserError(
         f"There is no tokenizer at {name!r}.", field="tokenizer", remedy="Name a model, or a tokenizer.json."
     )
-
-
-def _on_the_hub(files: Sequence[str]) -> str:
-    """The page of the data set that the passages come from, where they come from the hub."""
-    found = next((each for each in files if each.startswith("hf://")), "")
-    return found.split("@")[0].replace("hf://", "https://huggingface.co/", 1)
 
 
 def _untold(done: int, total: int, label: str | None = None) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.interchange.records import Line, Progress, Reading, read_records
+from app.interchange.records.hub import HUB, pinned
 from app.interchange.results_fields import RETRIEVED, SIDES, unknown
 from app.interchange.results_lossless import leftover
 from app.interchange.results_match import PromptMatcher, explains_said, put_answers
@@ -19,6 +20,7 @@ from app.interchange.results_passages import PassageMatcher
 from app.interchange.tools import AUTO, tool_for
 from app.interchange.tools.matrices import KEPT_PROPONENTS, Places
 from app.store.base import now
+from app.store.corpora import find_corpus
 from app.store.denied import Denylist
 from app.store.models import register_model
 from app.store.naming import slugify
@@ -70,6 +72,7 @@ def import_results(
     Raises:
         UserError: a line or field of the file cannot be used, or the run's name is taken. Roll back then.
     """
+    path = pinned(str(path))
     write_alone(session)
     into, file = into or Destination(), Path(path)
     tool = tool_for(file, form)
@@ -144,7 +147,7 @@ class _Importer:
                 field="run",
                 remedy=f"Choose another name, or remove it with `startrail runs remove {slug}`.",
             )
-        corpus = session.scalar(select(Corpus).where(Corpus.name == into.corpus))
+        corpus = find_corpus(session, into.corpus)
         prompt_set = session.scalar(select(PromptSet).where(PromptSet.name == into.prompts))
         model = session.scalar(select(Model).where(Model.name == into.model))
         if corpus is None:
@@ -222,7 +225,7 @@ class _Importer:
         self.passages.finish()
         self.run.prompt_count = self.count
         self.run.explains = SAID if self.said else TARGET
-        self.run.configuration = {"file": Path(self.file).name, "fields": self.usual}
+        self.run.configuration = {"file": self.file if self.file.startswith(HUB) else Path(self.file).name, "fields": self.usual}
         if strangers := unknown([*(self.usual or ()), *self.names]):
             self.run.configuration |= {UNKNOWN: strangers}
         self.run.finished_at = now()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.digests import CorpusDigest
 from app.errors import UserError
+from app.interchange.adding import add_corpus_files
 from app.interchange.fields import Fields
 from app.interchange.plain import read_passages
 from app.interchange.records import Reading
@@ -23,7 +24,7 @@ from app.runs.registering import register
 from app.runs.taking import ModelPlace
 from app.settings import Settings
 from app.showing import Bar, unseen
-from app.store.corpora import add_corpus, get_corpus, list_corpora, stream_lessons
+from app.store.corpora import get_corpus, list_corpora, stream_lessons
 from app.store.engine import Store
 from app.store.prompts import get_prompt_set, list_prompts
 from app.store.tables import Corpus
@@ -234,9 +235,11 @@ def corpus_or_files(
                 remedy="Choose a --corpus-name.",
             )
         return StoredCorpus(store, name, known[name].id)
-    with bar(f"Adding corpus {name}, bytes") as step, store.session() as session:
-        records = sift(read_passages(corpus, step, fields=fields, reading=reading))
-        return StoredCorpus(store, name, add_corpus(session, name, records).id)
+    with bar(f"Adding corpus {name}, bytes") as step:
+        added = add_corpus_files(
+            store, [corpus], name, fields=fields, reading=reading, sift=sift, progress=step
+        )
+        return StoredCorpus(store, name, added.id)
 
 
 def task_queries(store: Store, prompt_set: str) -> list[Query]:

@@ -138,7 +138,7 @@ def _place_model(settings: Settings, model: Path) -> None:
 
 def _add_texts(store: Store, world: DemoFiles, bar: Bar) -> None:
     with store.session() as session:
-        corpus = session.scalar(select(Corpus).where(Corpus.name == NAME))
+        corpus = find_corpus(session, NAME)
         if corpus is None:
             with bar("Adding passages") as step:
                 corpus = add_corpus(session, NAME, read_passages(world.corpus), origin=CORPUS, progress=step)

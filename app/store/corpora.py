@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.digests import CorpusDigest
@@ -15,10 +15,15 @@ from app.store.denied import Denylist
 from app.store.full_text import NEW_TEXTS
 from app.store.naming import suggest
 from app.store.origins import NOTHING_SAID, Origin, describe
+from app.store.readers import ADDING
 from app.store.tables import Corpus, Passage
+from app.store.writing import insert_rows
 from app.words.roles import FORMS, Lesson, contents, form_of, lesson, text_of
 
 CHUNK = 2_000  # rows per INSERT: enough to be fast, small enough to show progress
+COLUMNS = ("corpus_id", "position", "external_id", "text", "meta", "roles")
+PassageRow = tuple[int, str, str, dict[str, Any], list[Any] | None]
+"""`COLUMNS` but the first."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +57,40 @@ def get_corpus(session: Session, name: str) -> Corpus:
     """The corpus of this name.
 
     Raises:
-        NotFound: there is none; close names are suggested.
+        NotFound: there is none; close names are suggested. UserError: it is not whole yet.
     """
-    corpus = session.scalar(select(Corpus).where(Corpus.name == name))
+    corpus = find_corpus(session, name)
     if corpus is None:
-        names = session.scalars(select(Corpus.name)).all()
+        names = [each.name for each in list_corpora(session)]
         raise NotFound(f"There is no corpus “{name}”.", remedy=suggest(name, names, "startrail corpus list"))
     return corpus
 
 
+def find_corpus(session: Session, name: str) -> Corpus | None:
+    """The corpus of this name; None where there is none.
+
+    Raises:
+        UserError: it is not whole yet.
+    """
+    corpus = session.scalar(select(Corpus).where(Corpus.name == name))
+    if corpus is not None and corpus.visibility == ADDING:
+        raise UserError(
+            f"The corpus “{name}” is not whole: {corpus.passage_count:,} of its passages are here.",
+            field="corpus",
+            remedy="Add it again by the same command: it goes on from there.",
+            status=409,
+        )
+    return corpus
+
+
 def list_corpora(session: Session) -> list[Corpus]:
-    """All corpora by name."""
-    return list(session.scalars(select(Corpus).order_by(Corpus.name)))
+    """All whole corpora by name."""
+    return list(session.scalars(select(Corpus).where(Corpus.visibility != ADDING).order_by(Corpus.name)))
+
+
+def list_unfinished(session: Session) -> list[Corpus]:
+    """Corpora that are being added, or whose adding was stopped, by name."""
+    return list(session.scalars(select(Corpus).where(Corpus.visibility == ADDING).order_by(Corpus.name)))
 
 
 def external_ids(session: Session, corpus: Corpus) -> frozenset[str]:
@@ -79,46 +106,63 @@ def add_corpus(
     origin: Origin = NOTHING_SAID,
     progress: Callable[[int, int], None] | None = None,
 ) -> Corpus:
-    """Add a corpus; row r of every index of it is the passage at position r.
+    """Add a corpus in the caller's transaction; row r of every index of it is the passage at position r.
 
     Raises:
         UserError: the name is taken, there is no passage, or this corpus was taken down.
     """
-    if session.scalar(select(Corpus.id).where(Corpus.name == name)) is not None:
-        raise UserError(f"A corpus “{name}” exists already.", field="name", remedy="Choose another --name.")
+    if find_corpus(session, name) is not None:
+        raise taken(name)
     corpus = Corpus(name=name)
     session.add(corpus)
     describe(session, corpus, origin)
     digest, denied = CorpusDigest(), Denylist(session, "passage")
     count = 0
-    for chunk in chunks(records, CHUNK):
-        rows = []
-        for position, record in enumerate(chunk, start=count):
-            said = denied.let_in(record.text)
-            taught = record.lesson if said is record.text else said
-            digest.add(record.external_id, *contents(taught))
-            rows.append(
-                {
-                    "corpus_id": corpus.id,
-                    "position": position,
-                    "external_id": record.external_id,
-                    "text": said,
-                    "meta": record.meta if said is record.text else {},
-                    "roles": None if isinstance(taught, str) else taught.as_list(),
-                }
-            )
-        session.execute(insert(Passage), rows)
-        count += len(rows)
+    for chunk in chunks(passage_rows(records, denied, digest), CHUNK):
+        insert_rows(session, Passage, COLUMNS, [(corpus.id, *row) for row in chunk])
+        count += len(chunk)
         if progress:
             progress(count, 0)
-    session.info[NEW_TEXTS] = True
-    if not count:
-        raise UserError("There is no passage to add.", field="text", remedy="Give a file with at least one.")
     corpus.passage_count = count
-    corpus.sha256 = digest.hexdigest()
-    Denylist(session, "corpus").refuse(corpus.sha256, name)
-    session.flush()
+    seal(session, corpus, digest)
     return corpus
+
+
+def passage_rows(
+    records: Iterable[PassageRecord], denied: Denylist, digest: CorpusDigest
+) -> Iterator[PassageRow]:
+    """Each passage as its row, in order, and into the digest; in place of what was taken down stands that it was."""
+    for position, record in enumerate(records):
+        text = record.text
+        said = denied.let_in(text)
+        taught, meta = (record.lesson, record.meta) if said is text else (said, {})
+        digest.add(record.external_id, *contents(taught))
+        yield (
+            position,
+            record.external_id,
+            said,
+            meta,
+            None if isinstance(taught, str) else taught.as_list(),
+        )
+
+
+def seal(session: Session, corpus: Corpus, digest: CorpusDigest) -> None:
+    """Let a corpus be whole: its hash tells its contents, its words are searched.
+
+    Raises:
+        UserError: it has no passage, or was taken down.
+    """
+    if not corpus.passage_count:
+        raise UserError("There is no passage to add.", field="text", remedy="Give a file with at least one.")
+    corpus.sha256 = digest.hexdigest()
+    Denylist(session, "corpus").refuse(corpus.sha256, corpus.name)
+    session.info[NEW_TEXTS] = True
+    session.flush()
+
+
+def taken(name: str) -> UserError:
+    """The error for a name that another corpus has."""
+    return UserError(f"A corpus “{name}” exists already.", field="name", remedy="Choose another --name.")
 
 
 def stream_passages(session: Session, corpus_id: int) -> Iterator[tuple[int, str, str]]:

@@ -1,6 +1,7 @@
 """What is private is hidden in every question that a reader's session asks, so that no page has to remember it.
 
-A run or corpus is `public`, `unlisted` (whoever has its secret link, or is signed in) or `private` (whoever is signed in).
+A run or corpus is `public`, `unlisted` (whoever has its secret link, or is signed in) or `private` (whoever is signed in);
+a corpus that is not whole yet is hidden from everybody.
 A corpus hides its passages, and every run over it; a run hides its results and the prompts that no other run shows. A
 trace is listed or not, or `private`: then only who asked it and admins see it. Hidden things look as if they were not there.
 """
@@ -11,7 +12,7 @@ from typing import Any
 from sqlalchemy import JSON, Connection, event, literal, or_, select, type_coerce, union_all
 from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker, with_loader_criteria
 
-from app.store.readers import PRIVATE, PUBLIC, READER, Visitor
+from app.store.readers import ADDING, PRIVATE, PUBLIC, READER, Visitor
 from app.store.tables import Corpus, Evaluation, Passage, Prompt, PromptSet, Result, Run
 from app.store.work_tables import Job, Trace
 
@@ -39,7 +40,7 @@ def _hide(state: ORMExecuteState) -> None:
 
 def _criteria(session: Session, reader: Visitor) -> list[Any]:
     found = [] if reader.may("admin") else _asked(reader)
-    return found if reader.signed_in else found + _not_for_all(session, reader)
+    return found + _not_for_all(session, reader)
 
 
 def _asked(reader: Visitor) -> list[Any]:
@@ -51,20 +52,37 @@ def _asked(reader: Visitor) -> list[Any]:
 
 
 def _not_for_all(session: Session, reader: Visitor) -> list[Any]:
-    """Criteria for the runs and corpora that need a name or a secret link, and for what belongs to them."""
+    """Criteria for corpora that are not whole, and for the runs and corpora that need a name or a secret link, with what
+    belongs to them."""
     connection = session.connection()
     runs, corpora = Run.__table__.c, Corpus.__table__.c
     marked = connection.execute(
         union_all(
-            select(literal("run"), runs.id, runs.secret).where(runs.visibility != PUBLIC),
-            select(literal("corpus"), corpora.id, corpora.secret).where(corpora.visibility != PUBLIC),
+            select(literal("run"), runs.id, runs.visibility, runs.secret).where(runs.visibility != PUBLIC),
+            select(literal("corpus"), corpora.id, corpora.visibility, corpora.secret).where(
+                corpora.visibility != PUBLIC
+            ),
         )
-    )
-    closed = [(kind, id_) for kind, id_, secret in marked if secret is None or secret not in reader.keys]
-    if not closed:
-        return []
+    ).all()
+    unfinished = {id_ for _, id_, shown, _ in marked if shown == ADDING}
+    not_whole = _without_corpora(unfinished) if unfinished else []
+    closed = [
+        (kind, id_)
+        for kind, id_, shown, secret in marked
+        if shown != ADDING and (secret is None or secret not in reader.keys)
+    ]
+    if reader.signed_in or not closed:
+        return not_whole
     of_corpora = {id_ for kind, id_ in closed if kind == "corpus"}
-    return _belonging(connection, {id_ for kind, id_ in closed if kind == "run"}, of_corpora)
+    return not_whole + _belonging(connection, {id_ for kind, id_ in closed if kind == "run"}, of_corpora)
+
+
+def _without_corpora(ids: set[int]) -> list[Any]:
+    """Criteria that leave out these corpora and their passages."""
+    return [
+        _only(Corpus, lambda cls: cls.id.not_in(ids)),
+        _only(Passage, lambda cls: cls.corpus_id.not_in(ids)),
+    ]
 
 
 def _belonging(connection: Connection, closed: set[int], corpora: set[int]) -> list[Any]:
@@ -88,8 +106,7 @@ def _belonging(connection: Connection, closed: set[int], corpora: set[int]) -> l
         found_in = type_coerce(traces.result, JSON)["provenance"]["corpus_id"].as_integer()
         asked = list(connection.scalars(select(traces.id).where(found_in.in_(corpora))))
         criteria += [
-            _only(Corpus, lambda cls: cls.id.not_in(corpora)),
-            _only(Passage, lambda cls: cls.corpus_id.not_in(corpora)),
+            *_without_corpora(corpora),
             _only(Trace, lambda cls: cls.id.not_in(asked)),
             _only(Job, lambda cls: cls.id.not_in(asked)),
         ]

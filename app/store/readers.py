@@ -11,6 +11,7 @@ from typing import Literal
 Scope = Literal["read", "ask", "import", "metrics", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "ask", "import", "metrics", "admin")
 PUBLIC, UNLISTED, PRIVATE = "public", "unlisted", "private"
+ADDING = "adding"  # of a corpus that is not whole yet: nobody may choose it, and nobody sees it
 Visibility = Literal["public", "unlisted", "private"]
 VISIBILITIES: tuple[Visibility, ...] = ("public", "unlisted", "private")
 

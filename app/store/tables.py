@@ -44,13 +44,17 @@ class Model(HasOrigin, Base):
 
 
 class Corpus(HasOrigin, HasVisibility, Base):
-    """A named, versioned set of passages; `sha256` is over ids and texts in order."""
+    """A named, versioned set of passages; `sha256` is over ids and texts in order.
+
+    While it is added (`app.store.growing`) count and hash are of the passages that are there, and it is shown to nobody.
+    """
 
     __tablename__ = "corpora"
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(200), unique=True)
     sha256: Mapped[str | None] = mapped_column(String(64))
     passage_count: Mapped[int] = mapped_column(default=0)
+    reading: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # app.interchange.adding
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
 
 

@@ -17,6 +17,8 @@ from app.store.origins import Origin, describe
 from tests.support.sites import site, store_of
 from tests.support.twins import as_page
 
+HUB_FILES = f"hf://datasets/team/web@{'c' * 40}/en"
+
 
 @pytest.fixture
 def named(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
@@ -27,6 +29,7 @@ def named(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
         records = (PassageRecord(str(n), f"Passage {n}. " + "x" * n) for n in range(1000))
         add_corpus(session, "team/web", records, origin=Origin(source="https://example.org/web"))
         add_corpus(session, "one", [PassageRecord("1", "The only one.")])
+        get_corpus(session, "team/web").reading = {"files": [HUB_FILES], "how": {"limit": 1000, "dedup": "near"}}
     with site(database_url, tmp_path) as client:
         yield client
         store_of(client).engine.dispose()
@@ -50,6 +53,15 @@ def test_what_was_not_said_is_said_to_be_so(named: TestClient) -> None:
     assert (facts["Licence"], facts["Source"], facts["Made by"]) == ("not said",) * 3
     page = BeautifulSoup(named.get("/corpora/team/web").text, "html.parser")
     assert page.select_one('dd a[href="https://example.org/web"]')
+
+
+def test_what_a_corpus_was_read_from_is_shown_with_its_commit_and_options(named: TestClient) -> None:
+    page = BeautifulSoup(named.get("/corpora/team/web").text, "html.parser")
+    facts = {each.dt.text: " ".join(each.dd.text.split()) for each in page.select("dl.facts > div")}
+    assert facts["Read from"] == f"{HUB_FILES}, limit 1,000, dedup near"
+    told = named.get("/corpora/team/web.json").json()
+    assert (told["files"], told["how"]) == ([HUB_FILES], {"limit": 1000, "dedup": "near"})
+    assert "Read from" not in named.get("/corpora/one").text
 
 
 def test_the_sample_is_spread_over_the_corpus_and_bounded(named: TestClient) -> None:

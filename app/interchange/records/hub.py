@@ -3,6 +3,7 @@
 The revision is looked up once and pinned: all files are of the same commit, and it stands in the name of each source.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
@@ -11,6 +12,7 @@ from app.errors import UserError
 from app.interchange.records.record_file import RecordFile, is_data, natural, of_split
 
 HUB = "hf://"
+_COMMIT = re.compile("[0-9a-f]{40}")
 _FORM = f"{HUB}datasets/OWNER/NAME, with @REVISION or /FOLDER behind it if need be"
 
 
@@ -23,14 +25,8 @@ def find_on_hub(where: str, split: str) -> Iterator[RecordFile]:
     Raises:
         UserError: the name is none, there is no such data set, or the hub cannot be reached.
     """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
-
     repository, revision, inside = _parts(where)
-    try:
-        info = HfApi().dataset_info(repository, revision=revision)
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        raise _unreachable(where, error) from None
+    info = _asked(where, repository, revision)
     sizes = {each.rfilename: each.size or 0 for each in info.siblings or []}
     names = [
         name
@@ -49,6 +45,41 @@ def find_on_hub(where: str, split: str) -> Iterator[RecordFile]:
             _fetched(repository, name, str(info.sha)),
             sizes[name],
         )
+
+
+def pinned(where: str) -> str:
+    """The same place at the commit that its revision is now; what is not on the hub as it is.
+
+    Raises:
+        UserError: as `find_on_hub`.
+    """
+    if not where.startswith(HUB):
+        return where
+    repository, revision, inside = _parts(where)
+    if revision is None or not _COMMIT.fullmatch(revision):
+        revision = str(_asked(where, repository, revision).sha)
+    return "/".join([f"{HUB}datasets/{repository}@{revision}", *([inside] if inside else [])])
+
+
+def same_place(one: str, other: str) -> bool:
+    """Whether both name the same on the hub, at whatever revision."""
+    return one.startswith(HUB) and other.startswith(HUB) and _parts(one)[::2] == _parts(other)[::2]
+
+
+def page_of(where: str) -> str:
+    """The address at which people read of a data set on the hub, at its revision."""
+    repository, revision, _ = _parts(where)
+    return f"https://huggingface.co/datasets/{repository}" + (f"/tree/{revision}" if revision else "")
+
+
+def _asked(where: str, repository: str, revision: str | None) -> Any:
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        return HfApi().dataset_info(repository, revision=revision)
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise _unreachable(where, error) from None
 
 
 def _parts(where: str) -> tuple[str, str | None, str]:

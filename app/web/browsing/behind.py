@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from app.interchange.provenance import FILES, HOW
 from app.settings import Settings
 from app.store import behind
 from app.store.corpora import get_corpus, list_corpora
@@ -99,9 +100,12 @@ class PromptSetOf(BaseModel):
 
 
 class CorpusPage(Named):
-    """A corpus with passages spread evenly over it."""
+    """A corpus with passages spread evenly over it. `files` are what it was read from, on the hub at one commit, and `how`
+    the options that decided what was taken of them."""
 
     passages: int
+    files: list[str]
+    how: dict[str, Any]
     sample: list[Excerpt]
     prompt_sets: list[PromptSetOf]
 
@@ -166,6 +170,8 @@ def corpus_page(request: Request, session: Db, settings: Config, name: AnyName) 
     page = CorpusPage(
         **_named(session, settings, corpus),
         passages=corpus.passage_count,
+        files=corpus.reading.get(FILES, []),
+        how=corpus.reading.get(HOW, {}),
         sample=sample,
         prompt_sets=[
             PromptSetOf(name=each.name, prompts=count)

@@ -1,96 +1,102 @@
-"""Data sets named on the hub: read file by file at one pinned revision, from a small hub on this machine."""
+"""Data sets named on the hub: read file by file at one pinned commit, which is kept, from a small hub on this machine."""
 
-import hashlib
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from pathlib import Path
 
-import huggingface_hub.constants
 import pytest
 
 from app.errors import UserError
+from app.interchange.adding import add_corpus_files
 from app.interchange.plain import read_passages
+from app.interchange.records import Reading
 from app.interchange.records.sources import find
+from app.interchange.results import export_results, import_results
+from app.interchange.sift import Sift
+from app.store import growing
+from app.store.corpora import get_corpus, stream_passages
+from app.store.engine import Store
+from app.store.runs import get_run
+from tests.support.paper_records import paper_record
+from tests.support.small_hub import COMMIT, DATASETS, NEXT, SmallHub, serving
 
-COMMIT = "a" * 40
-FILES = {
-    f"en/train-{number}.jsonl": "".join(
-        json.dumps({"text": f"Page {number}.{n}"}) + "\n" for n in range(2)
-    ).encode()
-    for number in (10, 2)
-}
-FILES |= {"en/test-0.jsonl": b'{"text": "Test."}\n', "README.md": b"# About", ".gitattributes": b""}
+
+def lines(*texts: str) -> bytes:
+    return "".join(json.dumps({"text": text}) + "\n" for text in texts).encode()
 
 
-class Hub(BaseHTTPRequestHandler):
-    """What the client asks of a hub: a data set's files at a revision, and their bytes."""
-
-    asked: ClassVar[list[str]] = []
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        self.asked.append(path)
-        if path.startswith("/api/datasets/lab/pages"):
-            told = {"id": "lab/pages", "sha": COMMIT, "siblings": [{"rfilename": name} for name in FILES]}
-            self._answer(json.dumps(told).encode(), "application/json")
-        elif path.startswith(f"/datasets/lab/pages/resolve/{COMMIT}/"):
-            self._answer(FILES[path.partition(f"{COMMIT}/")[2]], "text/plain")
-        else:
-            self.send_response(404)
-            self.send_header("X-Error-Code", "RepoNotFound")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-    def _answer(self, content: bytes, kind: str) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("X-Repo-Commit", COMMIT)
-        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(content)
-
-    def log_message(self, *_: Any) -> None:
-        """Silent."""
+FILES = {f"en/train-{number}.jsonl": lines(*(f"Page {number}.{n}" for n in (0, 1))) for number in (10, 2)}
+FILES |= {"en/test-0.jsonl": lines("Test."), "README.md": b"# About", ".gitattributes": b""}
+PAGES = ["Page 2.0", "Page 2.1", "Page 10.0", "Page 10.1"]
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    constants = huggingface_hub.constants  # read from HF_ENDPOINT when the library is first imported
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    monkeypatch.setattr(
-        constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
-    )
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    Hub.asked.clear()
-    yield address
-    server.shutdown()
-    server.server_close()
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SmallHub]:
+    with serving(SmallHub(FILES, DATASETS), monkeypatch, tmp_path / "cache") as served:
+        yield served
 
 
-def test_a_data_set_is_read_in_order_at_one_revision(hub: str) -> None:
-    texts = [each.text for each in read_passages("hf://datasets/lab/pages")]
-    assert texts == ["Page 2.0", "Page 2.1", "Page 10.0", "Page 10.1"]
-    assert [str(source.name) for source in find(["hf://datasets/lab/pages/en"], split="test")] == [
-        f"hf://datasets/lab/pages@{COMMIT}/en/test-0.jsonl"
+def test_a_data_set_is_read_in_order_at_one_revision(hub: SmallHub) -> None:
+    assert [each.text for each in read_passages("hf://datasets/lab/tiny")] == PAGES
+    assert [str(source.name) for source in find(["hf://datasets/lab/tiny/en"], split="test")] == [
+        f"hf://datasets/lab/tiny@{COMMIT}/en/test-0.jsonl"
     ]
 
 
-def test_what_the_hub_does_not_have_is_one_sentence(hub: str) -> None:
+def test_what_the_hub_does_not_have_is_one_sentence(hub: SmallHub) -> None:
     for where, said in (
         ("hf://datasets/lab/none", "did not give it"),
-        ("hf://datasets/lab/pages/fr", "no such file"),
-        ("hf://lab/pages", "names no data set"),
+        ("hf://datasets/lab/tiny@v9", "did not give it"),
+        ("hf://datasets/lab/tiny/fr", "no such file"),
+        ("hf://lab/tiny", "names no data set"),
     ):
         with pytest.raises(UserError, match=said):
             list(read_passages(where))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("named", ["", "@main", f"@{COMMIT}"])
+def test_a_corpus_keeps_the_commit_that_it_was_read_at(hub: SmallHub, store: Store, named: str) -> None:
+    """`main` is something else next month; what this corpus is made of can then still be had."""
+    add_corpus_files(store, [f"hf://datasets/lab/tiny{named}/en"], "web", reading=Reading(split="train"))
+    with store.session() as session:
+        corpus = get_corpus(session, "web")
+        assert corpus.reading == {
+            "files": [f"hf://datasets/lab/tiny@{COMMIT}/en"],
+            "how": {"split": "train"},
+        }
+        assert corpus.source == f"https://huggingface.co/datasets/lab/tiny/tree/{COMMIT}"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_adding_that_was_stopped_goes_on_at_its_own_commit(
+    hub: SmallHub, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub moved on meanwhile: half of one commit and half of another would be no data set at all."""
+    monkeypatch.setattr(growing, "STEP_ROWS", 1)
+    where, several = "hf://datasets/lab/tiny/en", Sift(limit=3)
+
+    def stop(done: int, total: int, label: str | None = None) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # when all is read
+        add_corpus_files(store, [where], "web", progress=stop)
+    hub.push({name: content.replace(b"Page", b"Leaf") for name, content in FILES.items()})
+    grown = add_corpus_files(store, [where], "web")
+    assert grown.resumed > 0
+    add_corpus_files(store, [where], "newer", sift=several)
+    with store.session() as session:
+        assert [text for *_, text in stream_passages(session, get_corpus(session, "web").id)] == PAGES
+        newer = get_corpus(session, "newer")
+        assert newer.reading == {"files": [f"hf://datasets/lab/tiny@{NEXT}/en"], "how": {"limit": 3}}
+        assert next(stream_passages(session, newer.id))[2] == "Leaf 2.0"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_results_on_the_hub_keep_their_commit_too(hub: SmallHub, store: Store) -> None:
+    record = paper_record(0)
+    hub.push({"train.jsonl": json.dumps(record).encode()})
+    with store.session() as session:
+        run = import_results(session, "hf://datasets/lab/tiny", run="theirs")
+        assert run.configuration["file"] == f"hf://datasets/lab/tiny@{NEXT}"
+        assert list(export_results(session, get_run(session, "theirs"))) == [record]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub.constants
 import numpy as np
 import pytest
 import torch
@@ -39,13 +38,7 @@ def hub(
     made = SmallHub(
         files | {"modeling_own.py": b"raise SystemExit", "pytorch_model.bin": b"no", "a.gguf": b"GGUF"}
     )
-    constants = huggingface_hub.constants  # read from HF_ENDPOINT when the library is first imported
-    with serving(made) as address:
-        monkeypatch.setattr(constants, "ENDPOINT", address)
-        template = address + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with serving(made, monkeypatch, tmp_path / "cache"):
         yield made
 
 
