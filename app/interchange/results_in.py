@@ -225,7 +225,10 @@ class _Importer:
         self.passages.finish()
         self.run.prompt_count = self.count
         self.run.explains = SAID if self.said else TARGET
-        self.run.configuration = {"file": self.file if self.file.startswith(HUB) else Path(self.file).name, "fields": self.usual}
+        self.run.configuration = {
+            "file": self.file if self.file.startswith(HUB) else Path(self.file).name,
+            "fields": self.usual,
+        }
         if strangers := unknown([*(self.usual or ()), *self.names]):
             self.run.configuration |= {UNKNOWN: strangers}
         self.run.finished_at = now()

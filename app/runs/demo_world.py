@@ -27,13 +27,13 @@ from app.runs.ready_steps import make_ready
 from app.runs.retrieve import explain_beside, retrieve
 from app.settings import Settings
 from app.showing import Bar, unseen
-from app.store.corpora import add_corpus, get_corpus, stream_passages
+from app.store.corpora import add_corpus, find_corpus, get_corpus, stream_passages
 from app.store.engine import Store, open_store
 from app.store.models import get_model
 from app.store.origins import Origin, describe
 from app.store.prompts import add_prompts
 from app.store.runs import get_run, run_beside
-from app.store.tables import Corpus, Output, Prompt, PromptSet, Run
+from app.store.tables import Output, Prompt, PromptSet, Run
 from app.trackstar.config import EncodingConfig
 from app.trackstar.index import build_index
 from app.words.answers import SAID

@@ -54,7 +54,9 @@ class Corpus(HasOrigin, HasVisibility, Base):
     name: Mapped[str] = mapped_column(String(200), unique=True)
     sha256: Mapped[str | None] = mapped_column(String(64))
     passage_count: Mapped[int] = mapped_column(default=0)
-    reading: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # app.interchange.adding
+    reading: Mapped[dict[str, Any]] = mapped_column(
+        default=dict, server_default="{}"
+    )  # app.interchange.adding
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
 
 

@@ -29,7 +29,10 @@ def named(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
         records = (PassageRecord(str(n), f"Passage {n}. " + "x" * n) for n in range(1000))
         add_corpus(session, "team/web", records, origin=Origin(source="https://example.org/web"))
         add_corpus(session, "one", [PassageRecord("1", "The only one.")])
-        get_corpus(session, "team/web").reading = {"files": [HUB_FILES], "how": {"limit": 1000, "dedup": "near"}}
+        get_corpus(session, "team/web").reading = {
+            "files": [HUB_FILES],
+            "how": {"limit": 1000, "dedup": "near"},
+        }
     with site(database_url, tmp_path) as client:
         yield client
         store_of(client).engine.dispose()
