@@ -32,7 +32,8 @@ def read_from(files: Sequence[str], reading: Reading, fields: Fields, sift: Sift
     """What pages say of it: names without the folders of this machine, and every option that is not the usual one."""
     shown = [each if each.startswith(HUB) else _name(each) for each in files]
     more = [f"and {len(shown) - NAMED:,} more"] if len(shown) > NAMED else []
-    how = _given(fields, "_field") | _given(reading, "", "format", "split", "passages")
+    how = _given(fields, "_field", "id", "text") | _given(fields, "", "form")
+    how |= _given(reading, "", "format", "split", "passages")
     how |= _given(sift, "", "limit", "sample", "dedup", "chunk_tokens")
     if sift.sample is not None:
         how["seed"] = sift.seed
@@ -53,9 +54,9 @@ def _name(file: str) -> str:
 
 
 def _given(options: Any, suffix: str, *names: str) -> dict[str, Any]:
-    """The fields of a dataclass that are not as they are by default, under their names."""
+    """Those of a dataclass's fields that are not as they are by default."""
     return {
         each.name + suffix: value
         for each in fields_of(options)
-        if (not names or each.name in names) and (value := getattr(options, each.name)) != each.default
+        if each.name in names and (value := getattr(options, each.name)) != each.default
     }
