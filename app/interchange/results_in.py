@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
-from app.interchange.records import Line, Progress, Reading, read_records
+from app.interchange.records import USUAL, Line, Progress, Reading, read_records
 from app.interchange.records.hub import HUB, pinned
 from app.interchange.results_fields import RETRIEVED, SIDES, unknown
 from app.interchange.results_lossless import leftover
@@ -199,7 +199,7 @@ class _Importer:
                 retrieved += _rows(id_, side, columns, [passage for passage, _ in found])
             names = list(parsed.record)
             if names != self.usual:
-                self.names |= dict.fromkeys(names)
+                self._name(parsed.line, names)
             place = (id_, self.run.id, prompt["id"], self.count + at)
             extra = leftover(parsed.record, stored)
             fields = None if names == self.usual else names
@@ -210,6 +210,20 @@ class _Importer:
         )
         self.count += len(records)
         self.said |= any(map(explains_said, records))
+
+    def _name(self, line: Line, names: list[str]) -> None:
+        """Remember what the fields of another record are called.
+
+        Raises:
+            UserError: no two records are alike, and there are many.
+        """
+        self.names |= dict.fromkeys(names)
+        if len(self.names) > USUAL.fields:
+            raise line.wrong(
+                None,
+                f"The records so far have more than {USUAL.fields:,} different fields.",
+                "Put what differs from record to record into one field, as an object.",
+            )
 
     def _truth(self, prompts: list[int]) -> dict[int, set[int]]:
         """The passages that state each prompt's fact, where the file's passages are those the prompts were made for."""

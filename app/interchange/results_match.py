@@ -38,6 +38,8 @@ class PromptMatcher:
         self._next = 0 if last is None else last + 1
         self._denied = Denylist(session, "prompt")
         self._used: set[str] = set()  # external ids of this file's prompts: each is one result of the run
+        # How often each very prompt stood in the file: a million times the same one are not searched for from the first.
+        self._times: dict[tuple[str, str, str], int] = {}
 
     def ids(self, records: Sequence[Parsed]) -> list[Row]:
         """Each record's prompt as the store has it: `id` and the columns a record is rebuilt from."""
@@ -71,13 +73,15 @@ class PromptMatcher:
     def _name(self, row: Row, known: dict[str, Row]) -> str:
         """The external id under which this very prompt stands, or will."""
         base = row["external_id"]
-        for number in count():
+        this = (base, row["text"], row["target"])
+        for number in count(self._times.get(this, 0)):
             again = [str(number)] if number > 1 else []
             name = f"{base}#{digest(row['text'], row['target'], *again)}" if number else base
             if number and name not in known:
                 known |= self._named([name])
             same = name in known and all(known[name][key] == row[key] for key in ("text", "target"))
             if name not in known or (same and name not in self._used):
+                self._times[this] = number + 1
                 return name
         raise AssertionError("count() does not end")
 

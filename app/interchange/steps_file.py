@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.files import write_bytes
+from app.interchange.records import Reading, read_records
 from app.store.chunks import chunks
 from app.store.steps import keep, kept_set, of_result
 from app.store.tables import Corpus, Passage
@@ -96,10 +97,12 @@ def _sets(session: Session, parents: Sequence[str]) -> list[StepSet]:
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:
     try:
-        with gzip.open(file, "rt", encoding="utf-8") as lines:
-            for line in lines:
-                yield json.loads(line)
-    except (OSError, EOFError, ValueError) as error:
+        for line in read_records(file, Reading(format="jsonl")):
+            yield line.record
+    except UserError as error:
         raise UserError(
-            f"It is no file of steps: {error}.", file=file, remedy="Make one with `startrail steps --save`."
+            f"It is no file of steps: {error.message}",
+            file=file,
+            line=error.line,
+            remedy="Make one with `startrail steps --save`.",
         ) from None

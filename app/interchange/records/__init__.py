@@ -17,7 +17,8 @@ from app.interchange.records.record_file import RecordFile
 from app.interchange.records.sources import find
 from app.interchange.records.streams import CountedBytes, inflated
 
-__all__ = ["USUAL", "Bounds", "Line", "Progress", "Reading", "read_records"]
+__all__ = ["USUAL", "Bounds", "Line", "Progress", "Reading", "read_records", "weigh"]
+_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,10 @@ def read_records(
     kind: Format | None = None
     for source in sources:
         name = reading.name if reading.name and len(sources) == 1 else source.name
+        if not source.once and source.archive is None:
+            _taste(source, name, reading.bounds)
         with closing(_opened(source)) as raw:
-            stream = inflated(raw, name, reading.bounds)
+            stream = inflated(raw, name, reading.bounds, source.archive)
             own = _format(stream, source, name, unit, reading)
             kind = kind or own
             if own != kind:
@@ -84,6 +87,29 @@ def read_records(
         done += source.size
     if progress:
         progress(done, total)
+
+
+def weigh(where: Path | str | Sequence[Path | str], bounds: Bounds) -> int:
+    """How many bytes come out of files once they are decompressed, read to their end and thrown away.
+
+    Raises:
+        NotFound: there is no such file. UserError: it is damaged, or goes beyond the bounds.
+    """
+    size = 0
+    for source in find([where] if isinstance(where, Path | str) else where):
+        with closing(_opened(source)) as raw:
+            stream = inflated(raw, source.name, bounds, source.archive)
+            while data := stream.read(_AT_ONCE):
+                size += len(data)
+    return size
+
+
+def _taste(source: RecordFile, name: Path | str, bounds: Bounds) -> None:
+    """Decompress as much of a file as is free, so that a bomb is refused before anything of it is kept: a tenth of a second."""
+    with closing(_opened(source)) as raw:
+        stream, size = inflated(raw, name, bounds), 0
+        while stream.raw is not raw and size <= bounds.free and (data := stream.read(_AT_ONCE)):
+            size += len(data)
 
 
 def _opened(source: RecordFile) -> CountedBytes:

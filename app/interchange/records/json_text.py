@@ -4,6 +4,7 @@ import codecs
 import io
 import json
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from app.interchange.records.streams import as_utf8, lines
 
 _BLOCK = 1 << 18  # bytes of an array read at once
 _SPACE = " \t\n\r"
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"?')  # a text in quotes, or the beginning of one
 
 
 def read_json_lines(stream: io.BufferedReader, name: str | Path, bounds: Bounds) -> Iterator[Line]:
@@ -87,6 +89,8 @@ class _Window:
                     raise self.wrong(f"This is not JSON: {error.msg}.") from None
                 if len(self._text) - self._at > self._bounds.line:
                     raise self.wrong(f"The record is longer than {self._bounds.line >> 20} MB.") from None
+                if len(self._text) - self._at > self._bounds.values:
+                    _few(self._name, self.line, self._text[self._at :], self._bounds)
                 self._more(len(self._text) - self._at)
             except ValueError as error:
                 raise self.wrong(
@@ -95,6 +99,8 @@ class _Window:
             except RecursionError:
                 raise too_deep(self._name, self.line, self._bounds) from None
             else:
+                if end - self._at > self._bounds.values:
+                    _few(self._name, self.line, self._text[self._at : end], self._bounds)
                 self._take(end - self._at)
                 return value
 
@@ -132,6 +138,8 @@ DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 def _record(file: Path | str, number: int, content: bytes, bounds: Bounds) -> dict[str, Any]:
     try:
         text = content.decode("utf-8", "surrogatepass")  # lone surrogates are let in
+        if len(text) > bounds.values:
+            _few(file, number, text, bounds)
         return _object(file, number, DECODER.decode(text), bounds)
     except UnicodeDecodeError as error:
         raise not_utf8(file, number, error) from None
@@ -162,9 +170,30 @@ def _object(file: Path | str, number: int, value: Any, bounds: Bounds) -> dict[s
             line=number,
             remedy="Write one JSON object a line.",
         )
+    if len(value) > bounds.fields:
+        raise too_many_fields(file, number, bounds)
     if (field := deep(value, bounds.depth)) is not None:
         raise too_deep(file, number, bounds, field)
     return value
+
+
+def _few(file: Path | str, number: int, text: str, bounds: Bounds) -> None:
+    """Refuse a text before it becomes many values: what stands between quotes does not count.
+
+    Raises:
+        UserError: there are more than the bounds allow.
+    """
+    if _marks(text) > bounds.values and _marks(_QUOTED.sub("", text)) > bounds.values:
+        raise UserError(
+            f"The record has more than {bounds.values:,} values.",
+            file=file,
+            line=number,
+            remedy="Write one record a line.",
+        )
+
+
+def _marks(text: str) -> int:
+    return sum(map(text.count, ",[{"))
 
 
 def deep(record: dict[str, Any], most: int) -> str | None:
@@ -196,6 +225,16 @@ def too_deep(file: Path | str, number: int, bounds: Bounds, field: str | None = 
         line=number,
         field=field,
         remedy="Write one flat JSON object a line.",
+    )
+
+
+def too_many_fields(file: Path | str, number: int, bounds: Bounds) -> UserError:
+    """The error for a record that is no record."""
+    return UserError(
+        f"It has more than {bounds.fields:,} fields.",
+        file=file,
+        line=number,
+        remedy="Put what belongs together into one field, as a list or an object.",
     )
 
 

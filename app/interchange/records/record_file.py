@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
+from app.interchange.records.streams import Packed
+
 _COMPRESSED = (".gz", ".zst", ".zstd", ".xz", ".bz2", ".lz4")
 _ASIDE = re.compile(
     r"(readme|licen[cs]e|changelog|citation)\b|.*\.(md|sha256|md5|lock|crc|py)$", re.IGNORECASE
@@ -21,12 +23,14 @@ class RecordFile:
         name: what messages call it; the path of a file on disk.
         open: its bytes from the start.
         size: how many there are; 0 where it is not known.
+        archive: what it stands in, compressed.
     """
 
     name: Path | str
     open: Callable[[], BinaryIO]
     size: int = 0
     once: bool = False  # whether it can be opened only once
+    archive: Packed | None = None
 
     @property
     def suffix(self) -> str:

@@ -1,17 +1,22 @@
 """Where records are: files, globs, folders of shards, archives, saved data sets, the hub, standard input."""
 
+import io
 import json
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path, PurePath
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from app.errors import NotFound, UserError
 from app.interchange.records.hub import HUB, find_on_hub
 from app.interchange.records.record_file import RecordFile, is_data, natural, of_split
+from app.interchange.records.streams import SIP, Packed
 
 STDIN = "-"
+DIRECTORY = 8 << 20  # bytes of an archive's list of what is in it: some hundred thousand files
 
 
 def find(where: Sequence[Path | str], *, split: str = "") -> list[RecordFile]:
@@ -75,7 +80,7 @@ def _file(path: Path) -> Iterator[RecordFile]:
 
 def _archive(path: Path) -> Iterator[RecordFile]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _Archive(path) as file, zipfile.ZipFile(file) as archive:
             members = [
                 each for each in archive.infolist() if not each.is_dir() and is_data(PurePath(each.filename))
             ]
@@ -87,12 +92,81 @@ def _archive(path: Path) -> Iterator[RecordFile]:
         raise UserError(
             "This is a file of PyTorch.", file=path, remedy="Give the records as JSON Lines or Parquet."
         )
+    size, read = path.stat().st_size, Counter[str]()
+    # Of all together, and no more than there is: members may stand in one another.
+    packed = Packed(lambda: min(size, read["bytes"]))
     for member in sorted(members, key=lambda each: natural(each.filename)):
-        yield RecordFile(f"{path}/{member.filename}", _member(path, member), member.compress_size)
+        name = f"{path}/{member.filename}"
+        yield RecordFile(name, _member(path, member, name, read), member.compress_size, archive=packed)
 
 
-def _member(path: Path, member: zipfile.ZipInfo) -> Callable[[], BinaryIO]:
-    return lambda: cast(BinaryIO, zipfile.ZipFile(path).open(member))
+class _Archive(io.BufferedReader):
+    """A ZIP file, whose directory is read at once, however long it says that this is; counts the bytes read."""
+
+    def __init__(self, path: Path, read: Counter[str] | None = None) -> None:
+        super().__init__(path.open("rb", buffering=0))
+        self._path, self._read = path, Counter[str]() if read is None else read
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As every file.
+
+        Raises:
+            UserError: the directory is asked for, and it is too long.
+        """
+        if size is not None and size > DIRECTORY:
+            raise UserError(
+                f"The archive's directory is longer than {DIRECTORY >> 20} MB.",
+                file=self._path,
+                remedy="Unpack it, and give the folder.",
+            )
+        data = super().read(size)
+        self._read["bytes"] += len(data)
+        return data
+
+
+class _Member(io.RawIOBase):
+    """One file in an archive, which is closed with it."""
+
+    def __init__(self, path: Path, member: zipfile.ZipInfo, read: Counter[str]) -> None:
+        before = read["bytes"]
+        with ExitStack() as opened:
+            archive = zipfile.ZipFile(opened.enter_context(_Archive(path, read)))
+            opened.enter_context(archive)
+            read["bytes"] = before  # the directory does not count
+            self._file = opened.enter_context(archive.open(member))
+            self._opened = opened.pop_all()
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """As every raw stream."""
+        data = self._file.read(min(len(buffer), SIP))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """The archive too."""
+        self._opened.close()
+        super().close()
+
+
+def _member(path: Path, member: zipfile.ZipInfo, name: str, read: Counter[str]) -> Callable[[], BinaryIO]:
+    def open_() -> BinaryIO:
+        try:
+            return cast(BinaryIO, _Member(path, member, read))
+        except (
+            RuntimeError,
+            zipfile.BadZipFile,
+        ) as error:  # a password, a way of packing that Python has not
+            raise UserError(
+                f"It cannot be unpacked: {str(error).rstrip('.')}.",
+                file=name,
+                remedy="Unpack it, and give the folder.",
+            ) from None
+
+    return open_
 
 
 def _folder(path: Path, split: str) -> Iterator[RecordFile]:

@@ -7,6 +7,7 @@ import codecs
 import gzip
 import io
 import lzma
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,8 +20,9 @@ from app.interchange.records.bounds import Bounds
 
 HEAD = 1 << 16  # bytes that a format is recognised by
 LAYERS = 3  # a compressed file in a compressed file, and no deeper
+SIP = 1 << 13  # bytes that are decompressed at once
 _AT_ONCE = 1 << 18
-_DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException)
+_DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException)
 
 
 def _zstd(raw: BinaryIO) -> Any:
@@ -64,12 +66,34 @@ class CountedBytes(io.RawIOBase):
         super().close()
 
 
+class _Sips(CountedBytes):
+    """Little at a time: what is read ahead is taken for what was needed, and hides what comes out of it."""
+
+    def readinto(self, buffer: Any) -> int:
+        """As every raw stream."""
+        return super().readinto(memoryview(buffer)[:SIP])
+
+    def taken(self) -> int:
+        """How many bytes were decompressed."""
+        return self.count
+
+    def close(self) -> None:
+        """Whoever reads through this does not own the file."""
+        io.RawIOBase.close(self)
+
+
+class Packed:
+    """What came out of a compressed file so far, or out of all that stand in one archive; `taken` says what went in."""
+
+    def __init__(self, taken: Callable[[], int]) -> None:
+        self.taken, self.given = taken, 0
+
+
 class _Inflated(io.RawIOBase):
     """What comes out of a compressed file; damage and excess are errors that name the file."""
 
-    def __init__(self, inner: Any, raw: CountedBytes, bounds: Bounds, name: str | Path) -> None:
-        self._inner, self._raw, self._bounds, self._name = inner, raw, bounds, name
-        self._count = 0
+    def __init__(self, inner: Any, packed: Packed, bounds: Bounds, name: str | Path) -> None:
+        self._inner, self._packed, self._bounds, self._name = inner, packed, bounds, name
 
     def readable(self) -> bool:
         """Always."""
@@ -86,19 +110,19 @@ class _Inflated(io.RawIOBase):
                 remedy="Fetch or compress it again.",
             ) from None
         buffer[: len(data)] = data
-        self._count += len(data)
-        self._check()
+        self._packed.given += len(data)
+        self._check(self._packed.given)
         return len(data)
 
-    def _check(self) -> None:
+    def _check(self, given: int) -> None:
         bounds, most = self._bounds, self._bounds.total
-        if most is not None and self._count > most:
+        if most is not None and given > most:
             raise UserError(
                 f"More than {most >> 20:,} MB come out of the compressed file.",
                 file=self._name,
                 remedy="Send it in parts, or import it on the server with `startrail import`.",
             )
-        if self._count > bounds.free and self._count > bounds.ratio * self._raw.count:
+        if given > bounds.free and given > bounds.ratio * self._packed.taken():
             raise UserError(
                 f"More than {bounds.ratio} bytes come out of the file for each that is in it.",
                 file=self._name,
@@ -106,19 +130,30 @@ class _Inflated(io.RawIOBase):
             )
 
 
-def inflated(raw: CountedBytes, name: str | Path, bounds: Bounds) -> io.BufferedReader:
+def inflated(
+    raw: CountedBytes, name: str | Path, bounds: Bounds, archive: Packed | None = None
+) -> io.BufferedReader:
     """The file's bytes, decompressed as often as they are compressed.
+
+    Args:
+        archive: out of which the bytes come already decompressed.
 
     Raises:
         UserError: while it is read: it is damaged, or goes beyond the bounds.
     """
     stream: io.BufferedReader[Any] = io.BufferedReader(raw, _AT_ONCE)
+    taken = archive.taken if archive else None
+    if archive:
+        stream = io.BufferedReader(_Inflated(stream, archive, bounds, name), _AT_ONCE)
     for _ in range(LAYERS):
         head = stream.peek(8)[:8]
         opener = next((make for magic, make in COMPRESSIONS.items() if head.startswith(magic)), None)
         if opener is None:
             break
-        stream = io.BufferedReader(_Inflated(opener(cast(BinaryIO, stream)), raw, bounds, name), _AT_ONCE)
+        sips = _Sips(cast(BinaryIO, stream))
+        taken = taken or sips.taken
+        inner = _Inflated(opener(cast(BinaryIO, sips)), Packed(taken), bounds, name)
+        stream = io.BufferedReader(inner, _AT_ONCE)
     return stream
 
 
@@ -178,6 +213,16 @@ def utf_of(head: bytes) -> str:
     return ""
 
 
+def too_long(name: str | Path, number: int, bounds: Bounds, what: str) -> UserError:
+    """The error for a line, a row or a passage that would fill the memory."""
+    return UserError(
+        f"The {what} is longer than {bounds.line >> 20} MB.",
+        file=name,
+        line=number,
+        remedy="Write one record a line.",
+    )
+
+
 def lines(stream: io.BufferedReader, name: str | Path, bounds: Bounds) -> Iterator[tuple[int, bytes]]:
     """`(number, bytes)` of every line, blank ones left out.
 
@@ -189,12 +234,7 @@ def lines(stream: io.BufferedReader, name: str | Path, bounds: Bounds) -> Iterat
         while content := stream.readline(bounds.line + 1):
             number += 1
             if len(content) > bounds.line:
-                raise UserError(
-                    f"The line is longer than {bounds.line >> 20} MB.",
-                    file=name,
-                    line=number,
-                    remedy="Write one record a line.",
-                )
+                raise too_long(name, number, bounds, "line")
             if not content.isspace():
                 yield number, content
     except UserError as error:

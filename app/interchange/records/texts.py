@@ -4,14 +4,13 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 
 from app.errors import UserError
 from app.interchange.records.bounds import Bounds
-from app.interchange.records.json_text import not_utf8
+from app.interchange.records.json_text import not_utf8, too_many_fields
 from app.interchange.records.line import Line
-from app.interchange.records.streams import as_utf8, lines
+from app.interchange.records.streams import as_utf8, lines, too_long
 
 DELIMITERS = ",;\t"
 TITLE = re.compile(r" = (?!=)(.+?) = ?\n?$")
@@ -23,14 +22,16 @@ def read_table(stream: io.BufferedReader, name: str | Path, bounds: Bounds) -> I
     Raises:
         UserError: a row has more or fewer cells than the first, or a name stands twice; the line is named.
     """
-    content = _decoded(stream, name, bounds)
-    first = next(content, "")
+    content = _Cells(stream, name, bounds)
     csv.field_size_limit(bounds.line)
-    reader = csv.reader(chain([first], content), delimiter=delimiter_of(first), strict=True)
+    reader = csv.reader(content, delimiter=delimiter_of(content.first), strict=True)
     heads: list[str] = []
     number = 1
     try:
         for cells in reader:
+            content.row_ends()
+            if len(cells) > bounds.fields:
+                raise too_many_fields(name, number, bounds)
             if not heads:
                 heads = _heads(cells, name)
             elif cells:
@@ -78,17 +79,15 @@ def read_text_lines(stream: io.BufferedReader, name: str | Path, bounds: Bounds)
 
 def read_paragraphs(stream: io.BufferedReader, name: str | Path, bounds: Bounds) -> Iterator[Line]:
     """Every paragraph as a passage: lines up to the next blank one."""
-    previous, started, part = 0, 1, list[str]()
+    previous, passage = 0, _Passage(name, bounds)
     for number, text in _numbered(stream, name, bounds):
-        if part and number > previous + 1:
-            yield Line(name, started, {"text": "\n".join(part)})
-            part = []
-        if not part:
-            started = number
-        part.append(text.rstrip())
+        if passage.parts and number > previous + 1:
+            yield passage.line("\n")
+            passage = _Passage(name, bounds)
+        passage.add(number, text.rstrip())
         previous = number
-    if part:
-        yield Line(name, started, {"text": "\n".join(part)})
+    if passage.parts:
+        yield passage.line("\n")
 
 
 def read_file(stream: io.BufferedReader, name: str | Path, bounds: Bounds) -> Iterator[Line]:
@@ -114,16 +113,40 @@ def read_file(stream: io.BufferedReader, name: str | Path, bounds: Bounds) -> It
 
 def read_wikitext(stream: io.BufferedReader, name: str | Path, bounds: Bounds) -> Iterator[Line]:
     """Every article of a wikitext file as a passage, its title beside it."""
-    started, title, part = 1, "", list[str]()
+    title, passage = "", _Passage(name, bounds)
     for number, text in _numbered(stream, name, bounds):
         if found := TITLE.match(text):
-            if part:
-                yield Line(name, started, {"text": "".join(part).strip(), "title": title})
-            started, title, part = number, found[1], []
+            if passage.parts:
+                yield passage.line("", title=title)
+            title, passage = found[1], _Passage(name, bounds, number)
         else:
-            part.append(text)
-    if part:
-        yield Line(name, started, {"text": "".join(part).strip(), "title": title})
+            passage.add(number, text)
+    if passage.parts:
+        yield passage.line("", title=title)
+
+
+class _Passage:
+    """The lines of one passage, and where it began."""
+
+    def __init__(self, name: str | Path, bounds: Bounds, started: int = 0) -> None:
+        self._name, self._bounds, self._started, self._size = name, bounds, started, 0
+        self.parts: list[str] = []
+
+    def add(self, number: int, text: str) -> None:
+        """One more line.
+
+        Raises:
+            UserError: the passage is longer than the bounds allow a record.
+        """
+        self._started = self._started or number
+        self.parts.append(text)
+        self._size += len(text)
+        if self._size > self._bounds.line:
+            raise too_long(self._name, self._started, self._bounds, "passage")
+
+    def line(self, between: str, **beside: str) -> Line:
+        """The passage as a record."""
+        return Line(self._name, self._started, {"text": between.join(self.parts).strip(), **beside})
 
 
 def _numbered(stream: io.BufferedReader, name: str | Path, bounds: Bounds) -> Iterator[tuple[int, str]]:
@@ -134,13 +157,34 @@ def _numbered(stream: io.BufferedReader, name: str | Path, bounds: Bounds) -> It
             raise not_utf8(name, number, error) from None
 
 
-def _decoded(stream: io.BufferedReader, name: str | Path, bounds: Bounds) -> Iterator[str]:
-    """Every line, blank ones too: they may stand inside a quoted cell."""
-    text = io.TextIOWrapper(as_utf8(stream, name), "utf-8", errors="surrogatepass", newline="")
-    number = 0
-    try:
-        while line := text.readline(bounds.line):
-            number += 1
-            yield line
-    except UnicodeDecodeError as error:
-        raise not_utf8(name, number + 1, error) from None
+class _Cells:
+    """Every line of a table, blank ones too: they may stand inside a quoted cell. No row goes beyond the bounds."""
+
+    def __init__(self, stream: io.BufferedReader, name: str | Path, bounds: Bounds) -> None:
+        self._text = io.TextIOWrapper(as_utf8(stream, name), "utf-8", errors="surrogatepass", newline="")
+        self._name, self._bounds, self._number, self._row = name, bounds, 0, 0
+        self.first = self._ahead = self._next()
+
+    def __iter__(self) -> "_Cells":
+        return self
+
+    def __next__(self) -> str:
+        line, self._ahead = self._ahead or self._next(), ""
+        if not line:
+            raise StopIteration
+        self._row += len(line)
+        if self._row > self._bounds.line:
+            raise too_long(self._name, self._number, self._bounds, "row")
+        return line
+
+    def row_ends(self) -> None:
+        """What follows is the next row's."""
+        self._row = 0
+
+    def _next(self) -> str:
+        try:
+            line = self._text.readline(self._bounds.line + 1)
+        except UnicodeDecodeError as error:
+            raise not_utf8(self._name, self._number + 1, error) from None
+        self._number += bool(line)
+        return line

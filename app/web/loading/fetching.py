@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from app.errors import UserError
-from app.web.loading.multipart import too_large
+from app.web.loading.multipart import need_room, too_large
 
 MAX_REDIRECTS = 3
 TIMEOUT = httpx.Timeout(connect=10, read=30, write=10, pool=10)
@@ -132,6 +132,7 @@ def _save(
     total = int(said) if said.isdigit() and "content-encoding" not in answer.headers else None
     if total is not None and total > limit:
         raise too_large(limit)
+    need_room(target.parent, total or 0)
     done = 0
     with target.open("wb") as file:
         for chunk in answer.iter_bytes(1 << 16):

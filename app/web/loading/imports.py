@@ -19,16 +19,21 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound, UserError
+from app.interchange.records import Bounds, Reading, weigh
 from app.interchange.results import import_results
 from app.store import jobs, leases, workers
 from app.store.engine import Store
 from app.store.naming import slugify
 from app.store.tables import Run
 from app.store.work_tables import Job
+from app.web.loading.multipart import need_room
 
 KEEP_SECONDS = 7 * 24 * 3600  # for files that a process left behind when it died
 MAX_WAITING = 20
 SHOWN_EVERY = 0.25  # seconds
+INFLATED = 20  # bytes that may come out of a file for each that may be sent
+# Bytes of disk for each of a file's: the rows, their search index, and both once more in SQLite's log (3.1 measured).
+STORED = 4
 
 Stage = Literal["waiting", "fetching", "importing", "done", "failed"]
 
@@ -201,20 +206,46 @@ def _state(job: Job, told: tuple[str, int, int | None] | None) -> ImportState:
 
 
 def load_results(
-    store: Store, path: Path, file: str, run: str, *, rename: bool, report: Report, finish: Finish
+    store: Store,
+    path: Path,
+    file: str,
+    run: str,
+    *,
+    rename: bool,
+    limit: int,
+    report: Report,
+    finish: Finish,
 ) -> None:
     """Import a results file as a run, whole or not at all; with `rename`, under the next free name like `run`.
 
+    Args:
+        limit: bytes that a file may have as it is sent; decompressed it may have `INFLATED` times as many.
+
     Raises:
-        UserError: a line of the file is broken, or the name is taken.
+        UserError: a line of the file is broken, the name is taken, or the disk has no room for what comes out of it.
     """
+    bounds = Bounds(
+        total=INFLATED * max(limit, path.stat().st_size)
+    )  # a file of the operator's own may be larger
+    try:
+        size = weigh(path, bounds)
+    except UserError as error:
+        error.file = file
+        raise
+    if store.engine.dialect.name == "sqlite":
+        need_room(path.parent, STORED * size)
     if rename:
         with store.session() as session:
             taken = set(session.scalars(select(Run.slug)))
         run = unused(run, lambda name: slugify(name) in taken)
     with store.session() as session:
         made = import_results(
-            session, path, run=run, name=file, progress=lambda done, total: report("importing", done, total)
+            session,
+            path,
+            run=run,
+            name=file,
+            reading=Reading(bounds=bounds),
+            progress=lambda done, total: report("importing", done, total),
         )
         finish(session, made.slug, made.prompt_count)
 

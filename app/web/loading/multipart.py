@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_FIELDS = 16
 MAX_FIELD_BYTES = 4096
+LEFT = 256 << 20  # bytes of the disk that no file may take
 _DRAIN = 512 << 20  # bytes still read after a refusal, so that a browser sees the answer and not a reset
 
 
@@ -173,8 +174,12 @@ def too_large(limit: int) -> UserError:
 
 
 def need_room(directory: Path, size: int) -> None:
-    """Refuse a file for which the disk has no room twice over (the file itself, and what is imported)."""
-    if shutil.disk_usage(directory).free < 2 * size:
+    """Refuse a file for which the disk has no room: so many bytes, and some left for everybody else.
+
+    Raises:
+        UserError: there is none (HTTP 507).
+    """
+    if shutil.disk_usage(directory).free < size + LEFT:
         raise UserError(
             "The server's disk is too full for this file.", remedy="Ask the operator.", status=507
         )

@@ -182,7 +182,8 @@ def _work(
                 limit=_limit(settings),
                 progress=lambda done, total: report("fetching", done, total),
             )
-        load_results(store, source, file, run, rename=rename, report=report, finish=finish)
+        limit = _limit(settings)
+        load_results(store, source, file, run, rename=rename, limit=limit, report=report, finish=finish)
 
     return work
 

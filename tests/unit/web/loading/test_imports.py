@@ -1,8 +1,11 @@
 """An import is a job: its state is true while it runs, after it broke, and after the server went away."""
 
+import gzip
+import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import func, select, update
@@ -12,7 +15,19 @@ from app.store import jobs, leases
 from app.store.engine import Store
 from app.store.tables import Corpus
 from app.store.work_tables import Job
-from app.web.loading.imports import Finish, Imports, ImportState, Report, presets, run_name, unused
+from app.web.loading.imports import (
+    Finish,
+    Imports,
+    ImportState,
+    Report,
+    load_results,
+    presets,
+    run_name,
+    unused,
+)
+from app.web.loading.multipart import LEFT
+from tests.support import bombs
+from tests.support.pair_files import jsonl, record
 
 
 def finished(imports: Imports, id_: str) -> ImportState:
@@ -136,3 +151,43 @@ def test_a_run_is_named_after_its_file(file: str, name: str) -> None:
 
 def test_a_taken_name_gets_a_number() -> None:
     assert unused("r", {"r", "r-2"}.__contains__) == "r-3"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("make", [bombs.one_line, bombs.many_lines])
+def test_a_bomb_is_refused_before_anything_of_it_is_kept(
+    store: Store, tmp_path: Path, make: Callable[[], bytes]
+) -> None:
+    path = bombs.write(tmp_path / "1.data.jsonl", make())
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    with pytest.raises(UserError, match=r"bomb\.jsonl\.gz: More than 500 bytes come out"):
+        load(store, path, "bomb.jsonl.gz")
+    assert time.monotonic() - started < 1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_room_is_asked_for_what_comes_out_of_a_file(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten megabytes became two gigabytes of disk."""
+    path = bombs.write(tmp_path / "1.data.jsonl", gzip.compress(jsonl([record(n) for n in range(200)])))
+    free = LEFT + 2 * path.stat().st_size  # enough for the file, and not for what is in it
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    with pytest.raises(UserError, match="disk is too full") as caught:
+        load(store, path, "results.jsonl.gz")
+    assert caught.value.status == 507
+
+
+def load(store: Store, path: Path, file: str) -> None:
+    """As an upload does."""
+    load_results(
+        store,
+        path,
+        file,
+        "bomb",
+        rename=False,
+        limit=200 << 20,
+        report=lambda *_: None,
+        finish=lambda *_: None,
+    )
