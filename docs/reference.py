@@ -60,6 +60,7 @@ FUNCTIONS = {  # what a command does -> the function that does it, for scripts a
     "model list": "app.models.listing:list_checkpoints",
     "model show": "app.trackstar.seen:weights_seen",
     "open": "app.interchange.results:import_results",
+    "finetune": "app.runs.finetuning:finetune_on",
     "pretrain": "app.runs.pretraining:pretrain_on",
     "prompts add": "app.interchange.adding:add_prompt_files",
     "prompts list": "app.store.prompts:list_prompt_sets",

@@ -35,7 +35,7 @@ app = typer.Typer(
 # the command, so that `startrail --help` answers at once.
 GROUPS: tuple[str, ...] = (
     "demo", "serve", "export_site", "index", "index_care",
-    "model", "pretrain", "answers", "retrieve", "ablate", "evaluate", "doubt", "steps",
+    "model", "pretrain", "finetune", "answers", "retrieve", "ablate", "evaluate", "doubt", "steps",
     "trace", "worker", "results", "corpus", "prompts", "migrate", "access", "remove", "upkeep", "mcp", "open",
 )  # fmt: skip
 
