@@ -10,7 +10,7 @@ TORCH = $(shell grep ^torch== constraints.txt)
 FAISS = $(shell sed -n s/^faiss-cpu==//p constraints.txt)
 export STARTRAIL_HOME ?= startrail-home
 
-.PHONY: help install demo dev test test-fast test-gpu-wheel fuzz test-on test-browser coverage lint format lock reference bench screenshots system clean
+.PHONY: help install demo dev test test-fast test-gpu-wheel fuzz promises test-on test-browser coverage lint format lock reference bench screenshots system clean
 
 help:
 	@echo "make demo         install, build the demo world, serve it at http://localhost:$(PORT)/"
@@ -20,6 +20,7 @@ help:
 	@echo "make dev          serve with reload, without a worker: a saved file shows at once"
 	@echo "make test-gpu-wheel  the retrieval tests with faiss-gpu in place of faiss-cpu"
 	@echo "make fuzz         twenty thousand requests that nobody means, on each database; make test asks two thousand"
+	@echo "make promises     every answer against the OpenAPI document, at every limit and in each kind of access; make test asks less"
 	@echo "make coverage     what the tests do not run"
 	@echo "make lint         style, types and rooms only"
 	@echo "make format       what pre-commit does: Python, CSS and JavaScript; a template's long lines are named"
@@ -85,6 +86,9 @@ test-fast: install system
 
 fuzz: install system
 	STARTRAIL_FUZZ=20000 $(PYTEST) -m slow tests/http/test_fuzz.py
+
+promises: install system
+	STARTRAIL_PROMISES=40 $(PYTEST) -m slow tests/http/test_schema.py
 
 # On one database: what needs none is run with SQLite's.
 test-on: install system

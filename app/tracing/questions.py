@@ -25,6 +25,13 @@ MAX_PASSAGES = 100
 # Everything that cannot be seen, other than tab and line breaks; and halves of characters.
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
+# The same for whoever reads the document; `check_text` says what is wrong.
+_READABLE: dict[str, Any] = {
+    "minLength": 1,
+    "maxLength": MAX_CHARACTERS,
+    "pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$",
+}
+
 Text = Annotated[str, Field(max_length=MAX_CHARACTERS)]
 PassageId = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -50,9 +57,13 @@ class Question(BaseModel):
     )
 
     kind: Literal["trace"] = "trace"
-    prompt: str = Field(description="What the model reads. Not empty, and within the model's context.")
+    prompt: str = Field(
+        description="What the model reads. Not empty, and within the model's context.",
+        json_schema_extra=_READABLE,
+    )
     completion: str | None = Field(
         default=None,
+        json_schema_extra=_READABLE,
         description="What follows the prompt and is to be explained, with the space it begins with, if any; without it"
         " the model completes the prompt greedily.",
     )
@@ -68,6 +79,7 @@ class Question(BaseModel):
     contrast: str | None = Field(
         default=None,
         description="A second completion, as it follows the prompt: why the first rather than this?",
+        json_schema_extra=_READABLE,
     )
     model: str = Field(default="", description="Name of the model; empty: the site's own.")
     index: str = Field(default="", description="Name of the index to search; empty: the site's own.")

@@ -181,7 +181,7 @@ def test_what_is_not_allowed_is_refused_and_leaves_nothing(
 ) -> None:
     client = start(**settings)
     content = b"x" * (3 << 20) if fields.pop("big", "") else FILE
-    files: Any = {"none": (None, "")} if fields.pop("nofile", "") else {"file": ("f.jsonl", content)}
+    files: Any = {"run": (None, "")} if fields.pop("nofile", "") else {"file": ("f.jsonl", content)}
     answer = client.post("/api/uploads", data=fields, files=files, headers=headers)
     assert answer.status_code == status
     problem = answer.json()

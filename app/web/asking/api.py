@@ -60,7 +60,7 @@ class Steps(BaseModel):
     "ask_trace",
     old=OLD,
     body=json_body(Question),
-    statuses=(413, 503),
+    statuses=(),
     done={200: {"model": Ticket, "description": "Answered before."}},
 )
 async def ask(request: Request) -> Response:
@@ -79,7 +79,7 @@ async def ask(request: Request) -> Response:
 
 @action_route(
     router, "/traces/{trace_id}/cancel", Ticket, "cancel_trace", old=f"{OLD}/{{trace_id}}/cancel",
-    statuses=(404, 409), status=200,
+    statuses=(409,), status=200,
 )  # fmt: skip
 def cancel(request: Request, trace_id: Slug) -> Ticket:
     """It will not be answered; what is over already stays as it is (409)."""
@@ -101,7 +101,7 @@ def cancel(request: Request, trace_id: Slug) -> Ticket:
     "step_trace",
     old=f"{OLD}/{{trace_id}}/steps",
     body=json_body(Steps),
-    statuses=(404, 409, 413, 503),
+    statuses=(409,),
     done={200: {"model": Ticket, "description": "Trained before."}},
 )
 async def steps(request: Request, trace_id: Slug) -> Response:

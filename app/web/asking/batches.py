@@ -50,7 +50,7 @@ class BatchDocument(BaseModel):
     traces: list[BatchTrace] = Field(description="In the order in which they were asked.")
 
 
-@action_route(router, "/batches", BatchDocument, "ask_batch", body=json_body(Batch), statuses=(413, 503))
+@action_route(router, "/batches", BatchDocument, "ask_batch", body=json_body(Batch), statuses=())
 async def ask(request: Request) -> Response:
     """Queue up to 100 questions, behind those that are asked singly. All are taken, or none."""
     batch = await read_json(request, LARGEST, Batch)
@@ -71,9 +71,7 @@ def read(request: Request, db: Db, batch_id: BatchId) -> Response:
     return respond_json(request, _document(batches.find(db, batch_id)))
 
 
-@action_route(
-    router, "/batches/{batch_id}/cancel", BatchDocument, "cancel_batch", statuses=(404,), status=200
-)
+@action_route(router, "/batches/{batch_id}/cancel", BatchDocument, "cancel_batch", statuses=(), status=200)
 def cancel(request: Request, batch_id: BatchId) -> Response:
     """Take back what of a batch waits or runs; what is answered stays answered."""
     with request.app.state.store.session() as session:

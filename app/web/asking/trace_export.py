@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.errors import NotFound
+from app.errors import UserError
 from app.store import jobs
 from app.web.asking.trace import TracePage, load
 from app.web.asking.trace_answer import Looked
@@ -30,13 +30,13 @@ COLUMNS = (
 )  # fmt: skip
 
 
-@table_route(router, "/traces/{trace_id}", "export_trace")
+@table_route(router, "/traces/{trace_id}", "export_trace", statuses=(409,))
 def trace_file(request: Request, session: Db, trace_id: Slug, view: Name = "") -> Response:
     """The passages of a trace in rank order; `view` as on its page: a method, or `all`. In JSON Lines a record of the results
     format."""
     page = load(request, session, jobs.find(session, trace_id), Looked(view))
     if page.answer is None or page.claim is None:
-        raise NotFound("This trace has no answer yet.", remedy="Wait until it is answered.")
+        raise UserError("This trace has no answer yet.", remedy="Wait until it is answered.", status=409)
     name = f"trace-{page.id}"
     if kind_of(request) == "jsonl":
         record = _record(page, page.answer.completion.text)

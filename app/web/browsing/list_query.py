@@ -8,7 +8,7 @@ from pydantic import BaseModel, field_validator
 
 from app.errors import UserError
 from app.store.browse import Filters
-from app.web.browsing.filters import parse
+from app.web.browsing.filters import MAX_LENGTH, parse
 from app.web.browsing.listing_words import SORTS
 from app.web.site.budgets import searching
 from app.web.site.params import HELD
@@ -44,14 +44,19 @@ class ListQuery(BaseModel):
         return Filters(**rest, where=parse(self.where) if self.where.strip() else None)
 
 
-def _said(description: str, most: int = 200) -> Any:
-    return Query(description=description, max_length=most)
+def _said(description: str, most: int = 200, **schema: Any) -> Any:
+    return Query(description=description, max_length=most, json_schema_extra=schema)
+
+
+def _slice(name: str) -> Any:
+    said = SLICES[name]
+    return _said(said.help, enum=["", *said.values]) if said.values else _said(said.help)
 
 
 async def _asked(
     place: Annotated[None, Depends(searching, scope="function")],
-    task: Annotated[str, _said(SLICES["task"].help)] = "",
-    relation: Annotated[str, _said(SLICES["relation"].help)] = "",
+    task: Annotated[str, _slice("task")] = "",
+    relation: Annotated[str, _slice("relation")] = "",
     frequency: Annotated[
         str,
         Query(
@@ -60,14 +65,19 @@ async def _asked(
             pattern=r"^(-?[0-9]+)?$",
         ),
     ] = "",
-    right: Annotated[str, _said(SLICES["right"].help)] = "",
-    confidence: Annotated[str, _said(SLICES["confidence"].help)] = "",
-    stated: Annotated[str, _said(SLICES["stated"].help)] = "",
-    ais: Annotated[str, _said(SLICES["ais"].help)] = "",
+    right: Annotated[str, _slice("right")] = "",
+    confidence: Annotated[str, _slice("confidence")] = "",
+    stated: Annotated[str, _slice("stated")] = "",
+    ais: Annotated[str, _slice("ais")] = "",
     q: Annotated[str, _said("words that prompt and target, or the answer, contain", 500)] = "",
-    where: Annotated[str, _said("an expression over the record’s fields, see /about", 2000)] = "",
+    where: Annotated[
+        str, _said("an expression over the record’s fields, see /about", MAX_LENGTH, format="filter")
+    ] = "",
     sort: Annotated[
-        str, _said("frequency, rare, score, probability, sure or tail-patch; else the run’s order")
+        str,
+        _said(
+            "frequency, rare, score, probability, sure or tail-patch; else the run’s order", enum=list(SORTS)
+        ),
     ] = "",
 ) -> ListQuery:
     asked = ListQuery(

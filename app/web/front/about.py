@@ -11,25 +11,8 @@ from app.web.site import urls
 from app.web.site.needs import needed
 from app.web.site.respond import respond
 from app.web.site.routing import page_route
-from app.words.tasks import LISTED
 
 router = APIRouter()
-
-
-COMMON = {  # parameters that mean the same wherever they stand
-    "slug": "slug of a run; of a prompt for /compare",
-    "run": "slug of a run",
-    "prompt": "slug of a prompt",
-    "id": "id of a passage",
-    "trace_id": "id of a trace",
-    "runs": "slugs of two to four runs, separated by commas",
-    "side": "proponent or opponent",
-    "depth": "how many passages of each run",
-    "task": LISTED,
-    "relation": "what the fact says of its subject",
-    "since": "id of the trace to tell the difference to",
-    "page": "number of the page, from 1",
-}
 
 
 class FieldInfo(BaseModel):
@@ -117,14 +100,20 @@ def _operation(document: dict[str, Any], method: str, path: str, operation: dict
                 type=_type(each.get("schema", {})),
                 required=each.get("required", False),
                 default=each.get("schema", {}).get("default"),
-                description=each.get("description") or COMMON.get(each["name"], ""),
+                description=each["description"],
             )
             for each in operation.get("parameters", [])
         ],
         body_examples=_examples(document, operation),
-        responses={code: each.get("description", "") for code, each in operation["responses"].items()},
+        responses={code: _response(document, each) for code, each in operation["responses"].items()},
         try_url=urls.at(path) if method == "get" and _opens(path) and not _asks(operation) else None,
     )
+
+
+def _response(document: dict[str, Any], said: dict[str, Any]) -> str:
+    name = said.get("$ref", "").rpartition("/")[2]
+    described: str = (document["components"]["responses"][name] if name else said)["description"]
+    return described
 
 
 def _opens(path: str) -> bool:

@@ -25,7 +25,7 @@ from app.web.site.params import HELD, MOST_AT_ONCE, Short
 from app.web.site.respond import respond
 from app.web.site.routing import page_route
 from app.web.site.tables import table, table_route
-from app.words.measures import LABELS, in_points
+from app.words.measures import LABELS, MAIN, in_points
 from app.words.passages import TYPES
 from app.words.slices import EVALUATED, value_name
 from app.words.tasks import task_name
@@ -39,8 +39,8 @@ class FigureQuery(BaseModel):
 
     run: Short
     task: Short = "fact"
-    measure: Short = ""
-    kind: Short = ""
+    measure: Annotated[Short, Field(json_schema_extra={"enum": ["", *LABELS]})] = ""
+    kind: Annotated[Short, Field(json_schema_extra={"enum": ["", *TYPES]})] = ""
     rank: int = Field(1, ge=1, le=HELD)
     against: Short = ""
     relation: Short = ""
@@ -106,12 +106,18 @@ def _read(session: Db, asked: AskedQuery) -> tuple[Run, Run | None, FigureQuery]
     Raises:
         UserError: the measure or type is unknown, or a type is to be compared.
     """
-    if asked.measure not in LABELS and (asked.measure or asked.kind not in TYPES):
+    if asked.measure not in ("", *LABELS):
         raise UserError(
-            f"There is no measure “{asked.measure}”." if asked.measure else "No measure is named.",
+            f"There is no measure “{asked.measure}”.",
             field="measure",
-            remedy=f"Use one of {', '.join(LABELS)}; or kind= one of {', '.join(TYPES)}.",
+            remedy=f"Use one of {', '.join(LABELS)}.",
         )
+    if asked.kind not in ("", *TYPES):
+        raise UserError(
+            f"There is no type “{asked.kind}”.", field="kind", remedy=f"Use one of {', '.join(TYPES)}."
+        )
+    if not asked.measure and not asked.kind:
+        asked = asked.model_copy(update={"measure": MAIN[0]})
     if asked.against and not asked.measure:
         raise UserError(
             "Types are not compared with those of another run.", field="against", remedy="Leave it out."

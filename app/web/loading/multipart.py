@@ -1,7 +1,7 @@
 """A form with one file, streamed to disk as it arrives: never held in memory, refused as soon as possible."""
 
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -15,7 +15,6 @@ from app.errors import UserError
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-MAX_FIELDS = 16
 MAX_FIELD_BYTES = 4096
 LEFT = 256 << 20  # bytes of the disk that no file may take
 _DRAIN = 512 << 20  # bytes still read after a refusal, so that a browser sees the answer and not a reset
@@ -37,6 +36,7 @@ async def receive_form(
     target: Path,
     *,
     limit: int,
+    known: Collection[str],
     allow: Callable[[dict[str, str]], None],
 ) -> Received:
     """Read a `multipart/form-data` body; its file goes to `target`, which must be on a disk with room.
@@ -46,10 +46,11 @@ async def receive_form(
         content_type: the header, with the boundary.
         target: where the file is written; removed again if anything is refused.
         limit: largest file in bytes.
+        known: the fields there are.
         allow: called with the fields that came before the file; raises to refuse it before it is read.
 
     Raises:
-        UserError: the body is no form, a field or the file is too large, or `allow` refused.
+        UserError: the body is no form, a field is unknown or there twice, it or the file is too large, or `allow` refused.
     """
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data" or b"boundary" not in options:
@@ -58,7 +59,7 @@ async def receive_form(
             remedy="Send multipart/form-data with a field “file”.",
             status=415,
         )
-    form = _Form(target, limit, allow)
+    form = _Form(target, limit, known, allow)
     try:
         parser = MultipartParser(options[b"boundary"], form.callbacks())
     except FormParserError as error:
@@ -94,8 +95,10 @@ async def receive_form(
 class _Form:
     """The parser's callbacks: text fields into a dictionary, the field `file` onto disk."""
 
-    def __init__(self, target: Path, limit: int, allow: Callable[[dict[str, str]], None]) -> None:
-        self.target, self.limit, self.allow = target, limit, allow
+    def __init__(
+        self, target: Path, limit: int, known: Collection[str], allow: Callable[[dict[str, str]], None]
+    ) -> None:
+        self.target, self.limit, self.known, self.allow = target, limit, known, allow
         self.fields: dict[str, str] = {}
         self.filename = ""
         self.size = 0
@@ -130,15 +133,22 @@ class _Form:
     def _part(self) -> None:
         _, options = parse_options_header(self._disposition)
         self._name = options.get(b"name", b"").decode("utf-8", "replace")
-        if b"filename" in options and self._name == "file" and not self.has_file:
+        if (
+            self._name not in self.known
+            or self._name in self.fields
+            or (self._name == "file" and self.has_file)
+        ):
+            once = "more than once" if self._name in self.known else "which nobody knows"
+            raise UserError(
+                f"The form has a field “{self._name[:80]}” {once}.",
+                remedy=f"It has {', '.join(self.known)}, each once.",
+                field=self._name[:80],
+            )
+        if b"filename" in options and self._name == "file":
             self.allow(self.fields)
             self.filename = options[b"filename"].decode("utf-8", "replace")
             self.has_file = True
             self._file = self.target.open("wb")
-        elif len(self.fields) >= MAX_FIELDS:
-            raise UserError(
-                "The form has too many fields.", remedy=f"At most {MAX_FIELDS} are read.", status=400
-            )
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._file is None:

@@ -6,7 +6,9 @@ same forms to `/api/uploads` and get JSON.
 """
 
 import hmac
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
@@ -82,25 +84,37 @@ def example_file(request: Request) -> Response:
     return download(request, "results-example", "jsonl", [json_line(record)], tag=etag(record), rows=1)
 
 
-_FORM = {
-    "type": "object",
-    "properties": {
-        "token": {"type": "string", "description": "Where the site asks for one; comes before `file`."},
-        "run": {"type": "string", "description": "The run's name; else the file's."},
-        "file": {"type": "string", "format": "binary", "description": "A results file, .jsonl or .jsonl.gz."},
-        "url": {
-            "type": "string",
-            "description": "Instead of `file`: its address at a host the operator listed.",
-        },
-        "preset": {"type": "string", "description": "Instead of `file`: a file the upload page offers."},
+_OF_ALL = {
+    "token": {"type": "string", "description": "Where the site asks for one; comes before `file`."},
+    "run": {"type": "string", "description": "The run's name; else the file's."},
+}
+_ONE_OF: dict[str, dict[str, Any]] = {
+    "file": {"type": "string", "format": "binary", "description": "A results file, .jsonl or .jsonl.gz."},
+    "url": {
+        "type": "string",
+        "format": "uri",
+        "pattern": "^https?://[a-z]",
+        "description": "Instead of `file`: its address at a host the operator listed.",
     },
+    "preset": {"type": "string", "description": "Instead of `file`: a file the upload page offers."},
+}
+_FORM = {
+    "oneOf": [
+        {
+            "type": "object",
+            "properties": {**_OF_ALL, name: each},
+            "required": [name],
+            "additionalProperties": False,
+        }
+        for name, each in _ONE_OF.items()
+    ]
 }
 
 
 @router.post("/upload", include_in_schema=False)
 @action_route(
     router, "/uploads", UploadTicket, "upload_results", old="/api/uploads",
-    body={"multipart/form-data": {"schema": _FORM}}, statuses=(404, 413, 415, 503, 507),
+    body={"multipart/form-data": {"schema": _FORM}}, statuses=(415, 507),
 )  # fmt: skip
 async def receive(request: Request, settings: Config) -> Response:
     """Take one file in: a form with `file`, or `url`, or `preset`; beside it `run` (its name) and `token`."""
@@ -119,11 +133,15 @@ async def receive(request: Request, settings: Config) -> Response:
         request.headers.get("content-type", ""),
         path,
         limit=limit,
+        known=(*_OF_ALL, *_ONE_OF),
         allow=lambda fields: _authorize(settings, fields.get("token") or bearer),
     )
     try:
         _authorize(settings, form.fields.get("token") or bearer)
         filename = form.filename if form.path else ""
+        named = [each for each in _ONE_OF if each in form.fields or (each == "file" and filename)]
+        if len(named) != 1:
+            raise _no_choice(named)
         # Looking a host's address up may take seconds; the loop serves other readers meanwhile.
         await run_in_threadpool(_start, request, settings, id_, form.fields, filename)
     except BaseException:
@@ -139,26 +157,29 @@ async def receive(request: Request, settings: Config) -> Response:
 def _start(request: Request, settings: Settings, id_: str, fields: dict[str, str], filename: str) -> None:
     """Begin the import of the file that came, of the one at the address given, or of a preset."""
     imports: Imports = request.app.state.imports
-    url, preset, own = fields.get("url", "").strip(), fields.get("preset", ""), imports.path(id_)
-    fetched = ""
-    if filename:
-        file, source = filename, own
-    elif url:
-        check(url, settings.fetch_hosts)
-        file = fetched = url
-        source = own.with_suffix(".jsonl.gz") if url.endswith(".gz") else own
-    elif preset:
-        file, source = preset, _preset(settings, preset)
+    own, fetched = imports.path(id_), ""
+    if "url" in fields:
+        file = fetched = fields["url"].strip()
+        check(fetched, settings.fetch_hosts)
+        source = own.with_suffix(".jsonl.gz") if fetched.endswith(".gz") else own
+    elif "preset" in fields:
+        file, source = fields["preset"], _preset(settings, fields["preset"])
     else:
-        raise UserError(
-            "No file was chosen.", remedy="Choose a .jsonl file, or write an address.", field="file"
-        )
+        file, source = filename, own
     named = fields.get("run", "").strip()
     run = named or run_name(file)
     work = _work(imports.store, settings, source, file, run, rename=not named, fetched=fetched)
     imports.start(id_, file, run, work)
     with imports.store.session() as session:
         audit.record(session, "import", run, file=file)
+
+
+def _no_choice(named: Sequence[str]) -> UserError:
+    if named:
+        return UserError(
+            f"There is more than one: {', '.join(named)}.", remedy="Send one at a time.", field=named[0]
+        )
+    return UserError("No file was chosen.", remedy="Choose a .jsonl file, or write an address.", field="file")
 
 
 def _preset(settings: Settings, name: str) -> Path:

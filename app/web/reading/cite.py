@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy import select
 from starlette.responses import Response
 
-from app.errors import NotFound
+from app.errors import UserError
 from app.store import jobs, traces
 from app.store.origins import NOTHING_SAID, origin_of
 from app.store.tables import Corpus, Model
@@ -22,6 +22,7 @@ from app.web.site.context import Db
 from app.web.site.downloads import TYPES, etag, unless_known
 from app.web.site.links import PageUrl
 from app.web.site.params import Explains, Slug
+from app.web.site.promised import problems
 from app.web.site.respond import origin, respond
 from app.web.site.routing import page_route
 from app.web.site.serialize import text_bytes
@@ -79,7 +80,7 @@ def cite_trace_file(request: Request, db: Db, trace_id: Slug, kind: Slug) -> Res
     return _file(request, _cited_trace(request, db, trace_id), kind)
 
 
-@page_route(router, "/traces/{trace_id}/cite", CitePage, "cite_trace")
+@page_route(router, "/traces/{trace_id}/cite", CitePage, "cite_trace", also=problems(409))
 def cite_trace(request: Request, db: Db, trace_id: Slug) -> Response:
     """How to cite this trace."""
     page = _page(
@@ -116,12 +117,13 @@ def _cited_trace(request: Request, db: Db, trace_id: str) -> Cited:
     """What a trace's citation names.
 
     Raises:
-        NotFound: no such trace, or it is not answered.
+        NotFound: no such trace.
+        UserError: it is not answered (HTTP 409).
     """
     job = jobs.find(db, trace_id)
     trace = traces.get(db, job.id)
     if trace is None:
-        raise NotFound("This trace has no answer to cite.", remedy="Wait until it is answered.")
+        raise UserError("This trace has no answer to cite.", remedy="Wait until it is answered.", status=409)
     result = TraceResult.model_validate(trace.result)
     claim = claim_of_trace(trace, result, None)
     model = db.scalar(select(Model).where(Model.name == claim.model))

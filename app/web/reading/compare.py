@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
@@ -25,6 +26,7 @@ from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.links import PageUrl, in_form
 from app.web.site.params import Count, Explains, Runs, Slug
+from app.web.site.promised import elsewhere
 from app.web.site.respond import respond
 from app.web.site.routing import page_route
 from app.web.site.shareable import Shareable
@@ -33,6 +35,9 @@ from app.words.cutting import cut
 
 router = APIRouter()
 DEPTHS = (5, 10, 20, 50)
+Depth = Annotated[
+    Count, Query(description="how many passages of each run", json_schema_extra={"enum": list(DEPTHS)})
+]
 
 
 class RunLink(BaseModel):
@@ -95,13 +100,13 @@ class ComparePage(Shareable):
     differences_url: PageUrl | None
 
 
-@page_route(router, "/compare/{slug}", ComparePage, "compare_prompt")
+@page_route(router, "/compare/{slug}", ComparePage, "compare_prompt", also=elsewhere())
 def compare(
     request: Request,
     db: Db,
     slug: Slug,
     runs: Runs = "",
-    depth: Count = 10,
+    depth: Depth = 10,
     explains: Explains = SAID,
 ) -> Response:
     """Two to four runs on one prompt, `runs=a,b`; the prompt is named as in the first run's prompt set."""

@@ -14,7 +14,8 @@ from app.tracing.explained import asked_of, explains_of
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.links import PageUrl, in_form
-from app.web.site.params import HELD, Limit, Name, Runs
+from app.web.site.params import HELD, Limit, Name, TwoRuns
+from app.web.site.promised import elsewhere
 from app.web.site.respond import respond
 from app.web.site.routing import page_route
 
@@ -65,8 +66,8 @@ class DifferPage(BaseModel):
     next_url: PageUrl | None = None
 
 
-@page_route(router, "/compare", DifferPage, "list_differences")
-def differ(request: Request, db: Db, runs: Runs = "", after: Name = "", limit: Limit = None) -> Response:
+@page_route(router, "/compare", DifferPage, "list_differences", also=elsewhere())
+def differ(request: Request, db: Db, runs: TwoRuns = "", after: Name = "", limit: Limit = None) -> Response:
     """Prompts of two runs, those that share fewest of their first passages first."""
     chosen = request.query_params.getlist("runs")
     if len(chosen) > 1:  # two selects of a form: one canonical address for the pair

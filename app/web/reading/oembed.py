@@ -20,8 +20,8 @@ from app.web.reading.example_page import whole_example
 from app.web.site import urls
 from app.web.site.context import Config, Db
 from app.web.site.params import HELD, Plain
+from app.web.site.promised import ALWAYS, NAMED, problems
 from app.web.site.respond import origin
-from app.web.site.routing import problems
 from app.web.site.serialize import json_bytes
 
 router = APIRouter()
@@ -51,7 +51,7 @@ class FrameInfo(BaseModel):
     response_model=FrameInfo,
     operation_id="get_oembed",
     tags=["sharing"],
-    responses=problems(400, 401, 403, 404, 410, 414, 422, 429, 503),
+    responses=problems(*ALWAYS, *NAMED),
 )
 def oembed(
     request: Request,
@@ -60,7 +60,9 @@ def oembed(
     url: Annotated[
         Plain, Query(max_length=3000, description="address of an example, trace or the front page")
     ],
-    format: Annotated[str, Query(max_length=10, description="json")] = "json",
+    format: Annotated[
+        str, Query(max_length=10, description="json", json_schema_extra={"enum": ["json"]})
+    ] = "json",
     maxwidth: Annotated[int, Query(ge=1, le=HELD, description="pixels")] = WIDTH,
     maxheight: Annotated[int, Query(ge=1, le=HELD, description="pixels")] = HELD,
 ) -> Response:

@@ -19,6 +19,7 @@ from app.store.readers import READER, Visitor
 from app.web.site import problems, urls
 from app.web.site.fairness import client_of
 from app.web.site.identity import ASKER, LINKS, MOST_LINKS, Given, NotSignedIn, asker_of, given, reader_of
+from app.web.site.methods import wrong_method
 from app.web.site.middleware import HttpMiddleware
 from app.web.site.needs import SAFE, Need, needed
 from app.web.site.respond import own_path, wants_fragment, wants_json
@@ -42,7 +43,7 @@ class Access(HttpMiddleware):
         try:
             reader = await _reader(request, settings, shown)
             if need != "nothing" and not reader.may(need):
-                raise _refusal(reader, need)
+                raise wrong_method(request) or _refusal(reader, need)
             request.app.state.fairness.count(request, need, reader)
         except (UserError, SQLAlchemyError) as error:
             token = READER.set(Visitor())  # the page about it is drawn for nobody in particular

@@ -1,6 +1,6 @@
 """What may stand in an address, by type and range: checked where it enters, so that no page and no query meets the rest."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
 from pydantic import AfterValidator, Field
@@ -20,8 +20,26 @@ Slug = Annotated[Plain, Path(max_length=LONGEST)]
 Id = Annotated[int, Path(ge=0, le=LARGEST_ID)]
 Name = Annotated[Plain, Query(max_length=LONGEST)]
 RunName = Annotated[Plain, Query(max_length=LONGEST, description="slug of a run")]
+_SLUGS: dict[str, Any] = {  # one text with commas in it, see `app.web.site.openapi`
+    "type": "array",
+    "items": {"type": "string", "pattern": "^[^,]+$", "maxLength": LONGEST},
+    "uniqueItems": True,
+}
 Runs = Annotated[
-    Plain, Query(max_length=8 * LONGEST, description="slugs of two to four runs, separated by commas")
+    Plain,
+    Query(
+        max_length=8 * LONGEST,
+        description="slugs of two to four runs, separated by commas; of fewer, others that have the prompt are added",
+        json_schema_extra={**_SLUGS, "maxItems": 4},
+    ),
+]
+TwoRuns = Annotated[
+    Plain,
+    Query(
+        max_length=8 * LONGEST,
+        description="slugs of two runs, separated by a comma; none for what can be chosen",
+        json_schema_extra={**_SLUGS, "maxItems": 2, "anyOf": [{"maxItems": 0}, {"minItems": 2}]},
+    ),
 ]
 TraceId = Annotated[Plain, Query(max_length=LONGEST, description="id of the trace to tell the difference to")]
 Count = Annotated[int, Query(ge=0, le=HELD)]

@@ -18,6 +18,7 @@ from app.store.permalinks import moved_to, reason_gone
 from app.store.runs import list_runs
 from app.store.trouble import Told, is_trouble
 from app.web.site import urls
+from app.web.site.methods import wrong_method
 from app.web.site.respond import VARY, own_path, render, wants_json
 from app.web.site.serialize import json_bytes, text_bytes
 
@@ -80,6 +81,8 @@ def install(app: FastAPI) -> None:
             return _elsewhere(request) or show(
                 request, 404, "There is no page at this address.", "Start from the front page, or search."
             )
+        if error.status_code == 405 and (wrong := wrong_method(request)):
+            return answer(request, wrong)
         return show(request, error.status_code, str(error.detail), headers=dict(error.headers or {}))
 
     @app.exception_handler(RequestValidationError)

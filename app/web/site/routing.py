@@ -13,34 +13,10 @@ from starlette.responses import FileResponse
 
 from app.web.site import urls
 from app.web.site.downloads import TYPES
-from app.web.site.problems import ProblemDetails
+from app.web.site.promised import ALWAYS, NAMED, SENT, UNCHANGED, Responses, headers, problems, sent_on
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
-Responses = dict[int | str, dict[str, Any]]
-
-STATUSES = {
-    400: "The request cannot be read, or the site is not known by this name.",
-    401: "Nobody reads or asks here without a token, or this one is not good.",
-    403: "Not allowed: sent from another site's page, or not among the rights of this token.",
-    404: "Nothing has this name here.",
-    409: "It is in no state for this.",
-    410: "It was here and was taken away; `detail` says why.",
-    413: "More than is read.",
-    414: "The address is too long.",
-    415: "A body of this type is not read.",
-    416: "The file is shorter than what `Range` asked for.",
-    422: "A parameter or field is wrong, or unknown; `field` names it. Nothing was changed.",
-    507: "The server's disk is too full.",
-    429: "One client has had its share; `Retry-After` says in how many seconds to come back.",
-    503: "Busy; `Retry-After` says in how many seconds to come back.",
-}
-_ALWAYS = (400, 401, 403, 404, 414, 422, 429, 503)
-_NAMED = (410,)  # where the address names something
-
-
-def problems(*statuses: int) -> Responses:
-    """OpenAPI of the problems with which a route may answer."""
-    return {status: {"model": ProblemDetails, "description": STATUSES[status]} for status in statuses}
+_DOCUMENT: Responses = {200: {"headers": headers("ETag")}, **UNCHANGED}
 
 
 def page_route(
@@ -56,14 +32,14 @@ def page_route(
     """
 
     def register(endpoint: Endpoint) -> Endpoint:
-        said = problems(*_ALWAYS, *(_NAMED if "{" in path else ()))
+        said = problems(*ALWAYS, *(NAMED if "{" in path else ()))
         router.get(
             urls.API + path.rstrip("/"),
             response_model=model,
             operation_id=operation,
             name=operation,
             tags=[_room(path)],
-            responses={**said, **_sent_on(path), **(also or {})},
+            responses={**_DOCUMENT, **said, **sent_on(path), **(also or {})},
         )(endpoint)
         router.get(urls.twin(path), name=f"{operation}.json", include_in_schema=False)(endpoint)
         if old:
@@ -86,7 +62,7 @@ def document_route(
             operation_id=operation,
             name=operation,
             tags=[_room(path)],
-            responses=problems(*_ALWAYS, *_NAMED),
+            responses=_DOCUMENT | problems(*ALWAYS, *NAMED),
         )(endpoint)
         return endpoint
 
@@ -94,14 +70,24 @@ def document_route(
 
 
 def file_route(
-    router: APIRouter, path: str, operation: str, *, dependencies: Sequence[Any] = ()
+    router: APIRouter,
+    path: str,
+    operation: str,
+    *,
+    dependencies: Sequence[Any] = (),
+    statuses: Sequence[int] = (),
 ) -> Callable[[Endpoint], Endpoint]:
-    """Register a file at `path`, which has its suffix, and in the API."""
+    """Register a file at `path`, which has its suffix, and in the API; `statuses` are of problems of its own."""
 
     def register(endpoint: Endpoint) -> Endpoint:
         kept: dict[str, Any] = {"dependencies": list(dependencies)}
         content = {TYPES[path.rpartition(".")[2]].partition(";")[0]: {"schema": {"type": "string"}}}
-        range_ = {"description": "The part that `Range` asked for.", "content": content}
+        whole = headers("ETag", "Accept-Ranges", "Content-Disposition", "X-Row-Count")
+        part = {
+            "description": "The part that `Range` asked for.",
+            "content": content,
+            "headers": whole | headers("Content-Range"),
+        }
         router.get(
             urls.API + path,
             operation_id=operation,
@@ -109,10 +95,11 @@ def file_route(
             tags=["files"],
             response_class=FileResponse,
             responses={
-                200: {"description": "The file.", "content": content},
-                206: range_,
-                **problems(*_ALWAYS, *_NAMED, 416),
-                **_sent_on(path),
+                200: {"description": "The file.", "content": content, "headers": whole},
+                206: part,
+                **UNCHANGED,
+                **problems(*sorted({*ALWAYS, *NAMED, 416, *statuses})),
+                **sent_on(path),
             },
             **kept,
         )(endpoint)
@@ -146,7 +133,9 @@ def action_route(
     """
 
     def register(endpoint: Endpoint) -> Endpoint:
-        sent = {"requestBody": {"required": True, "content": dict(body)}} if body else {}
+        schemas = [content["schema"] for content in (body or {}).values()]
+        needed = any("required" in each or "oneOf" in each for each in schemas)
+        sent = {"requestBody": {"required": needed, "content": dict(body)}} if body else {}
         router.post(
             urls.API + path,
             status_code=status,
@@ -154,7 +143,11 @@ def action_route(
             operation_id=operation,
             name=operation,
             tags=[_room(path)],
-            responses={**(done or {}), **problems(*sorted({*_ALWAYS, *statuses}))},
+            responses={
+                **({status: {"headers": headers("Location")}} if status == 202 else {}),
+                **(done or {}),
+                **problems(*sorted({*ALWAYS, *(SENT if body else ()), *statuses})),
+            },
             openapi_extra=sent,
         )(endpoint)
         if old:
@@ -173,7 +166,3 @@ def json_body(model: type[BaseModel]) -> dict[str, Any]:
 
 def _room(path: str) -> str:
     return path.split("/")[1] or "site"
-
-
-def _sent_on(path: str) -> Responses:
-    return {308: {"description": "It stands at another address now: `Location`."}} if "{" in path else {}

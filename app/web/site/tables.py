@@ -16,14 +16,22 @@ KINDS = ("csv", "jsonl", "parquet")
 
 
 def table_route(
-    router: APIRouter, path: str, operation: str, kinds: Sequence[str] = KINDS
+    router: APIRouter, path: str, operation: str, kinds: Sequence[str] = KINDS, statuses: Sequence[int] = ()
 ) -> Callable[[Endpoint], Endpoint]:
-    """Register one endpoint for a table's files: `path` with each suffix; `kind_of` tells it which was asked for."""
+    """Register one endpoint for a table's files: `path` with each suffix; `kind_of` tells it which was asked for.
+
+    Args:
+        statuses: of the problems that it may answer besides those of every file.
+    """
 
     def register(endpoint: Endpoint) -> Endpoint:
         for kind in kinds:
             made = file_route(
-                router, f"{path}.{kind}", f"{operation}_{kind}", dependencies=[Depends(exporting)]
+                router,
+                f"{path}.{kind}",
+                f"{operation}_{kind}",
+                dependencies=[Depends(exporting)],
+                statuses=statuses,
             )
             made(endpoint)
         return endpoint

@@ -128,7 +128,6 @@ def test_runs_without_facts_are_shown_by_the_task_they_have(database_url: str, t
     ("query", "says"),
     [
         ("run=bm25&measure=beauty", "There is no measure “beauty”"),
-        ("run=bm25", "No measure is named"),
         ("run=bm25&measure=beauty&kind=states", "no measure “beauty”"),
         ("run=bm25&kind=states&against=trackstar", "Types are not compared"),
         ("run=bm25&measure=mrr&page=0", "greater than or equal to 1"),

@@ -25,7 +25,9 @@ def receive(
             yield body[at : at + chunk]
 
     async def go() -> Received:
-        return await receive_form(stream(), kind, target, limit=limit, allow=allow)
+        return await receive_form(
+            stream(), kind, target, limit=limit, known=("token", "run", "file"), allow=allow
+        )
 
     return anyio.run(go)
 
@@ -74,6 +76,18 @@ def test_a_broken_or_large_body_leaves_nothing_behind(change: Callable, status: 
     with pytest.raises(UserError) as caught:
         receive(change(body), kind, tmp_path / "f", limit=5000)
     assert caught.value.status == status
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("more", [{"runs": "r"}, {"file": "text"}])
+def test_a_field_that_is_unknown_or_there_twice_is_refused_by_name(
+    more: dict[str, str], tmp_path: Path
+) -> None:
+    """A misspelt name of the run was passed over, and of two files the second was read as text."""
+    body, kind = form(more, "f.jsonl", b"x")
+    with pytest.raises(UserError) as caught:
+        receive(body, kind, tmp_path / "f")
+    assert (caught.value.field, caught.value.status) == (next(iter(more)), 422)
     assert list(tmp_path.iterdir()) == []
 
 
