@@ -1,6 +1,7 @@
 """Every knob an operator can turn, read from the environment (`STARTRAIL_*`) or a `.env` file."""
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -102,6 +103,9 @@ class Settings(BaseSettings):
     limit_searches: Rate = Field("120/minute", description="The same for searches.")
     limit_exports: Rate = Field("60/minute;600/hour", description="The same for files that are sent.")
     limit_wrong_tokens: Rate = Field("10/minute;50/day", description="The same for tokens that are not good.")
+    connections_per_client: int = Field(
+        100, ge=1, description="Connections that one client may have open; trusted proxies any number."
+    )
     statement_seconds: float = Field(
         10, gt=0, description="Seconds after which the site stops a question to the database."
     )
@@ -178,6 +182,15 @@ def is_loopback(host: str) -> bool:
     """Whether an address to listen on is this machine's alone."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def trusted(address: str, proxies: Sequence[str]) -> bool:
+    """Whether an address is one of the operator's proxies, or in one of their networks."""
+    try:
+        own = ip_address(address)
+        return any(own in ip_network(each, strict=False) for each in proxies)
     except ValueError:
         return False
 

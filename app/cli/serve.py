@@ -16,7 +16,6 @@ BOUNDS: dict[str, Any] = {
     "h11_max_incomplete_event_size": 32 << 10,
     "limit_concurrency": 1000,
     "timeout_keep_alive": 15,
-    "http": "h11",  # which alone knows the first of these bounds
 }
 ROOT_HELP = "Path under which a proxy shows the site, such as /startrail; else STARTRAIL_ROOT_PATH."
 HOST_HELP = "Address to listen on; 0.0.0.0 for every interface."
@@ -62,6 +61,7 @@ def run_site(host: str, port: int, *, worker: bool, root_path: str = "", web_wor
     from app.logs import write_logs
     from app.main import create_app
     from app.store.engine import migrate
+    from app.upkeep.connections import BoundedConnection
     from app.upkeep.running import at_work
     from app.upkeep.supervise import keep
 
@@ -96,6 +96,7 @@ def run_site(host: str, port: int, *, worker: bool, root_path: str = "", web_wor
                 "port": port,
                 "log_level": "warning",
                 "proxy_headers": False,
+                "http": BoundedConnection,
             }
             if web_workers == 1:
                 uvicorn.run(create_app(settings), **BOUNDS, **options)

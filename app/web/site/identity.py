@@ -7,13 +7,12 @@ from typing import Any
 from starlette.requests import Request
 
 from app.errors import UserError
-from app.settings import Settings
+from app.settings import Settings, trusted
 from app.store import tokens
 from app.store.access_tables import Token
 from app.store.engine import Store
 from app.store.readers import SCOPES, Scope, Visitor
 from app.store.showing import KEY, opened_by
-from app.web.site.proxy import trusted
 
 SESSION, ASKER, LINKS = "startrail-session", "startrail-asker", "startrail-links"
 MOST_LINKS = 20

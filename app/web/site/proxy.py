@@ -5,13 +5,11 @@ Afterwards the request's scheme, host, client and path are those that the reader
 """
 
 import re
-from collections.abc import Sequence
-from ipaddress import ip_address, ip_network
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Receive, Scope, Send
 
-from app.settings import Settings
+from app.settings import Settings, trusted
 from app.web.site import urls
 from app.web.site.middleware import HttpMiddleware
 
@@ -68,12 +66,3 @@ def _place(scope: Scope, prefix: str) -> None:
     elif prefix and not path.startswith(f"{prefix}/"):
         path = prefix + path
     scope["path"], scope["root_path"] = path, prefix
-
-
-def trusted(address: str, proxies: Sequence[str]) -> bool:
-    """Whether an address is one of the operator's proxies, or in one of their networks."""
-    try:
-        own = ip_address(address)
-        return any(own in ip_network(each, strict=False) for each in proxies)
-    except ValueError:
-        return False
