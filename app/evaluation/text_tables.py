@@ -7,6 +7,7 @@ from typing import Any
 from app.evaluation.metrics import THRESHOLD
 from app.words.measures import DEPTHS, LABELS, SHOWN, SHOWN_BY_AIS, in_points
 from app.words.passages import TYPES
+from app.words.saying import optimizer_name
 
 ROOM = 120  # characters that all columns need
 Figures = Mapping[str, Any]
@@ -25,7 +26,7 @@ def said(estimate: Mapping[str, float] | None) -> str:
 
 
 def steps_said(settings: Mapping[str, Mapping[str, Any] | None]) -> str:
-    """`1 step of adafactor at learning rate 0.003 on each passage`; empty where no tail-patch was measured.
+    """`1 step of Adafactor at learning rate 0.003 on each passage`; empty where no tail-patch was measured.
 
     Args:
         settings: name of each run -> its `tail_patch_settings`. Runs that were measured by another step are named,
@@ -35,7 +36,7 @@ def steps_said(settings: Mapping[str, Mapping[str, Any] | None]) -> str:
     for name, each in settings.items():
         if each:
             steps = f"{each['steps']} step" + ("" if each["steps"] == 1 else "s")
-            said = f"{steps} of {each['optimizer']} at learning rate {each['learning_rate']:g}"
+            said = f"{steps} of {optimizer_name(each['optimizer'])} at learning rate {each['learning_rate']:g}"
             runs.setdefault(said, []).append(name)
     kinds = [said if len(runs) == 1 else f"{said} ({', '.join(names)})" for said, names in runs.items()]
     return f"{'; '.join(kinds)} on each passage" if kinds else ""

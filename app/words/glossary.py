@@ -101,12 +101,52 @@ TERMS: dict[str, Term] = {
         "V, the optimizer’s second moments, and R, how gradients of the corpus go together, take out what all passages share,"
         " such as ordinary grammar. λ from 0 to 1 mixes R of the corpus with R of the task’s prompts.",
     ),
+    "projection": Term(
+        "Projection, groups",
+        "A gradient has as many numbers as the model. It is multiplied by random matrices and kept as a few thousand numbers,"
+        " which still say how far two gradients point the same way. The layers are taken in groups, each projected to as many.",
+    ),
+    "damping": Term(
+        "Damping",
+        "A little is added before dividing by how often a direction occurs, so that directions which hardly ever occur are not"
+        " blown up to noise.",
+    ),
+    "unit-norm": Term(
+        "Unit norm",
+        "Every gradient is scaled to length one, so that a long or odd passage does not win by size alone.",
+    ),
+    "ek-fac": Term(
+        "EK-FAC",
+        "An estimate of how the loss bends around the trained weights. With it the influence of a passage is computed exactly"
+        " to first order, without any projection.",
+    ),
     "lds": Term(
         "LDS, QLD",
         "Truth by leaving out: models are trained without parts of the corpus. LDS asks how well the summed scores of what was"
         " left out predict the change; QLD how much the loss rises without a method’s first passages.",
     ),
 }
+
+# What pages call the things that a term explains, in sentences, captions and settings; the longest that fits counts.
+SPELLINGS: dict[str, tuple[str, ...]] = {
+    "step": ("tail-patch", "tail-patch@10", "training step"),
+    "mrr": ("MRR",),
+    "recall": ("recall@k", "recall@10"),
+    "precision": ("precision@k", "precision@10", "average precision"),
+    "ais": ("AIS",),
+    "interval": ("95% intervals", "95% interval"),
+    "states": ("state the fact", "states the fact"),
+    "score": ("dot product", "cosine"),
+    "projection": ("projected gradients", "projection dim", "projection", "groups"),
+    "whitening": (
+        "second moments", "autocorrelation", "whitened", "hessian", "mixing rank", "mixing", "rank eval", "rank train",
+        "rank used", "rows eval", "rows train",
+    ),
+    "damping": ("below damping", "damping"),
+    "unit-norm": ("unit norm",),
+    "ek-fac": ("EK-FAC",),
+    "proponent": ("proponents", "opponents"),
+}  # fmt: skip
 
 
 def term(name: str) -> Term:

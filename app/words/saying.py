@@ -11,6 +11,7 @@ from app.words.methods import method_label, method_of
 from app.words.tasks import task_name
 from app.words.wikidata import PROPERTIES
 
+OPTIMIZERS = {"adafactor": "Adafactor", "adamw": "AdamW", "sgd": "SGD"}
 TIMES = {1: "once", 2: "twice"}
 LEAST = 0.01  # per cent: a smaller probability is only said to be smaller
 
@@ -18,6 +19,11 @@ LEAST = 0.01  # per cent: a smaller probability is only said to be smaller
 def relation_name(relation: str | None) -> str:
     """`place_of_birth` and Wikidata's `P19` -> `place of birth`."""
     return PROPERTIES.get(relation or "", relation or "").replace("_", " ")
+
+
+def optimizer_name(optimizer: str) -> str:
+    """As its authors write it: `adamw` -> `AdamW`."""
+    return OPTIMIZERS.get(optimizer, optimizer)
 
 
 def times(count: int | None) -> str:
@@ -140,6 +146,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "method_class": lambda name: method_of(name).css,
     "task_name": task_name,
     "relation_name": relation_name,
+    "optimizer_name": optimizer_name,
     "times": times,
     "plural": plural,
     "number": number,

@@ -17,6 +17,7 @@ from app.web.marking.highlight import mark
 from app.web.site import urls
 from app.web.site.downloads import etag, unless_known
 from app.web.site.serialize import json_bytes, text_bytes
+from app.web.site.terms import with_terms
 from app.words import saying as words
 
 Form = Callable[[str], str]
@@ -32,7 +33,7 @@ templates = Environment(
     undefined=StrictUndefined,
 )
 templates.globals.update(urls=urls, mark=mark)
-templates.filters["commands"] = commands
+templates.filters |= {"commands": commands, "with_terms": with_terms}
 templates.filters.update(words.FILTERS)  # a room that draws adds what it draws with, see app.main
 
 

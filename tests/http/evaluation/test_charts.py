@@ -62,7 +62,7 @@ def test_how_figures_change_with_depth_is_a_chart(evaluation: TestClient, id_: s
 
 def test_no_tail_patch_stands_without_the_step_it_is_of(evaluation: TestClient) -> None:
     """Beside the table, below each chart, over the prompts behind a number, on the run's page and in the CSV."""
-    step = "1 step of adafactor at learning rate 0.003"
+    step = "1 step of Adafactor at learning rate 0.003"
     page = twin(evaluation, "/evaluation")
     notes = {each["id"]: each["note"] for each in page["figures"]}
     patched = [id_ for id_ in notes if "tail_patch" in id_ or id_ == "attribution-influence"]

@@ -68,7 +68,7 @@ def test_terminal_json_and_markdown_say_the_same(home: Path) -> None:
         assert len(found[f"Facts of atlas: tail-patch@10 by {by}"]) == len(QUALITY) + 1
     for row in found["Facts of atlas: types of the first 10 passages, shares"][1:]:
         assert sum(map(float, row[1:])) == pytest.approx(1, abs=0.004)
-    assert text.count("1 step of adafactor at learning rate 0.003") >= 6, "no tail-patch without its settings"
+    assert text.count("1 step of Adafactor at learning rate 0.003") >= 6, "no tail-patch without its settings"
     assert "the corpus knows what each of its passages states" in text
     assert "by the model’s confidence" not in done.output, "a terminal shows one slice"
     assert "Arithmetic of atlas: 6 prompts" in done.output
@@ -126,10 +126,10 @@ def test_runs_measured_by_different_steps_are_told_apart() -> None:
     other = {"optimizer": "adamw", "learning_rate": 1e-4, "steps": 2}
     assert settings_said({"a": None, "b": None}) == ""
     alike = settings_said({"a": SETTINGS, "b": SETTINGS, "c": None})
-    assert "after 1 step of adafactor at learning rate 0.003 on each passage" in alike
+    assert "after 1 step of Adafactor at learning rate 0.003 on each passage" in alike
     both = settings_said({"a": SETTINGS, "b": SETTINGS, "c": other})
-    assert "1 step of adafactor at learning rate 0.003 (a, b)" in both
-    assert "2 steps of adamw at learning rate 0.0001 (c)" in both
+    assert "1 step of Adafactor at learning rate 0.003 (a, b)" in both
+    assert "2 steps of AdamW at learning rate 0.0001 (c)" in both
     some = [{"prompts": 9, "overall": {"mrr": {"count": 9}, "tail_patch_1": {"count": 4}}}]
     assert settings_said({"a": SETTINGS}, some).endswith("Over 4 of the prompts.")
 
