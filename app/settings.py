@@ -113,6 +113,12 @@ class Settings(BaseSettings):
     steps_per_lane: int = Field(
         10, ge=0, le=50, description="Passages a lane that are stepped on without being asked; 0: none."
     )
+    steps_page_seconds: float = Field(
+        60,
+        ge=0,
+        description="Where the steps of a page would take longer, as measured, only the first three passages a lane are"
+        " stepped on, and the page says so.",
+    )
     steps_queue_limit: int = Field(50, ge=0, description="Examples whose steps may wait to be taken.")
     upload_enabled: bool | None = Field(
         None,

@@ -36,7 +36,9 @@ def steps_said(settings: Mapping[str, Mapping[str, Any] | None]) -> str:
     for name, each in settings.items():
         if each:
             steps = f"{each['steps']} step" + ("" if each["steps"] == 1 else "s")
-            said = f"{steps} of {optimizer_name(each['optimizer'])} at learning rate {each['learning_rate']:g}"
+            said = (
+                f"{steps} of {optimizer_name(each['optimizer'])} at learning rate {each['learning_rate']:g}"
+            )
             runs.setdefault(said, []).append(name)
     kinds = [said if len(runs) == 1 else f"{said} ({', '.join(names)})" for said, names in runs.items()]
     return f"{'; '.join(kinds)} on each passage" if kinds else ""

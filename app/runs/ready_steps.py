@@ -42,7 +42,7 @@ def make_ready(
         wanted = [result for run in runs for result in drawn(session, run, per_task)]
         results = list(dict.fromkeys([*on_front_page(session, runs), *wanted]))
     with bar("Training steps") as step:
-        taken = take_ahead(store, loaded, results, progress=step)
+        taken = take_ahead(store, loaded, results, page_seconds=settings.steps_page_seconds, progress=step)
     if save is not None:
         with store.session() as session:
             write_steps(session, corpus, manifest.model.sha256, results, save)

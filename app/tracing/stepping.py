@@ -27,10 +27,7 @@ from app.tracing.trace_results import Hit, TraceResult
 from app.tracing.training import texts_of
 from app.words.methods import BM25, TRACKSTAR
 
-PAGE_SECONDS = (
-    60.0  # where the steps of a page would take longer, only the first few passages of a lane are stepped on
-)
-FEW = 3
+FEW = 3  # passages a lane where steps are dear
 DRAWN = 250  # random passages, of which those are taken that stand in no other lane: as many whatever is asked for
 AT_ONCE = 10  # steps between two saves
 
@@ -49,7 +46,13 @@ class Subject:
 
 
 def take_steps(
-    store: Store, loaded: LoadedIndex, parent: str, count: int, report: Callable[[int, int], bool]
+    store: Store,
+    loaded: LoadedIndex,
+    parent: str,
+    count: int,
+    report: Callable[[int, int], bool],
+    *,
+    page_seconds: float,
 ) -> dict[str, Any]:
     """Take what is missing of the steps of a trace or result, and keep each as it comes.
 
@@ -57,6 +60,7 @@ def take_steps(
         parent: see `app.store.steps`.
         count: passages a lane; where a step is dear, as measured, `FEW`.
         report: told how many of how many; answers whether more are wanted.
+        page_seconds: where the steps of a page would take longer than this, they are dear.
 
     Raises:
         UserError: it is gone, or the model cannot take a step.
@@ -64,7 +68,7 @@ def take_steps(
     """
     started = perf_counter()
     patch = loaded.patch()
-    count = affordable(patch, count)
+    count = affordable(patch.seconds, count, page_seconds)
     with store.session() as session:
         subject = subject_of(session, parent)
         key = key_of(patch, subject.query, loaded.index.manifest.corpus.sha256)
@@ -84,9 +88,13 @@ def take_steps(
     return {"kind": "steps", "taken": len(todo), "timings": {"total": 1000 * (perf_counter() - started)}}
 
 
-def affordable(patch: TailPatch, count: int) -> int:
-    """How many passages a lane, of `count`: all where the steps of a page take no longer than `PAGE_SECONDS`."""
-    dear = patch.seconds * count * len(steps.LANES) > PAGE_SECONDS
+def affordable(seconds: float, count: int, page_seconds: float) -> int:
+    """How many passages a lane, of `count`: all where the steps of a page take no longer than `page_seconds`.
+
+    Args:
+        seconds: what one step costs, as measured.
+    """
+    dear = seconds * count * len(steps.LANES) > page_seconds
     return min(count, FEW) if dear else count
 
 

@@ -62,12 +62,14 @@ def take_ahead(
     loaded: LoadedIndex,
     results: Sequence[int],
     *,
+    page_seconds: float,
     per_lane: int = PER_LANE,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Take the steps of these results as far as they are missing; returns how many were taken.
 
     Args:
+        page_seconds: see `app.tracing.stepping.take_steps`.
         progress: told how many results of how many are ready.
 
     Raises:
@@ -75,7 +77,10 @@ def take_ahead(
     """
     taken = 0
     for done, result in enumerate(results, start=1):
-        taken += take_steps(store, loaded, steps.of_result(result), per_lane, lambda *_: True)["taken"]
+        parent = steps.of_result(result)
+        taken += take_steps(store, loaded, parent, per_lane, lambda *_: True, page_seconds=page_seconds)[
+            "taken"
+        ]
         if progress:
             progress(done, len(results))
     return taken

@@ -87,6 +87,7 @@ class TraceEngine:
                     job.request["parent"],
                     self.settings.steps_per_lane,
                     lambda done, total: all(report([job], "training", done, total)),
+                    page_seconds=self.settings.steps_page_seconds,
                 )
             with self.store.session() as session:
                 if training:

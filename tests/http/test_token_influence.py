@@ -1,5 +1,6 @@
 """Token influence on an example's page: asked once, computed by the worker, shaded by the words themselves."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from app.store.models import register_model
 from app.store.prompts import PromptRecord, add_prompts, list_prompts
 from app.store.tables import Passage, Result, Retrieved
 from app.store.work_tables import Job
+from app.tracing.stepping import affordable
 from app.trackstar.index import open_index
 from app.trackstar.tokens import token_influences
 from tests.support.asking import made_home, settings_of, worker_of
@@ -185,6 +187,36 @@ def test_an_example_is_stepped_on_once_a_person_reads_it(store: Store, home: Pat
         assert [len(found.lanes[name]) for name in ("words", "random", "against")] == [3, 3, 3]
     client.get(EXAMPLE)
     assert len(steps_queued(store)) == 1
+
+
+def test_where_steps_are_dear_the_first_three_are_taken_and_the_page_says_so(
+    store: Store, home: Path
+) -> None:
+    """As on a large model: here a page may cost no time at all, so that the small one's steps are dear, too."""
+    settings = settings_of(home, steps_per_lane=5, steps_page_seconds=0)
+    client = TestClient(create_app(settings), headers=BROWSER)
+    assert "were measured" not in client.get(EXAMPLE).text
+    (parent,) = steps_queued(store)
+    with worker_of(settings, store) as worker:
+        worker.step()
+    with store.session() as session:
+        found = steps.steps_of(session, parent)
+        assert found is not None
+        assert [len(lane) for lane in found.lanes.values()] == [3, 3, 3, 3]
+    page = BeautifulSoup(client.get(EXAMPLE).text, "html.parser")
+    said = " ".join(page.select_one(".how").get_text(" ").split())  # type: ignore[union-attr]  # it is there
+    assert re.search(
+        r"Of the passages below (three|four|five|six) were measured; the others’ influence is estimated", said
+    )
+    assert "each of three traced passages" in " ".join(page.select_one(".verdict").get_text().split())  # type: ignore[union-attr]  # it is there
+
+
+@pytest.mark.parametrize(
+    ("seconds", "count", "wanted"),
+    [(0.05, 10, 10), (1.5, 10, 10), (1.51, 10, 3), (4.0, 4, 3), (9.0, 2, 2), (0.0, 10, 10)],
+)
+def test_a_page_costs_no_more_than_a_minute_or_three_a_lane(seconds: float, count: int, wanted: int) -> None:
+    assert affordable(seconds, count, 60) == wanted
 
 
 @pytest.mark.parametrize(

@@ -105,15 +105,15 @@ def test_some_prompts_of_each_task_the_same_for_every_run(store: Store) -> None:
 
 def test_a_page_opens_with_them_and_another_run_shares_them(store: Store, loaded: LoadedIndex) -> None:
     """What a step does to an answer does not depend on who retrieved the passage; nor does the control."""
-    assert take_ahead(store, loaded, results(store, "traced"), per_lane=3) > 0
+    assert take_ahead(store, loaded, results(store, "traced"), page_seconds=60, per_lane=3) > 0
     before = taken(store)
     with store.session() as session:
         for id_ in results(store, "traced"):
             found = steps.steps_of(session, steps.of_result(id_))
             assert found is not None
             assert found.whole
-    assert take_ahead(store, loaded, results(store, "again"), per_lane=3) == 0
-    assert take_ahead(store, loaded, results(store, "traced"), per_lane=3) == 0
+    assert take_ahead(store, loaded, results(store, "again"), page_seconds=60, per_lane=3) == 0
+    assert take_ahead(store, loaded, results(store, "traced"), page_seconds=60, per_lane=3) == 0
     assert taken(store) == before
 
 
@@ -132,7 +132,7 @@ def test_every_page_that_the_front_page_leads_to_opens_with_them(
             )
     with store.session() as session:
         shown = on_front_page(session, ["traced", "again"])
-    assert take_ahead(store, loaded, shown, per_lane=2) > 0
+    assert take_ahead(store, loaded, shown, page_seconds=60, per_lane=2) > 0
     with site(settings.url, settings.home) as client:
         shelves = client.get("/index.json").json()["shelves"]
         pages = [item["url"] for shelf in shelves for item in shelf["items"]]
@@ -149,7 +149,7 @@ def test_a_file_of_them_is_enough_elsewhere(
 ) -> None:
     """Another home numbers its passages otherwise and ranks otherwise: what it lacks is taken, nothing else."""
     ids = results(store, "traced")
-    take_ahead(store, loaded, ids, per_lane=3)
+    take_ahead(store, loaded, ids, page_seconds=60, per_lane=3)
     file, sha = tmp_path / "steps.jsonl.gz", loaded.index.manifest.model.sha256
     with store.session() as session:
         written = write_steps(session, get_corpus(session, "demo"), sha, ids, file)
@@ -163,7 +163,7 @@ def test_a_file_of_them_is_enough_elsewhere(
         assert read_steps(session, corpus, sha, file) == written  # again changes nothing
     fill(other, 2)
     there = open_loaded(settings, other, "demo", device="cpu")
-    new = take_ahead(other, there, results(other, "traced"), per_lane=3)
+    new = take_ahead(other, there, results(other, "traced"), page_seconds=60, per_lane=3)
     assert 0 < new < written / 2
     assert taken(other) == written + new
     again = tmp_path / "again.jsonl.gz"
