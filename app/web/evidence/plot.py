@@ -21,6 +21,7 @@ SIGNS = 110  # characters of a note that the whole width has room for
 TICKS = range(0, 101, 20)
 NARROW = (40, 80)  # ticks whose words are left out on narrow screens
 BELL = 88  # pixels
+MARK = 7  # of a passage in the bell: thousandths of its width, pixels of its height
 
 
 def percent(share: float) -> str:
@@ -120,10 +121,13 @@ def step_bar(before: float, after: float) -> Markup:
     )
 
 
-def bell_svg(chance: Chance) -> Markup:
-    """The histogram of all scores, in square roots so that the few are seen; what lies beyond chance stands out.
+def bell_svg(chance: Chance, shown: Iterable[float] = ()) -> Markup:
+    """The histogram of a sample's scores, in square roots so that the few are seen; what lies beyond chance stands out.
 
     A path for each kind of bar, x in thousandths of the width: many pages have a bell and little else that is drawn.
+
+    Args:
+        shown: scores of the page's own passages. Those beyond chance are drawn, for hardly any of them is in a sample.
     """
     low, high = chance.edges[0], chance.edges[-1]
     tallest = max(*chance.counts, 1)
@@ -137,6 +141,9 @@ def bell_svg(chance: Chance) -> Markup:
         kind = "for" if left >= chance.floor else "against" if right <= chance.opponent_floor else "usual"
         if count:
             bars[kind] += f"M{along(left)} {BELL}V{top:g}H{along(right)}V{BELL}"
+    for score in shown:
+        if kind := "for" if score > chance.floor else "against" if score < chance.opponent_floor else "":
+            bars[kind] += f"M{min(along(score), 1000 - MARK)} {BELL}v-{MARK}h{MARK}v{MARK}"
     start, end = along(chance.opponent_floor), along(chance.floor)
     shade = f'<rect class="chance" x="{start}" width="{end - start}" height="{BELL}"/>'
     drawn = "".join(f'<path class="{kind}" d="{path}"/>' for kind, path in bars.items() if path)

@@ -143,6 +143,18 @@ def test_the_bell_shades_what_chance_gives_and_marks_what_is_beyond(
     )
 
 
+def test_the_passages_that_stand_out_are_in_the_bell_though_no_sample_holds_them() -> None:
+    """“3 for” stood beside an empty place: the bell is of some thousand scores, and the three were not among them."""
+    edges = tuple(number / 10 for number in range(-10, 11))
+    chance = Chance(passages=17_726, sample=1_000, centre=0.0, spread=0.1, floor=0.5, opponent_floor=-0.5, edges=edges,
+                    counts=(0,) * 8 + (500,) * 4 + (0,) * 8)  # fmt: skip
+    drawn = BeautifulSoup(bell_svg(chance, [7.0, 0.7, 0.51, 0.49, -0.2, -0.9]), "html.parser")
+    places = {
+        kind: re.findall(r"M(\d+) ", drawn.select_one(f"path.{kind}")["d"]) for kind in ("for", "against")
+    }  # type: ignore[index]  # it is there
+    assert places == {"for": ["993", "850", "755"], "against": ["50"]}
+
+
 @pytest.mark.parametrize(
     ("before", "end", "words"),
     [
