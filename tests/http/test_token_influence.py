@@ -204,11 +204,11 @@ def test_where_steps_are_dear_the_first_three_are_taken_and_the_page_says_so(
         assert found is not None
         assert [len(lane) for lane in found.lanes.values()] == [3, 3, 3, 3]
     page = BeautifulSoup(client.get(EXAMPLE).text, "html.parser")
-    said = " ".join(page.select_one(".how").get_text(" ").split())  # type: ignore[union-attr]  # it is there
+    said = " ".join(page.select_one(".how").get_text(" ").split())
     assert re.search(
         r"Of the passages below (three|four|five|six) were measured; the others’ influence is estimated", said
     )
-    assert "each of three traced passages" in " ".join(page.select_one(".verdict").get_text().split())  # type: ignore[union-attr]  # it is there
+    assert "each of three traced passages" in " ".join(page.select_one(".verdict").get_text().split())
 
 
 @pytest.mark.parametrize(

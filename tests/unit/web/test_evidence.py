@@ -151,7 +151,7 @@ def test_the_passages_that_stand_out_are_in_the_bell_though_no_sample_holds_them
     drawn = BeautifulSoup(bell_svg(chance, [7.0, 0.7, 0.51, 0.49, -0.2, -0.9]), "html.parser")
     places = {
         kind: re.findall(r"M(\d+) ", drawn.select_one(f"path.{kind}")["d"]) for kind in ("for", "against")
-    }  # type: ignore[index]  # it is there
+    }
     assert places == {"for": ["993", "850", "755"], "against": ["50"]}
 
 
