@@ -290,6 +290,6 @@ def _answer(page: Mapping[str, Any]) -> Answer:
 
 def _passages(cards: Sequence[Mapping[str, Any]]) -> Passages:
     return Passages(
-        Passage(c["rank"], c["score"], c["passage_id"], c["external_id"], c["text"], c.get("change"))
+        Passage(c["rank"], c["score"], c["passage_id"], c["external_id"], c["text"], c["tail_patch"])
         for c in cards
     )

@@ -23,18 +23,27 @@ def export_site(
     address: Annotated[
         str, typer.Option(metavar="URL", help="Where the copy will stand; then it has a feed of its finds.")
     ] = "",
+    include_private: Annotated[
+        bool,
+        typer.Option(
+            "--include-private",
+            help="Copy what is private or unlisted too: for those who may see it, not for the web.",
+        ),
+    ] = False,
 ) -> None:
     """Write a static copy of the site: every prompt of the runs with its evidence, finds, figures, a search.
 
     Any file server shows it, at any path: `python -m http.server --directory DIRECTORY`. Pages keep their addresses.
     It needs no Startrail and asks nobody else for anything; what takes a server, such as tracing a prompt of one's own,
-    is left out.
+    is left out. So is what is private or unlisted; whether the site itself asks for a sign-in makes no difference: who may
+    run this command may read everything.
     """
     import asyncio
 
     from app.cli.progress import bar, console
     from app.files import whole
     from app.main import create_app
+    from app.publish.seen import ANYBODY, SIGNED_IN, opened
     from app.publish.site import SiteCopy
     from app.store.engine import open_store
 
@@ -46,8 +55,8 @@ def export_site(
         )
     settings = get_settings()
     store = open_store(settings.url, migrate=True)
-    here = settings.model_copy(update={"base_url": "", "root_path": ""})
-    copy = SiteCopy(create_app(here), store, run or [], address)
+    reader = SIGNED_IN if include_private else ANYBODY
+    copy = SiteCopy(create_app(opened(settings)), store, run or [], address, reader)
     directory.parent.mkdir(parents=True, exist_ok=True)
     with whole(directory) as partial:
         with bar("Pages") as step:

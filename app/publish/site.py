@@ -14,7 +14,9 @@ from app.publish.listing import A_PAGE, index_files, passage_page, prompt_pages
 from app.publish.paths import file_of, own_path, relative
 from app.publish.rewrite import rewritten
 from app.publish.rows import passages_named, prompts_of
+from app.publish.seen import ANYBODY, headers_of, seeing
 from app.store.engine import Store
+from app.store.readers import Visitor
 from app.store.runs import get_run, list_runs
 from app.store.tables import Run
 from app.web.finds.finds import KINDS
@@ -54,17 +56,22 @@ def chosen_runs(session: Session, slugs: Sequence[str]) -> list[Run]:
 class SiteCopy:
     """A static copy in the making."""
 
-    def __init__(self, app: ASGIApp, store: Store, slugs: Sequence[str], address: str = "") -> None:
+    def __init__(
+        self, app: ASGIApp, store: Store, slugs: Sequence[str], address: str = "", reader: Visitor = ANYBODY
+    ) -> None:
         """Look up what is to be copied.
 
         Args:
+            app: the application over the settings that `seen.opened` gives.
+            reader: as whom the site is seen: `seen.ANYBODY` is shown nothing that is private or unlisted.
             address: where the copy will stand, for what must name it whole: the feed, which is left out without it.
 
         Raises:
             NotFound: there is no run of a name. UserError: the runs have more prompts than a copy holds.
         """
         self._app, self._store, self._address = app, store, address.rstrip("/")
-        with store.session() as session:
+        self._reader = reader
+        with seeing(reader), store.session() as session:
             runs = chosen_runs(session, slugs)
             if sum(run.prompt_count for run in runs) > MOST:
                 raise UserError(
@@ -87,7 +94,8 @@ class SiteCopy:
         """Write the copy into a directory; returns how many pages it has."""
         _copy_statics(out)
         transport = httpx.ASGITransport(app=self._app)
-        async with httpx.AsyncClient(transport=transport, base_url=HOST) as client:
+        said = headers_of(self._reader)
+        async with httpx.AsyncClient(transport=transport, base_url=HOST, headers=said) as client:
             for done, path in enumerate(self._asked, start=1):
                 query = f"?show={SHOWN}" if path in self._examples else ""
                 self._page(out, path, await _text(client, path + query))
@@ -107,7 +115,7 @@ class SiteCopy:
             self._page(out, path, _framed(frame, "Prompts", inside))
         for name, rows in index:
             _write(out / name, rows)
-        with self._store.session() as session:
+        with seeing(self._reader), self._store.session() as session:
             for id_, external_id, text, corpus in passages_named(session, self._passages):
                 file = f"passages/{id_}/index.html"
                 links = {

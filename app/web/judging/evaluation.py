@@ -86,7 +86,7 @@ def _asked(
     set: Name = "",
     task: Name = "fact",
     model: Name = "",
-    run: Annotated[list[Short] | None, Query(max_length=100)] = None,
+    run: Annotated[tuple[Short, ...], Query(max_length=100)] = (),
     against: RunName = "",
     by: Name = "bucket",
 ) -> EvaluationQuery:
@@ -94,7 +94,7 @@ def _asked(
         set=set,
         task=task,
         model=model,
-        run=tuple(dict.fromkeys(run or ())),
+        run=tuple(dict.fromkeys(run)),
         against=against,
         by=by if by in EVALUATED else "bucket",
     )

@@ -22,6 +22,7 @@ from app.store.engine import open_store
 from app.store.tables import Passage
 from tests.support.hostile import fill_hostile
 from tests.support.seeded import fill
+from tests.support.vault import MARK, fill_vault
 
 pytestmark = pytest.mark.slow
 
@@ -168,6 +169,47 @@ def test_a_directory_that_holds_something_is_left_alone(copied: Path, tmp_path: 
     )
     assert done.exit_code == 2
     assert "mine.txt" in {file.name for file in tmp_path.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Path:
+    """The home of a site that asks everybody for a sign-in, with a corpus and runs that are not for everybody."""
+    home = tmp_path_factory.mktemp("closed")
+    shutil.copy(migrated_sqlite, home / "startrail.db")
+    store = open_store(f"sqlite:///{home / 'startrail.db'}")
+    with store.session() as session:
+        fill(session, prompts=4, passages=40)
+        fill_vault(session)
+    store.engine.dispose()
+    return home
+
+
+def test_a_copy_tells_nothing_that_is_private(
+    closed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was 401: the command asked its own site as a stranger. The operator may copy; the copy is for the public."""
+    monkeypatch.setenv("STARTRAIL_ACCESS", "private")
+    copy = export(closed, tmp_path / "copy")
+    assert (copy / "runs" / "trackstar" / "index.html").is_file()
+    told = [file for file in copy.rglob("*") if file.is_file() and MARK.encode() in file.read_bytes()]
+    assert not told
+
+
+def test_what_is_private_is_copied_only_where_it_is_asked_for(
+    closed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STARTRAIL_ACCESS", "private")
+    arguments = ["export-site", str(tmp_path / "copy"), "--include-private", "--run", "vault"]
+    done = CliRunner().invoke(app, arguments, env={"STARTRAIL_HOME": str(closed)}, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    pages = [*(tmp_path / "copy" / "runs" / "vault" / "prompts").rglob("index.html")]
+    assert pages
+    assert all(MARK in page.read_text() for page in pages)
+    assert "Signed in" not in pages[0].read_text()
+    named = ["export-site", str(tmp_path / "public"), "--run", "vault"]
+    done = CliRunner().invoke(app, named, env={"STARTRAIL_HOME": str(closed)})
+    assert done.exit_code == 2
+    assert not (tmp_path / "public").exists()
 
 
 def test_a_site_without_runs_or_models_has_a_copy_too(tmp_path: Path, migrated_sqlite: Path) -> None:
