@@ -18,7 +18,9 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx
 from playwright.sync_api import Browser, FloatRect, sync_playwright
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -93,12 +95,13 @@ def pages(site: str) -> dict[str, str]:
         found |= {f"view-{view}": f"{joined}view={view}" for view in ("verbatim", "tokens", "plain")}
         found["opponents"] = f"{joined}side=opponent"
         found |= {"passage": page["proponents"][0]["url"], "cite": f"{example.split('?')[0]}/cite"}
+        found |= {"embed": f"{joined}embed=1"} if page["embeds"] else {}
         found |= {"compared": page["compare_url"]} if page["compare_url"] else {}
     if len(runs) > 1:
         found["differences"] = f"/compare?runs={runs[0]},{runs[1]}"
     found["behind"] = f"/evaluation/prompts?run={runs[0]}&measure=mrr"
     found |= {"trace": "/trace", "upload": "/upload", "about": "/about", "docs": "/docs", "ready": "/readyz"}
-    found |= {"missing": "/runs/not-a-run/prompts/nowhere"}
+    found |= {"status": "/status", "sign-in": "/sign-in", "missing": "/runs/not-a-run/prompts/nowhere"}
     return {name: url.replace(".json", "", 1) for name, url in found.items()}  # a twin leads to twins
 
 
@@ -116,7 +119,18 @@ def answer(site: str) -> dict[str, str]:
     for _ in range(240):
         with urllib.request.urlopen(f"{site}{path}.json") as told:
             if json.load(told)["status"] == "done":
-                return {"answer": path, "answer-all": f"{path}?view=all"}
+                return {"answer": path, "answer-all": f"{path}?view=all", "answer-cite": f"{path}/cite"}
+        time.sleep(0.5)
+    return {}
+
+
+def refused(site: str) -> dict[str, str]:
+    """A results file that was not taken, which leaves nothing behind; nothing where no file can be loaded."""
+    answered = httpx.post(f"{site}/upload", files={"file": ("results.jsonl", b'{"proponents": 1}\n')})
+    path = urlsplit(answered.headers.get("location", "")).path
+    for _ in range(120 if path else 0):
+        if httpx.get(f"{site}{path}.json").json()["over"]:
+            return {"import": path}
         time.sleep(0.5)
     return {}
 
@@ -174,7 +188,7 @@ def main() -> None:
         subprocess.run(build, check=True, env={**os.environ, "STARTRAIL_HOME": str(asked.home)})
     asked.out.mkdir(parents=True, exist_ok=True)
     with served(asked.home) as site, sync_playwright() as playwright:
-        wanted = pages(site) | answer(site)
+        wanted = pages(site) | answer(site) | refused(site)
         if asked.only:
             wanted = {name: wanted[name] for name in asked.only.split(",")}
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
