@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,31 +16,11 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 from PIL import Image
 
-from app.store import batches, jobs, leases
-from app.store.engine import open_store
-from app.web.loading.imports import ImportProblem
-from tests.support.hostile import fill_hostile
-from tests.support.routes import filled, page_of, routes
-from tests.support.seeded import fill
+from tests.support.hostile_home import addresses, fill_hostile_home
+from tests.support.routes import routes
 from tests.support.sites import site, store_of
 
 PARQUET = "application/vnd.apache.parquet"
-# What pages show besides their first view, by the route.
-QUERIES = {
-    "/prompts": ["?run=hostile-long", "?run=hostile-long&q=cedi&sort=score", "?run=hostile&q=%3Cscript%3E"],
-    "/random": ["?run=hostile-long"],
-    "/go": ["?run=hostile-long&n=2"],
-    "/compare": ["", "?runs=hostile-long,hostile-too"],
-    "/compare/{slug}": ["?runs=hostile-long,hostile-too"],
-    "/compare/{slug}/card.png": ["?runs=hostile-long,hostile-too"],
-    "/runs/{slug}/prompts/{prompt}": ["", "?view=verbatim", "?view=plain"],
-    "/traces/{trace_id}": ["", "?view=all", "?view=sides", "?view=verbatim", "?since={trace}"],
-    "/traces/{trace_id}/events": ["", "?view=all", "?since={trace}"],
-    "/trace": ["", "?from_={trace}"],
-    "/evaluation/prompts": ["?run=hostile&kind=states", "?run=hostile-long&measure=mrr"],
-    "/passages/{id}": ["", "?run=hostile-long"],
-    "/oembed": ["?url=http://testserver/runs/hostile-long/prompts/{step}"],
-}
 
 
 @pytest.fixture(scope="module")
@@ -51,45 +30,10 @@ def hostile(
     """The site over a store of hostile texts, and what its addresses are made of. What a text does on its way out does
     not depend on the database; what databases make of texts is asked where the store is tested."""
     home = tmp_path_factory.mktemp("hostile")
-    shutil.copy(migrated_sqlite, home / "startrail.db")
-    store = open_store(f"sqlite:///{home / 'startrail.db'}")
-    with store.session() as session:
-        fill(session, prompts=8, passages=100)
-        values = fill_hostile(session)
-        request = {"file": "<script>\ufffd.jsonl" * 40, "run": "<b>run</b>" * 40}
-        loaded = jobs.add(session, "import", request, limit=9, worker="tester").id
-        leases.claim(session, "tester", 1, ["import"])
-        problem = ImportProblem(message="</p><script>" * 200, remedy="\0", field="<i>", line=3)
-        assert leases.fail(session, loaded, "tester", problem.model_dump())
-        traces = values["trace_id"]
-        values["batch_id"] = [batches.add(session, traces, [False] * len(traces))]
-    store.engine.dispose()
-    # Only the runs whose prompts they are have the prompts; `hostile` has its own pages in tests of the pages.
-    values |= {
-        "id_": [loaded],
-        "kind": ["bib", "txt", "json"],
-        "/finds/{kind}:kind": ["words-mislead", "taught-by-another", "known-from-one"],
-        "/sitemap-{id}.xml:id": ["0", "1"],
-        "slug": values["run"][:2],
-        "run": values["run"][:2],
-    }
-    values |= dict.fromkeys(("/compare/{slug}:slug", "/compare/{slug}/card.png:slug"), values["prompt"])
-    values |= {
-        "/models/{name}:name": ["demo-4m"],
-        "/corpora/{name}:name": ["hostile", "hostile-long", "demo"],
-    }
+    values = fill_hostile_home(home, migrated_sqlite)
     with site(f"sqlite:///{home / 'startrail.db'}", home) as client:
         yield client, values
         store_of(client).engine.dispose()
-
-
-def addresses(path: str, values: dict[str, list[str]]) -> Iterator[str]:
-    """Every page in all its views, and the other forms of a page in its first."""
-    page = page_of(path)
-    queries = QUERIES.get(page, [""])
-    for place in filled(path, values):
-        for query in queries if page == path else queries[:1]:
-            yield place + query.format(trace=values["trace_id"][0], step=values["prompt"][0])
 
 
 class Harmless(HTMLParser):

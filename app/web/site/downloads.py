@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from app.errors import UserError
+from app.web.site.long_answers import in_turn
 
 TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -60,7 +61,10 @@ def unless_known(
         return Response(status_code=304, headers=sent)
     if isinstance(body, bytes):
         return Response(body, media_type=media_type, headers=sent)
-    return StreamingResponse(body, media_type=media_type, headers=sent)
+    packed = "gzip" in request.headers.get("accept-encoding", "")
+    if packed:
+        sent |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    return StreamingResponse(in_turn(body, packed=packed), media_type=media_type, headers=sent)
 
 
 def download(
