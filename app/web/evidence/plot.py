@@ -30,11 +30,12 @@ def percent(share: float) -> str:
 
 
 def axis(before: float, words: str) -> Markup:
-    """The head of the plot: `words` over the place of `before`, kept within the drawing."""
+    """The head of the plot: `words` over the place of `before`, kept within the drawing; and the grid of its lanes."""
     anchor = "start" if before < 0.12 else "end" if before > 0.88 else "middle"
     return Markup(
-        '<svg class="axis head" aria-hidden="true"><text x="{}" y="14" text-anchor="{}">{}</text></svg>'
-    ).format(percent(before), anchor, words)
+        '<svg class="axis head" aria-hidden="true"><defs><g class="grid" id="grid">{}</g></defs>'
+        '<text x="{}" y="14" text-anchor="{}">{}</text></svg>'
+    ).format(_GRID, percent(before), anchor, words)
 
 
 def ticks() -> Markup:
@@ -62,14 +63,14 @@ def lane_svg(before: float, lane: Lane) -> Markup:
         place = percent(min(1.0, max(0.0, before + mean / 100)))
         drawn.append(f'<svg class="mean" x="{place}" y="2"><path d="M0 8l5-8h-10z"/></svg>')
     drawn += _note(before, lane)
-    line = f'<line class="before" x1="{start}" x2="{start}" y1="0" y2="100%"/>'
+    line = f'<line class="before" x1="{start}" x2="{start}" y2="100%"/>'
     return Markup(
         f'<svg class="dots" height="{HEIGHT}" aria-hidden="true" data-before="{start}">'
-        f"{_GRID}{line}{''.join(drawn)}</svg>"
+        f'<use href="#grid"/>{line}{"".join(drawn)}</svg>'
     )
 
 
-_GRID = "".join(f'<line class="grid" x1="{tick}%" x2="{tick}%" y1="0" y2="100%"/>' for tick in TICKS)
+_GRID = Markup("").join(Markup('<line x1="{0}%" x2="{0}%" y2="100%"/>').format(tick) for tick in TICKS)
 
 
 def _note(before: float, lane: Lane) -> Sequence[str]:
@@ -124,30 +125,40 @@ def step_bar(before: float, after: float) -> Markup:
 def bell_svg(chance: Chance, shown: Iterable[float] = ()) -> Markup:
     """The histogram of a sample's scores, in square roots so that the few are seen; what lies beyond chance stands out.
 
-    A path for each kind of bar, x in thousandths of the width: many pages have a bell and little else that is drawn.
+    One outline for each kind of bar, x in thousandths of the width: many pages have a bell and little else that is drawn.
 
     Args:
         shown: scores of the page's own passages. Those beyond chance are drawn, for hardly any of them is in a sample.
     """
-    low, high = chance.edges[0], chance.edges[-1]
-    tallest = max(*chance.counts, 1)
-
-    def along(score: float) -> int:
-        return round(1000 * min(1.0, max(0.0, (score - low) / (high - low))))
-
-    bars = {"usual": "", "against": "", "for": ""}
-    for count, left, right in zip(chance.counts, chance.edges, chance.edges[1:], strict=False):
-        top = BELL - round(BELL * (count / tallest) ** 0.5, 1)
-        kind = "for" if left >= chance.floor else "against" if right <= chance.opponent_floor else "usual"
-        if count:
-            bars[kind] += f"M{along(left)} {BELL}V{top:g}H{along(right)}V{BELL}"
+    bars = _outlines(chance)
     for score in shown:
         if kind := "for" if score > chance.floor else "against" if score < chance.opponent_floor else "":
-            bars[kind] += f"M{min(along(score), 1000 - MARK)} {BELL}v-{MARK}h{MARK}v{MARK}"
-    start, end = along(chance.opponent_floor), along(chance.floor)
+            bars[kind] += f"M{min(_along(chance, score), 1000 - MARK)} {BELL}v-{MARK}h{MARK}v{MARK}"
+    start, end = _along(chance, chance.opponent_floor), _along(chance, chance.floor)
     shade = f'<rect class="chance" x="{start}" width="{end - start}" height="{BELL}"/>'
     drawn = "".join(f'<path class="{kind}" d="{path}"/>' for kind, path in bars.items() if path)
     return Markup(
         f'<svg class="bell" height="{BELL}" viewBox="0 0 1000 {BELL}" preserveAspectRatio="none" aria-hidden="true">'
         f"{shade}{drawn}</svg>"
     )
+
+
+def _outlines(chance: Chance) -> dict[str, str]:
+    """The histogram by kind of bar: bars side by side are one outline."""
+    tallest = max(*chance.counts, 1)
+    bars = {"usual": "", "against": "", "for": ""}
+    ends: dict[str, int] = {}  # where the outline of a kind has come to
+    for count, left, right in zip(chance.counts, chance.edges, chance.edges[1:], strict=False):
+        if not count:
+            continue
+        kind = "for" if left >= chance.floor else "against" if right <= chance.opponent_floor else "usual"
+        top = min(BELL - 1, BELL - round(BELL * (count / tallest) ** 0.5))
+        start = "" if ends.get(kind) == _along(chance, left) else f"V{BELL}M{_along(chance, left)} {BELL}"
+        ends[kind] = _along(chance, right)
+        bars[kind] += f"{start}V{top}H{ends[kind]}"
+    return {kind: path.removeprefix(f"V{BELL}") + f"V{BELL}" * bool(path) for kind, path in bars.items()}
+
+
+def _along(chance: Chance, score: float) -> int:
+    low, high = chance.edges[0], chance.edges[-1]
+    return round(1000 * min(1.0, max(0.0, (score - low) / (high - low))))
