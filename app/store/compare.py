@@ -29,7 +29,7 @@ def runs_named(session: Session, slugs: Sequence[str]) -> list[Run]:
     if not 2 <= len(slugs) <= MAX_RUNS or len(set(slugs)) < len(slugs):
         raise UserError(
             f"{len(set(slugs))} different runs are named.",
-            remedy=f"Choose two to {MAX_RUNS} different runs to compare.",
+            remedy=f"Choose 2 to {MAX_RUNS} different runs to compare.",
             field="runs",
         )
     return [get_run(session, slug) for slug in slugs]
