@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from _report import peak
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -60,12 +61,6 @@ def main() -> None:
     started = time.monotonic()
     build_index(folder / "model", Passages(count), folder / "index", method=method)
     print(json.dumps({"peak": peak(), "seconds": time.monotonic() - started}))
-
-
-def peak() -> float:
-    """MiB this process held at most (Linux). `getrusage` would count what its parent held when it started it."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 if __name__ == "__main__":

@@ -39,6 +39,12 @@ def finish(benchmark: str, checks: list[Check]) -> None:
     print(json.dumps({"benchmark": benchmark, "machine": machine(), "commit": commit(), "checks": rows}))
 
 
+def peak() -> float:
+    """MiB this process held at most (Linux). `getrusage` would count what its parent held when it started it."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
 def machine() -> dict[str, object]:
     """What the figures were taken on, and how busy it was besides."""
     processor = platform.processor() or platform.machine()

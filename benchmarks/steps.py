@@ -22,8 +22,7 @@ from statistics import median
 
 import torch
 import torch.nn.functional as F
-from _memory import peak
-from _report import Check, finish
+from _report import Check, finish, peak
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from app.demo.shipped import corpus_path, model_path

@@ -6,10 +6,11 @@ index after the transaction that brought them (`catch_up`, called by `Store.sess
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnClause, Engine, Select, func, literal_column, select, text
+from sqlalchemy import ColumnClause, Connection, Engine, Select, func, literal_column, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.store.tables import Output, Passage, Prompt
@@ -63,14 +64,29 @@ def catch_up(engine: Engine, progress: Callable[[int, int], None] | None = None)
             table: connection.scalar(text(f"SELECT count(*) FROM {_new(table)}")) or 0 for table in SEARCHED
         }
     done, total = 0, sum(new.values())
-    for table, columns in SEARCHED.items():
-        rows = f"SELECT id, {columns} FROM {_new(table)} ORDER BY id LIMIT {BATCH}"
-        insert = text(f"INSERT INTO {table}_fts(rowid, {columns}) {rows}")
-        for _ in range(0, new[table], BATCH):
-            with engine.begin() as connection:
-                done += connection.execute(insert).rowcount
-            if progress:
-                progress(done, total)
+    with _unmapped(engine) as connection:
+        for table, columns in SEARCHED.items():
+            rows = f"SELECT id, {columns} FROM {_new(table)} ORDER BY id LIMIT {BATCH}"
+            insert = text(f"INSERT INTO {table}_fts(rowid, {columns}) {rows}")
+            for _ in range(0, new[table], BATCH):
+                with connection.begin():
+                    done += connection.execute(insert).rowcount
+                if progress:
+                    progress(done, total)
+
+
+@contextmanager
+def _unmapped(engine: Engine) -> Iterator[Connection]:
+    """A connection that reads the file in pieces: every text is read once, and a map of it would fill the memory."""
+    with engine.connect() as connection:
+        size = connection.exec_driver_sql("PRAGMA mmap_size").scalar_one()
+        connection.exec_driver_sql("PRAGMA mmap_size=0")
+        connection.commit()
+        try:
+            yield connection
+        finally:
+            connection.exec_driver_sql(f"PRAGMA mmap_size={size}")
+            connection.commit()
 
 
 def _new(table: str) -> str:

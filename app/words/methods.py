@@ -96,6 +96,13 @@ _METHODS = (  # as in the paper's table: baselines, the method part by part, con
         lead=4,
     ),
     Method(
+        "olmotrace",
+        "OLMoTrace",
+        "words",
+        "Documents in which a span of the answer stands word for word, found by infini-gram; in their own order, without scores.",
+        ("#7d4a00", "#e0b070"),
+    ),
+    Method(
         "gradient-dot",
         "Gradient dot",
         "gradient",

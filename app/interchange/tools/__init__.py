@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.errors import UserError
 from app.interchange.records import Line
-from app.interchange.tools import bergson, kronfluence, matrix
+from app.interchange.tools import bergson, kronfluence, matrix, olmotrace
 from app.interchange.tools.matrices import Places
 
 AUTO, PAIR = "auto", "pair"
@@ -34,6 +34,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool("bergson-query", "bergson", bergson.recognises_table, bergson.read_table),
     Tool("kronfluence", "kronfluence", kronfluence.recognises, kronfluence.read),
     Tool("matrix", "matrix", matrix.recognises, matrix.read),
+    Tool("olmotrace", "olmotrace", olmotrace.recognises, olmotrace.read),
 )
 """In the order in which they are asked."""
 NAMES = (AUTO, PAIR, *(tool.name for tool in TOOLS))

@@ -225,4 +225,63 @@ def test_where_both_ways_round_fit_the_user_says_which(store: Store, tmp_path: P
 
 
 def test_every_tool_is_tried(tmp_path: Path) -> None:
-    assert {tool.method for tool in TOOLS} == {method for _, method in WAYS.values()}
+    assert {tool.method for tool in TOOLS} == {method for _, method in WAYS.values()} | {"olmotrace"}
+
+
+OLMO = {  # as infini-gram's API answers `POST /dolma-v1_7/attribution`; the texts are ours
+    "index": "olmo-2-0325-32b",
+    "inputTokens": ["The", " Volta", " flows", " through", " Ghana", " into", " the", " sea", "."],
+    "spans": [
+        {"left": 1, "right": 5, "length": 4, "count": 2, "unigramLogprobSum": -31.5, "text": " Volta flows through Ghana",
+         "tokenIds": [650, 24, 7, 88], "documents": [
+             {"documentIndex": 71, "documentLength": 900, "displayLength": 40, "needleOffset": 2, "metadata": {"path": "wiki"},
+              "tokenIds": [1], "text": "South of Burkina Faso the Volta flows through Ghana.", "blocked": False,
+              "displayLengthLong": 80, "needleOffsetLong": 9, "textLong": "…", "displayOffsetSnippet": 0,
+              "needleOffsetSnippet": 0, "textSnippet": "…"},
+             {"documentIndex": 9, "metadata": {}, "text": "What flows through Ghana? The Volta flows through Ghana."}]},
+        {"left": 5, "right": 8, "length": 3, "count": 1, "unigramLogprobSum": -12.0, "text": " into the sea", "tokenIds": [5],
+         "documents": [{"documentIndex": 71, "metadata": {"path": "wiki"},
+                        "text": "South of Burkina Faso the Volta flows through Ghana."}]},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_what_olmotrace_found_comes_in_as_spans_and_without_a_score(
+    store: Store, tmp_path: Path, indent: int | None
+) -> None:
+    """Word for word is not influence: no number is made up for it, and the method says what it is."""
+    path = tmp_path / "answer.json"
+    path.write_text(json.dumps(OLMO, indent=indent))
+    with store.session() as session:
+        run = import_results(session, path, run="looked-up")
+        assert (run.method, run.prompt_count) == ("olmotrace", 1)
+        record = next(export_results(session, run))
+    assert record["targets_plaintext"] == "The Volta flows through Ghana into the sea."
+    assert record["proponent_ids"] == ["olmo-2-0325-32b:71", "olmo-2-0325-32b:9"]
+    assert record["olmotrace_spans"] == [
+        [" Volta flows through Ghana", " into the sea"],
+        [" Volta flows through Ghana"],
+    ]
+    assert record["olmotrace_metadata"] == [{"path": "wiki"}, {}]
+    assert not [name for name in record if "score" in name]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"inputTokens": None}, r"inputTokens.*includeInputAsTokens"),
+        (
+            {"spans": [{"left": 0, "right": 1, "documents": [{"shard": 0, "pointer": 7}]}]},
+            "includeDocuments",
+        ),
+        ({"spans": [3]}, "no attribution"),
+    ],
+)
+def test_an_answer_that_lacks_its_texts_is_refused(
+    store: Store, tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    path = tmp_path / "answer.json"
+    path.write_text(json.dumps(OLMO | changes))
+    with pytest.raises(UserError, match=said), store.session() as session:
+        import_results(session, path, run="looked-up", form="olmotrace")
