@@ -34,8 +34,13 @@ def register(app: typer.Typer) -> None:
 
 
 def retrieve(
-    index: Annotated[str, typer.Argument(help="An index in HOME/indexes; it names its model and corpus.")],
     prompts: Annotated[str, typer.Option(help="The prompt set to ask.")],
+    index: Annotated[
+        str, typer.Argument(help="An index in HOME/indexes; it names its model and corpus.")
+    ] = "",
+    corpus: Annotated[
+        str, typer.Option(help="In place of an index: a corpus, ranked by its texts; no model is asked.")
+    ] = "",
     method: Annotated[str, typer.Option(help=METHOD)] = TRACKSTAR,
     run: Annotated[str, typer.Option(help="The run's name in URLs; default INDEX-METHOD.")] = "",
     k: Annotated[int, typer.Option("-k", min=1, help="Proponents kept for each prompt.")] = 10,
@@ -59,9 +64,18 @@ def retrieve(
         ),
     ] = "",
     choose_by: ChooseBy = "",
+    no_answers: Annotated[
+        bool,
+        typer.Option("--no-answers", help="Do not ask the model for its answers; targets are explained."),
+    ] = False,
     dtype: ComputeType = "",
 ) -> None:
-    """Ask a method about every prompt of a set and save the run; the model's answers are saved with it."""
+    """Ask a method about every prompt of a set and save the run; the model's answers are saved with it.
+
+    Methods that read texts need no model:
+
+    startrail retrieve --corpus mine --prompts mine --method bm25
+    """
     from app.cli.progress import bar
     from app.runs.retrieving import retrieve_set
 
@@ -80,6 +94,8 @@ def retrieve(
         explains=explain,
         contrast=contrast,
         choose_by=choose_by,
+        corpus=corpus,
+        answers=not no_answers,
         bar=bar,
     )
     tell_left_out(made.left_out, None)

@@ -57,7 +57,7 @@ class Dense:
         path: Path,
         texts: Iterable[str],
         count: int,
-        keep: Path,
+        keep: Path | None,
         *,
         device: str = "cpu",
         progress: Callable[[int, int], None] | None = None,
@@ -65,6 +65,7 @@ class Dense:
         """Embed the texts in row order, or read what was kept in the directory `keep` when they were embedded before.
 
         Args:
+            keep: None: nothing is kept.
             texts: read only if they have to be embedded.
             count: how many texts there are.
             device: `cpu`, `cuda`, …; `auto` takes the best there is.
@@ -75,12 +76,13 @@ class Dense:
         check_model(path)
         model = _load(path, device)
         sha256 = _sha256(path)
-        file = keep / f"dense-{sha256[:16]}.npy"
-        rows = _kept(file, count)
+        file = keep / f"dense-{sha256[:16]}.npy" if keep else None
+        rows = _kept(file, count) if file else None
         if rows is None:
             log.info("Embedding %s passages with %s", f"{count:,}", path.name)
             rows = _embed(model, texts, count, progress)
-            _keep(file, rows)
+            if file:
+                _keep(file, rows)
         return cls(model, path.resolve().name, sha256, rows)
 
     def search(self, texts: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ from app.runs.choosing import checked_rule, choice_queries, judge_again
 from app.runs.registering import register
 from app.settings import Settings
 from app.store.corpora import get_corpus
+from app.store.models import no_model
 from app.store.prompts import get_prompt_set, list_prompts
 from app.store.tables import Corpus, Model, Output, Prompt, PromptSet, Run
 from app.tracing.explained import asked_of, rather_than, said_otherwise
@@ -28,18 +29,26 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
+class OpenedIndex:
+    """An index and the model that it was built with."""
+
+    index: TrackstarIndex
+    loaded: LoadedModel
+
+
+@dataclass(frozen=True)
 class RunInputs:
     """Everything that is the same for every method: each is asked about `prompts`, over `corpus`, of `model`.
 
     Args:
+        opened: None for methods that read texts and ask no model.
         explains: `target`, or what the model `said`; then `outputs` has it, by prompt.
         contrasts: by prompt, rather than what; empty where a run explains no contrast.
         contrast: what these are: `truth`, rather than which something wrong was said, or `choices`.
         left_out: prompts of the set that this model cannot be asked, by id, and why.
     """
 
-    index: TrackstarIndex
-    loaded: LoadedModel
+    opened: OpenedIndex | None
     model: Model
     corpus: Corpus
     prompt_set: PromptSet
@@ -49,6 +58,18 @@ class RunInputs:
     outputs: Mapping[int, Output] = field(default_factory=dict)
     contrasts: Mapping[int, Query] = field(default_factory=dict)
     contrast: str = ""
+
+    @property
+    def index(self) -> TrackstarIndex:
+        """The index; where there is none, no method that needs one is asked (`text_inputs`)."""
+        assert self.opened is not None
+        return self.opened.index
+
+    @property
+    def loaded(self) -> LoadedModel:
+        """The model that the index was built with."""
+        assert self.opened is not None
+        return self.opened.loaded
 
     @property
     def about(self) -> dict[str, Any]:
@@ -157,7 +178,24 @@ def open_inputs(session: Session, settings: Settings, index_name: str, prompt_se
     asked = get_prompt_set(session, prompt_set)
     model = _model(session, settings, loaded, source.name)
     prompts, left_out = _askable(loaded, list_prompts(session, asked.id), asked.name)
-    return RunInputs(index, loaded, model, corpus, asked, prompts, left_out)
+    return RunInputs(OpenedIndex(index, loaded), model, corpus, asked, prompts, left_out)
+
+
+def text_inputs(session: Session, corpus: str, prompt_set: str) -> RunInputs:
+    """The prompts of a set over the passages of a corpus, for methods that read texts and ask no model.
+
+    Raises:
+        NotFound: there is no such corpus or set. UserError: no prompt of it can be asked.
+    """
+    asked = get_prompt_set(session, prompt_set)
+    prompts = list_prompts(session, asked.id)
+    kept = [prompt for prompt in prompts if prompt.text.strip() or prompt.target.strip()]
+    left_out = {prompt.external_id: "It is blank." for prompt in prompts if prompt not in kept}
+    if not kept:
+        raise UserError(
+            f"No prompt of “{asked.name}” has words.", field="prompts", remedy="Give prompts with a text."
+        )
+    return RunInputs(None, no_model(session), get_corpus(session, corpus), asked, kept, left_out)
 
 
 def ensure_answers(

@@ -167,7 +167,7 @@ def save(
         prompts=inputs.prompts,
         rankings=rankings,
         configuration=dict(configuration),
-        index_name=inputs.index.path.name,
+        index_name=inputs.opened.index.path.name if inputs.opened else None,
         explains=inputs.explains,
         contrasts=[other.completion if other else None for other in inputs.others],
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.errors import UserError
 from app.evaluation.standing import RunStanding, standings
-from app.runs.inputs import ensure_answers, open_inputs
+from app.runs.inputs import ensure_answers, open_inputs, text_inputs
 from app.runs.ranking.request import check_method
 from app.runs.retrieve import checked_explain, explain
 from app.runs.saving import OPPONENTS, PROPONENTS
@@ -16,7 +16,7 @@ from app.store.engine import Store, open_store
 from app.store.naming import slugify
 from app.words.answers import BOTH, SAID, TARGET
 from app.words.choices import CHOICES
-from app.words.methods import TRACKSTAR
+from app.words.methods import BASELINES, TRACKSTAR, Method, rankers
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ def retrieve_set(
     explains: str = BOTH,
     contrast: str = "",
     choose_by: str = "",
+    corpus: str = "",
+    answers: bool = True,
     bar: Bar = unseen,
 ) -> RetrievedSet:
     """Ask a method about every prompt of a set and save what it found as a run, beside the model's answers.
@@ -55,6 +57,8 @@ def retrieve_set(
         explains: `target`, what the model `said`, or `both`: the second in a run of its own where it is something else.
         contrast: `choices`: of prompts with choices, why the one explained and not the likeliest other one; empty: none.
         choose_by: of prompts with choices the model takes the likeliest by `total` or by `token`; empty: as before.
+        corpus: in place of an index: a method that reads texts ranks its passages, and no model is asked.
+        answers: whether the model's answers are asked for where they are not known; without them targets are explained.
 
     Raises:
         UserError: a name or an option is unknown, or a run of this name exists.
@@ -64,14 +68,26 @@ def retrieve_set(
         raise UserError(
             f"There is no contrast “{contrast}”.", field="contrast", remedy=f"Use --contrast {CHOICES}."
         )
-    check_method(method, dense_model, contrast=bool(contrast))
+    known = check_method(method, dense_model, contrast=bool(contrast))
     checked_explain(explains)
+    answers = answers and not corpus
+    _check_asked(known, index, corpus)
+    if not answers:
+        if explains == SAID or contrast or choose_by:
+            raise UserError(
+                "What the model says is not asked for.",
+                field="explain",
+                remedy="Leave out --explain said, --contrast and --choose-by, or let an index's model answer.",
+            )
+        explains = TARGET
     store = store or open_store(settings.url, migrate=True)
     with store.session() as session:
-        inputs = open_inputs(session, settings, index, prompts)
-        with bar("Answering prompts") as step:
-            asked = TARGET if explains == TARGET else SAID
-            ensure_answers(session, inputs, step, explains=asked, by=choose_by)
+        texts = text_inputs(session, corpus, prompts) if corpus else None
+        inputs = texts or open_inputs(session, settings, index, prompts)
+        if answers:
+            with bar("Answering prompts") as step:
+                asked = TARGET if explains == TARGET else SAID
+                ensure_answers(session, inputs, step, explains=asked, by=choose_by)
     with store.session() as session:
         with bar(f"Retrieving by {method}") as step:
             made = explain(
@@ -80,7 +96,7 @@ def retrieve_set(
                 method,
                 explains,
                 contrast=bool(contrast),
-                slug=slugify(run or f"{index}-{method}"),
+                slug=slugify(run or f"{index or corpus}-{method}"),
                 k=k,
                 opponents=opponents,
                 kind=kind,
@@ -89,4 +105,25 @@ def retrieve_set(
             )
         return RetrievedSet(
             [each.slug for each in made], standings(session, made), list(inputs.left_out.items())
+        )
+
+
+def _check_asked(method: Method, index: str, corpus: str) -> None:
+    """Either an index or a corpus, and a corpus alone only for methods that read texts.
+
+    Raises:
+        UserError: it is otherwise.
+    """
+    if bool(index) == bool(corpus):
+        raise UserError(
+            "Both an index and a corpus are named." if index else "Neither an index nor a corpus is named.",
+            field="corpus",
+            remedy="Name an index, or with a method that asks no model --corpus.",
+        )
+    if corpus and method.kind not in BASELINES:
+        able = ", ".join(each.name for each in rankers(BASELINES))
+        raise UserError(
+            f"{method.label} needs an index, which names its model.",
+            field="method",
+            remedy=f"Name an index, or use one of {able}.",
         )

@@ -3,13 +3,14 @@
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.store.models import NO_MODEL
 from app.store.runs import WITH_NAMES
 from app.store.tables import Corpus, Model, Passage, Prompt, PromptSet, Run
 
 
 def list_models(session: Session) -> list[Model]:
-    """All models by name."""
-    return list(session.scalars(select(Model).order_by(Model.name)))
+    """All models by name; not what stands for one where none was asked."""
+    return list(session.scalars(select(Model).where(Model.name != NO_MODEL).order_by(Model.name)))
 
 
 def runs_of(session: Session, row: Model | Corpus, limit: int) -> list[Run]:

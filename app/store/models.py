@@ -16,6 +16,15 @@ from app.store.naming import suggest
 from app.store.origins import NOTHING_SAID, Origin, describe
 from app.store.tables import Model, Output
 
+NO_MODEL = "no model"  # stands for the model of runs that asked none: a run has one
+
+
+def no_model(session: Session) -> Model:
+    """The model of runs that asked none."""
+    known = session.scalar(select(Model).where(Model.name == NO_MODEL))
+    said = Origin("No model was asked: passages are ranked by prompt and target alone.")
+    return known or register_model(session, NO_MODEL, origin=said)
+
 
 def get_model(session: Session, name: str) -> Model:
     """The model of this name.

@@ -16,8 +16,8 @@ def rank(request: RankingRequest) -> Ranked:
         check_model(request.dense_model),
         request.texts(),
         inputs.corpus.passage_count,
-        inputs.index.path,
-        device=str(inputs.loaded.device),
+        inputs.index.path if inputs.opened else None,
+        device=str(inputs.loaded.device) if inputs.opened else "cpu",
         progress=request.progress,
     )
     rankings: list[PromptRanking] = []

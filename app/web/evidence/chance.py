@@ -71,7 +71,9 @@ def _of(count: int, passages: int) -> str:
 def _unknown(method: str) -> str:
     entry = method_of(method)
     encoding = entry.encoding
-    if entry.kind == "words":
+    if entry.kind == "words" and not entry.ranks:
+        why = f"{entry.label} gives no scores"
+    elif entry.kind == "words":
         why = f"{entry.label} adds up the weights of shared words, which says nothing about chance"
     elif entry.kind == "gradient" and encoding is None:
         why = "only the best candidates were scored this way"

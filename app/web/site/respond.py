@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.paths import TEMPLATES
+from app.store.models import NO_MODEL
 from app.store.readers import READER, Visitor
 from app.web.marking.commands import commands
 from app.web.marking.highlight import mark
@@ -44,7 +45,7 @@ templates = Environment(
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
-templates.globals.update(urls=urls, mark=mark)
+templates.globals.update(urls=urls, mark=mark, no_model=NO_MODEL)
 templates.filters |= {"commands": commands, "with_terms": with_terms}
 templates.filters.update(words.FILTERS)  # a room that draws adds what it draws with, see app.main
 
