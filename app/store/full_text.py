@@ -59,12 +59,12 @@ def catch_up(engine: Engine, progress: Callable[[int, int], None] | None = None)
     """
     if engine.dialect.name != "sqlite":
         return
-    with engine.connect() as connection:
+    with _unmapped(engine) as connection:
         new = {
             table: connection.scalar(text(f"SELECT count(*) FROM {_new(table)}")) or 0 for table in SEARCHED
         }
-    done, total = 0, sum(new.values())
-    with _unmapped(engine) as connection:
+        connection.rollback()
+        done, total = 0, sum(new.values())
         for table, columns in SEARCHED.items():
             rows = f"SELECT id, {columns} FROM {_new(table)} ORDER BY id LIMIT {BATCH}"
             insert = text(f"INSERT INTO {table}_fts(rowid, {columns}) {rows}")
