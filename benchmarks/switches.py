@@ -1,9 +1,10 @@
-"""Which of its switches makes the TRAK-style baseline what it is? From TrackStar to TRAK-style, one switch at a time.
+"""Which of its switches makes the TRAK-style baseline what it is? From TrackStar to TRAK-style, one switch at a time, and
+the paper's third output function, the logit, beside the other two.
 
     python benchmarks/switches.py [--home startrail-home] [--index demo] [--prompts demo] [--limit 200]
 
-The two differ in three things: V, the unit norm, and the loss that is differentiated (the summed cross-entropy or the
-margin). Makes a run of each step between them, where it is not there yet, and evaluates all with tail-patch.
+The two differ in three things: V, the unit norm, and the function of the output that is differentiated (the summed
+cross-entropy or the margin). Makes a run of each step between them, where it is not there yet, and evaluates all with tail-patch.
 """
 
 import argparse
@@ -28,12 +29,13 @@ from app.trackstar.config import EncodingConfig
 SWITCHES = {
     "trackstar": {},
     "margin": {"loss": "margin"},
+    "logit": {"loss": "logit"},
     "no-v": {"second_moments": "none"},
     "margin-no-v": {"loss": "margin", "second_moments": "none"},
     "no-v-no-norm": {"second_moments": "none", "unit_norm": False},
     "trak": {"loss": "margin", "second_moments": "none", "unit_norm": False},
 }
-"""What is changed in TrackStar with λ = 0; the last is the TRAK-style baseline."""
+"""What is changed in TrackStar with λ = 0; `trak` is the TRAK-style baseline."""
 MEASURES = ("mrr", "recall_at_10", "tail_patch_1", "tail_patch_10")
 
 

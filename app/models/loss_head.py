@@ -73,6 +73,8 @@ class LossHead:
     def _through(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """∂L/∂logits: (tokens, vocabulary)."""
         chosen = labels[:, None]
+        if self.loss == "logit":
+            return torch.zeros_like(logits, dtype=_wide(logits)).scatter_(1, chosen, -1.0)
         if self.loss == "margin":
             # -log(p/(1-p)) = logsumexp of the others - own logit
             return (
@@ -103,7 +105,9 @@ def tokens_at_once(vocabulary: int) -> int:
 
 
 def token_losses(logits: torch.Tensor, labels: torch.Tensor, loss: Loss) -> torch.Tensor:
-    """The loss of each token, (tokens,): -log p, or as a margin -log(p / (1-p))."""
+    """The loss of each token, (tokens,): -log p, as a margin -log(p / (1-p)), or as a logit that with a minus."""
+    if loss == "logit":
+        return -logits.gather(1, labels[:, None])[:, 0]
     if loss == "margin":
         others = logits.scatter(1, labels[:, None], -torch.inf).logsumexp(-1)
         return others - logits.gather(1, labels[:, None])[:, 0]

@@ -2,5 +2,5 @@
 
 from typing import Literal
 
-Loss = Literal["cross_entropy", "margin"]
-"""-log p of each token, or TRAK's margin, -log(p / (1 - p))."""
+Loss = Literal["cross_entropy", "margin", "logit"]
+"""Of each token -log p, TRAK's margin -log(p / (1 - p)), or its logit with a minus: the three output functions of Chang et al."""

@@ -28,7 +28,7 @@ class EncodingConfig:
         mixing_rank: k of the eigenvalue rule; None scales the paper's 1,000 of 65,536 to d.
         damping: added to R's diagonal, as a share of the block's mean eigenvalue.
         unit_norm: divide the encoding by its length.
-        loss: `cross_entropy`, or TRAK's `margin`, log(p / (1-p)), summed over tokens.
+        loss: `cross_entropy`, TRAK's `margin`, log(p / (1-p)), or the token's `logit`, summed over tokens.
     """
 
     groups: int = 2

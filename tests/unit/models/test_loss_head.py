@@ -1,6 +1,8 @@
 """How the loss's head cuts its logits changes time and memory, and nothing else."""
 
 from collections.abc import Callable
+from copy import deepcopy
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from app.models import loss_head
 from app.models.batching import pad, predicting
 from app.models.load import LoadedModel
 from app.models.loss_head import LossHead, tokens_at_once
+from app.models.losses import Loss
 from tests.support import tiny
 
 
@@ -33,3 +36,33 @@ def test_the_gradient_does_not_depend_on_them(
     assert whole is not None
     assert cut is not None
     torch.testing.assert_close(cut, whole)
+
+
+def log_p(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return logits.softmax(-1)[torch.arange(len(labels)), labels].log()
+
+
+# By their definitions, one token at a time, without the ways around small differences that the head takes.
+DEFINED: dict[Loss, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "cross_entropy": lambda logits, labels: -log_p(logits, labels),
+    "margin": lambda logits, labels: -(log_p(logits, labels) - (1 - log_p(logits, labels).exp()).log()),
+    "logit": lambda logits, labels: -logits[torch.arange(len(labels)), labels],
+}
+
+
+@pytest.mark.parametrize("loss", get_args(Loss))
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "gemma"])
+def test_every_output_function_is_differentiated_as_it_is_defined(
+    load: Callable[..., LoadedModel], kind: str, loss: Loss
+) -> None:
+    """Gemma 2's logits are soft-capped, so that its head is differentiated through the model itself."""
+    loaded = load(kind)
+    model: Any = deepcopy(loaded.model).double()
+    examples = loaded.texts.passages(tiny.TEXTS[:2])
+    ids, (rows, labels, _) = pad(examples, loaded.device), predicting(examples, loaded.device)
+    weight = next(each for name, each in model.named_parameters() if ".0." in name and each.dim() == 2)
+    weight.requires_grad_()
+    tensor, gradient = LossHead(model, loss).start(ids, rows, labels)
+    (ours,) = torch.autograd.grad(tensor, weight, gradient)
+    defined = DEFINED[loss](model(input_ids=ids).logits.flatten(0, 1)[rows], labels).sum()
+    torch.testing.assert_close(ours, *torch.autograd.grad(defined, weight), rtol=1e-9, atol=1e-12)
