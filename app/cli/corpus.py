@@ -16,6 +16,7 @@ from app.cli.reading import (
     IdField,
     Limit,
     Split,
+    SplitAt,
     TextField,
     Unit,
     show,
@@ -53,6 +54,7 @@ def add(
     seed: Annotated[int, typer.Option(help="Of the sample.")] = 0,
     dedup: Dedup = "",
     chunk_tokens: ChunkTokens = None,
+    split_at: SplitAt = "",
     tokenizer: Annotated[
         str,
         typer.Option(help="Whose tokens --chunk-tokens counts: a model's, a tokenizer.json; default: words."),
@@ -102,7 +104,9 @@ def add(
             remedy="Name the file of prompts.",
         )
     settings = get_settings()
-    sift = Sift(limit, sample, seed, dedup, chunk_tokens, tokenizer_of(tokenizer, settings.models))
+    sift = Sift(
+        limit, sample, seed, dedup, chunk_tokens, tokenizer_of(tokenizer, settings.models), split_at=split_at
+    )
     reading, fields = (
         Reading(format=format, split=split, passages=passages),
         Fields(id_field, text_field, form),
@@ -126,7 +130,7 @@ def add(
     before = f", {added.resumed:,} of them here already" if added.resumed else ""
     console.print(f"[green]✓[/] corpus {escape(added.name)}: {added.passages:,} passages{about}{before}")
     for form, count in added.forms.items():
-        console.print(f"  {count:,} {FORMS[form]}")
+        console.print(f"  {FORMS[form]}: {count:,}")
     tell_left_out([(id_, f"as {first}") for id_, first in added.left_out], left_out)
 
 

@@ -8,7 +8,18 @@ import typer
 
 from app.cli import index_care
 from app.cli.computing import MODEL, ComputeType
-from app.cli.reading import ChunkTokens, Dedup, Form, IdField, Limit, Split, TextField, Unit, tell_left_out
+from app.cli.reading import (
+    ChunkTokens,
+    Dedup,
+    Form,
+    IdField,
+    Limit,
+    Split,
+    SplitAt,
+    TextField,
+    Unit,
+    tell_left_out,
+)
 from app.errors import UserError
 from app.models.adapter_ways import OWN, SAID
 from app.models.marks import CONVENTIONS
@@ -38,6 +49,7 @@ def index(
     limit: Limit = None,
     dedup: Dedup = "",
     chunk_tokens: ChunkTokens = None,
+    split_at: SplitAt = "",
     method: Annotated[
         str,
         typer.Option(help=f"One of {', '.join(encodings())}; {TRACKSTAR} needs --task-prompts."),
@@ -148,7 +160,7 @@ def index(
     store = open_store(settings.url, migrate=True)
     read_as, named = Reading(split=split, passages=passages), Fields(id_field, text_field, form)
     tokenizer = place.directory / "tokenizer.json"
-    sift = Sift(limit, dedup=dedup, chunk_tokens=chunk_tokens, tokenizer=tokenizer)
+    sift = Sift(limit, dedup=dedup, chunk_tokens=chunk_tokens, tokenizer=tokenizer, split_at=split_at)
     rows = building.corpus_or_files(
         store, corpus, corpus_name or name_of([corpus]), named, read_as, sift, bar
     )

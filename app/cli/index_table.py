@@ -40,7 +40,7 @@ def _facts(
     if left_out := manifest.build.get("left_out"):
         yield "not traced", ", ".join(left_out)
     if forms := manifest.build.get("forms"):
-        yield "taught by", "\n".join(f"{count:,} {FORMS[form]}" for form, count in forms.items())
+        yield "taught by", "\n".join(f"{FORMS[form]}: {count:,}" for form, count in forms.items())
     counts = manifest.counts
     yield (
         "passages",

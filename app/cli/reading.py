@@ -49,6 +49,12 @@ Dedup = Annotated[
 ChunkTokens = Annotated[
     int | None, typer.Option(min=1, help="Cut documents into passages of at most so many tokens.")
 ]
+SplitAt = Annotated[
+    str,
+    typer.Option(
+        help="What stands between texts that were packed into one (as '<|endoftext|>'): each becomes a passage."
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be read, and add nothing.")]
 LISTED = 20  # of what was left out
 

@@ -3,9 +3,9 @@
 import hashlib
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +28,10 @@ _PRIME = (1 << 61) - 1
 
 @dataclass
 class Sift:
-    """How a corpus is thinned and cut, in this order: limit, sample, duplicates, pieces.
+    """How a corpus is thinned and cut, in this order: packed texts taken apart, limit, sample, duplicates, pieces.
 
     Args:
+        split_at: what stands between texts that were packed into one, as `<|endoftext|>`; each becomes a passage.
         limit: the first so many.
         sample: so many drawn at random, each with the same chance, in the order of the file.
         dedup: `exact`: a text as one before it; `near`: one of 80 % the same five-word stretches.
@@ -45,6 +46,7 @@ class Sift:
     chunk_tokens: int | None = None
     tokenizer: Path | None = None
     left_out: list[tuple[str, str]] = field(default_factory=list)
+    split_at: str = ""
 
     def __call__(self, passages: Iterable[PassageRecord]) -> Passages:
         """The passages that are taken.
@@ -58,7 +60,7 @@ class Sift:
                 field="dedup",
                 remedy=f"Use {' or '.join(DEDUP)}.",
             )
-        taken: Passages = islice(passages, self.limit)
+        taken: Passages = islice(split(passages, self.split_at) if self.split_at else passages, self.limit)
         if self.sample is not None:
             taken = iter(draw(taken, self.sample, self.seed))
         if self.dedup:
@@ -99,14 +101,34 @@ def cut(passages: Iterable[PassageRecord], size: int, spans: Spans) -> Passages:
         if len(tokens) <= size or not isinstance(passage.lesson, str):
             yield passage
             continue
-        ends = [*(tokens[at][0] for at in range(size, len(tokens), size)), len(passage.text)]
-        start = 0
-        for number, end in enumerate(ends):
-            place = {"document": passage.external_id, "start": start, "end": end}
-            yield PassageRecord(
-                f"{passage.external_id}#{number}", passage.text[start:end], {**passage.meta, **place}
-            )
-            start = end
+        borders = [0, *(tokens[at][0] for at in range(size, len(tokens), size)), len(passage.text)]
+        yield from _parts(passage, list(pairwise(borders)))
+
+
+def split(passages: Iterable[PassageRecord], border: str) -> Passages:
+    """Texts that were packed into one, each a passage of its own, as they were learned: none after another's words.
+
+    Args:
+        border: what stands between two of them; blank ones are left out.
+    """
+    for passage in passages:
+        starts = [0, *(found.end() for found in re.finditer(re.escape(border), passage.text))]
+        if len(starts) == 1 or not isinstance(passage.lesson, str):
+            yield passage
+            continue
+        ends = [*(start - len(border) for start in starts[1:]), len(passage.text)]
+        yield from _parts(
+            passage, [(a, b) for a, b in zip(starts, ends, strict=True) if passage.text[a:b].strip()]
+        )
+
+
+def _parts(passage: PassageRecord, spans: Sequence[tuple[int, int]]) -> Passages:
+    """Parts of a text, each with its id and where it stands in it."""
+    for number, (start, end) in enumerate(spans):
+        place = {"document": passage.external_id, "start": start, "end": end}
+        yield PassageRecord(
+            f"{passage.external_id}#{number}", passage.text[start:end], {**passage.meta, **place}
+        )
 
 
 def spans_of(tokenizer: Path | None) -> Spans:

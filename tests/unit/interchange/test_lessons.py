@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from app.errors import UserError
+from app.interchange.sift import Sift
+from app.store.corpora import PassageRecord
 from app.words.roles import RoledText
 from tests.support.lessons import CHAT, CHAT_PAIR, COMPLETION, PAIR, assistant, lesson, user
 
@@ -103,3 +105,23 @@ def test_what_is_kept_comes_back_as_it_was() -> None:
         made = lesson(record)
         assert isinstance(made, RoledText)
         assert kept(made.text, made.as_list()) == made
+
+
+def test_packed_texts_are_taken_apart_at_their_borders() -> None:
+    """What a training packed into one sequence were texts of their own; none was learned after another's words."""
+    packed = PassageRecord("7", "The fox ran.<|end|>Two and three.<|end|> <|end|>", {"source": "web"})
+    chat = PassageRecord("8", lesson({"messages": [user("a<|end|>b"), assistant("c")]}))
+    made = list(Sift(split_at="<|end|>")([packed, chat]))
+    assert [(each.external_id, each.text) for each in made] == [
+        ("7#0", "The fox ran."),
+        ("7#1", "Two and three."),
+        ("8", "a<|end|>b\n\nc"),
+    ]
+    assert all(packed.text[each.meta["start"] : each.meta["end"]] == each.text for each in made[:2])
+    assert made[0].meta["source"] == "web"
+
+
+def test_passages_with_roles_are_never_cut_into_pieces() -> None:
+    """The second half of a chat is no chat: it would be learned as a text."""
+    chat = PassageRecord("8", lesson({"messages": [user("a b c d e f g"), assistant("h i j k")]}))
+    assert list(Sift(chunk_tokens=3)([chat])) == [chat]
