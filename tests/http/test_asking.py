@@ -5,6 +5,8 @@ from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 
 from app.tracing.worker import Worker
+from app.web.asking.trace import TracePage
+from app.web.asking.trace_answer import Answer
 
 QUESTION = {"prompt": "The capital of Mali is", "completion": " Bamako"}
 
@@ -107,3 +109,22 @@ def test_an_unknown_trace_is_a_page_that_helps(asked: tuple[TestClient, Worker])
     answer = client.get("/traces/nothinghere2")
     assert answer.status_code == 404
     assert BeautifulSoup(answer.text, "html.parser").h1 is not None
+
+
+@pytest.mark.parametrize(
+    ("pending", "filling", "to_measure", "listens"),
+    [
+        (True, False, None, True),
+        (False, False, None, True),  # it failed or was cancelled, and may be asked again
+        (False, True, [], True),
+        (False, False, [7], True),
+        (False, False, [], False),
+    ],
+)
+def test_a_page_listens_as_long_as_events_can_come(
+    pending: bool, filling: bool, to_measure: list[int] | None, listens: bool
+) -> None:
+    """What listens is a twentieth of a first visit, and of no use on an answer whose every step is known."""
+    answer = None if to_measure is None else Answer.model_construct(to_measure=to_measure)
+    page = TracePage.model_construct(pending=pending, filling=filling, answer=answer)
+    assert page.listens is listens

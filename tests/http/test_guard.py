@@ -150,3 +150,12 @@ def test_who_stops_in_the_middle_of_a_body_is_not_waited_for(monkeypatch: pytest
     with pytest.raises(UserError) as refused:
         asyncio.run(patience.Patience(reading)({"type": "http"}, _silent, None))  # type: ignore[arg-type]  # no send is needed: nothing is answered
     assert refused.value.status == 408
+
+
+def test_only_documents_carry_what_a_browser_asks_of_documents(client: TestClient) -> None:
+    """On each of a dozen parts of a first visit, the policy weighed as much as a small style sheet. A drawing is a document
+    as soon as somebody opens it alone."""
+    for name, document in (("app.css", 0), ("app.js", 0), ("fonts/serif.woff2", 0), ("star.svg", 1)):
+        headers = client.get(f"/static/{name}").headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert ("content-security-policy" in headers) == bool(document), name

@@ -80,6 +80,11 @@ class TracePage(AnswerPage):
     events_url: str
     permalink: str
 
+    @property
+    def listens(self) -> bool:
+        """Whether events can still come to this page: while something runs, or steps may yet be asked for on it."""
+        return self.pending or self.filling or self.answer is None or bool(self.answer.to_measure)
+
 
 @page_route(router, "/traces/{trace_id}", TracePage, "get_trace", old="/api/traces/{trace_id}")
 def trace_page(

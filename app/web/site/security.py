@@ -12,13 +12,15 @@ POLICY = (
 )
 # For evidence that other sites show in a frame: they may, and no link leads on inside it.
 FRAMED = POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")
-HEADERS = {
+ALWAYS = {"X-Content-Type-Options": "nosniff"}
+HEADERS = ALWAYS | {
     "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+# What a browser never takes for a document: what the headers say of one is a twentieth of a first visit's bytes.
+PARTS = ("text/css", "text/javascript", "font/woff2")
 
 
 class SecurityHeaders(HttpMiddleware):
@@ -30,7 +32,8 @@ class SecurityHeaders(HttpMiddleware):
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                part = headers.get("content-type", "").partition(";")[0] in PARTS
+                for name, value in (ALWAYS if part else HEADERS).items():
                     headers.setdefault(name, value)
             await send(message)
 
