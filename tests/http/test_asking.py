@@ -1,5 +1,7 @@
 """Asking over HTTP: a question waits, a worker answers it, its permalink and twin say the same ever after."""
 
+from typing import Any
+
 import pytest
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
@@ -125,6 +127,7 @@ def test_a_page_listens_as_long_as_events_can_come(
     pending: bool, filling: bool, to_measure: list[int] | None, listens: bool
 ) -> None:
     """What listens is a twentieth of a first visit, and of no use on an answer whose every step is known."""
-    answer = None if to_measure is None else Answer.model_construct(to_measure=to_measure)
-    page = TracePage.model_construct(pending=pending, filling=filling, answer=answer)
-    assert page.listens is listens
+    told: dict[str, Any] = {"to_measure": to_measure}
+    state: dict[str, Any] = {"pending": pending, "filling": filling}
+    state["answer"] = None if to_measure is None else Answer.model_construct(**told)
+    assert TracePage.model_construct(**state).listens is listens
