@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from app.interchange.presets import PRESETS, preset
 from app.store.engine import Store
 from app.store.tables import Prompt
 
+GUIDE = Path(__file__).parents[3] / "docs" / "bring-your-own.md"
 # preset -> row as published, what becomes of it
 CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     (
@@ -134,6 +137,32 @@ def test_popqa_comes_as_a_table_of_texts(tmp_path: Path) -> None:
         writer.writerow(CASES[6][1])
     (prompt,) = read_prompts(path, form=preset("popqa"))
     assert (prompt.target, prompt.aliases) == ("potter", ["ceramist"])
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_every_recipe_of_the_guide_runs_on_a_file_laid_out_as_published(
+    run: Any, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SVAMP is one JSON array, PopQA a table, all others are lines."""
+    monkeypatch.chdir(tmp_path)
+    block = re.findall(r"```sh\n(.*?)```", GUIDE.read_text().split("\n## Prompts")[1], re.DOTALL)[0]
+    used = set()
+    for command in block.splitlines():
+        words = shlex.split(command)
+        file, name = Path(words[3]), words[words.index("--preset") + 1]
+        rows = [row for other, row, _ in CASES if other == name][:1]
+        file.parent.mkdir(exist_ok=True)
+        if file.suffix == ".tsv":
+            text = "\t".join(rows[0]) + "\n" + "\t".join(rows[0].values()).replace('"', '""') + "\n"
+            file.write_text(text.replace('[""potter"", ""ceramist""]', '"[""potter"", ""ceramist""]"'))
+        else:
+            file.write_text(json.dumps(rows) if file.suffix == ".json" else json.dumps(rows[0]) + "\n")
+        said = run(*words[1:])
+        assert said.exit_code == 0, said.output
+        used.add(name)
+    assert used == set(PRESETS)
+    with store.session() as session:
+        assert len(session.scalars(select(Prompt)).all()) == len(PRESETS)
 
 
 def test_a_set_that_is_another_is_named_by_line_and_field(tmp_path: Path) -> None:
