@@ -28,8 +28,10 @@ def exactly(stored: Any, value: Any) -> bool:
     if isinstance(value, list):
         if len(stored) != len(value):
             return False
-        # Nearly every list is the one that is stored; only a zero's sign then needs a look.
-        return (stored is value and 0.0 not in value) or all(map(exactly, stored, value))
+        # Nearly every list is the one that is stored, or one of texts; only a zero's sign then needs a look.
+        if (stored is value and 0.0 not in value) or set(map(type, value)) == {str}:
+            return bool(stored == value)
+        return all(map(exactly, stored, value))
     if isinstance(value, float):
         # SQLite forgets the sign of a zero.
         return stored == value and (

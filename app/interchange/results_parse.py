@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,9 +103,9 @@ def _side(line: Line, side: str) -> dict[str, Sequence[Any]]:
 
 def _flat(line: Line, name: str, values: list[Any]) -> list[Any]:
     """The values; out of their lists where each stands in one of its own, as numpy writes a column (n×1)."""
-    inner = [each for each in values if isinstance(each, list)]
-    if not inner:
+    if list not in set(map(type, values)):
         return values
+    inner = [each for each in values if isinstance(each, list)]
     sizes = {len(each) for each in inner}
     if sizes == {1} and len(inner) == len(values):
         return [each[0] for each in values]
@@ -136,18 +136,25 @@ def _checked(line: Line, name: str, kind: Kind, value: Any) -> Any:
     raise line.wrong(name, f"{_short(value)} is not {words}.", remedy)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_TESTS: dict[Kind, Callable[[Any], bool]] = {
+    "text": lambda value: isinstance(value, str),
+    "id": lambda value: isinstance(value, str) or (_is_number(value) and isinstance(value, int)),
+    "count": lambda value: _is_number(value) and 0 <= value <= MOST and value == int(value),
+    "number": lambda value: _is_number(value) and abs(value) <= LARGEST,
+    "truth": lambda value: (
+        isinstance(value, bool) or (_is_number(value) and value in (0, 1))
+    ),  # as numpy writes it
+    "texts": lambda value: isinstance(value, list) and set(map(type, value)) <= {str},
+    "weighed": lambda value: read_weighed(value) is not None,
+}
+
+
 def _fits(kind: Kind, value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    fits = {
-        "text": isinstance(value, str),
-        "id": isinstance(value, str) or (number and isinstance(value, int)),
-        "count": number and 0 <= value <= MOST and value == int(value),
-        "number": number and abs(value) <= LARGEST,
-        "truth": isinstance(value, bool) or (number and value in (0, 1)),  # as numpy writes it
-        "texts": isinstance(value, list) and all(isinstance(each, str) for each in value),
-        "weighed": read_weighed(value) is not None,
-    }
-    return fits[kind]
+    return _TESTS[kind](value)
 
 
 def _short(value: Any) -> str:

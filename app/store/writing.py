@@ -1,9 +1,10 @@
 """What every large write needs: to be the only one, to know the ids of its rows, and to lose no time on each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 _LOCK = 0x57A27A11  # any number, the same everywhere
@@ -50,14 +51,34 @@ def insert_rows(
     for at, column in enumerate(columns):
         process = table.__table__.c[column].type.dialect_impl(dialect).bind_processor(dialect)
         if process:
-            first = values[at][0]
-            if all(value is first for value in values[at]):  # the same empty dictionary in every row, say
-                values[at] = (process(first),) * len(values[at])
-            else:
-                values[at] = tuple(map(process, values[at]))
-    mark = "?" if dialect.name == "sqlite" else "%s"
+            values[at] = _processed(values[at], process)
     names = ", ".join(f'"{column}"' for column in columns)
-    marks = ", ".join([mark] * len(columns))
-    connection.exec_driver_sql(
-        f"INSERT INTO {table.__tablename__} ({names}) VALUES ({marks})", list(zip(*values, strict=True))
-    )
+    rows = zip(*values, strict=True)
+    if dialect.name == "sqlite":
+        marks = ", ".join(["?"] * len(columns))
+        connection.exec_driver_sql(
+            f"INSERT INTO {table.__tablename__} ({names}) VALUES ({marks})", list(rows)
+        )
+    else:
+        _copy(connection, f"COPY {table.__tablename__} ({names}) FROM STDIN", rows)
+
+
+def _copy(connection: Connection, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    """PostgreSQL's own way to take many rows: half the time of `INSERT`, see docs/log.md."""
+    dialect = connection.dialect
+    refused: type[Exception] = dialect.loaded_dbapi.Error
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except refused as error:  # as SQLAlchemy says it of every other statement
+        raise DBAPIError.instance(statement, None, error, refused, dialect=dialect) from error
+
+
+def _processed(values: tuple[Any, ...], process: Callable[[Any], Any]) -> tuple[Any, ...]:
+    """What each value becomes for the driver. The same value again and again, an empty dictionary say, is worked on once."""
+    first = values[0]
+    if values[-1] is first and all(value is first for value in values):
+        return (process(first),) * len(values)
+    return tuple(map(process, values))

@@ -86,7 +86,9 @@ def test_a_viewer_of_this_machine_shows_a_run_as_we_do(
     page.wait_for_selector("body[data-shown], body[data-failed]", state="attached")
     assert page.locator("body").get_attribute("data-failed") is None
     listed = page.locator("#examples li").all_inner_texts()
-    theirs = dict(zip(*(page.locator(f"#metrics {tag}").all_inner_texts() for tag in ("dt", "dd")), strict=True))
+    theirs = dict(
+        zip(*(page.locator(f"#metrics {tag}").all_inner_texts() for tag in ("dt", "dd")), strict=True)
+    )
 
     ours = listing(page, paper, source)
     items = ours["items"]
