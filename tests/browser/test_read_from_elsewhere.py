@@ -17,7 +17,6 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Page
 
-
 VIEWER = """<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>A viewer</title>
 <dl id="metrics"></dl><ol id="examples"></ol>
 <script>

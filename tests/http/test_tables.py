@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pandas
@@ -11,7 +12,11 @@ from fastapi.testclient import TestClient
 
 from app.interchange import parquet
 from app.interchange.results import import_results
-from app.store.engine import Store
+from app.store import jobs
+from app.store.engine import Store, open_store
+from app.store.work_tables import Job
+from tests.support.hostile import answered_trace
+from tests.support.sites import site, store_of
 
 TABLES = (
     "/runs/trackstar", "/prompts", "/runs/trackstar/prompts/capital-china", "/evaluation", "/finds/mistakes",
@@ -42,6 +47,38 @@ def test_pandas_reads_every_table_in_every_form(client: TestClient, path: str) -
         ):  # there it is one record
             counts.add(rows)
     assert len(counts) == 1
+
+
+def test_a_trace_is_read_in_every_form(filled_sqlite: Path, tmp_path: Path) -> None:
+    """The passages for and against, as pandas, `datasets` and `import` take them; one that is not answered is 409, no file."""
+    shutil.copy(filled_sqlite, tmp_path / "startrail.db")
+    url = f"sqlite:///{tmp_path / 'startrail.db'}"
+    store = open_store(url)
+    with store.session() as session:
+        trace = answered_trace(session, 1, "of France", 1)
+        waiting = jobs.add(session, "trace", session.get_one(Job, trace).request, limit=1000).id
+    store.engine.dispose()
+    with site(url, tmp_path) as client:
+        files = {kind: client.get(f"/api/v1/traces/{trace}.{kind}") for kind in ("csv", "jsonl", "parquet")}
+        early = [client.get(f"/api/v1/traces/{waiting}.{kind}").status_code for kind in files]
+        store_of(client).engine.dispose()
+    table = pandas.read_csv(io.BytesIO(files["csv"].content))
+    typed = pandas.read_parquet(io.BytesIO(files["parquet"].content))
+    assert list(table["passage_id"]) == list(typed["passage_id"]) == [1, 1]
+    assert list(typed["side"]) == ["proponent", "opponent"]
+    assert list(typed["score"]) == [0.5, -0.5]
+    (tmp_path / "trace.parquet").write_bytes(files["parquet"].content)
+    record = json.loads(files["jsonl"].text)
+    assert (record["proponent_scores"], record["opponent_scores"]) == ([0.5], [-0.5])
+    datasets = pytest.importorskip("datasets")
+    found = datasets.load_dataset(
+        "parquet",
+        data_files=str(tmp_path / "trace.parquet"),
+        cache_dir=str(tmp_path / "cache"),
+        split="train",
+    )
+    assert found["score"][:] == [0.5, -0.5]
+    assert early == [409] * 3
 
 
 def test_datasets_loads_a_run(client: TestClient, tmp_path: Path) -> None:

@@ -3,17 +3,25 @@
 import asyncio
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import httpx
 import pytest
 from mcp import Client as Agent
 from mcp.client.stdio import StdioServerParameters
 
+from app.main import create_app
+from app.settings import Settings
+from app.store import tokens
+from app.store.engine import open_store
 from startrail import Client, Home
 from startrail.agents import MOST, make_server
+from startrail.inside import Inside
 from tests.support.asking import made_home
+
+ADDRESS = "http://localhost:8000"
 
 
 @pytest.fixture
@@ -123,3 +131,34 @@ def test_the_command_serves_over_standard_input_and_output(read: Home) -> None:
             return await agent.call_tool("search", {"words": "capital", "limit": 2})
 
     assert len(asyncio.run(ask()).structured_content["prompts"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("access", "scopes", "searched", "traced"),
+    [
+        ("private", (), "needs a sign-in", "needs a sign-in"),
+        ("private", ("read",), "", "not among the rights"),
+        ("read", (), "", "needs a sign-in"),
+        ("read", ("read", "ask"), "", "no index"),  # let through, and refused for what is not there
+    ],
+)
+def test_an_agent_may_do_what_its_token_may(
+    filled_sqlite: Path,
+    tmp_path: Path,
+    access: Literal["private", "read"],
+    scopes: Sequence[str],
+    searched: str,
+    traced: str,
+) -> None:
+    """The same rights as over HTTP, for the tools are HTTP; the refusal is what the agent reads."""
+    shutil.copy(filled_sqlite, tmp_path / "startrail.db")
+    store = open_store(f"sqlite:///{tmp_path / 'startrail.db'}")
+    with store.session() as session:
+        token = tokens.add(session, "agent", scopes, expires_at=None) if scopes else ""
+    store.engine.dispose()
+    site = create_app(Settings(home=tmp_path, access=access, _env_file=None))
+    with Client(ADDRESS, token=token, http=httpx.Client(transport=Inside(site), base_url=ADDRESS)) as client:
+        found, asked_for = asked(client, ("search", {"words": "capital"}), ("trace", {"prompt": "Mali is"}))
+    site.state.store.engine.dispose()
+    for answer, said in ((found, searched), (asked_for, traced)):
+        assert (said in answer) if said else answer["prompts"], answer
