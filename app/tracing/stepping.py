@@ -77,7 +77,8 @@ def take_steps(
     (before,) = patch.probabilities([subject.query])
     with store.session() as session:
         set_id = steps.begin(session, parent, key, before=before, settings=patch.settings, lanes=lanes)
-        todo = steps.missing(session, set_id, list(texts))
+        # Lane after lane: the page says what the traced passages did while the others are still being stepped on.
+        todo = steps.missing(session, set_id, list(chain.from_iterable(lanes.values())))
     for at in range(0, len(todo), AT_ONCE):
         if not report(at, len(todo)):
             raise NotWanted

@@ -130,6 +130,8 @@ def test_cancelling_stops_the_steps_and_keeps_those_taken(
     taken = [dot.after is not None for lane in got.lanes.values() for dot in lane]
     assert any(taken)
     assert not all(taken)
+    for lane in ("for", "words"):  # the first ten: what the page is about comes before its control
+        assert all(dot.after is not None for dot in got.lanes[lane])
     assert not got.whole
 
 
