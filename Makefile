@@ -10,7 +10,7 @@ TORCH = $(shell grep ^torch== constraints.txt)
 FAISS = $(shell sed -n s/^faiss-cpu==//p constraints.txt)
 export STARTRAIL_HOME ?= startrail-home
 
-.PHONY: help install demo dev test test-fast test-gpu-wheel fuzz promises test-on test-browser coverage lint format lock reference bench screenshots system clean
+.PHONY: help install demo dev test test-fast test-gpu-wheel fuzz promises faults test-on test-browser test-nginx coverage lint format lock reference bench screenshots system clean
 
 help:
 	@echo "make demo         install, build the demo world, serve it at http://localhost:$(PORT)/"
@@ -21,6 +21,8 @@ help:
 	@echo "make test-gpu-wheel  the retrieval tests with faiss-gpu in place of faiss-cpu"
 	@echo "make fuzz         twenty thousand requests that nobody means, on each database; make test asks two thousand"
 	@echo "make promises     every answer against the OpenAPI document, at every limit and in each kind of access; make test asks less"
+	@echo "make test-nginx   the browser's tests behind a real nginx: TLS, under a path, buffered (BROWSER=tests/browser/…)"
+	@echo "make faults       kills, locks and hangs on a copy of STARTRAIL_HOME, twenty of each, while people ask"
 	@echo "make coverage     what the tests do not run"
 	@echo "make lint         style, types and rooms only"
 	@echo "make format       what pre-commit does: Python, CSS and JavaScript; a template's long lines are named"
@@ -81,6 +83,13 @@ test: install system lint
 test-browser: install system
 	$(PYTEST) tests/browser
 
+# What a lab's visitors see. The live tests are left out: they time a worker of their own.
+test-nginx: install system
+	STARTRAIL_TEST_NGINX=1 $(PYTEST) $(or $(BROWSER),tests/browser --ignore=tests/browser/live)
+
+faults: install
+	$(BIN)/python benchmarks/faults.py --home $(STARTRAIL_HOME)
+
 test-fast: install system
 	$(PYTEST) -m "not slow and not postgresql" --hypothesis-profile=fast tests/unit tests/http
 
@@ -110,7 +119,7 @@ reference: install
 	$(BIN)/python docs/reference.py
 
 bench: install
-	@for file in benchmarks/*.py; do case $$file in */_*|*/costs.py|*/leave_out.py|*/scaling.py|*/switches.py|*/screenshots.py) ;; *) echo "== $$file"; $(BIN)/python $$file || exit 1;; esac; done
+	@for file in benchmarks/*.py; do case $$file in */_*|*/costs.py|*/faults.py|*/load.py|*/leave_out.py|*/scaling.py|*/switches.py|*/screenshots.py) ;; *) echo "== $$file"; $(BIN)/python $$file || exit 1;; esac; done
 
 screenshots: install system
 	$(BIN)/python benchmarks/screenshots.py

@@ -30,7 +30,9 @@ def serve() -> Callable[[Settings], AbstractContextManager[str]]:
 def browser() -> Iterator[Browser]:
     """One Chromium for the whole run."""
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        started = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--ignore-certificate-errors"]
+        )
         yield started
         started.close()
 

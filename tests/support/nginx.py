@@ -5,6 +5,7 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,34 @@ def nginx(home: Path, port: int, location: str, site: str) -> Iterator[None]:
     finally:
         server.terminate()
         server.wait(timeout=10)
+
+
+BEHIND = """
+listen 127.0.0.1:{tls} ssl; ssl_certificate {home}.crt; ssl_certificate_key {home}.key; client_max_body_size 300m;
+location {prefix}/ {{
+  proxy_pass http://127.0.0.1:8000; proxy_http_version 1.1; proxy_buffering on;
+  proxy_set_header Host $host; proxy_set_header X-Forwarded-Host {named};
+  proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme;
+  proxy_set_header X-Forwarded-Prefix {prefix};
+}}
+"""
+PREFIX = "/startrail"
+
+
+@contextmanager
+def behind_tls(site: str) -> Iterator[str]:
+    """nginx in front of a site, as a lab has it: TLS ends there, the site is under a path, answers are buffered, and the Host
+    that it passes has no port. Yields the address that a browser knows."""
+    with tempfile.TemporaryDirectory() as place:
+        home, tls = Path(place) / "nginx", free_port()
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+             "-keyout", f"{home}.key", "-out", f"{home}.crt"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        location = BEHIND.format(tls=tls, home=home, prefix=PREFIX, named="$http_host")
+        with nginx(home, free_port(), location, site):
+            yield f"https://127.0.0.1:{tls}{PREFIX}"
 
 
 def _wait(server: subprocess.Popen[bytes], port: int, home: Path) -> None:

@@ -1,9 +1,10 @@
 """The whole application in process, over stores filled once per run: for tests that only read pages."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from sqlalchemy import event
 from app.main import create_app
 from app.settings import Settings
 from app.store.engine import Store
+from tests.support.nginx import behind_tls
+
+BEHIND_NGINX = bool(os.environ.get("STARTRAIL_TEST_NGINX"))  # `make test-nginx`
 
 
 def site(url: str, home: Path, **settings: Any) -> TestClient:
@@ -54,6 +58,8 @@ def serving(settings: Settings) -> Iterator[str]:
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    with behind_tls(address) if BEHIND_NGINX else nullcontext(address) as seen:
+        yield seen
     server.should_exit = True
     thread.join(10)
