@@ -97,5 +97,7 @@ def tell_left_out(left_out: Sequence[tuple[str, str]], file: Path | None) -> Non
 
 
 def _short(value: Any) -> str:
+    """A value on one line or few; what would steer a terminal, or turn its text round, as its code."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 160 else f"{text[:157]}…"
+    plain = "".join(each if each.isprintable() or each in "\n\t" else f"\\u{ord(each):04x}" for each in text)
+    return plain if len(plain) <= 160 else f"{plain[:157]}…"

@@ -107,14 +107,19 @@ def add_corpus_files(
 
     records = sift(read_passages(files, told, fields=fields, reading=reading))
     forms: Counter[str] = Counter()
-    grown = grow_corpus(
-        store,
-        name,
-        _counted(only(records, chosen) if chosen else records, forms),
-        origin=said,
-        reading=lambda: read_from(files, reading, fields, sift),
-        indexing=indexing,
-    )
+    try:
+        grown = grow_corpus(
+            store,
+            name,
+            _counted(only(records, chosen) if chosen else records, forms),
+            origin=said,
+            reading=lambda: read_from(files, reading, fields, sift),
+            indexing=indexing,
+        )
+    except UserError as error:
+        if error.field == "text":  # there is none in all of them
+            error.file = error.file or files[0]
+        raise
     facts_chosen = chosen.facts if chosen else None
     roled = {} if set(forms) == {TEXTS} else dict(forms)
     return AddedCorpus(grown.id, name, grown.passages, facts_chosen, sift.left_out, roled, grown.resumed)

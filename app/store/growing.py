@@ -113,7 +113,14 @@ def discard_unfinished(store: Store, name: str) -> int:
     Raises:
         UserError: there is none of this name, or it is whole.
     """
-    here = unfinished(store, name)
+    try:
+        here = unfinished(store, name)
+    except UserError:
+        raise UserError(
+            f"The corpus “{name}” is whole.",
+            field="name",
+            remedy=f"To take it down for good: `startrail remove corpus {name}`.",
+        ) from None
     if here is None:
         raise UserError(
             f"Nothing is here of a corpus “{name}”.", field="name", remedy="See `startrail corpus list`."

@@ -51,9 +51,16 @@ def _found(where: str, split: str) -> Iterator[RecordFile]:
     elif path.is_dir():
         yield from _folder(path, split)
     elif path.exists():
+        if split and not of_split(path.name, split):
+            raise UserError(
+                f"The name of the file does not say that it is of the split “{split}”.",
+                file=path,
+                remedy="Leave --split out, or name the folder.",
+            )
         yield from _file(path)
     elif set(where) & set("*?["):
-        matches = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))), key=natural)
+        found = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))), key=natural)
+        matches = [each for each in found if each.is_dir() or not split or of_split(each.name, split)]
         if not matches:
             raise missing(where)
         for match in matches:

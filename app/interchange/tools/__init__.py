@@ -6,6 +6,7 @@ from pathlib import Path
 
 from app.errors import UserError
 from app.interchange.records import Line
+from app.interchange.records.sources import missing
 from app.interchange.tools import bergson, kronfluence, matrix, olmotrace
 from app.interchange.tools.matrices import Places
 
@@ -44,7 +45,7 @@ def tool_for(path: Path, name: str) -> Tool | None:
     """The tool of this name, or the one whose results these are; None for the paper's format.
 
     Raises:
-        UserError: there is no such tool.
+        UserError: there is no such tool. NotFound: there is no such file, and none but a tool's can be meant.
     """
     if name not in NAMES:
         raise UserError(
@@ -52,4 +53,7 @@ def tool_for(path: Path, name: str) -> Tool | None:
         )
     if name == AUTO:
         return next((tool for tool in TOOLS if tool.recognises(path)), None)
-    return next((tool for tool in TOOLS if tool.name == name), None)
+    named = next((tool for tool in TOOLS if tool.name == name), None)
+    if named and not path.exists():
+        raise missing(str(path))
+    return named

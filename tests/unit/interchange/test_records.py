@@ -122,8 +122,12 @@ def test_a_split_of_a_folder_is_told_by_its_files_names(tmp_path: Path) -> None:
     (tmp_path / "data" / "train-00000-of-00001.parquet").write_bytes(parquet(ROWS[:5]))
     (tmp_path / "data" / "test-00000-of-00001.parquet").write_bytes(parquet(ROWS[5:9]))
     assert read(tmp_path, split="train") == EXPECTED[:5]
+    assert read(str(tmp_path / "data" / "*"), split="train") == EXPECTED[:5]
+    assert read(tmp_path / "data" / "test-00000-of-00001.parquet", split="test") == EXPECTED[5:9]
     with pytest.raises(UserError, match="no file of records of the split “validation”"):
         read(tmp_path, split="validation")
+    with pytest.raises(UserError, match="does not say that it is of the split “train”"):
+        read(tmp_path / "data" / "test-00000-of-00001.parquet", split="train")
 
 
 def test_files_of_two_kinds_are_not_mixed_up(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import torch
 from safetensors.numpy import save_file
 from sqlalchemy.orm import Session
 
-from app.errors import UserError
+from app.errors import NotFound, UserError
 from app.interchange.results import Destination, export_results, import_results
-from app.interchange.tools import TOOLS
+from app.interchange.tools import TOOLS, tool_for
 from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import Store
 from app.store.prompts import PromptRecord, add_prompts
@@ -285,3 +285,9 @@ def test_an_answer_that_lacks_its_texts_is_refused(
     path.write_text(json.dumps(OLMO | changes))
     with pytest.raises(UserError, match=said), store.session() as session:
         import_results(session, path, run="looked-up", form="olmotrace")
+
+
+@pytest.mark.parametrize("name", [tool.name for tool in TOOLS])
+def test_a_path_that_leads_nowhere_is_named_whatever_the_tool(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NotFound, match=r"nowhere: There is no such file"):
+        tool_for(tmp_path / "nowhere", name)

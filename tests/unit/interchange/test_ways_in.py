@@ -149,6 +149,19 @@ def test_a_dry_run_shows_what_becomes_of_each_field_and_adds_nothing(
         assert session.scalars(select(Passage)).first() is None
 
 
+def test_what_is_shown_of_a_file_does_not_steer_the_terminal(run: Any, tmp_path: Path) -> None:
+    """Passages are hostile text from the web: colours, bells and turned text come as codes."""
+    path = tmp_path / "web.jsonl"
+    path.write_bytes(jsonl([{"id": "[red]x", "text": "a \x1b[31mred\x07 \u202eback"}]))
+    shown = run("corpus", "add", path, "--dry-run").output
+    assert "[red]x" in shown
+    assert r"a \u001b[31mred\u0007 \u202eback" in shown
+    (tmp_path / "none.jsonl").write_bytes(b"")
+    assert (
+        "none.jsonl, field text: There is no passage" in run("corpus", "add", tmp_path / "none.jsonl").output
+    )
+
+
 def passages(*texts: str) -> list[PassageRecord]:
     return [PassageRecord(str(n), text) for n, text in enumerate(texts)]
 
