@@ -50,8 +50,8 @@ def fill_hostile_home(home: Path, migrated: Path) -> dict[str, list[str]]:
         "kind": ["bib", "txt", "json"],
         "/finds/{kind}:kind": ["words-mislead", "taught-by-another", "known-from-one"],
         "/sitemap-{id}.xml:id": ["0", "1"],
-        "slug": values["run"][:2],
-        "run": values["run"][:2],
+        "slug": values["run"][:1],
+        "run": values["run"][:1],  # the other one says the same, for comparing
     }
     values |= dict.fromkeys(("/compare/{slug}:slug", "/compare/{slug}/card.png:slug"), values["prompt"])
     values |= {
