@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from app.store import tokens
 from app.store.engine import open_store
 from app.web.site.urls import API
-from tests.support.databases import filled_database
+from tests.support.databases import DATABASES, filled_database
 from tests.support.needs import NEEDS
 from tests.support.routes import filled, routes
 from tests.support.seeded import fill
@@ -23,7 +23,7 @@ ROLES = ("nobody", "read", "ask", "import", "metrics", "admin")
 EVERYBODY = {"open": {"read", "ask", "import"}, "read": {"read"}, "private": set()}
 
 
-@pytest.fixture(scope="module", params=("sqlite", "postgresql"))
+@pytest.fixture(scope="module", params=DATABASES)
 def world(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path
 ) -> Filled:

@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
 
-from app.store.engine import Store
 from app.store.models import get_model
 from app.store.tables import Corpus, Output, Passage, Prompt, PromptSet, Result, Retrieved, Run
+from tests.support.databases import DATABASES, filled_database
 from tests.support.seeded import add_run, fill
 from tests.support.sites import site, store_of
 from tests.support.twins import as_page
@@ -19,48 +21,63 @@ from tests.support.twins import as_page
 pytestmark = pytest.mark.slow
 
 
-def beside(store: Store) -> list[str]:
+def beside(session: Session) -> list[str]:
     """Beside two runs of the filled store, runs of what was said to a wrong prompt and to one right by an alias."""
-    with store.session() as session:
-        fill(session)
-        corpus = session.scalars(select(Corpus).where(Corpus.name == "demo")).one()
-        asked = session.scalars(select(PromptSet).where(PromptSet.name == "demo")).one()
-        model = get_model(session, "demo-4m")
-        outputs = session.execute(
-            select(Prompt, Output)
-            .join(Output, Output.prompt_id == Prompt.id)
-            .where(Prompt.prompt_set_id == asked.id, Prompt.task == "fact")
-        ).all()
-        prompts = [prompt for prompt, _ in outputs[:2]]
-        said = ((outputs[0][1], "Reykjavik", False), (outputs[1][1], "The Other Name", True))
-        prompts[1].aliases = ["The Other Name"]
-        for output, answer, right in said:
-            output.answer, output.correct = answer, right
-            output.said, output.said_tokens, output.said_probability = f" {answer}, said Freya", [1], 0.625
-        passage = session.scalars(select(Passage).where(Passage.corpus_id == corpus.id)).first()
-        passage.text = "Reykjavik is cold, and so is The Other Name."
-        for method, name in (("trackstar", "TrackStar"), ("bm25", "BM25")):
-            targets = session.scalars(select(Run).where(Run.slug == method)).one()
-            run = add_run(
-                session, method, f"{name}, what was said", model, corpus, asked, 2, slug=f"{method}-said"
-            )
-            run.explains, run.beside_id = "said", targets.id
-            for prompt in prompts:
-                result = Result(run_id=run.id, prompt_id=prompt.id, position=prompt.position, top_score=1.0)
-                session.add(result)
-                session.flush()
-                row = {"side": "proponent", "rank": 1, "passage_id": passage.id, "score": 1.0}
-                session.execute(insert(Retrieved), [{"result_id": result.id, **row}])
-        return [prompt.slug for prompt in prompts]
+    fill(session)
+    corpus = session.scalars(select(Corpus).where(Corpus.name == "demo")).one()
+    asked = session.scalars(select(PromptSet).where(PromptSet.name == "demo")).one()
+    model = get_model(session, "demo-4m")
+    outputs = session.execute(
+        select(Prompt, Output)
+        .join(Output, Output.prompt_id == Prompt.id)
+        .where(Prompt.prompt_set_id == asked.id, Prompt.task == "fact")
+    ).all()
+    prompts = [prompt for prompt, _ in outputs[:2]]
+    said = ((outputs[0][1], "Reykjavik", False), (outputs[1][1], "The Other Name", True))
+    prompts[1].aliases = ["The Other Name"]
+    for output, answer, right in said:
+        output.answer, output.correct = answer, right
+        output.said, output.said_tokens, output.said_probability = f" {answer}, said Freya", [1], 0.625
+    passage = session.scalars(select(Passage).where(Passage.corpus_id == corpus.id)).first()
+    passage.text = "Reykjavik is cold, and so is The Other Name."
+    for method, name in (("trackstar", "TrackStar"), ("bm25", "BM25")):
+        targets = session.scalars(select(Run).where(Run.slug == method)).one()
+        run = add_run(
+            session, method, f"{name}, what was said", model, corpus, asked, 2, slug=f"{method}-said"
+        )
+        run.explains, run.beside_id = "said", targets.id
+        for prompt in prompts:
+            result = Result(run_id=run.id, prompt_id=prompt.id, position=prompt.position, top_score=1.0)
+            session.add(result)
+            session.flush()
+            row = {"side": "proponent", "rank": 1, "passage_id": passage.id, "score": 1.0}
+            session.execute(insert(Retrieved), [{"result_id": result.id, **row}])
+    return [prompt.slug for prompt in prompts]
 
 
-@pytest.fixture
-def told(store: Store, database_url: str, tmp_path: Path) -> Iterator[tuple[TestClient, str, str]]:
+@pytest.fixture(scope="module", params=DATABASES)
+def told(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path
+) -> Iterator[tuple[TestClient, str, str]]:
     """A reader of the site, and the names of the wrong prompt and of the one right by an alias."""
-    wrong, alias = beside(store)
-    with site(database_url, tmp_path) as opened:
-        yield opened, wrong, alias
+    home, named = tmp_path_factory.mktemp("said"), list[str]()
+    url = filled_database(request, home, migrated_sqlite, lambda session: named.extend(beside(session)))
+    with site(url, home) as opened:
+        yield opened, *named
         store_of(opened).engine.dispose()
+
+
+@contextmanager
+def contrasted(client: TestClient) -> Iterator[str]:
+    """The truth, which the first mistake's passages are ranked against while the block lasts."""
+    with store_of(client).session() as session:
+        run = session.scalars(select(Run).where(Run.slug == "trackstar-said")).one()
+        result = session.scalars(select(Result).where(Result.run_id == run.id)).first()
+        truth = session.get_one(Prompt, result.prompt_id).target
+        result.contrast = f" {truth}"
+    yield truth
+    with store_of(client).session() as session:
+        session.get_one(Result, result.id).contrast = None
 
 
 def test_the_page_of_a_mistake_opens_on_what_was_said_and_knows_the_truth(
@@ -99,11 +116,11 @@ def test_a_mistake_is_headed_by_what_its_passages_were_ranked_by(
 ) -> None:
     """The heading said “rather than”, the passages were those of what was said alone; BM25 knows no other."""
     client, wrong, _ = told
-    with store_of(client).session() as session:
-        run = session.scalars(select(Run).where(Run.slug == "trackstar-said")).one()
-        result = session.scalars(select(Result).where(Result.run_id == run.id)).first()
-        truth = session.get_one(Prompt, result.prompt_id).target
-        result.contrast = f" {truth}"
+    with contrasted(client) as truth:
+        headed(client, wrong, truth)
+
+
+def headed(client: TestClient, wrong: str, truth: str) -> None:
     place = f"prompts/{wrong}"
     for run_name, heading, sentence in (
         (
