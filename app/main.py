@@ -1,5 +1,7 @@
 """The application factory: nothing happens at import."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -54,6 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        lifespan=_until_it_ends,
     )
     app.state.settings = settings
     engine = make_engine(settings.url, patience=BUSY_SECONDS)
@@ -77,3 +80,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     templates.globals.update(drawing.GLOBALS)
     templates.filters.update(drawing.FILTERS)
     return app
+
+
+@asynccontextmanager
+async def _until_it_ends(app: FastAPI) -> AsyncIterator[None]:
+    """The import at hand is finished and the connections are closed when the site stops."""
+    yield
+    app.state.imports.close()
+    app.state.store.engine.dispose()
+    app.state.keeping.engine.dispose()

@@ -30,10 +30,10 @@ def add(
     """Make a token. It is printed once, and kept only as a digest."""
     from datetime import timedelta
 
+    from app.cli.opening import open_store
     from app.cli.progress import errors
     from app.store import audit, tokens
     from app.store.base import now
-    from app.store.engine import open_store
 
     with open_store(get_settings().url, migrate=True).session() as session:
         ends = now() + timedelta(days=days) if days else None
@@ -46,9 +46,9 @@ def add(
 @tokens.command("list")
 def list_() -> None:
     """The tokens given out, with what they allow and when they were last used."""
+    from app.cli.opening import open_store
     from app.cli.progress import console, listing
     from app.store import tokens
-    from app.store.engine import open_store
 
     with open_store(get_settings().url, migrate=True).session() as session:
         found = tokens.all_of(session)
@@ -71,9 +71,9 @@ def list_() -> None:
 @tokens.command("revoke")
 def revoke(name: Annotated[str, typer.Argument(help="The token's name.")]) -> None:
     """End a token now; whoever signed in with it is signed out."""
+    from app.cli.opening import open_store
     from app.cli.progress import console
     from app.store import audit, tokens
-    from app.store.engine import open_store
 
     with open_store(get_settings().url, migrate=True).session() as session:
         tokens.revoke(session, name)
@@ -92,8 +92,8 @@ def show(
     ],
 ) -> None:
     """Say to whom a run or corpus is shown. A corpus hides its passages and every run over it."""
+    from app.cli.opening import open_store
     from app.cli.progress import console
-    from app.store.engine import open_store
     from app.store.showing import KEY, address_of
     from app.store.showing import show as show_to
 
@@ -109,9 +109,9 @@ def audit(
     last: Annotated[int, typer.Option(min=1, help="How many of the last changes.")] = 50,
 ) -> None:
     """Who changed what, newest first."""
+    from app.cli.opening import open_store
     from app.cli.progress import console, listing
     from app.store import audit as log
-    from app.store.engine import open_store
 
     with open_store(get_settings().url, migrate=True).session() as session:
         found = log.recent(session, last)

@@ -24,9 +24,9 @@ def answers(
     Of prompts with choices the probability of each is saved; which it takes by either rule is told without asking
     again, and `--choose-by` says which of the two counts.
     """
+    from app.cli.opening import open_store
     from app.cli.progress import bar, console, listing
     from app.runs.answering import answer_set
-    from app.store.engine import open_store
     from app.words.choices import RULES
 
     settings = get_settings()

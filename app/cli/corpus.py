@@ -89,13 +89,13 @@ def add(
     """
     from rich.markup import escape
 
+    from app.cli.opening import open_store
     from app.cli.progress import bar, console, kilobytes
     from app.interchange.adding import FactChoice, add_corpus_files, tokenizer_of
     from app.interchange.fields import Fields
     from app.interchange.plain import read_passages
     from app.interchange.records import Reading
     from app.interchange.sift import Sift
-    from app.store.engine import open_store
 
     if facts is None and (min_frequency > 1 or max_facts is not None):
         raise UserError(
@@ -153,8 +153,8 @@ def discard(
     """Throw away what is here of a corpus whose adding was stopped. One that is whole is taken down by `startrail remove`."""
     from rich.markup import escape
 
+    from app.cli.opening import open_store
     from app.cli.progress import console
-    from app.store.engine import open_store
     from app.store.growing import discard_unfinished
 
     gone = discard_unfinished(open_store(get_settings().url, migrate=True), name)
@@ -164,9 +164,9 @@ def discard(
 @group.command("list")
 def list_() -> None:
     """The corpora there are."""
+    from app.cli.opening import open_store
     from app.cli.progress import console, listing
     from app.store.corpora import list_corpora, list_unfinished
-    from app.store.engine import open_store
 
     store = open_store(get_settings().url, migrate=True)
     with store.session() as session:

@@ -24,9 +24,9 @@ def said_of(kind: str, name: str, origin: Origin) -> None:
     """
     from rich.markup import escape
 
+    from app.cli.opening import open_store
     from app.cli.progress import console
     from app.store.corpora import get_corpus
-    from app.store.engine import open_store
     from app.store.models import get_model
     from app.store.origins import describe
 

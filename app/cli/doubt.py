@@ -17,10 +17,10 @@ def doubt(run: Annotated[str, typer.Argument(help="A run that an index's own met
 
     Two halves of the index stand for two seeds, so nothing is encoded again. The figures are saved with the run.
     """
+    from app.cli.opening import open_store
     from app.cli.progress import bar
     from app.runs.inputs import inputs_of
     from app.runs.seed_agreement import FIRST, measure_agreement
-    from app.store.engine import open_store
     from app.store.runs import get_run
 
     settings = get_settings()

@@ -76,10 +76,10 @@ def evaluate(
     compared with each other on the prompts they share.
     """
     from app.cli.evaluation_tables import report_tables, show
+    from app.cli.opening import open_store
     from app.cli.progress import bar, errors
     from app.runs.evaluating import PatchPlan
     from app.runs.evaluating import evaluate as evaluate_runs
-    from app.store.engine import open_store
 
     settings = computing_in(get_settings(), dtype)
     plan = PatchPlan(tail_patch, task, limit, seed, again, optimizer, learning_rate)

@@ -40,12 +40,12 @@ def export_site(
     """
     import asyncio
 
+    from app.cli.opening import open_store
     from app.cli.progress import bar, console
     from app.files import whole
     from app.main import create_app
     from app.publish.seen import ANYBODY, SIGNED_IN, opened
     from app.publish.site import SiteCopy
-    from app.store.engine import open_store
 
     if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
         raise UserError(

@@ -112,6 +112,7 @@ def index(
     A build that was stopped goes on where it was when the same command is given again.
     """
     from app.cli.index_table import report
+    from app.cli.opening import open_store
     from app.cli.progress import bar, console
     from app.interchange.adding import name_of
     from app.interchange.fields import Fields
@@ -119,7 +120,6 @@ def index(
     from app.interchange.sift import Sift
     from app.runs import building
     from app.runs.taking import find_model
-    from app.store.engine import open_store
     from app.trackstar.config import EncodingConfig
 
     settings = get_settings()

@@ -13,9 +13,12 @@ class Group(TyperGroup):
     """Turns a `UserError` from any command into one line on standard error and exit code 2."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; what the user can mend never shows a traceback."""
+        """Run the command; what the user can mend never shows a traceback, and stores that it opened are closed."""
+        from app.cli.opening import closing_stores
+
         try:
-            return super().invoke(ctx)
+            with closing_stores():
+                return super().invoke(ctx)
         except UserError as error:
             typer.secho(f"error: {error}", fg="red", err=True)
             raise typer.Exit(2) from None

@@ -15,8 +15,9 @@ def migrate() -> None:
 
     Useful before an upgrade in several containers: migrate once, then start them.
     """
+    from app.cli.opening import open_store
     from app.cli.progress import console
-    from app.store.engine import check_version, open_store
+    from app.store.engine import check_version
 
     store = open_store(get_settings().url, migrate=True)
     check_version(store.engine)

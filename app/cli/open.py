@@ -24,11 +24,11 @@ def open_(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
 ) -> None:
     """Import results, unless a run of this name is there, and serve them: `startrail import` and `startrail serve` in one."""
+    from app.cli.opening import open_store
     from app.cli.progress import console
     from app.errors import NotFound
     from app.interchange.results import Destination, import_results
     from app.settings import get_settings
-    from app.store.engine import open_store
     from app.store.naming import slugify
     from app.store.runs import get_run
 

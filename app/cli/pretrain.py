@@ -44,10 +44,10 @@ def pretrain(
 
     The model is a Hugging Face checkpoint; `startrail index NAME CORPUS` comes next.
     """
+    from app.cli.opening import open_store
     from app.cli.progress import bar, console
     from app.demo.pretrain import PretrainConfig
     from app.runs.pretraining import pretrain_on
-    from app.store.engine import open_store
 
     settings = get_settings()
     config = PretrainConfig(

@@ -79,12 +79,12 @@ def add(
     """
     from rich.markup import escape
 
+    from app.cli.opening import open_store
     from app.cli.progress import bar, console, kilobytes
     from app.interchange.adding import add_prompt_files
     from app.interchange.fields import Fields
     from app.interchange.plain import LeftOut, read_prompts
     from app.interchange.records import Reading
-    from app.store.engine import open_store
 
     fields = Fields(
         id_field, prompt=prompt_field, target=target_field, choices=choices_field, label=label_field
@@ -123,9 +123,9 @@ def add(
 @group.command("list")
 def list_() -> None:
     """The prompt sets there are."""
+    from app.cli.opening import open_store
     from app.cli.progress import console, listing
     from app.store.corpora import list_corpora
-    from app.store.engine import open_store
     from app.store.prompts import list_prompt_sets
 
     store = open_store(get_settings().url, migrate=True)

@@ -26,9 +26,9 @@ def remove(
     Its address answers 410 with the reason, and no import brings it back. A passage keeps its place in rankings, without its
     text; a corpus takes along every run over it, every trace that searched it, and its indexes. Backups are not touched.
     """
+    from app.cli.opening import open_store
     from app.cli.progress import console
     from app.runs.taking_down import remove as take_down
-    from app.store.engine import open_store
 
     if not yes:
         typer.confirm(f"Take down the {kind} {name} for good?", abort=True)

@@ -56,9 +56,9 @@ def import_(
     """
     from rich.markup import escape
 
+    from app.cli.opening import open_store
     from app.cli.progress import bar, console, kilobytes
     from app.interchange.results import UNKNOWN, Destination, import_results
-    from app.store.engine import open_store
 
     store = open_store(get_settings().url, migrate=True)
     gc.freeze()  # what is loaded by now stays; to look through it again and again costs a tenth of the import
@@ -99,9 +99,9 @@ def export(
     """
     from rich.markup import escape
 
+    from app.cli.opening import open_store
     from app.cli.progress import bar, errors
     from app.interchange.results import write_results
-    from app.store.engine import open_store
     from app.store.runs import get_run
 
     store = open_store(get_settings().url, migrate=True)
@@ -114,8 +114,8 @@ def export(
 @runs.command("list")
 def list_() -> None:
     """The runs there are."""
+    from app.cli.opening import open_store
     from app.cli.progress import console, listing
-    from app.store.engine import open_store
     from app.store.runs import list_runs
 
     store = open_store(get_settings().url, migrate=True)
@@ -142,8 +142,8 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove a run and its results. Its address answers 410 with the reason; passages and prompts stay."""
+    from app.cli.opening import open_store
     from app.cli.progress import console
-    from app.store.engine import open_store
     from app.store.runs import get_run, remove_run
 
     store = open_store(get_settings().url, migrate=True)

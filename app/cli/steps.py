@@ -33,9 +33,9 @@ def steps(
 
     Without it they are taken when a page is first opened. What was taken is kept and never taken again.
     """
+    from app.cli.opening import open_store
     from app.cli.progress import bar
     from app.runs.ready_steps import make_ready
-    from app.store.engine import open_store
 
     settings = get_settings()
     store = open_store(settings.url)

@@ -54,10 +54,10 @@ def trace(
 
     Example: `startrail trace "The currency of Ghana is the" " cedi"`
     """
+    from app.cli.opening import open_store
     from app.cli.progress import bar
     from app.cli.trace_table import show
     from app.models.optimizers import optimizer_named
-    from app.store.engine import open_store
     from app.store.work_tables import Trace
     from app.tracing.questions import Question
     from app.tracing.waiting import StepSettings, trace_now

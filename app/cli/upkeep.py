@@ -56,7 +56,9 @@ def doctor() -> None:
     from app.upkeep.checks import all_of
 
     settings = get_settings()
-    found = all_of(Store(make_engine(settings.url)), settings)
+    store = Store(make_engine(settings.url))
+    found = all_of(store, settings)
+    store.engine.dispose()
     for each in found:
         console.print(f"{'✓' if each.ok else '✗'} {each.name}: {each.inside}", markup=False, soft_wrap=True)
         if each.remedy and not each.ok and each.remedy not in each.inside:

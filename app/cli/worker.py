@@ -38,8 +38,8 @@ def worker(
     import signal
     from types import FrameType
 
+    from app.cli.opening import open_store
     from app.cli.progress import errors
-    from app.store.engine import open_store
 
     settings = computing_in(get_settings(), dtype)
     store = open_store(settings.url)

@@ -66,10 +66,14 @@ def open_store(url: str, *, migrate: bool = False) -> Store:
     if migrate:
         _upgrade(url)
     store = Store(make_engine(url))
-    if migrate:
-        catch_up(store.engine)  # in case the process that brought the last texts died before it did
-    else:
-        check_version(store.engine)
+    try:
+        if migrate:
+            catch_up(store.engine)  # in case the process that brought the last texts died before it did
+        else:
+            check_version(store.engine)
+    except BaseException:
+        store.engine.dispose()
+        raise
     return store
 
 

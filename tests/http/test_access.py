@@ -115,6 +115,7 @@ def test_counts_are_of_what_is_shown(world: Filled, tmp_path: Path) -> None:
         store_of(client).engine.dispose()
 
 
+@pytest.mark.slow
 def test_whoever_has_a_name_sees_runs_and_corpora_and_an_admin_sees_traces(
     world: Filled, tmp_path: Path
 ) -> None:
@@ -256,6 +257,7 @@ def test_a_proxy_that_signs_people_in_is_believed_and_nobody_else(world: Filled,
     store_of(from_proxy).engine.dispose()
 
 
+@pytest.mark.slow
 def test_uploading_is_off_where_strangers_could_come(world: Filled, tmp_path: Path) -> None:
     for host, access, on in [
         ("127.0.0.1", "open", True), ("::1", "open", True), ("0.0.0.0", "open", False), ("10.0.0.5", "open", False),

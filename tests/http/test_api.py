@@ -94,6 +94,7 @@ def test_accept_is_read_as_rfc_9110_has_it(client: TestClient, accept: str, json
         assert kind.startswith("application/") == json, (path, kind)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["api", "twin"])
 def test_addresses_in_json_lead_to_json(client: TestClient, form: str) -> None:
     """A client that follows `next_url` must not land on a page for people; two steps deep, from every document."""

@@ -42,6 +42,7 @@ def on_disk(home: Path, word: str) -> list[str]:
     return [path.name for path in home.rglob("*") if path.is_file() and word.encode() in path.read_bytes()]
 
 
+@pytest.mark.slow
 def test_a_passage_is_gone_from_rankings_search_exports_and_disk(
     kept: tuple[TestClient, Settings, Vault, dict[str, str]], store: Store, tmp_path: Path
 ) -> None:
@@ -71,6 +72,7 @@ def test_a_passage_is_gone_from_rankings_search_exports_and_disk(
         assert "zzyzx" not in texts[0].casefold()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_prompts_traces_runs_and_corpora_go_with_all_that_hangs_on_them(
     kept: tuple[TestClient, Settings, Vault, dict[str, str]], store: Store, tmp_path: Path

@@ -7,11 +7,14 @@ from collections import defaultdict
 from importlib import import_module
 from pathlib import Path
 
+import pytest
+
 APP = Path(import_module("app").__file__ or "").parent
 ROOT = Path(__file__).parents[2]
 LONGEST = 300  # lines: what is longer holds two thoughts
 
 
+@pytest.mark.slow
 def test_no_class_name_has_two_meanings() -> None:
     """A reader who knows a name from one room is not misled in another."""
     places: dict[str, list[str]] = defaultdict(list)

@@ -114,6 +114,7 @@ def test_the_querys_direction_is_newtons_step(load: Callable[..., LoadedModel], 
         assert torch.allclose(mine, wide[weight.name].solve(gradient, 0.1), rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_how_the_weights_are_parted_and_where_a_fit_was_stopped_change_no_byte(
     load: Callable[..., LoadedModel], tmp_path: Path
 ) -> None:

@@ -43,6 +43,7 @@ def test_they_are_of_the_model_and_the_corpus_beside_them(corpus: dict[str, str]
     assert all(line["after"].keys() <= corpus.keys() for line in lines)
 
 
+@pytest.mark.slow
 def test_a_sample_taken_again_is_equal(corpus: dict[str, str], patch: TailPatch) -> None:
     """Prompts whose target is explained, drawn at random: before, settings, and where steps leave the probability."""
     known = {line["key"]: line for line in read(steps_path())[1:]}

@@ -21,6 +21,7 @@ QUESTIONS = "id,prompt,target\nmali,The capital of Mali is,Bamako\nghana,The cur
 SCORES = [[0.9, 0.2, 0.1], [0.0, 0.3, 0.8]]
 
 
+@pytest.mark.slow
 def test_five_commands_lead_from_a_table_to_a_permalink(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
+@pytest.mark.slow
 def test_every_command_runs_and_every_set_has_its_choices(home: Path) -> None:
     asked = commands()
     assert len(asked) == 9

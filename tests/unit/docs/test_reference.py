@@ -39,6 +39,7 @@ def generator() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_the_reference_is_current() -> None:
     """Whoever changes an option, a setting or a docstring runs `make reference`."""
     for name, text in generator().pages().items():

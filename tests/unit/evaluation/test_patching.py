@@ -67,6 +67,7 @@ class Stopped(BaseException):
     """Somebody pressed Ctrl-C."""
 
 
+@pytest.mark.slow
 def test_work_that_was_stopped_goes_on_where_it_was(
     runs: Store, patch: TailPatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:

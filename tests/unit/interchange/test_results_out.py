@@ -43,6 +43,7 @@ def test_older_names_stay_older_names(store: Store, tmp_path: Path) -> None:
     assert exactly(through(store, write(tmp_path / "old.jsonl", [old]))) == exactly([old])
 
 
+@pytest.mark.slow
 @settings(
     max_examples=25, deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -80,6 +80,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_broken_line_is_named_and_nothing_of_the_file_stays(run: Any, store: Store, tmp_path: Path) -> None:
     before = contents(store)
     for why, line, field, said in BROKEN:

@@ -104,6 +104,7 @@ def test_a_refusal_says_why(read: Home, tool: str, arguments: dict[str, Any], sa
     assert said in answer or "index" in answer
 
 
+@pytest.mark.slow
 def test_a_question_is_traced_and_stepped(home: Home) -> None:
     (traced,) = asked(home, ("trace", {"prompt": "The capital of France is", "k": 3}))
     assert len(traced["for"]) == 3

@@ -47,6 +47,7 @@ def test_migrating_twice_changes_nothing(empty_url: str) -> None:
     open_store(empty_url).engine.dispose()
 
 
+@pytest.mark.slow
 def test_back_and_forth_leaves_an_empty_database(empty_url: str) -> None:
     migrate(empty_url)
     engine = make_engine(empty_url)
@@ -104,6 +105,7 @@ def test_a_database_of_a_newer_version_is_left_alone(empty_url: str) -> None:
         migrate(empty_url)
 
 
+@pytest.mark.slow
 def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
     """Turning a file to WAL is refused at once while another does it, whatever SQLite's own patience. A hundred files,
     because it happens to one in some hundreds of connections."""
@@ -138,6 +140,7 @@ def test_a_migration_that_breaks_off_leaves_nothing(empty_url: str) -> None:
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_no_migration_loses_a_row(tmp_path: Path) -> None:
     """SQLite makes a table anew to change it; with foreign keys on, dropping the old one takes all that refers to it."""
     url = f"sqlite:///{tmp_path / 'startrail.db'}"

@@ -26,6 +26,7 @@ ROWS = (
 KEPT = ("models", "corpora", "passages", "prompts", "outputs", "runs", "results", "retrieved")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("since", ["0007", "0008", "0009", "0010"])
 def test_no_row_is_lost_on_the_way_up(tmp_path: Path, since: str) -> None:
     """On SQLite a table is changed by making it anew; once that took all results of all runs with it."""

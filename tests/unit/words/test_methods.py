@@ -87,6 +87,7 @@ def test_a_file_is_of_the_method_with_the_longest_word_in_its_name(file: str, me
     assert method_in(file) == method
 
 
+@pytest.mark.slow
 def test_no_table_of_methods_stands_outside_the_registry() -> None:
     """A label, two names in one collection, or a list of names in a help text would be a second registry: nine such
     tables disagreed. Code that means one method takes its name from the registry."""

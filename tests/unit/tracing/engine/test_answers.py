@@ -34,6 +34,7 @@ def _rankings(found: TraceResult) -> list[Any]:
     return [side for ranking in every for side in (ranking.proponents, ranking.opponents)]
 
 
+@pytest.mark.slow
 def test_answers_are_the_same_alone_and_in_company(worker: Worker, store: Store, settings: Settings) -> None:
     """Micro-batching must never show: a permalink would otherwise depend on who else was asking."""
     alone = []

@@ -48,6 +48,7 @@ nodes: st.SearchStrategy[Node] = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(nodes)
 @settings(max_examples=300, deadline=None)
 def test_what_is_written_back_reads_the_same(node: Node) -> None:

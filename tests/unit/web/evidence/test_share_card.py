@@ -56,6 +56,7 @@ def test_nothing_is_drawn_past_the_margin() -> None:
     assert edge.getcolors() == [(60 * 630, (0xFB, 0xFA, 0xF7))]
 
 
+@pytest.mark.slow
 @given(st.text(max_size=300), st.integers(8, 120))
 @settings(max_examples=200, deadline=None)
 def test_titles_keep_their_length_and_hold_no_control_characters(text: str, limit: int) -> None:
