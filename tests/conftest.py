@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from app.settings import get_settings
 from app.store.engine import Store, migrate, open_store
@@ -19,9 +19,10 @@ from tests.support.seeded import fill
 
 OTHER_ARCHITECTURES = frozenset({"gpt2", "gemma", "neo", "neox", "olmo"})  # than llama
 WHOLLY_SLOW = re.compile(r"^pytestmark = pytest\.mark\.slow$", re.MULTILINE)
-settings.register_profile(
-    "fast", max_examples=15
-)  # a developer's loop; the whole run draws a hundred of each
+# How long drawing takes is the machine's affair. The whole run draws a hundred of each, a developer's loop fifteen.
+settings.register_profile("whole", suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fast", settings.get_profile("whole"), max_examples=15)
+settings.load_profile("whole")
 os.environ.setdefault("STARTRAIL_ALLOWED_HOSTS", "testserver")  # what Starlette's test client calls the site
 
 
