@@ -27,7 +27,8 @@ def mistaken(
     home = tmp_path_factory.mktemp("mistaken")
     shutil.copy(migrated_sqlite, home / "startrail.db")
     store = open_store(f"sqlite:///{home / 'startrail.db'}")
-    wrong, _ = beside(store)
+    with store.session() as session:
+        wrong, _ = beside(session)
     with store.session() as session:
         asked = select(Result).join(Prompt).join(Run, Run.id == Result.run_id)
         asked = asked.where(Run.slug == "trackstar-said", Prompt.slug == wrong)

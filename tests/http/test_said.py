@@ -62,8 +62,9 @@ def told(
     """A reader of the site, and the names of the wrong prompt and of the one right by an alias."""
     home, named = tmp_path_factory.mktemp("said"), list[str]()
     url = filled_database(request, home, migrated_sqlite, lambda session: named.extend(beside(session)))
+    wrong, alias = named
     with site(url, home) as opened:
-        yield opened, *named
+        yield opened, wrong, alias
         store_of(opened).engine.dispose()
 
 
