@@ -18,7 +18,7 @@ from app.models.capture import Capture
 from app.models.checkpoint import count_parameters, model_sha256
 from app.models.load import LoadedModel, load_model
 from app.models.loss_head import LossHead
-from app.models.weights import find_weights, group_of
+from app.models.weights import find_weights, group_of, left_out
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
 from tests.support import tiny
@@ -183,6 +183,26 @@ def test_experts_in_one_tensor_are_not_left_out_in_silence() -> None:
     with pytest.raises(UserError, match=r"mlp\.experts\.\w+ holds several matrices in one tensor") as refused:
         find_weights(model)
     assert "experts=skip" in str(refused.value.remedy)
+
+
+def test_what_is_not_traced_is_named(load: Callable[..., LoadedModel]) -> None:
+    """The router of a mixture is a plain parameter, no linear module: it was left out and nothing said so."""
+    config = MixtralConfig(
+        vocab_size=32,
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        num_local_experts=2,
+    )
+    model = MixtralForCausalLM(config)
+    assert left_out(model, find_weights(model, {"experts": "skip"})) == [
+        "model.layers.N.mlp.gate.weight",
+        "model.layers.N.mlp.experts.gate_up_proj",
+        "model.layers.N.mlp.experts.down_proj",
+    ]
+    assert load("llama").left_out == load("gpt2").left_out == []
 
 
 def test_groups_are_contiguous_and_cover_all_layers(load: Callable[..., LoadedModel]) -> None:
