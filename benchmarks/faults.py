@@ -103,7 +103,7 @@ class People:
             base, number = random.choice(self.bases), number + 1
             try:
                 with httpx.Client(base_url=base, timeout=40) as client:
-                    question = {"prompt": f"Fault {time.time_ns()} is", "k": 5}
+                    question = {"prompt": f"Fault {time.time_ns()} is", "completion": " so", "k": 5}
                     asked = client.post("/api/v1/traces", json=question)
                     self.answers[str(asked.status_code)] += 1
                     if asked.status_code == 202:
