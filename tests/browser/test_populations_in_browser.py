@@ -31,7 +31,7 @@ def test_the_figures_of_a_run_are_those_of_the_prompts_they_are_over(
     ).to_be_visible()
     reader.goto(f"{live}/prompts?run={run.lower()}&task=fact")
     panel = re.sub(r"\s+", " ", reader.locator("main").inner_text())
-    assert f"MRR {mrr} recall@10 {recall} over {over.split()[0]} prompts" in panel
+    assert f"MRR {mrr}, recall@10 {recall} over the {over.split()[0]} prompts" in panel
 
 
 def test_a_filtered_list_says_how_many_its_figures_are_over(reader: Page, live: str) -> None:
@@ -39,4 +39,4 @@ def test_a_filtered_list_says_how_many_its_figures_are_over(reader: Page, live: 
     expect(reader.locator(".sentence")).to_contain_text("14 facts")
     panel = re.sub(r"\s+", " ", reader.locator("main").inner_text())
     assert "answered right 100 % of 14 prompts" in panel
-    assert "over 14 prompts that a passage is known to state" in panel
+    assert "over the 14 prompts whose answer a passage is known to state" in panel

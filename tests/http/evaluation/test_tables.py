@@ -33,7 +33,7 @@ def test_every_method_and_control_is_a_row_with_its_intervals(evaluation: TestCl
     shown = html(evaluation, "/evaluation").select_one("table.metrics")
     assert [th.get_text(strip=True) for th in shown.select("tbody th")] == [r["name"] for r in page["rows"]]
     text = html(evaluation, "/evaluation").get_text(" ")
-    assert "adafactor at learning rate 0.003" in text, "no tail-patch without its settings"
+    assert "Adafactor at learning rate 0.003" in text, "no tail-patch without its settings"
 
 
 def test_every_number_leads_to_the_prompts_it_is_the_mean_of(evaluation: TestClient) -> None:
