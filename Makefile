@@ -74,7 +74,7 @@ lock: install
 	  --extra cpu --extra world --extra dev --constraint constraints.txt --unsafe-package torch --output-file build/lock.txt pyproject.toml
 	@{ echo "# What \`make install\` installs, exactly, and what it must be to the byte. Made by \`make lock\`."; \
 	  echo "# torch is not in it: which build a machine needs (CPU, CUDA) is the machine's; the Makefile pins its version."; \
-	  sed '/^# WARNING: .* not pinned/,$$d' build/lock.txt; } > requirements.lock
+	  sed -e '/^# WARNING: .* not pinned/,$$d' -e '/^$$/d' build/lock.txt; } > requirements.lock
 
 test: install system lint
 	$(PYTEST) tests/unit tests/http tests/faults tests/perf
