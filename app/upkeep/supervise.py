@@ -5,6 +5,7 @@ Signs of life come by a pipe, not by the database: one that is locked keeps a he
 
 import os
 import select
+import signal
 import subprocess
 import threading
 import time
@@ -19,11 +20,14 @@ PATIENCE = 8.0  # seconds that a process has to end in good order
 
 
 def beat() -> None:
-    """Give a sign of life, if somebody listens."""
+    """Give a sign of life, if somebody listens. Whoever started this process was killed where nobody does any more: it ends."""
     if handle := os.environ.get(HEART):
         try:
             os.write(int(handle), b".")
-        except (OSError, ValueError):  # who listened is gone; or waits with a full pipe, which says as much
+        except BrokenPipeError:
+            os.environ.pop(HEART, None)
+            os.kill(os.getpid(), signal.SIGTERM)
+        except (OSError, ValueError):  # it waits with a full pipe, which says as much
             return
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -56,3 +57,18 @@ def test_a_stopped_worker_is_killed_and_replaced_and_a_dead_one_too(tmp_path: Pa
     assert not keeper.is_alive()
     assert "no sign of life" in said[0]
     assert "exit -9" in said[1]
+
+
+def test_a_worker_does_not_outlive_a_server_that_was_killed(tmp_path: Path) -> None:
+    """Twenty servers killed left twenty workers, each with its model."""
+    file = tmp_path / "pids"
+    keeping = "import sys, threading; from app.upkeep.supervise import keep; keep(sys.argv[1:], threading.Event(), print)"
+    command = [sys.executable, "-c", keeping, sys.executable, "-c", BEATING, str(file)]
+    with subprocess.Popen(command) as server:
+        (worker,) = pids(file, 1)
+        time.sleep(0.2)
+        server.kill()
+    ends = time.monotonic() + 10
+    while Path(f"/proc/{worker}").exists():
+        assert time.monotonic() < ends, "the worker lives on"
+        time.sleep(0.05)
