@@ -29,7 +29,8 @@ from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, S
 from app.store.writing import insert_rows, new_ids, write_alone
 from app.words.answers import SAID, TARGET
 from app.words.chance import read_chance
-from app.words.methods import IMPORTED, method_in
+from app.words.file_names import method_in
+from app.words.methods import IMPORTED
 
 AT_ONCE = 500  # records written together
 UNKNOWN = "unknown_fields"  # in a run's configuration: fields that were kept but not understood -> the nearest known

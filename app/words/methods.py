@@ -293,15 +293,3 @@ def rankers(kinds: Iterable[Kind] = tuple(KINDS)) -> list[Method]:
 def encodings() -> dict[str, Mapping[str, Any]]:
     """The methods by gradients: name -> switches of `app.trackstar.config` that are not as usual."""
     return {method.name: method.encoding for method in _METHODS if method.encoding is not None}
-
-
-def method_in(file_name: str) -> str:
-    """The method that a results file's name speaks of, the longest word of all that stand in it; or `imported`."""
-    plain = file_name.lower().replace("-", "_")
-    words = {word: method.name for method in _METHODS for word in (_plain(method.name), *method.spellings)}
-    found = [word for word in words if word in plain]
-    return words[max(found, key=len)] if found else IMPORTED
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "_")

@@ -14,7 +14,7 @@ from app.store.engine import Store
 from app.store.full_text import search_passages
 from app.store.prompts import PromptRecord, add_prompts
 from app.store.tables import Corpus, Output, Passage, Prompt, PromptSet, Result, Retrieved, Run
-from app.words.methods import method_in
+from app.words.file_names import method_in
 from tests.support.paper_records import OLD_NAMES, paper_record, write
 
 

@@ -11,13 +11,13 @@ import pytest
 from app.paths import TEMPLATES
 from app.trackstar.config import EncodingConfig
 from app.web.site.colours import stylesheet
+from app.words.file_names import method_in
 from app.words.methods import (
     METHODS,
     TRACKSTAR,
     encodings,
     is_swept,
     leading,
-    method_in,
     method_label,
     method_of,
     place_of,
