@@ -115,7 +115,7 @@ def found(kind: str, base: Path, work: Path, count: int, epochs: int) -> list[Ch
     asked = [as_lesson(record) for record in questions]
     tuned = tune(base, work / "tuned", passages, epochs)
     before, after = (behaves(load_model(path), asked) for path in (base, tuned.path))
-    # No R: fitted on the very passages that it ranks, it takes out what they share, and that is the behaviour (docs/log.md).
+    # No R: fitted on the very passages that it ranks it lowered the figure (docs/log.md).
     method = EncodingConfig.preset("+V", groups=4, projection_dim=64)
     build_index(
         tuned.path, list(zip(map(str, range(count)), passages, strict=True)), work / "index", method=method
