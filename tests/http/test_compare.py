@@ -66,7 +66,7 @@ def test_without_runs_the_prompts_own_are_compared(client: TestClient, prompt: s
     ("url", "status", "said"),
     [
         ("/compare/{prompt}?runs=trackstar,nowhere", 404, "nowhere"),
-        ("/compare/{prompt}?runs=trackstar,trackstar", 422, "two to 4"),
+        ("/compare/{prompt}?runs=trackstar,trackstar", 422, "2 to 4"),
         ("/compare/{prompt}?runs=trackstar,bm25&depth=7", 422, "5, 10, 20, 50"),
         ("/compare/no-such-prompt?runs=trackstar,bm25", 404, "no-such-prompt"),
         ("/compare/no-such-prompt", 404, "no-such-prompt"),

@@ -100,5 +100,5 @@ def test_the_page_offers_every_optimizer_and_shows_what_was_chosen(asked: Site, 
     worker.step()
     page = BeautifulSoup(client.get(f"/traces/{trace}").text, "html.parser")
     said = " ".join(page.select_one(".how").get_text().split())
-    assert "Sgd, learning rate 1e-05" in said
+    assert "SGD, learning rate 1e-05" in said
     assert "as asked for" in said

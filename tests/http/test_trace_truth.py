@@ -93,7 +93,7 @@ def test_a_trace_is_cited_and_taken_along_like_an_example(asked: tuple[TestClien
         "/api/traces", json={"prompt": PROMPT, "completion": " Nile", "contrast": " Volga"}
     ).json()
     base = f"/traces/{put['id']}"
-    assert [client.get(base + part).status_code for part in (".csv", "/cite")] == [404, 404]
+    assert [client.get(base + part).status_code for part in (".csv", "/cite")] == [409, 409]
     worker.step()
     rows = client.get(f"{base}.csv").text.splitlines()
     page = client.get(f"{base}.json").json()

@@ -5,7 +5,7 @@ import json
 import math
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import copyfileobj
 from typing import Any
@@ -174,7 +174,8 @@ def _spread(record: dict[str, Any], marked: list[str]) -> dict[str, Any]:
     made = {column: value for column, value in record.items() if value is not None}
     for column in marked:
         if isinstance(made.get(column), str):
-            made[column] = json.loads(made[column])
+            with suppress(ValueError, RecursionError):  # damaged by others: it stays the text that it is
+                made[column] = json.loads(made[column])
     extra = made.pop(EXTRA, None)
     return made | extra if isinstance(extra, dict) else made
 

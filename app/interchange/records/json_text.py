@@ -52,6 +52,20 @@ def read_json_array(stream: io.BufferedReader, name: str | Path, bounds: Bounds)
         raise text.wrong("Something follows the end of the array.")
 
 
+def read_json_object(stream: io.BufferedReader, name: str | Path, bounds: Bounds) -> Line:
+    """The one object that a file holds, wherever its lines break.
+
+    Raises:
+        UserError: as `read_json_lines`; or something follows it.
+    """
+    text = _Window(as_utf8(stream, name), name, bounds)
+    text.next()
+    read = Line(name, text.line, _object(name, text.line, text.value(), bounds))
+    if text.next():
+        raise text.wrong("Something follows the object.")
+    return read
+
+
 class _Window:
     """As much of a text as one record needs."""
 

@@ -210,7 +210,7 @@ def _splits(path: Path) -> list[str]:
     try:
         named = json.loads((path / "dataset_dict.json").read_bytes())["splits"]
         return [each for each in named if (path / each / "state.json").is_file()]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return sorted(part.parent.name for part in path.glob("*/state.json"))
 
 
@@ -220,7 +220,7 @@ def _saved(path: Path) -> Iterator[RecordFile]:
     try:
         saved = json.loads(state.read_text(encoding="utf-8"))
         files = [path / entry["filename"] for entry in saved["_data_files"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
             f"It cannot be read: {error}.", file=state, remedy="Save the data set again."
         ) from None

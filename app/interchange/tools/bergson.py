@@ -104,5 +104,5 @@ def _info(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_bytes())
         return found if isinstance(found, dict) else {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"It cannot be read: {error}.", file=file, remedy="Copy the folder again.") from None

@@ -5,16 +5,16 @@ Nothing in it is a score: documents stand in the order of their spans, longest o
 beside a document is kept with the result under its own names (`olmotrace_spans`, `olmotrace_metadata`).
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from app.errors import UserError
 from app.interchange.records import Line, read_records
+from app.interchange.records.bounds import Bounds
+from app.interchange.records.json_text import read_json_object
 from app.interchange.tools.matrices import Places
 
-WHOLE = 64 << 20  # bytes of a file that is read at once: a response written over several lines
 _SPAN = {"left", "right", "documents"}
 
 
@@ -44,13 +44,10 @@ def read(path: Path, _: Places) -> Iterator[Line]:
 
 def _responses(path: Path) -> Iterator[Line]:
     """The answers: a record each, or one written over several lines."""
-    if path.stat().st_size <= WHOLE:
-        try:
-            found = json.loads(path.read_bytes())
-        except ValueError:
-            found = None
-        if isinstance(found, dict):
-            yield Line(path, 1, found)
+    with path.open("rb") as file:
+        if file.readline(10).strip() == b"{":
+            file.seek(0)
+            yield read_json_object(file, path, Bounds())
             return
     yield from read_records(path)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
+from app.words.methods import BM25, TRACKSTAR
 from app.words.slices import EVALUATED, SLICES
 from app.words.tasks import LISTED
 
@@ -48,8 +49,8 @@ _COMMON = {
     "view": "name of a method, or all",
 }
 _EXAMPLES: dict[str, Any] = {
-    "q": "Ghana", "where": "correct and confidence >= 0.5", "run": "trackstar", "runs": ["trackstar", "bm25"],
-    "relation": "currency", "method": "trackstar", "url": "http://localhost:8000/runs/trackstar/prompts/currency-ghana",
+    "q": "Ghana", "where": "correct and confidence >= 0.5", "run": TRACKSTAR, "runs": [TRACKSTAR, BM25],
+    "relation": "currency", "method": TRACKSTAR, "url": "http://localhost:8000/runs/trackstar/prompts/currency-ghana",
 }  # fmt: skip
 
 
