@@ -24,7 +24,6 @@ PAGES = (
     "/runs/trackstar/prompts/capital-china",
     "/runs/trackstar/prompts/capital-china?view=verbatim",
     "/runs/trackstar/prompts/capital-china?view=plain",
-    "/runs/trackstar/prompts/capital-china?view=verbatim",
     "/runs/hostile/prompts/attack",
     "/passages/1",
     "/compare",
