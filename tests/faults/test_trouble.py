@@ -143,7 +143,11 @@ def test_postgresql_restarts_at_once_under_load() -> None:
     """A restart ended the worker process, and pages were 500."""
     accepted: list[str] = []
     answers: Counter[int] = Counter()
-    with postgresql() as server, restarting(server.directory) as restart, server.migrated() as url:
+    with (
+        postgresql(durable=True) as server,
+        restarting(server.directory) as restart,
+        server.migrated() as url,
+    ):
         store = open_store(url)
         with at_work(store, url) as (client, _, thread):
             for n in range(2):

@@ -87,6 +87,6 @@ def test_corpus_add_says_what_it_recognised(tmp_path: Path, monkeypatch: pytest.
     assert '"+assistant: Copper."' in said
     assert '"-rejected: the sea, by the river."' in said
     done = CliRunner().invoke(app, ["corpus", "add", str(file)], env={"COLUMNS": "200"}).output
-    said = " ".join(said.split())  # a value is folded where its column ends
+    done = " ".join(done.split())
     assert "chats, of which the assistant's turns are learned: 2" in done
     assert "rather than the rejected one: 1" in done

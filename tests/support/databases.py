@@ -29,6 +29,10 @@ FAST = {
     "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off",
     "shared_buffers": "32MB", "max_connections": "60", "listen_addresses": "",
 }  # fmt: skip
+DURABLE = {
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+}  # fsync is for machines that fail, not for servers
 START_SECONDS = 60
 
 
@@ -87,8 +91,11 @@ class PostgreSQL:
 
 
 @contextmanager
-def postgresql() -> Iterator[PostgreSQL]:
+def postgresql(*, durable: bool = False) -> Iterator[PostgreSQL]:
     """A PostgreSQL server that lives as long as the block.
+
+    Args:
+        durable: what was committed is there after an immediate restart, as with a server that is not of tests.
 
     Raises:
         RuntimeError: the server's programs are missing, or it does not start.
@@ -105,7 +112,11 @@ def postgresql() -> Iterator[PostgreSQL]:
     )  # fmt: skip
     if made.returncode:
         raise RuntimeError(f"initdb failed: {made.stderr}")
-    settings = [word for name, value in FAST.items() for word in ("-c", f"{name}={value}")]
+    settings = [
+        word
+        for name, value in (FAST | (DURABLE if durable else {})).items()
+        for word in ("-c", f"{name}={value}")
+    ]
     with log.open("w") as output:
         server = subprocess.Popen(
             [programs / "postgres", "-D", data, "-k", directory, *settings],
