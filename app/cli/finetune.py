@@ -59,10 +59,10 @@ def finetune(
 
     For Hugging Face's Trainer and TRL there is `startrail.hf.KeepForStartrail`, which saves the same from your own training.
     """
+    from app.cli.opening import open_store
     from app.cli.progress import bar, console
     from app.models.finetune import FinetuneConfig
     from app.runs.finetuning import finetune_on
-    from app.store.engine import open_store
 
     settings = get_settings()
     config = FinetuneConfig(

@@ -19,7 +19,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from app.retrieval.library import faiss
+from app.retrieval.faiss_package import faiss
 from app.retrieval.ranking import ScoresAndRows
 from app.retrieval.search import Search
 from app.trackstar.index import TrackstarIndex

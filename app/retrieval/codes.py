@@ -21,8 +21,8 @@ import numpy as np
 from app.digests import file_sha256
 from app.errors import UserError
 from app.files import put, whole, write_json
+from app.retrieval.faiss_package import faiss
 from app.retrieval.kinds import IndexKind
-from app.retrieval.library import faiss
 from app.retrieval.recall import Recall, measured
 from app.retrieval.scan import THREADS
 from app.trackstar.checksums import Checksums, damaged

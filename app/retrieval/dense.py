@@ -18,7 +18,7 @@ from app.digests import file_sha256
 from app.errors import UserError
 from app.files import whole
 from app.models.text import readable
-from app.retrieval.library import faiss
+from app.retrieval.faiss_package import faiss
 from app.retrieval.ranking import CHUNK, ranked, with_ties
 
 if TYPE_CHECKING:

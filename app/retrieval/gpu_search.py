@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from app.retrieval.library import faiss
+from app.retrieval.faiss_package import faiss
 from app.retrieval.ranking import ScoresAndRows, ranked, with_ties
 from app.trackstar.index import TrackstarIndex
 

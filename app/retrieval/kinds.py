@@ -29,7 +29,7 @@ class IndexKind:
 
 def _rabitq(bits: int, dimension: int) -> Any:
     """Signs of a row's numbers, and bits more of their size (Gao et al. 2024, arXiv 2405.12497 and 2409.09913)."""
-    from app.retrieval.library import faiss
+    from app.retrieval.faiss_package import faiss
 
     return faiss.IndexRaBitQ(dimension, faiss.METRIC_INNER_PRODUCT, bits)
 

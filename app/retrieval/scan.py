@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from app.retrieval.library import faiss
+from app.retrieval.faiss_package import faiss
 from app.retrieval.ranking import ScoresAndRows
 from app.trackstar.rows import MappedRows
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Result, select
 from sqlalchemy.orm import Session
 
 from app.digests import CorpusDigest
@@ -167,26 +167,20 @@ def taken(name: str) -> UserError:
 
 def stream_passages(session: Session, corpus_id: int) -> Iterator[tuple[int, str, str]]:
     """`(id, external_id, text)` of every passage, by position, read in chunks."""
-    query = (
-        select(Passage.id, Passage.external_id, Passage.text)
-        .where(Passage.corpus_id == corpus_id)
-        .order_by(Passage.position)
-        .execution_options(yield_per=CHUNK)
-    )
-    for row in session.execute(query):
+    for row in _in_order(session, corpus_id):
         yield row.id, row.external_id, row.text
 
 
 def stream_lessons(session: Session, corpus_id: int) -> Iterator[tuple[str, Lesson]]:
     """`(external_id, what it teaches)` of every passage, by position, read in chunks."""
-    query = (
-        select(Passage.external_id, Passage.text, Passage.roles)
-        .where(Passage.corpus_id == corpus_id)
-        .order_by(Passage.position)
-        .execution_options(yield_per=CHUNK)
-    )
-    for row in session.execute(query):
+    for row in _in_order(session, corpus_id, Passage.roles):
         yield row.external_id, lesson(row.text, row.roles)
+
+
+def _in_order(session: Session, corpus_id: int, *more: Any) -> Result[Any]:
+    """Id, own id, text and `more` columns of every passage, by position, read in chunks."""
+    query = select(Passage.id, Passage.external_id, Passage.text, *more).where(Passage.corpus_id == corpus_id)
+    return session.execute(query.order_by(Passage.position).execution_options(yield_per=CHUNK))
 
 
 def lessons_of(session: Session, ids: Collection[int]) -> dict[int, Lesson]:

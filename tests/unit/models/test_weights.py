@@ -168,18 +168,23 @@ def test_tokens_in_one_row_are_told_apart_again(load: Callable[..., LoadedModel]
     assert torch.allclose(plain[:, : PLAIN.block_size], flat[:, : PLAIN.block_size], rtol=1e-4, atol=1e-5)
 
 
-def test_experts_in_one_tensor_are_not_left_out_in_silence() -> None:
-    """Mixtral, Qwen-MoE, OLMoE and GPT-OSS: only attention would be traced, and nobody would know."""
+def mixtral(*, layers: int) -> MixtralForCausalLM:
+    """Experts in one tensor, chosen by a router."""
     config = MixtralConfig(
         vocab_size=32,
         hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=1,
+        intermediate_size=24,
+        num_hidden_layers=layers,
         num_attention_heads=2,
-        num_key_value_heads=2,
+        num_key_value_heads=1,
         num_local_experts=3,
     )
-    model = MixtralForCausalLM(config)
+    return MixtralForCausalLM(config)
+
+
+def test_experts_in_one_tensor_are_not_left_out_in_silence() -> None:
+    """Mixtral, Qwen-MoE, OLMoE and GPT-OSS: only attention would be traced, and nobody would know."""
+    model = mixtral(layers=1)
     with pytest.raises(UserError, match=r"mlp\.experts\.\w+ holds several matrices in one tensor") as refused:
         find_weights(model)
     assert "experts=skip" in str(refused.value.remedy)
@@ -187,16 +192,7 @@ def test_experts_in_one_tensor_are_not_left_out_in_silence() -> None:
 
 def test_what_is_not_traced_is_named(load: Callable[..., LoadedModel]) -> None:
     """The router of a mixture is a plain parameter, no linear module: it was left out and nothing said so."""
-    config = MixtralConfig(
-        vocab_size=32,
-        hidden_size=16,
-        intermediate_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        num_local_experts=2,
-    )
-    model = MixtralForCausalLM(config)
+    model = mixtral(layers=2)
     assert left_out(model, find_weights(model, {"experts": "skip"})) == [
         "model.layers.N.mlp.gate.weight",
         "model.layers.N.mlp.experts.gate_up_proj",

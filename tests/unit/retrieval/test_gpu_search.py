@@ -36,8 +36,8 @@ def test_without_a_device_faiss_counts_none(tmp_path: Path) -> None:
 def test_without_faiss_the_remedy_names_both_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither extra is installed by default: `pip install startrail` alone has no FAISS."""
     monkeypatch.setitem(sys.modules, "faiss", None)
-    monkeypatch.delitem(sys.modules, "app.retrieval.library")
+    monkeypatch.delitem(sys.modules, "app.retrieval.faiss_package")
     with pytest.raises(UserError, match="FAISS") as raised:
-        import_module("app.retrieval.library")
+        import_module("app.retrieval.faiss_package")
     assert "startrail[cpu]" in raised.value.remedy
     assert "startrail[gpu]" in raised.value.remedy
