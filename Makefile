@@ -85,7 +85,8 @@ test-browser: install system
 
 # What a lab's visitors see. The live tests are left out: they time a worker of their own.
 test-nginx: install system
-	STARTRAIL_TEST_NGINX=1 $(PYTEST) $(or $(BROWSER),tests/browser --ignore=tests/browser/live)
+	STARTRAIL_TEST_NGINX=with-port $(PYTEST) $(or $(BROWSER),tests/browser --ignore=tests/browser/live)
+	STARTRAIL_TEST_NGINX=without-port $(PYTEST) $(or $(BROWSER),tests/browser --ignore=tests/browser/live)
 
 faults: install
 	$(BIN)/python benchmarks/faults.py --home $(STARTRAIL_HOME)

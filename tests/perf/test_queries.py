@@ -63,3 +63,17 @@ def test_what_was_counted_once_is_not_counted_again(sites_by_size: list[TestClie
     with counted(store_of(client)) as statements:
         client.get(path)
     assert not [each for each in statements if "GROUP BY results.run_id" in each]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/prompts.jsonl", "/prompts.csv", "/runs/trackstar.parquet", "/evaluation.csv", "/finds/mistakes.csv"],
+)
+def test_a_file_asks_as_often_of_much_as_of_little(sites_by_size: list[TestClient], path: str) -> None:
+    """A list's file asked three questions for each of its rows, and pages waited for it to end."""
+    asked = []
+    for client in sites_by_size:
+        with counted(store_of(client)) as statements:
+            assert client.get(path).status_code == 200
+        asked.append([each for each in statements if not each.startswith("PRAGMA")])
+    assert len(asked[0]) == len(asked[1]), asked

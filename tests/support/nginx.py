@@ -60,18 +60,27 @@ BEHIND = """
 listen 127.0.0.1:{tls} ssl; ssl_certificate {home}.crt; ssl_certificate_key {home}.key; client_max_body_size 300m;
 location {prefix}/ {{
   proxy_pass http://127.0.0.1:8000; proxy_http_version 1.1; proxy_buffering on;
-  proxy_set_header Host $host; proxy_set_header X-Forwarded-Host {named};
+  {named}
   proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme;
   proxy_set_header X-Forwarded-Prefix {prefix};
 }}
 """
 PREFIX = "/startrail"
+# How the name that a reader typed gets through, port and all: in a header of its own where Host loses its port, or as Host.
+NAMED = {
+    "without-port": "proxy_set_header Host $host; proxy_set_header X-Forwarded-Host $http_host;",
+    "with-port": "proxy_set_header Host $http_host;",
+}
 
 
 @contextmanager
-def behind_tls(site: str) -> Iterator[str]:
-    """nginx in front of a site, as a lab has it: TLS ends there, the site is under a path, answers are buffered, and the Host
-    that it passes has no port. Yields the address that a browser knows."""
+def behind_tls(site: str, host: str) -> Iterator[str]:
+    """nginx in front of a site, as a lab has it: TLS ends there, the site is under a path, and answers are buffered. Yields
+    the address that a browser knows.
+
+    Args:
+        host: the Host that it passes, a key of `NAMED`.
+    """
     with tempfile.TemporaryDirectory() as place:
         home, tls = Path(place) / "nginx", free_port()
         subprocess.run(
@@ -79,7 +88,7 @@ def behind_tls(site: str) -> Iterator[str]:
              "-keyout", f"{home}.key", "-out", f"{home}.crt"],
             check=True, capture_output=True,
         )  # fmt: skip
-        location = BEHIND.format(tls=tls, home=home, prefix=PREFIX, named="$http_host")
+        location = BEHIND.format(tls=tls, home=home, prefix=PREFIX, named=NAMED[host])
         with nginx(home, free_port(), location, site):
             yield f"https://127.0.0.1:{tls}{PREFIX}"
 

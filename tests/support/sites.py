@@ -17,7 +17,7 @@ from app.settings import Settings
 from app.store.engine import Store
 from tests.support.nginx import behind_tls
 
-BEHIND_NGINX = bool(os.environ.get("STARTRAIL_TEST_NGINX"))  # `make test-nginx`
+NGINX_HOST = os.environ.get("STARTRAIL_TEST_NGINX")  # `make test-nginx`: with-port or without-port
 
 
 def site(url: str, home: Path, **settings: Any) -> TestClient:
@@ -59,7 +59,7 @@ def serving(settings: Settings) -> Iterator[str]:
     while not server.started:
         time.sleep(0.01)
     address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    with behind_tls(address) if BEHIND_NGINX else nullcontext(address) as seen:
+    with behind_tls(address, NGINX_HOST) if NGINX_HOST else nullcontext(address) as seen:
         yield seen
     server.should_exit = True
     thread.join(10)

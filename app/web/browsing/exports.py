@@ -5,15 +5,16 @@ record; `/prompts.csv?…` every prompt that the filters leave, in the list's or
 their records.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
+from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.errors import NotFound
 from app.interchange.parquet import results_parquet
-from app.interchange.results import example_record
+from app.interchange.results import example_record, example_records
 from app.interchange.results_fields import RETRIEVED
 from app.store import browse
 from app.store.engine import Store
@@ -32,9 +33,11 @@ from app.web.site.tables import kind_of, table, table_route
 from app.words.answers import SAID
 from app.words.chance import read_chance
 
+Make = Callable[[Session, Run, Sequence[browse.ListedResult]], Iterable[dict[str, Any]]]
+
 router = APIRouter()
 EXPORT = [Depends(exporting)]
-BATCH = 500
+BATCH = 100  # rows made together: a few queries for all of them, and as long as a page may have to wait for Python
 MOST = 100_000  # passages of one example
 RESULT_COLUMNS = (
     "top_score", "first_correct_rank", "best_ais", "tail_patch", "chance_floor", "above_chance",
@@ -99,7 +102,7 @@ def _list(request: Request, session: Db, asked: ListQuery, run: str) -> Response
     total = browse.count(session, chosen, asked.filters())
     tag = etag(kind, chosen.slug, chosen.finished_at, chosen.metrics, asked.query(), total)
     store: Store = request.app.state.store
-    rows = _batches(store, chosen.slug, asked, _summary if kind == "csv" else _record)
+    rows = _batches(store, chosen.slug, asked, _summaries if kind == "csv" else _records)
     chunks = {
         "csv": lambda: csv_rows(LIST_COLUMNS, rows),
         "jsonl": lambda: jsonl_rows(rows),
@@ -109,21 +112,25 @@ def _list(request: Request, session: Db, asked: ListQuery, run: str) -> Response
     return download(request, name, kind, chunks, tag=tag, rows=total)
 
 
-def _batches(store: Store, slug: str, asked: ListQuery, make: Any) -> Iterator[dict[str, Any]]:
+def _batches(store: Store, slug: str, asked: ListQuery, make: Make) -> Iterator[dict[str, Any]]:
     """Rows of the whole list, a batch at a time, each batch in a session of its own."""
     after = None
     while True:
         with store.session() as session:
             run = get_run(session, slug)
             rows = browse.page(session, run, asked.filters(), sort=asked.sort, after=after, size=BATCH)
-            made = [make(session, run, row) for row in rows]
+            made = list(make(session, run, rows))
         yield from made
         if len(rows) < BATCH:
             return
         after = rows[-1].result.position
 
 
-def _summary(session: Db, run: Run, row: browse.ListedResult) -> dict[str, Any]:
+def _summaries(_: Session, run: Run, rows: Sequence[browse.ListedResult]) -> Iterator[dict[str, Any]]:
+    return (_summary(run, row) for row in rows)
+
+
+def _summary(run: Run, row: browse.ListedResult) -> dict[str, Any]:
     prompt, result, output = row.prompt, row.result, row.output
     sources = (
         (prompt, ("slug", "task", "relation", "target", "ground_truth", "frequency", "frequency_bucket")),
@@ -135,8 +142,8 @@ def _summary(session: Db, run: Run, row: browse.ListedResult) -> dict[str, Any]:
     return {"example_id": prompt.external_id, "prompt": prompt.text, "explains": explains, **values}
 
 
-def _record(session: Db, run: Run, row: browse.ListedResult) -> dict[str, Any]:
-    return example_record(session, run, row.result)
+def _records(session: Session, run: Run, rows: Sequence[browse.ListedResult]) -> Iterator[dict[str, Any]]:
+    return example_records(session, run, [row.result for row in rows])
 
 
 def _passage(example: Example, number: int) -> dict[str, Any]:
