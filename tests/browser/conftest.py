@@ -14,7 +14,7 @@ from app.settings import Settings
 from tests.support import evaluated
 from tests.support.databases import filled_file
 from tests.support.paper import load
-from tests.support.sites import serving
+from tests.support.sites import NGINX_HOST, serving
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 PHONE: ViewportSize = {"width": 320, "height": 720}
@@ -29,6 +29,8 @@ def serve() -> Callable[[Settings], AbstractContextManager[str]]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One Chromium for the whole run."""
+    if NGINX_HOST:  # its certificate is nobody's, and requests beside pages are the driver's, which is Node
+        os.environ["NODE_TLS_REJECT_UNAUTHORIZED"] = "0"
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--ignore-certificate-errors"]
