@@ -54,7 +54,7 @@ class Home(Client):
             self._worker.stopping.set()
             self._thread.join()
         super().close()
-        self.store.engine.dispose()
+        self.store.close()
 
     def trace(self, *asked: Any, **options: Any) -> Answer:
         """As `Client.trace`; the model is loaded here unless a worker runs already."""

@@ -1,5 +1,7 @@
 """A site in this process: requests reach it without a port or a second process."""
 
+from contextlib import ExitStack
+
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi import FastAPI
 from httpx import ASGITransport, BaseTransport, Request, Response
@@ -13,8 +15,10 @@ class Inside(BaseTransport):
 
     def __init__(self, site: FastAPI) -> None:
         self._site = ASGITransport(app=site, raise_app_exceptions=False)
-        self._context = start_blocking_portal()
-        self._portal: BlockingPortal = self._context.__enter__()
+        self._until_closed = ExitStack()
+        self._portal: BlockingPortal = self._until_closed.enter_context(start_blocking_portal())
+        lifespan = site.router.lifespan_context(site)
+        self._until_closed.enter_context(self._portal.wrap_async_context_manager(lifespan))
 
     def handle_request(self, request: Request) -> Response:
         """The site's answer."""
@@ -24,8 +28,8 @@ class Inside(BaseTransport):
         )
 
     def close(self) -> None:
-        """Stop the site."""
-        self._context.__exit__(None, None, None)
+        """Stop the site, which then closes what it opened."""
+        self._until_closed.close()
 
     async def _answer(self, request: Request) -> Response:
         response = await self._site.handle_async_request(request)

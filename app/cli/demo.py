@@ -33,6 +33,7 @@ def demo(
     answers to 1,000 prompts; TrackStar's and BM25's passages for each, evaluated. What is there already is not built
     again.
     """
+    from app.cli.opening import open_store
     from app.cli.progress import bar
     from app.runs.demo_world import build_demo, shipped_files
     from app.runs.pretraining import demo_files_anew
@@ -40,7 +41,8 @@ def demo(
     settings = get_settings()
     files = demo_files_anew(settings, bar) if retrain else shipped_files()
     started = time.monotonic()
-    store = build_demo(settings, files, bar)
+    store = open_store(settings.url, migrate=True)
+    build_demo(settings, store, files, bar)
     _figures(store, time.monotonic() - started)
     if not build_only:
         run_site(host, port, worker=True)

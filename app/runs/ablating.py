@@ -1,6 +1,7 @@
 """The paper's table over one prompt set: every variant of the method, the baselines and controls, as far as they are missing."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from sqlalchemy import select
@@ -50,32 +51,32 @@ def ablate_set(
     wanted = [each.name for each in rankers(BASELINES) if dense_model or "dense model" not in each.needs]
     for name in wanted if baselines else ():
         check_method(name, dense_model)
-    store = store or open_store(settings.url, migrate=True)
     prefix = prefix or (f"{index}-" if index == prompts else f"{index}-{prompts}-")
-    with store.session() as session:
-        inputs = open_inputs(session, settings, index, prompts)
-        with bar("Answering prompts") as step:
-            ensure_answers(session, inputs, step)
-        base = inputs.index.manifest.method
-        variants = paper_variants(base) | mixing_variants(base, lambdas)
-        missing = {
-            name: method
-            for name, method in variants.items()
-            if not already_made(session, inputs, name, run_slug(prefix, name))
-        }
-        absent = [name for name in wanted if baselines and not already_made(session, inputs, name)]
-    made = []
-    for name in absent:
-        with store.session() as session, bar(f"Retrieving by {name}") as step:
-            taken = session.scalar(select(Run.id).where(Run.slug == name)) is not None
-            slug = run_slug(prefix, name) if taken else name
-            made.append(
-                retrieve(session, inputs, name, slug=slug, k=k, dense_model=dense_model, progress=step)
+    with nullcontext(store) if store else open_store(settings.url, migrate=True) as store:
+        with store.session() as session:
+            inputs = open_inputs(session, settings, index, prompts)
+            with bar("Answering prompts") as step:
+                ensure_answers(session, inputs, step)
+            base = inputs.index.manifest.method
+            variants = paper_variants(base) | mixing_variants(base, lambdas)
+            missing = {
+                name: method
+                for name, method in variants.items()
+                if not already_made(session, inputs, name, run_slug(prefix, name))
+            }
+            absent = [name for name in wanted if baselines and not already_made(session, inputs, name)]
+        made = []
+        for name in absent:
+            with store.session() as session, bar(f"Retrieving by {name}") as step:
+                taken = session.scalar(select(Run.id).where(Run.slug == name)) is not None
+                slug = run_slug(prefix, name) if taken else name
+                made.append(
+                    retrieve(session, inputs, name, slug=slug, k=k, dense_model=dense_model, progress=step)
+                )
+        for family in families_of(missing):
+            with store.session() as session, bar(f"Passages for {', '.join(family)}"[:TITLE]) as step:
+                made += ablate(session, inputs, family, prefix=prefix, k=k, progress=step)
+        with store.session() as session:
+            return RetrievedSet(
+                [each.slug for each in made], standings(session, made), list(inputs.left_out.items())
             )
-    for family in families_of(missing):
-        with store.session() as session, bar(f"Passages for {', '.join(family)}"[:TITLE]) as step:
-            made += ablate(session, inputs, family, prefix=prefix, k=k, progress=step)
-    with store.session() as session:
-        return RetrievedSet(
-            [each.slug for each in made], standings(session, made), list(inputs.left_out.items())
-        )

@@ -28,7 +28,7 @@ from app.runs.retrieve import explain_beside, retrieve
 from app.settings import Settings
 from app.showing import Bar, unseen
 from app.store.corpora import add_corpus, find_corpus, get_corpus, stream_passages
-from app.store.engine import Store, open_store
+from app.store.engine import Store
 from app.store.models import get_model
 from app.store.origins import Origin, describe
 from app.store.prompts import add_prompts
@@ -85,7 +85,7 @@ def shipped_files() -> DemoFiles:
     return DemoFiles(model_path(), corpus_path(), prompts_path(), endings_path(), steps_path())
 
 
-def build_demo(settings: Settings, world: DemoFiles, bar: Bar = unseen) -> Store:
+def build_demo(settings: Settings, store: Store, world: DemoFiles, bar: Bar = unseen) -> None:
     """Everything between a model with its corpus and a site to browse; each step only where it is missing.
 
     Args:
@@ -95,7 +95,6 @@ def build_demo(settings: Settings, world: DemoFiles, bar: Bar = unseen) -> Store
         UserError: the model is not there, or what has these names in the home is something else.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
-    store = open_store(settings.url, migrate=True)
     if not _complete(settings, store):
         _place_model(settings, world.model)
         _add_texts(store, world, bar)
@@ -105,7 +104,6 @@ def build_demo(settings: Settings, world: DemoFiles, bar: Bar = unseen) -> Store
         _step(settings, store, world.steps, bar)
         _evaluate(settings, store, bar)
     _describe(settings, store)
-    return store
 
 
 def _complete(settings: Settings, store: Store) -> bool:

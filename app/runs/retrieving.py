@@ -1,6 +1,7 @@
 """A method over a whole prompt set: the index opened, the model's answers asked for, the runs made."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def retrieve_set(
     """Ask a method about every prompt of a set and save what it found as a run, beside the model's answers.
 
     Args:
-        store: None: that of the settings, which is opened once the options are found to be right.
+        store: None: that of the settings, which is opened once the options are found to be right, and closed.
         run: the run's name; empty: INDEX-METHOD.
         kind: how rows are searched; empty: the index's own way.
         dense_model: directory of the sentence-transformers model of `dense`; None: STARTRAIL_DENSE_MODEL.
@@ -80,32 +81,32 @@ def retrieve_set(
                 remedy="Leave out --explain said, --contrast and --choose-by, or let an index's model answer.",
             )
         explains = TARGET
-    store = store or open_store(settings.url, migrate=True)
-    with store.session() as session:
-        texts = text_inputs(session, corpus, prompts) if corpus else None
-        inputs = texts or open_inputs(session, settings, index, prompts)
-        if answers:
-            with bar("Answering prompts") as step:
-                asked = TARGET if explains == TARGET else SAID
-                ensure_answers(session, inputs, step, explains=asked, by=choose_by)
-    with store.session() as session:
-        with bar(f"Retrieving by {method}") as step:
-            made = explain(
-                session,
-                inputs,
-                method,
-                explains,
-                contrast=bool(contrast),
-                slug=slugify(run or f"{index or corpus}-{method}"),
-                k=k,
-                opponents=opponents,
-                kind=kind,
-                dense_model=dense_model,
-                progress=step,
+    with nullcontext(store) if store else open_store(settings.url, migrate=True) as store:
+        with store.session() as session:
+            texts = text_inputs(session, corpus, prompts) if corpus else None
+            inputs = texts or open_inputs(session, settings, index, prompts)
+            if answers:
+                with bar("Answering prompts") as step:
+                    asked = TARGET if explains == TARGET else SAID
+                    ensure_answers(session, inputs, step, explains=asked, by=choose_by)
+        with store.session() as session:
+            with bar(f"Retrieving by {method}") as step:
+                made = explain(
+                    session,
+                    inputs,
+                    method,
+                    explains,
+                    contrast=bool(contrast),
+                    slug=slugify(run or f"{index or corpus}-{method}"),
+                    k=k,
+                    opponents=opponents,
+                    kind=kind,
+                    dense_model=dense_model,
+                    progress=step,
+                )
+            return RetrievedSet(
+                [each.slug for each in made], standings(session, made), list(inputs.left_out.items())
             )
-        return RetrievedSet(
-            [each.slug for each in made], standings(session, made), list(inputs.left_out.items())
-        )
 
 
 def _check_asked(method: Method, index: str, corpus: str) -> None:

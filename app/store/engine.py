@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -38,7 +38,7 @@ DRIVERS = {"sqlite": "sqlite"} | dict.fromkeys(
 
 
 class Store:
-    """An engine and its sessions."""
+    """An engine and its sessions. Whoever opened it closes it: `with open_store(url) as store`."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -55,6 +55,16 @@ class Store:
             yield session
         if session.info.pop(NEW_TEXTS, False):
             catch_up(self.engine, indexing)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def open_store(url: str, *, migrate: bool = False) -> Store:

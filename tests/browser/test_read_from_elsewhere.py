@@ -5,17 +5,16 @@ our words: one plain `fetch`, a record a line, a filter made a function, and mea
 averaged, to three decimals.
 """
 
-import functools
 import json
-import threading
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Page
+
+from tests.support.small_server import sharing
 
 VIEWER = """<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>A viewer</title>
 <dl id="metrics"></dl><ol id="examples"></ol>
@@ -66,13 +65,8 @@ FILTERS = [
 def elsewhere(tmp_path: Path) -> Iterator[str]:
     """The viewer's page, of another origin: another port of this machine."""
     (tmp_path / "index.html").write_text(VIEWER)
-    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
-        thread.join(5)
+    with sharing(tmp_path) as served:
+        yield f"{served}/"
 
 
 @pytest.mark.parametrize("source", FILTERS)

@@ -1,12 +1,9 @@
 """A static copy in a browser: served by a plain file server below a path, it asks nobody for anything."""
 
-import functools
-import http.server
 import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,15 +12,9 @@ from playwright.sync_api import Browser, Page
 
 from app.store.engine import open_store
 from tests.support.seeded import fill
+from tests.support.small_server import sharing
 
 BELOW = "papers/star"  # as on a page of a university
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Python's own file server, without its log."""
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +29,8 @@ def address(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> 
     out = root / BELOW
     command = [sys.executable, "-m", "app.cli", "export-site", str(out), "--run", "trackstar"]
     subprocess.run(command, check=True, env=os.environ | {"STARTRAIL_HOME": str(home)})
-    handler = functools.partial(Quiet, directory=str(root))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/{BELOW}"
-        server.shutdown()
-        thread.join()
+    with sharing(root) as served:
+        yield f"{served}/{BELOW}"
 
 
 @pytest.fixture

@@ -2,10 +2,7 @@
 
 import json
 import re
-import threading
 from collections.abc import Callable
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -13,15 +10,9 @@ from playwright.sync_api import Page, expect
 
 from tests.support.axe import violations
 from tests.support.pair_files import jsonl, record
+from tests.support.small_server import sharing
 
 LARGE = 50 << 20
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder and says nothing of it."""
-
-    def log_message(self, *args: object) -> None:
-        return
 
 
 @pytest.fixture(scope="session")
@@ -103,22 +94,20 @@ def test_a_file_is_fetched_by_address_from_a_listed_host(
     """From the operator's hosts and from nobody else; the page names them."""
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "c4_trex_gecko.jsonl").write_bytes(jsonl([record(n) for n in range(3)]))
-    handler = partial(Quiet, directory=str(tmp_path / "files"))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    port = server.server_address[1]
     page = plain_page
-    page.goto(f"{own_live(fetch_hosts=('127.0.0.1',))}/upload")
-    expect(page.locator("main")).to_contain_text("Files are fetched from 127.0.0.1 only.")
-    page.get_by_label("Address").fill(f"http://127.0.0.1:{port}/c4_trex_gecko.jsonl")
-    page.get_by_role("button", name="Fetch").click()
-    page.get_by_role("link", name="Browse its prompts").click(timeout=20_000)
-    expect(page.locator(".sentence")).to_contain_text("3 prompts")
-    page.goto(page.url.partition("/prompts")[0] + "/upload")
-    page.get_by_label("Address").fill(f"http://localhost:{port}/c4_trex_gecko.jsonl")
-    page.get_by_role("button", name="Fetch").click()
-    expect(page.locator("main")).to_contain_text("Files are not fetched from localhost. Allowed: 127.0.0.1.")
-    server.shutdown()
+    with sharing(tmp_path / "files") as served:
+        page.goto(f"{own_live(fetch_hosts=('127.0.0.1',))}/upload")
+        expect(page.locator("main")).to_contain_text("Files are fetched from 127.0.0.1 only.")
+        page.get_by_label("Address").fill(f"{served}/c4_trex_gecko.jsonl")
+        page.get_by_role("button", name="Fetch").click()
+        page.get_by_role("link", name="Browse its prompts").click(timeout=20_000)
+        expect(page.locator(".sentence")).to_contain_text("3 prompts")
+        page.goto(page.url.partition("/prompts")[0] + "/upload")
+        page.get_by_label("Address").fill(f"{served}/c4_trex_gecko.jsonl".replace("127.0.0.1", "localhost"))
+        page.get_by_role("button", name="Fetch").click()
+        expect(page.locator("main")).to_contain_text(
+            "Files are not fetched from localhost. Allowed: 127.0.0.1."
+        )
 
 
 def test_a_preset_is_one_click(plain_page: Page, own_live: Callable[..., str], tmp_path: Path) -> None:

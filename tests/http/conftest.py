@@ -11,7 +11,7 @@ from app.tracing.worker import Worker
 from tests.support.asking import made_home, put_corpus, settings_of, worker_of
 from tests.support.databases import DATABASES, PostgreSQL, filled
 from tests.support.seeded import fill
-from tests.support.sites import site, store_of
+from tests.support.sites import site
 
 
 @pytest.fixture
@@ -23,7 +23,6 @@ def asked(store: Store, database_url: str) -> Iterator[tuple[TestClient, Worker]
         site(database_url, made_home()) as client,
     ):
         yield client, worker
-        store_of(client).engine.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -47,4 +46,3 @@ def client(filled_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """A reader of the filled site."""
     with site(filled_url, tmp_path_factory.mktemp("home")) as opened:
         yield opened
-        store_of(opened).engine.dispose()

@@ -14,7 +14,7 @@ from tests.support.databases import DATABASES, filled_database
 from tests.support.needs import NEEDS
 from tests.support.routes import filled, routes
 from tests.support.seeded import fill
-from tests.support.sites import site, store_of
+from tests.support.sites import site
 from tests.support.vault import HIDDEN_RUNS, MARK, ONLY, Vault, fill_vault
 
 Filled = tuple[str, Vault]
@@ -71,7 +71,6 @@ def test_what_is_hidden_leaks_by_no_route(world: Filled, tmp_path: Path) -> None
     url, vault = world
     with site(url, tmp_path) as client:
         leaks, asked = told_of(client, vault)
-        store_of(client).engine.dispose()
     assert not leaks
     assert asked > 200
 
@@ -112,7 +111,6 @@ def test_counts_are_of_what_is_shown(world: Filled, tmp_path: Path) -> None:
         assert "vault" not in corpora
         model = client.get("/models/demo-4m.json").json()
         assert model["run_count"] == len(runs)
-        store_of(client).engine.dispose()
 
 
 @pytest.mark.slow
@@ -129,7 +127,6 @@ def test_whoever_has_a_name_sees_runs_and_corpora_and_an_admin_sees_traces(
             assert "vault" in client.get("/corpora.json", headers=head).text
             answer = client.get(f"/traces/{vault.traces[1]}.json", headers=head)
             assert answer.status_code == (200 if role == "admin" else 404)
-        store_of(client).engine.dispose()
 
 
 def test_a_secret_link_opens_what_it_is_of_and_nothing_else(world: Filled, tmp_path: Path) -> None:
@@ -144,7 +141,6 @@ def test_a_secret_link_opens_what_it_is_of_and_nothing_else(world: Filled, tmp_p
         assert client.get("/runs/link").headers["cache-control"].startswith("private")
         client.cookies.clear()
         assert client.get("/runs/link").status_code == 404
-        store_of(client).engine.dispose()
 
 
 @pytest.mark.parametrize("world", ["sqlite"], indirect=True)  # no right depends on the database
@@ -157,7 +153,6 @@ def test_every_route_asks_for_its_right(
     url, vault = world
     with site(url, tmp_path, access=access) as client:
         check_matrix(client, vault, access, roles)
-        store_of(client).engine.dispose()
 
 
 def check_matrix(client: TestClient, vault: Vault, access: str, roles: tuple[str, ...]) -> None:
@@ -209,7 +204,6 @@ def test_a_person_is_led_to_the_sign_in_and_back(world: Filled, tmp_path: Path) 
         assert client.get("/runs").headers["cache-control"].startswith("private")
         assert client.post("/sign-out").status_code == 401  # home, which is closed again
         assert client.get("/runs.json").status_code == 401
-        store_of(client).engine.dispose()
 
 
 def test_the_cookie_is_secure_behind_tls_and_ends_with_its_token(store_url: str, tmp_path: Path) -> None:
@@ -230,7 +224,6 @@ def test_the_cookie_is_secure_behind_tls_and_ends_with_its_token(store_url: str,
             tokens.revoke(session, "someone")
         assert client.get("https://testserver/about.json").status_code == 401
         assert client.get("/about.json", headers={"Authorization": f"Bearer {secret}"}).status_code == 401
-        store_of(client).engine.dispose()
     store.engine.dispose()
 
 
@@ -248,13 +241,11 @@ def test_a_proxy_that_signs_people_in_is_believed_and_nobody_else(world: Filled,
     with site(world[0], tmp_path, **said) as client:
         refused = client.get("/about.json", headers=sent)
         assert refused.status_code == 401, "the test's client is no proxy of ours"
-        store_of(client).engine.dispose()
-    from_proxy = TestClient(client.app, client=("127.0.0.1", 1))
-    assert from_proxy.get("/about.json").status_code == 401
-    assert from_proxy.get("/about.json", headers={"X-Remote-User": "bob"}).status_code == 200
-    assert from_proxy.get("/admin.json", headers={"X-Remote-User": "bob"}).status_code == 403
-    assert from_proxy.get("/admin.json", headers=sent).status_code == 200
-    store_of(from_proxy).engine.dispose()
+        from_proxy = TestClient(client.app, client=("127.0.0.1", 1))
+        assert from_proxy.get("/about.json").status_code == 401
+        assert from_proxy.get("/about.json", headers={"X-Remote-User": "bob"}).status_code == 200
+        assert from_proxy.get("/admin.json", headers={"X-Remote-User": "bob"}).status_code == 403
+        assert from_proxy.get("/admin.json", headers=sent).status_code == 200
 
 
 @pytest.mark.slow
@@ -265,7 +256,5 @@ def test_uploading_is_off_where_strangers_could_come(world: Filled, tmp_path: Pa
     ]:  # fmt: skip
         with site(world[0], tmp_path, host=host, access=access) as client:
             assert client.get("/upload.json").json()["enabled"] is on
-            store_of(client).engine.dispose()
     with site(world[0], tmp_path, host="0.0.0.0", upload_enabled=True) as client:
         assert client.get("/upload.json").json()["enabled"]
-        store_of(client).engine.dispose()

@@ -3,7 +3,6 @@
 from fastapi.testclient import TestClient
 
 from app.tracing.worker import Worker
-from tests.support.sites import store_of
 
 QUESTIONS = [{"prompt": "The capital of France is", "k": 3}, {"prompt": "Ice melts because", "k": 3}]
 
@@ -41,7 +40,6 @@ def test_one_question_that_cannot_be_asked_leaves_nothing_behind(asked: tuple[Te
     assert full.headers["retry-after"]
     assert not worker.step()
     assert client.get("/api/v1/batches/nothing").status_code == 404
-    store_of(client).engine.dispose()
 
 
 def test_a_batch_is_taken_back_but_not_what_is_answered(asked: tuple[TestClient, Worker]) -> None:

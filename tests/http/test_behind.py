@@ -23,7 +23,7 @@ HUB_FILES = f"hf://datasets/team/web@{'c' * 40}/en"
 @pytest.fixture
 def named(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
     """A site with models and corpora under names that people use."""
-    with open_store(database_url).session() as session:
+    with open_store(database_url) as store, store.session() as session:
         for name in ("EleutherAI/pythia-70m", "modèle 7.5", "a#b?c%d"):
             register_model(session, name, parameters=70_000_000, origin=Origin(licence="Apache-2.0"))
         records = (PassageRecord(str(n), f"Passage {n}. " + "x" * n) for n in range(1000))
@@ -35,7 +35,6 @@ def named(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
         }
     with site(database_url, tmp_path) as client:
         yield client
-        store_of(client).engine.dispose()
 
 
 def test_names_with_signs_of_addresses_have_pages(named: TestClient) -> None:
@@ -120,7 +119,6 @@ def test_citations_carry_who_made_it_and_under_which_licence(filled_url: str, tm
         with store_of(client).session() as session:
             model = get_model(session, "demo-4m")
             model.description = model.source = model.licence = model.author = ""
-        store_of(client).engine.dispose()
 
 
 def test_the_commands_say_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

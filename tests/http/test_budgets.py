@@ -89,7 +89,6 @@ def test_a_page_gives_its_connection_back_before_it_is_sent(filled_url: str, tmp
             with client.stream("GET", path) as answer:
                 assert answer.status_code == 200
                 assert pool.checkedout() == 0, path  # type: ignore[attr-defined]  # the pool of a file, and not of memory
-        store_of(client).engine.dispose()
 
 
 LONG = {
@@ -128,7 +127,6 @@ def test_a_heavy_search_says_that_it_was_stopped(
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
         assert "was stopped" in answer.text
         assert client.get("/prompts.json?q=cedi").json()["status"] == 503
-        store_of(client).engine.dispose()
 
 
 def test_a_site_whose_connections_are_all_in_use_says_so_soon(
@@ -158,4 +156,3 @@ def test_places_are_given_back_by_those_who_leave(filled_url: str, tmp_path: Pat
         client.head("/prompts.csv")
         places = client.app.state.budgets._places  # type: ignore[attr-defined]  # TestClient.app is typed as any ASGI application
         assert {kind: each._value for kind, each in places.items()} == budgets.PLACES
-        store_of(client).engine.dispose()

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from app.store import jobs, leases, tokens
 from app.store.engine import Store
 from tests.support.asking import made_home, put_corpus
-from tests.support.sites import site, store_of
+from tests.support.sites import site
 
 SOMEBODY, ANOTHER, AT_HOME = ("203.0.113.5", 1), ("203.0.113.6", 1), ("127.0.0.1", 1)
 FEW: dict[str, Any] = {f"limit_{kind}": "3/hour" for kind in (
@@ -23,7 +23,6 @@ def from_address(store: Store, database_url: str) -> Iterator[Any]:
     put_corpus(store)
     with site(database_url, made_home(), trace_queue_limit=8, **FEW) as first:
         yield lambda address: TestClient(first.app, client=address, raise_server_exceptions=False)
-        store_of(first).engine.dispose()
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # counted in memory

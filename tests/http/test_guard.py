@@ -14,7 +14,7 @@ from app.web.site import patience
 from app.web.site.guard import FOR_OTHER_SITES, SAFE
 from tests.support.asking import made_home
 from tests.support.routes import filled, routes
-from tests.support.sites import site, store_of
+from tests.support.sites import site
 
 ELSEWHERE = (
     {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
@@ -47,7 +47,6 @@ def asking(tmp_path: Path) -> Iterator[TestClient]:
     shutil.copytree(made_home(), tmp_path / "home")
     with site(f"sqlite:///{tmp_path / 'home' / 'startrail.db'}", tmp_path / "home") as client:
         yield client
-        store_of(client).engine.dispose()
 
 
 def unsafe(client: TestClient) -> list[tuple[str, str]]:

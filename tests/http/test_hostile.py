@@ -18,7 +18,7 @@ from PIL import Image
 
 from tests.support.hostile_home import addresses, fill_hostile_home
 from tests.support.routes import routes
-from tests.support.sites import site, store_of
+from tests.support.sites import site
 
 PARQUET = "application/vnd.apache.parquet"
 
@@ -33,7 +33,6 @@ def hostile(
     values = fill_hostile_home(home, migrated_sqlite)
     with site(f"sqlite:///{home / 'startrail.db'}", home) as client:
         yield client, values
-        store_of(client).engine.dispose()
 
 
 class Harmless(HTMLParser):

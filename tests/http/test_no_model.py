@@ -14,7 +14,7 @@ from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import Store
 from app.store.prompts import PromptRecord, add_prompts
 from app.store.tables import Output
-from tests.support.sites import site, store_of
+from tests.support.sites import site
 
 TEXTS = ("Bamako is the capital of Mali, on the Niger.", "Accra lies by the sea.", "Cedi is money in Ghana.")
 ASKED = (("mali", "The capital of Mali is", "Bamako"), ("ghana", "The currency of Ghana is the", "cedi"))
@@ -36,7 +36,6 @@ def bare(store: Store, database_url: str, tmp_path: Path) -> Iterator[TestClient
     fill(store, Settings(home=tmp_path, database_url=database_url, _env_file=None))
     with site(database_url, tmp_path) as client:
         yield client
-        store_of(client).engine.dispose()
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

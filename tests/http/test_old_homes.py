@@ -119,7 +119,6 @@ def client(old_url: str, tmp_path: Path) -> Iterator[TestClient]:
     migrate(old_url)
     with site(old_url, tmp_path) as opened:
         yield opened
-        store_of(opened).engine.dispose()
 
 
 def test_an_old_answer_stands_at_its_address_as_it_was(client: TestClient) -> None:

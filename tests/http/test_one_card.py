@@ -20,7 +20,7 @@ from app.store.work_tables import Job, Trace
 from app.tracing.trace_results import Completion, CompletionToken, Hit, Provenance, Ranking, TraceResult
 from app.web.marking.window import SIZE
 from tests.support.seeded import add_run
-from tests.support.sites import site, store_of
+from tests.support.sites import site
 from tests.support.twins import as_page
 
 MENU = "Menu. Home. About us. Subscribe to our newsletter today. "
@@ -51,7 +51,6 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     store.engine.dispose()
     with site(url, Path(home)) as opened:
         yield opened
-        store_of(opened).engine.dispose()
 
 
 def fill(session: Session) -> None:

@@ -172,7 +172,6 @@ def open_site(filled_url: str, tmp_path: Path) -> Iterator[TestClient]:
         filled_url, tmp_path, base_url="https://lab.example/", allowed_hosts=("testserver", "*.corp")
     ) as client:
         yield client
-        store_of(client).engine.dispose()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from app.tracing.trace_engine import TraceEngine
 from app.tracing.worker import Worker
 from app.trackstar.manifest import IndexManifest
 from tests.support.asking import made_home, put_corpus, settings_of
-from tests.support.sites import site, store_of
+from tests.support.sites import site
 
 
 @pytest.fixture
@@ -43,7 +43,6 @@ def unready(url: str, home: Path) -> dict[str, str]:
         assert answer.status_code == 503
         page = client.get("/readyz", headers=admin).text
         assert str(home) not in client.get("/readyz").text
-        store_of(client).engine.dispose()
     failed = {check["name"]: check["detail"] for check in answer.json()["checks"] if not check["ok"]}
     assert all(name in page for name in failed)
     return {name: detail for name, detail in failed.items() if name != "worker"}
@@ -129,7 +128,6 @@ def test_a_model_that_is_gone_is_named_where_it_is_asked_for(
     shutil.rmtree(home / "models" / "demo")
     with site(database_url, home) as client:
         answer = client.post("/api/traces", json={"prompt": "The capital of Mali is"})
-        store_of(client).engine.dispose()
     assert answer.status_code in (404, 422)
     assert "demo" in answer.json()["detail"]
     result = in_terminal(monkeypatch, database_url, home, "trace", "The capital of Mali is")
@@ -151,6 +149,5 @@ def test_a_worker_that_could_not_load_says_why_on_the_site(
             check["name"]: check
             for check in client.get("/readyz.json", headers=_admin(database_url)).json()["checks"]
         }
-        store_of(client).engine.dispose()
     assert not checks["worker"]["ok"]
     assert shard.name in checks["worker"]["detail"]

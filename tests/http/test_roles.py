@@ -14,7 +14,7 @@ from app.cli.main import app
 from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import open_store
 from tests.support.lessons import CHAT, COMPLETION, PAIR, TEXT, assistant, lesson, user
-from tests.support.sites import site, store_of
+from tests.support.sites import site
 
 HOSTILE = {
     "messages": [{"role": "<b>x", "content": ""}, user("<script>alert(1)</script>"), assistant("\x00\ud800")]
@@ -25,11 +25,10 @@ HOSTILE = {
 def taught(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
     """A site with a passage of each form: 1 to 5."""
     records: tuple[dict[str, Any], ...] = (COMPLETION, CHAT, PAIR, TEXT, HOSTILE)
-    with open_store(database_url).session() as session:
+    with open_store(database_url) as store, store.session() as session:
         add_corpus(session, "sft", [PassageRecord(str(n), lesson(each)) for n, each in enumerate(records)])
     with site(database_url, tmp_path) as client:
         yield client
-        store_of(client).engine.dispose()
 
 
 def turns(client: TestClient, passage: int) -> list[tuple[str, str, list[str]]]:

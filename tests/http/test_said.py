@@ -65,7 +65,6 @@ def told(
     wrong, alias = named
     with site(url, home) as opened:
         yield opened, wrong, alias
-        store_of(opened).engine.dispose()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from tests.support.asking import made_home
 from tests.support.hostile import answered_trace
 from tests.support.promises import keep
 from tests.support.routes import Values
-from tests.support.sites import site, store_of
+from tests.support.sites import site
 from tests.support.vault import Vault, fill_vault
 
 LONG = int(os.environ.get("STARTRAIL_PROMISES", "0"))
@@ -77,7 +77,6 @@ def test_every_answer_is_one_that_the_document_promises(made: Made, access: str,
     with site(made.url, made_home(), **shared) as client:
         questions = {"questions": [{"prompt": "The capital of Mali is"}]}
         batch = client.post("/api/v1/batches", json=questions).json()["id"]
-        store_of(client).engine.dispose()
     with site(made.url, made_home(), access=access, **shared) as client:
         kept = keep(
             client.app,  # type: ignore[arg-type]  # TestClient.app is typed as any ASGI application
@@ -87,7 +86,6 @@ def test_every_answer_is_one_that_the_document_promises(made: Made, access: str,
             token=made.token if signed_in else "",
         )
         client.app.state.imports.close()  # type: ignore[attr-defined]  # TestClient.app is typed as any ASGI application
-        store_of(client).engine.dispose()
     assert not kept.broken, "\n\n".join(f"{name}: {problem}" for name, problem in kept.broken.items())
     assert kept.answers[200] > 50
 
@@ -127,7 +125,6 @@ def test_the_document_says_who_needs_a_token(
             for path, said in document["paths"].items()
             for method, operation in said.items()
         }
-        store_of(client).engine.dispose()
     assert needs["GET /api/v1/runs"] == ("read" not in free)
     assert needs["POST /api/v1/traces"] == ("ask" not in free)
     assert needs["GET /api/v1/admin"]
@@ -143,4 +140,3 @@ def test_what_the_document_gives_as_an_example_is_taken(made: Made) -> None:
                 for example in schema.get("examples", []):
                     answer = client.request(method, path.format(trace_id=made.trace), json=example)
                     assert answer.status_code in (200, 202), (path, example, answer.text)
-        store_of(client).engine.dispose()

@@ -11,7 +11,7 @@ from PIL import Image
 from app.store.engine import open_store
 from app.store.permalinks import leave_tombstone
 from tests.support.seeded import fill
-from tests.support.sites import site, store_of
+from tests.support.sites import site
 from tests.support.twins import twin
 
 
@@ -88,7 +88,7 @@ def test_other_names_of_an_example_lead_to_its_address(client: TestClient, examp
 
 def test_what_was_taken_down_answers_gone_with_the_reason(database_url: str, tmp_path: Path) -> None:
     """A link in a paper must not end in a plain 404: the reader learns what happened."""
-    with open_store(database_url).session() as session:
+    with open_store(database_url) as store, store.session() as session:
         fill(session, prompts=4, passages=50)
         leave_tombstone(session, "/runs/old-run", "Withdrawn: the corpus held private mail.")
     with site(database_url, tmp_path) as client:
@@ -98,7 +98,6 @@ def test_what_was_taken_down_answers_gone_with_the_reason(database_url: str, tmp
             assert "private mail" in answer.text
         assert client.get("/runs/old-run.json").json()["detail"] == "Withdrawn: the corpus held private mail."
         assert client.get("/runs/other-run").status_code == 404
-        store_of(client).engine.dispose()
 
 
 @pytest.mark.parametrize("path", ["card.png", "cite", "cite.bib", "cite.json"])

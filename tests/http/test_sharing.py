@@ -59,7 +59,6 @@ def stepped(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> 
     store.engine.dispose()
     with site(f"sqlite:///{home / 'startrail.db'}", home) as client:
         yield client
-        store_of(client).engine.dispose()
 
 
 def test_a_comparison_reads_what_a_page_had_taken(stepped: TestClient) -> None:
@@ -226,4 +225,3 @@ def test_addresses_carry_the_path_below_which_a_proxy_shows_the_site(filled_url:
             page.select_one('meta[property="og:image"]')["content"]
             == f"https://lab.example/star{EXAMPLE}/card.png"
         )
-        store_of(client).engine.dispose()

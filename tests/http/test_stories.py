@@ -49,7 +49,6 @@ def reader(tmp_path: Path) -> Iterator[TestClient]:
     store.engine.dispose()
     with site(url, tmp_path) as opened:
         yield opened
-        store_of(opened).engine.dispose()
 
 
 def test_the_widest_gap_that_chance_does_not_explain_is_told(reader: TestClient) -> None:

@@ -16,7 +16,7 @@ from app.store import jobs
 from app.store.engine import Store, open_store
 from app.store.work_tables import Job
 from tests.support.hostile import answered_trace
-from tests.support.sites import site, store_of
+from tests.support.sites import site
 
 TABLES = (
     "/runs/trackstar", "/prompts", "/runs/trackstar/prompts/capital-china", "/evaluation", "/finds/mistakes",
@@ -61,7 +61,6 @@ def test_a_trace_is_read_in_every_form(filled_sqlite: Path, tmp_path: Path) -> N
     with site(url, tmp_path) as client:
         files = {kind: client.get(f"/api/v1/traces/{trace}.{kind}") for kind in ("csv", "jsonl", "parquet")}
         early = [client.get(f"/api/v1/traces/{waiting}.{kind}").status_code for kind in files]
-        store_of(client).engine.dispose()
     table = pandas.read_csv(io.BytesIO(files["csv"].content))
     typed = pandas.read_parquet(io.BytesIO(files["parquet"].content))
     assert list(table["passage_id"]) == list(typed["passage_id"]) == [1, 1]

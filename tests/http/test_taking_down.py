@@ -18,7 +18,7 @@ from app.store.engine import Store
 from app.store.prompts import PromptRecord, add_prompts
 from app.store.tables import Passage, Prompt, Run
 from tests.support.seeded import fill
-from tests.support.sites import site, store_of
+from tests.support.sites import site
 from tests.support.vault import MARK, ONLY, Vault, fill_vault
 
 WHY = "Its author asked us to."
@@ -34,7 +34,6 @@ def kept(
     with site(database_url, tmp_path) as client:
         yield client, client.app.state.settings, vault, vault.bearer("admin")  # type: ignore[attr-defined]  # TestClient.app is typed as any ASGI application
         client.app.state.keeping.engine.dispose()  # type: ignore[attr-defined]  # TestClient.app is typed as any ASGI application
-        store_of(client).engine.dispose()
 
 
 def on_disk(home: Path, word: str) -> list[str]:

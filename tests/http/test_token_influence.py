@@ -2,7 +2,8 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,17 @@ def store(home: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def client(home: Path) -> TestClient:
-    return TestClient(create_app(settings_of(home)), headers={"Origin": "http://testserver"})
+def visit(home: Path) -> Iterator[Callable[..., TestClient]]:
+    """Somebody who sends these headers to a site of the home, with these settings; the site is open until the test ends."""
+    with ExitStack() as opened:
+        yield lambda headers, **settings: opened.enter_context(
+            TestClient(create_app(settings_of(home, **settings)), headers=headers)
+        )
+
+
+@pytest.fixture
+def client(visit: Callable[..., TestClient]) -> TestClient:
+    return visit({"Origin": "http://testserver"})
 
 
 def shaded(card: dict[str, Any]) -> list[dict[str, Any]]:
@@ -165,14 +175,15 @@ def steps_queued(store: Store) -> list[str]:
         return [job.request["parent"] for job in session.scalars(select(Job).where(Job.kind == "steps"))]
 
 
-def test_an_example_is_stepped_on_once_a_person_reads_it(store: Store, home: Path) -> None:
+def test_an_example_is_stepped_on_once_a_person_reads_it(
+    visit: Callable[..., TestClient], store: Store, home: Path
+) -> None:
     """The page is there at once; the worker does the rest, once."""
-    settings = settings_of(home, steps_per_lane=3)
-    client = TestClient(create_app(settings), headers=BROWSER)
+    client = visit(BROWSER, steps_per_lane=3)
     for _ in range(2):
         assert client.get(EXAMPLE).status_code == 200
     (parent,) = steps_queued(store)
-    with worker_of(settings, store) as worker:
+    with worker_of(settings_of(home, steps_per_lane=3), store) as worker:
         assert worker.step() == 2  # and its words are shaded
     with store.session() as session:
         found = steps.steps_of(session, parent)
@@ -190,14 +201,14 @@ def test_an_example_is_stepped_on_once_a_person_reads_it(store: Store, home: Pat
 
 
 def test_where_steps_are_dear_the_first_three_are_taken_and_the_page_says_so(
-    store: Store, home: Path
+    visit: Callable[..., TestClient], store: Store, home: Path
 ) -> None:
     """As on a large model: here a page may cost no time at all, so that the small one's steps are dear, too."""
-    settings = settings_of(home, steps_per_lane=5, steps_page_seconds=0)
-    client = TestClient(create_app(settings), headers=BROWSER)
+    dear: dict[str, Any] = {"steps_per_lane": 5, "steps_page_seconds": 0}
+    client = visit(BROWSER, **dear)
     assert "were measured" not in client.get(EXAMPLE).text
     (parent,) = steps_queued(store)
-    with worker_of(settings, store) as worker:
+    with worker_of(settings_of(home, **dear), store) as worker:
         worker.step()
     with store.session() as session:
         found = steps.steps_of(session, parent)
@@ -229,20 +240,21 @@ def test_a_page_costs_no_more_than_a_minute_or_three_a_lane(seconds: float, coun
     ],
 )
 def test_who_does_not_read_makes_nobody_work(
-    store: Store, home: Path, method: str, headers: dict[str, str]
+    visit: Callable[..., TestClient], store: Store, method: str, headers: dict[str, str]
 ) -> None:
-    client = TestClient(create_app(settings_of(home, steps_per_lane=3)), headers=headers)
+    client = visit(headers, steps_per_lane=3)
     assert client.request(method, EXAMPLE).status_code == 200
     assert steps_queued(store) == []
 
 
-def test_a_crawler_that_runs_scripts_is_not_told_to_come_back(store: Store, home: Path) -> None:
+def test_a_crawler_that_runs_scripts_is_not_told_to_come_back(
+    visit: Callable[..., TestClient], store: Store, home: Path
+) -> None:
     """A worker is ready and nothing is measured yet: a person's page says that more comes, and asks for it every two
     seconds. A crawler, for whom nothing is made, would ask for ever."""
-    settings = settings_of(home, steps_per_lane=3)
-    site = create_app(settings)
+    site = visit({}, steps_per_lane=3).app
     script, person, crawler = (TestClient(site, headers=headers) for headers in ({}, BROWSER, CRAWLER))
-    with worker_of(settings, store):
+    with worker_of(settings_of(home, steps_per_lane=3), store):
         told = crawler.get(EXAMPLE).text
         assert "every 2s" not in told
         assert 'http-equiv="refresh"' not in told
@@ -253,7 +265,8 @@ def test_a_crawler_that_runs_scripts_is_not_told_to_come_back(store: Store, home
         assert crawler.get(EXAMPLE).text == told
 
 
-def test_a_flood_of_readers_queues_no_more_than_may_wait(store: Store, home: Path) -> None:
-    settings = settings_of(home, steps_per_lane=3, steps_queue_limit=0)
-    assert TestClient(create_app(settings), headers=BROWSER).get(EXAMPLE).status_code == 200
+def test_a_flood_of_readers_queues_no_more_than_may_wait(
+    visit: Callable[..., TestClient], store: Store
+) -> None:
+    assert visit(BROWSER, steps_per_lane=3, steps_queue_limit=0).get(EXAMPLE).status_code == 200
     assert steps_queued(store) == []

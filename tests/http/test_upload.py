@@ -2,10 +2,9 @@
 
 import gzip
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from sqlalchemy import func, select
 from app.store.tables import Corpus, Model, Output, Passage, Prompt, PromptSet, Result, Retrieved, Run
 from tests.support.pair_files import jsonl, record
 from tests.support.sites import site, store_of
+from tests.support.small_server import Quiet, answering
 
 pytestmark = pytest.mark.slow
 
@@ -27,16 +27,8 @@ FILE = jsonl([record(n) for n in range(6)])
 @pytest.fixture
 def start(database_url: str, tmp_path: Path) -> Iterator[Callable[..., TestClient]]:
     """An empty site of the test's own; call it with settings."""
-    opened: list[TestClient] = []
-
-    def make(**settings: Any) -> TestClient:
-        opened.append(site(database_url, tmp_path, **settings))
-        return opened[-1]
-
-    yield make
-    for client in opened:
-        client.app.state.imports.close()  # type: ignore[attr-defined]  # TestClient.app is typed as any ASGI application
-        store_of(client).engine.dispose()
+    with ExitStack() as opened:
+        yield lambda **settings: opened.enter_context(site(database_url, tmp_path, **settings))
 
 
 def send(
@@ -230,7 +222,7 @@ def test_a_preset_is_loaded_and_stays_where_it_is(start: Callable[..., TestClien
 def test_a_file_is_loaded_by_address_from_a_listed_host(
     start: Callable[..., TestClient], tmp_path: Path
 ) -> None:
-    class Host(BaseHTTPRequestHandler):
+    class Host(Quiet):
         def do_GET(self) -> None:
             body = gzip.compress(FILE) if self.path.endswith(".gz") else FILE
             self.send_response(200 if "file" in self.path else 404)
@@ -238,21 +230,15 @@ def test_a_file_is_loaded_by_address_from_a_listed_host(
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *args: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Host)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    base = f"http://127.0.0.1:{server.server_address[1]}"
     client = start(fetch_hosts=("127.0.0.1",))
-    for path in ("/file_bm25.jsonl", "/file_trackstar.jsonl.gz"):
-        state = outcome(client, client.post("/api/uploads", files={"url": (None, base + path)}))
-        assert (state["stage"], state["examples"]) == ("done", 6), state
-    missing = outcome(client, client.post("/api/uploads", files={"url": (None, f"{base}/missing.jsonl")}))
+    with answering(Host) as base:
+        for path in ("/file_bm25.jsonl", "/file_trackstar.jsonl.gz"):
+            state = outcome(client, client.post("/api/uploads", files={"url": (None, base + path)}))
+            assert (state["stage"], state["examples"]) == ("done", 6), state
+        missing = outcome(client, client.post("/api/uploads", files={"url": (None, f"{base}/missing.jsonl")}))
     assert missing["stage"] == "failed"
     assert "404" in missing["problem"]["message"]
     assert left_behind(tmp_path) == []
-    server.shutdown()
 
 
 def test_an_unknown_import_is_not_found(start: Callable[..., TestClient]) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -31,18 +32,16 @@ PAGES = {
 def sites_by_size(
     tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path
 ) -> Iterator[list[TestClient]]:
-    clients = []
-    for size in (SMALL, LARGE):
-        home = tmp_path_factory.mktemp("home")
-        shutil.copy(migrated_sqlite, home / "startrail.db")
-        url = f"sqlite:///{home / 'startrail.db'}"
-        store = open_store(url)
-        with store.session() as session:
-            fill(session, **size)
-        clients.append(site(url, home))
-    yield clients
-    for client in clients:
-        store_of(client).engine.dispose()
+    with ExitStack() as opened:
+        clients = []
+        for size in (SMALL, LARGE):
+            home = tmp_path_factory.mktemp("home")
+            shutil.copy(migrated_sqlite, home / "startrail.db")
+            url = f"sqlite:///{home / 'startrail.db'}"
+            with open_store(url) as store, store.session() as session:
+                fill(session, **size)
+            clients.append(opened.enter_context(site(url, home)))
+        yield clients
 
 
 @pytest.mark.parametrize("path", PAGES)

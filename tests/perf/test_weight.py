@@ -1,5 +1,6 @@
 """What a first visit costs: the bytes over the wire, compressed, of a page and all it loads."""
 
+from collections.abc import Iterator
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -14,10 +15,11 @@ BUDGET = 60 * 1024
 
 
 @pytest.fixture
-def reader(store: Store, database_url: str, tmp_path) -> TestClient:  # type: ignore[no-untyped-def]  # what fixtures are is said where they are made
+def reader(store: Store, database_url: str, tmp_path) -> Iterator[TestClient]:  # type: ignore[no-untyped-def]  # what fixtures are is said where they are made
     with store.session() as session:
         fill(session, prompts=40, passages=800, k=20)
-    return site(database_url, tmp_path)
+    with site(database_url, tmp_path) as opened:
+        yield opened
 
 
 def first_visit(client: TestClient, path: str) -> dict[str, int]:

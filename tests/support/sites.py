@@ -51,7 +51,11 @@ def counted(store: Store) -> Iterator[list[str]]:
 def serving(settings: Settings) -> Iterator[str]:
     """The site as `startrail serve` runs it, in a thread of its own, at a free port."""
     config = uvicorn.Config(
-        create_app(settings), port=0, log_level="error", lifespan="off", proxy_headers=False
+        create_app(settings),
+        port=0,
+        log_level="error",
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,  # a page that follows a stream may still be open
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -59,7 +63,10 @@ def serving(settings: Settings) -> Iterator[str]:
     while not server.started:
         time.sleep(0.01)
     address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    with behind_tls(address, NGINX_HOST) if NGINX_HOST else nullcontext(address) as seen:
-        yield seen
-    server.should_exit = True
-    thread.join(10)
+    try:
+        with behind_tls(address, NGINX_HOST) if NGINX_HOST else nullcontext(address) as seen:
+            yield seen
+    finally:
+        server.should_exit = True
+        thread.join(10)
+    assert not thread.is_alive(), "the site did not stop"

@@ -2,15 +2,14 @@
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import huggingface_hub.constants
 import pytest
+
+from tests.support.small_server import Quiet, answering
 
 COMMIT, NEXT = "c" * 40, "d" * 40
 MODELS, DATASETS = "models", "datasets"
@@ -60,7 +59,7 @@ class SmallHub:
 def serving(hub: SmallHub, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterator[SmallHub]:
     """The hub, while it is open and the client asks it in place of the real one."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             status, content, kind = hub.answer(self.path.partition("?")[0])
             self.send_response(status)
@@ -76,22 +75,11 @@ def serving(hub: SmallHub, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iter
 
         do_HEAD = do_GET
 
-        def log_message(self, *_: Any) -> None:
-            """Silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    address = f"http://127.0.0.1:{server.server_port}"
     constants = huggingface_hub.constants  # read from HF_ENDPOINT when the library is first imported
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    template = address + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    try:
+    with answering(Handler) as address:
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        template = address + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         yield hub
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

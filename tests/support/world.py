@@ -11,6 +11,7 @@ from random import Random
 from app.demo.shipped import corpus_path, endings_path, model_path, prompts_path
 from app.runs.demo_world import DemoFiles, build_demo
 from app.settings import Settings
+from app.store.engine import open_store
 
 PROMPTS_PER_TASK = 6
 MORE_PASSAGES = 300  # beyond those that state the prompts' facts
@@ -46,7 +47,8 @@ def small_world(folder: Path) -> DemoFiles:
 def build_small(home: Path, database_url: str = "") -> Settings:
     """A home directory with model, index, store and both runs; returns its settings."""
     settings = Settings(home=home, database_url=database_url)
-    build_demo(settings, small_world(home / "source"))
+    with open_store(settings.url, migrate=True) as store:
+        build_demo(settings, store, small_world(home / "source"))
     return settings
 
 

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from tests.support.databases import PostgreSQL, filled, filled_file
 from tests.support.evaluated import fill
-from tests.support.sites import site, store_of
+from tests.support.sites import site
 
 
 @pytest.fixture(scope="session")
@@ -31,4 +31,3 @@ def evaluation(
         url = f"sqlite:///{copy}"
     with site(url, tmp_path_factory.mktemp("home")) as opened:
         yield opened
-        store_of(opened).engine.dispose()

@@ -77,7 +77,7 @@ def test_every_command_runs_and_every_set_has_its_choices(home: Path) -> None:
         assert name == "startrail"
         done = CliRunner().invoke(app, arguments)
         assert done.exit_code == 0, f"{command}: {done.output}"
-    with open_store(settings_of(home).url).session() as session:
+    with open_store(settings_of(home).url) as store, store.session() as session:
         for name, right in RIGHT.items():
             prompts = list_prompts(session, get_prompt_set(session, name).id)
             assert [prompt.target for prompt in prompts] == right

@@ -19,7 +19,7 @@ from app.store.runs import get_run, list_runs, remove_run, run_beside
 from app.store.tables import Output, Prompt, Result, Retrieved, Run
 from app.words.answers import answer_end
 from tests.support.asking import made_home, settings_of
-from tests.support.sites import site, store_of
+from tests.support.sites import site
 from tests.unit.runs.test_retrieve import prepared, task_of
 
 pytestmark = pytest.mark.slow
@@ -105,7 +105,6 @@ def test_the_page_opens_on_what_was_said_with_the_truth_beside_it(store: Store, 
         said = client.get("/runs/said/prompts/one.json").json()
         meant = client.get("/runs/meant/prompts/one.json").json()
         page = client.get("/runs/said/prompts/one").text
-        store_of(client).engine.dispose()
     assert (said["explains"], meant["explains"]) == ("said", "target")
     assert said["correct"] is False
     assert said["explained"] == said["answer"]

@@ -160,6 +160,5 @@ def test_an_agent_may_do_what_its_token_may(
     site = create_app(Settings(home=tmp_path, access=access, _env_file=None))
     with Client(ADDRESS, token=token, http=httpx.Client(transport=Inside(site), base_url=ADDRESS)) as client:
         found, asked_for = asked(client, ("search", {"words": "capital"}), ("trace", {"prompt": "Mali is"}))
-    site.state.store.engine.dispose()
     for answer, said in ((found, searched), (asked_for, traced)):
         assert (said in answer) if said else answer["prompts"], answer

@@ -35,8 +35,6 @@ def client(store: Store, tmp_path: Path) -> Iterator[Client]:
     site = create_app(Settings(home=tmp_path, _env_file=None))
     with Client(ADDRESS, http=httpx.Client(transport=Inside(site), base_url=ADDRESS)) as client:
         yield client
-    site.state.imports.close()
-    site.state.store.engine.dispose()
 
 
 def test_a_list_comes_whole_though_the_site_gives_it_in_pages(client: Client, store: Store) -> None:

@@ -5,6 +5,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def test_a_restore_over_a_database_whose_process_died_holds_no_later_change(
     subprocess.run([sys.executable, "-c", dying], env=os.environ, check=False)
     assert database.with_name("startrail.db-wal").stat().st_size, "it died before it tidied up"
     subprocess.run(["sqlite3", database, told("restore", tmp_path, backup)], check=True)
-    with sqlite3.connect(database) as restored:
+    with closing(sqlite3.connect(database)) as restored:
         query = "select count(*), sum(text like '% changed since') from passages"
         ((passages, changed),) = restored.execute(query).fetchall()
     assert passages

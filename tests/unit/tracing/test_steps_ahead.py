@@ -24,7 +24,7 @@ from app.tracing.loaded import LoadedIndex, open_loaded
 from app.tracing.steps_ahead import drawn, on_front_page, take_ahead
 from tests.support.asking import made_home, settings_of
 from tests.support.seeded import add_run
-from tests.support.sites import site, store_of
+from tests.support.sites import site
 
 pytestmark = pytest.mark.slow
 
@@ -141,7 +141,6 @@ def test_every_page_that_the_front_page_leads_to_opens_with_them(
             page = client.get(url).json()
             assert [lane["name"] for lane in page["evidence"]["lanes"]] == list(steps.LANES), url
             assert not page["filling"]
-        store_of(client).engine.dispose()
 
 
 def test_a_file_of_them_is_enough_elsewhere(

@@ -51,9 +51,8 @@ def test_there_and_back(settings: Settings, store: Store, tmp_path: Path, name: 
     (settings.home / "indexes" / "demo" / "manifest.json").write_text("broken")
     store.engine.dispose()
     restore(settings, tmp_path / name)
-    with open_store(settings.url).session() as session:
+    with open_store(settings.url) as store, store.session() as session:
         assert session.scalars(select(Corpus.name)).all() == ["first"]
-        session.get_bind().dispose()
     assert (settings.home / "indexes" / "demo" / "manifest.json").read_text() == "{}"
     linked = settings.home / "models" / "linked"
     assert not linked.is_symlink()

@@ -1,20 +1,19 @@
 """Loading a file by address: only what the operator allows, whatever a redirect or a name says."""
 
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from app.errors import UserError
 from app.web.loading.fetching import check, fetch
+from tests.support.small_server import Quiet, answering
 
 BODY = b'{"example_id": "1"}\n' * 1000
 
 
-class Pages(BaseHTTPRequestHandler):
+class Pages(Quiet):
     """A host that serves a file, redirects, lies about sizes and breaks off."""
 
     def do_GET(self) -> None:
@@ -51,16 +50,11 @@ class Pages(BaseHTTPRequestHandler):
         else:
             self.send_error(404)
 
-    def log_message(self, *args: object) -> None:
-        return
-
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
+    with answering(Pages) as address:
+        yield address
 
 
 def load(url: str, target: Path, hosts: tuple[str, ...] = ("127.0.0.1",), limit: int = 1 << 20) -> list[int]:

@@ -6,7 +6,7 @@ import pytest
 
 from app.settings import Settings
 from app.web.site.cross_origin import may_read
-from tests.support.sites import site, store_of
+from tests.support.sites import site
 
 LISTED = ("https://pair-code.github.io", "http://lab.example:8080")
 
@@ -56,4 +56,3 @@ def test_a_page_of_this_machine_reads_and_does_not_write(database_url: str, tmp_
         )
         assert said.status_code == 403
         assert "access-control-allow-origin" not in said.headers
-        store_of(client).engine.dispose()
