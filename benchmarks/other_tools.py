@@ -46,7 +46,7 @@ tokenizer = AutoTokenizer.from_pretrained(model_dir)
 
 def read(file):
     rows = []
-    for line in (folder / file).open():
+    for line in (folder / file).read_bytes().splitlines():
         ids = tokenizer(json.loads(line)["text"])["input_ids"][:64]
         pad = 64 - len(ids)
         rows.append({
@@ -165,7 +165,7 @@ def startrail(*words: Any) -> None:
 
 def equal(file: Path, scores: np.ndarray) -> float:
     """The share of scores that the export gives back to the bit; every passage stands in it."""
-    records = [json.loads(line) for line in file.open()]
+    records = [json.loads(line) for line in file.read_bytes().splitlines()]
     pairs = [
         (value, float(row[int(name)]))
         for row, record in zip(scores, records, strict=True)

@@ -174,7 +174,8 @@ def evil(path: Path) -> Path:
 def with_nan(path: Path) -> Path:
     scores = SCORES.copy()
     scores[2, 4] = np.nan
-    np.save(path.open("wb"), scores)
+    with path.open("wb") as file:  # whose name has no ending
+        np.save(file, scores)
     return path
 
 
@@ -210,7 +211,7 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(
 def test_where_both_ways_round_fit_the_user_says_which(store: Store, tmp_path: Path) -> None:
     """A square matrix read the wrong way round would look like any other."""
     square = SCORES[:, :QUERIES]
-    np.save((tmp_path / "square.npy").open("wb"), square)
+    np.save(tmp_path / "square.npy", square)
     with store.session() as session:
         put_texts(session, passages=QUERIES)
     with pytest.raises(UserError, match="which are the rows"), store.session() as session:

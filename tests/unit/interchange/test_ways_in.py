@@ -94,7 +94,7 @@ def test_results(run: Any, store: Store, tmp_path: Path, form: str) -> None:
         assert session.scalars(select(Result.top_score)).all() == [0.0504] * 3
     exported = run("export", "found", "-o", tmp_path / "out.jsonl")
     assert exported.exit_code == 0
-    assert [json.loads(line) for line in (tmp_path / "out.jsonl").open()] == [
+    assert [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()] == [
         paper_record(n) for n in range(3)
     ]
 

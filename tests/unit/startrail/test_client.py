@@ -63,7 +63,9 @@ def test_filters_are_the_page_s_filters(client: Client) -> None:
 def test_an_example_is_the_record_of_the_file(client: Client, tmp_path: Path) -> None:
     run = client.runs()[0]["slug"]
     first = next(client.prompts(run))
-    exported = [json.loads(line) for line in client.export(run, tmp_path / "run.jsonl").open()]
+    exported = [
+        json.loads(line) for line in client.export(run, tmp_path / "run.jsonl").read_bytes().splitlines()
+    ]
     assert client.example(run, first["slug"]) in exported
     assert len(exported) == len(list(client.prompts(run)))
 
@@ -73,9 +75,9 @@ def test_a_file_goes_in_and_comes_out_equal(client: Client, tmp_path: Path) -> N
     file = tmp_path / "mine.jsonl"
     file.write_bytes(jsonl([record(n) for n in range(5)]))
     name = client.import_results(file, run="mine")
-    assert [json.loads(line) for line in client.export(name, tmp_path / "out.jsonl").open()] == [
-        record(n) for n in range(5)
-    ]
+    assert [
+        json.loads(line) for line in client.export(name, tmp_path / "out.jsonl").read_bytes().splitlines()
+    ] == [record(n) for n in range(5)]
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"example_id": "a"\n')
     with pytest.raises(UserError, match=r"broken\.jsonl:1"):
