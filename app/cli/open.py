@@ -29,17 +29,20 @@ def open_(
     from app.errors import NotFound
     from app.interchange.results import Destination, import_results
     from app.settings import get_settings
+    from app.store.arriving import arrival
     from app.store.naming import slugify
     from app.store.runs import get_run
 
     slug = slugify(run or Path(path).resolve().name.partition(".")[0])
     store = open_store(get_settings().url, migrate=True)
-    with store.session() as session:
-        try:
+    try:
+        with store.session() as session:
             made = get_run(session, slug)
-        except NotFound:
-            made = import_results(session, path, run=slug, into=Destination(prompts, corpus))
-        console.print(f"[green]✓[/] run {made.slug}: {made.prompt_count:,} prompts")
+    except NotFound:
+        with arrival(store) as arrives:
+            into = Destination(prompts, corpus)
+            made = import_results(arrives.session, path, run=slug, into=into, arrival=arrives)
+    console.print(f"[green]✓[/] run {made.slug}: {made.prompt_count:,} prompts")
     store.engine.dispose()
     console.print(f"  http://{host}:{port}/runs/{slug}", soft_wrap=True)
     run_site(host, port, worker=False)

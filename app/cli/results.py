@@ -42,7 +42,7 @@ def import_(
         int, typer.Option("-k", min=1, help="Of a matrix: proponents kept for each prompt.")
     ] = KEPT_PROPONENTS,
 ) -> None:
-    """Import results as a run: one transaction, whole or not at all.
+    """Import results as a run, whole or not at all; until it is whole nobody sees any of it, and the site goes on.
 
     Files about the same prompts (same example_id, prompt and target) share them, so that their runs can be compared.
     Fields that Startrail does not know are kept; `startrail export` gives back the file, equal field by field.
@@ -59,6 +59,7 @@ def import_(
     from app.cli.opening import open_store
     from app.cli.progress import bar, console, kilobytes
     from app.interchange.results import UNKNOWN, Destination, import_results
+    from app.store.arriving import arrival
 
     store = open_store(get_settings().url, migrate=True)
     gc.freeze()  # what is loaded by now stays; to look through it again and again costs a tenth of the import
@@ -67,9 +68,9 @@ def import_(
         def indexing(done: int, total: int) -> None:
             step(done, total, "Indexing words, texts")
 
-        with store.session(indexing=indexing) as session:
+        with arrival(store, indexing=indexing) as arrives:
             made = import_results(
-                session,
+                arrives.session,
                 file,
                 run=run,
                 into=Destination(prompts, corpus, model, method),
@@ -77,6 +78,7 @@ def import_(
                 rows=rows,
                 k=k,
                 progress=kilobytes(step),
+                arrival=arrives,
             )
     console.print(f"[green]✓[/] run {made.slug} ({escape(made.method)}): {made.prompt_count:,} prompts")
     for name, nearest in made.configuration.get(UNKNOWN, {}).items():

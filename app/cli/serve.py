@@ -82,6 +82,7 @@ def run_site(host: str, port: int, *, worker: bool, root_path: str = "", web_wor
     write_logs(settings.log_format, settings.log_level, access=settings.access_log)
     sys.setswitchinterval(SWITCH)
     migrate(settings.url)
+    _sweep(settings.url)
     # uvicorn ends by the signal that stopped it, and SIGTERM alone would leave no time to stop the worker.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     stop = threading.Event()
@@ -113,6 +114,18 @@ def run_site(host: str, port: int, *, worker: bool, root_path: str = "", web_wor
         stop.set()
         if keeper:
             keeper.join(timeout=10)
+
+
+def _sweep(url: str) -> None:
+    """Take away what killed imports left: where no worker runs, nobody else would."""
+    from app.store.arriving import sweep
+    from app.store.engine import open_store
+
+    store = open_store(url)
+    try:
+        sweep(store)
+    finally:
+        store.engine.dispose()
 
 
 def web_process() -> Any:

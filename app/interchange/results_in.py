@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import DeclarativeBase, Session
 
 from app.errors import UserError
 from app.interchange.records import USUAL, Line, Progress, Reading, read_records
@@ -19,14 +19,16 @@ from app.interchange.results_parse import Parsed, parse
 from app.interchange.results_passages import PassageMatcher
 from app.interchange.tools import AUTO, tool_for
 from app.interchange.tools.matrices import KEPT_PROPONENTS, Places
+from app.store.arriving import Arrival
 from app.store.base import now
+from app.store.chunks import chunks
 from app.store.corpora import find_corpus
 from app.store.denied import Denylist
 from app.store.models import register_model
 from app.store.naming import slugify
 from app.store.origins import Origin
 from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, Statement, Tombstone
-from app.store.writing import insert_rows, new_ids, write_alone
+from app.store.writing import insert_rows, new_ids
 from app.words.answers import SAID, TARGET
 from app.words.chance import read_chance
 from app.words.file_names import method_in
@@ -59,10 +61,12 @@ def import_results(
     rows: str = "",
     k: int = KEPT_PROPONENTS,
     progress: Progress | None = None,
+    arrival: Arrival | None = None,
 ) -> Run:
     """Take a results file in as a run called `run`.
 
     Args:
+        session: whose transaction decides; or that of an `arrival`, which lets others write between two lots of records.
         path: a file, folder or `-`, of any format that has fields.
         name: the file's name in messages; the path where there is no other.
         into: prompt set, corpus and model; made if they do not exist.
@@ -74,7 +78,8 @@ def import_results(
         UserError: a line or field of the file cannot be used, or the run's name is taken. Roll back then.
     """
     path = pinned(str(path))
-    write_alone(session)
+    arrival = arrival or Arrival(session)
+    arrival.alone()
     into, file = into or Destination(), Path(path)
     tool = tool_for(file, form)
     if tool:
@@ -82,14 +87,13 @@ def import_results(
         lines = tool.read(file, Places(session, into.prompts, into.corpus, rows, k))
     else:
         lines = read_records(path, replace(reading or Reading(), name=name or "", texts=False), progress)
-    importer = _Importer(session, run, into, name or str(path))
-    chunk: list[Parsed] = []
-    for line in _whole(lines, name or str(path)):
-        chunk.append(parse(line))
-        if len(chunk) == AT_ONCE:
-            importer.add(chunk)
-            chunk = []
-    importer.add(chunk)
+    importer = _Importer(arrival, run, into, name or str(path))
+    arrival.step()
+    for chunk in chunks(map(parse, _whole(lines, name or str(path))), AT_ONCE):
+        arrival.alone()
+        importer.add(chunk)
+        arrival.step()
+    arrival.alone()
     return importer.finish()
 
 
@@ -117,7 +121,7 @@ def _whole(lines: Iterator[Line], file: str) -> Iterator[Line]:
 
 @dataclass
 class _Importer:
-    session: Session
+    arrival: Arrival
     name: str
     into: Destination
     file: str
@@ -128,6 +132,10 @@ class _Importer:
         default_factory=dict
     )  # every record's fields, in the order in which they came
     run: Run = field(init=False)
+
+    @property
+    def session(self) -> Session:
+        return self.arrival.session
 
     def __post_init__(self) -> None:
         session, into = self.session, self.into
@@ -151,14 +159,17 @@ class _Importer:
         corpus = find_corpus(session, into.corpus)
         prompt_set = session.scalar(select(PromptSet).where(PromptSet.name == into.prompts))
         model = session.scalar(select(Model).where(Model.name == into.model))
+        made: list[DeclarativeBase] = []
         if corpus is None:
             corpus = Corpus(name=into.corpus, description="Passages that came with results files.")
+            made.append(corpus)
         if prompt_set is None:
             prompt_set = PromptSet(name=into.prompts)
+            made.append(prompt_set)
         if model is None:
-            model = register_model(
-                session, into.model, origin=Origin("Outputs that came with results files.")
-            )
+            said = Origin("Outputs that came with results files.")
+            model = register_model(session, into.model, origin=said)
+            made.append(model)
         self.run = Run(
             slug=slug,
             name=self.name.strip(),
@@ -169,16 +180,14 @@ class _Importer:
         )
         session.add(self.run)
         session.flush()
-        session.execute(delete(Tombstone).where(Tombstone.path == f"/runs/{slug}"))
         self.passages = PassageMatcher(session, corpus)
-        self.prompts = PromptMatcher(session, prompt_set, self.file)
+        self.prompts = PromptMatcher(self.arrival.shared, prompt_set, self.file)
+        self.arrival.begin(self.run, made, self.passages.next, self.prompts.next)
 
     def add(self, records: list[Parsed]) -> None:
         """Write some records: first what they share with others, then themselves."""
-        if not records:
-            return
         prompts = self.prompts.ids(records)
-        answers = put_answers(self.session, self.run.model_id, records, prompts)
+        answers = put_answers(self.arrival.shared, self.run.model_id, records, prompts)
         passages = self.passages.ids(records)
         truth = self._truth([prompt["id"] for prompt in prompts])
         ids = new_ids(self.session, Result, len(records))
@@ -238,6 +247,7 @@ class _Importer:
     def finish(self) -> Run:
         """The run, complete."""
         self.passages.finish()
+        self.session.execute(delete(Tombstone).where(Tombstone.path == f"/runs/{self.run.slug}"))
         self.run.prompt_count = self.count
         self.run.explains = SAID if self.said else TARGET
         self.run.configuration = {

@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import func, select
 
 from app.interchange.results_fields import OUTPUT, PROMPT
 from app.interchange.results_parse import Parsed
 from app.interchange.results_passages import digest
 from app.store.denied import Denylist
-from app.store.full_text import NEW_TEXTS
 from app.store.naming import slugify
+from app.store.shared_rows import SharedRows
 from app.store.tables import Output, Prompt, PromptSet
 from app.store.writing import insert_rows, new_ids
 from app.words.answers import SAID
@@ -32,10 +31,11 @@ Row = dict[str, Any]
 class PromptMatcher:
     """The prompts of a set. A set that belongs to a corpus is complete and takes in no more."""
 
-    def __init__(self, session: Session, prompt_set: PromptSet, file: str) -> None:
-        self._session, self._set, self._file = session, prompt_set, file
+    def __init__(self, shared: SharedRows, prompt_set: PromptSet, file: str) -> None:
+        self._shared, self._set, self._file = shared, prompt_set, file
+        self._session = session = shared.session
         last = session.scalar(select(func.max(Prompt.position)).where(Prompt.prompt_set_id == prompt_set.id))
-        self._next = 0 if last is None else last + 1
+        self.next = 0 if last is None else last + 1
         self._denied = Denylist(session, "prompt")
         self._used: set[str] = set()  # external ids of this file's prompts: each is one result of the run
         # How often each very prompt stood in the file: a million times the same one are not searched for from the first.
@@ -66,8 +66,7 @@ class PromptMatcher:
                 learnt += _learn(known[name], row)
             found.append(known[name])
         self._add(new)
-        if learnt:
-            self._session.execute(update(Prompt), learnt)
+        self._shared.update(Prompt, learnt)
         return found
 
     def _name(self, row: Row, known: dict[str, Row]) -> str:
@@ -109,8 +108,8 @@ class PromptMatcher:
                 slug = f"{slug}-{digest(row['external_id'])}"
             taken.add(slug)
             own = (row[column] for column in ("id", *_COLUMNS))
-            rows.append((*own, self._set.id, self._next, slug, {}))
-            self._next += 1
+            rows.append((*own, self._set.id, self.next, slug, {}))
+            self.next += 1
         insert_rows(
             self._session, Prompt, ("id", *_COLUMNS, "prompt_set_id", "position", "slug", "extra"), rows
         )
@@ -154,7 +153,7 @@ def _learn(known: Row, row: Row) -> list[Row]:
 
 
 def put_answers(
-    session: Session, model_id: int, records: Sequence[Parsed], prompts: Sequence[Row]
+    shared: SharedRows, model_id: int, records: Sequence[Parsed], prompts: Sequence[Row]
 ) -> list[Row]:
     """What the model said to each record's prompt, as the store has it: what it did not know it learns from the file.
 
@@ -165,7 +164,7 @@ def put_answers(
     query = select(Output.id, Output.prompt_id, *(getattr(Output, column) for column in _ANSWER)).where(
         Output.model_id == model_id, Output.prompt_id.in_(ids)
     )
-    known = {row.prompt_id: dict(row._mapping) for row in session.execute(query)}
+    known = {row.prompt_id: dict(row._mapping) for row in shared.session.execute(query)}
     new, learnt = [], []
     for parsed, prompt, id_ in zip(records, prompts, ids, strict=True):
         said = _said(parsed)
@@ -183,11 +182,8 @@ def put_answers(
         if news:
             known[id_] |= news
             learnt.append(news | {"id": known[id_]["id"]})
-    if new:
-        insert_rows(session, Output, ("model_id", "prompt_id", *_ANSWER), new)
-        session.info[NEW_TEXTS] = True
-    if learnt:
-        session.execute(update(Output), learnt)
+    shared.insert(Output, ("model_id", "prompt_id", *_ANSWER), new)
+    shared.update(Output, learnt)
     return [known.get(id_, {}) for id_ in ids]
 
 

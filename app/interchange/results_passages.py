@@ -47,7 +47,7 @@ class PassageMatcher:
         self._known: dict[Key, tuple[int, str]] = {}  # -> id, external id
         self._names: set[str] = set()  # external ids of all in `_known`
         last = session.scalar(select(func.max(Passage.position)).where(Passage.corpus_id == corpus.id))
-        self._next = 0 if last is None else last + 1
+        self.next = 0 if last is None else last + 1
         self._denied = Denylist(session, "passage")
         self._all_known = last is None  # nothing is in the store that is not in memory
 
@@ -107,9 +107,9 @@ class PassageMatcher:
         ):
             external = f"{name}#{digest(str(text))}" if name in self._names else name
             self._names.add(external)
-            rows.append((id_, self._corpus.id, self._next, external, text, meta))
+            rows.append((id_, self._corpus.id, self.next, external, text, meta))
             self._known[key] = (id_, external)
-            self._next += 1
+            self.next += 1
         insert_rows(self._session, Passage, _COLUMNS, rows)
         self._session.info[NEW_TEXTS] = True
 
@@ -127,7 +127,7 @@ class PassageMatcher:
 
     def finish(self) -> None:
         """Bring the corpus's own count up to date."""
-        self._corpus.passage_count = self._next
+        self._corpus.passage_count = self.next
 
 
 def _want(columns: Mapping[str, Sequence[Any]], denied: Denylist) -> _Wanted:

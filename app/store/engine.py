@@ -51,8 +51,9 @@ class Store:
 
         Texts that it brought are then indexed for search; `indexing` is told how many of how many.
         """
-        with self._sessions.begin() as session:
+        with self._sessions() as session:
             yield session
+            session.commit()
         if session.info.pop(NEW_TEXTS, False):
             catch_up(self.engine, indexing)
 

@@ -1,7 +1,8 @@
 """What is private is hidden in every question that a reader's session asks, so that no page has to remember it.
 
 A run or corpus is `public`, `unlisted` (whoever has its secret link, or is signed in) or `private` (whoever is signed in);
-a corpus that is not whole yet is hidden from everybody.
+a corpus that is not whole yet is hidden from everybody, and what an import has brought of a run that is not whole from
+commands and workers too.
 A corpus hides its passages, and every run over it; a run hides its results and the prompts that no other run shows. A
 trace is listed or not, or `private`: then only who asked it and admins see it. Hidden things look as if they were not there.
 """
@@ -13,10 +14,12 @@ from sqlalchemy import JSON, Connection, event, literal, or_, select, type_coerc
 from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker, with_loader_criteria
 
 from app.store.readers import ADDING, PRIVATE, PUBLIC, READER, Visitor
-from app.store.tables import Corpus, Evaluation, Passage, Prompt, PromptSet, Result, Run
-from app.store.work_tables import Job, Trace
+from app.store.tables import Corpus, Evaluation, Model, Passage, Prompt, PromptSet, Result, Run
+from app.store.work_tables import Arriving, Job, Trace
 
 _HIDDEN = "hidden"
+ARRIVES = "arrives"  # in the info of a session that brings what is hidden from all others, or takes it away
+_ARRIVING = select(Arriving.__table__).where(Arriving.run_id.is_not(None))
 
 
 def watch(sessions: sessionmaker[Session]) -> None:
@@ -25,22 +28,53 @@ def watch(sessions: sessionmaker[Session]) -> None:
 
 
 def _hide(state: ORMExecuteState) -> None:
-    reader = READER.get()
-    if reader is None or not state.is_select or state.is_column_load:
+    if not state.is_select or state.is_column_load or state.execution_options.get("reader_sees_everything"):
         return
-    if state.execution_options.get("reader_sees_everything"):
+    known, reader = state.session.info, READER.get()
+    if known.get(ARRIVES):
         return
-    known = state.session.info
-    if known.get("reader") is not reader:  # a session may outlive the request it was opened for
+    if (
+        _HIDDEN not in known or known["reader"] is not reader
+    ):  # a session may outlive the request it was opened for
         known["reader"] = reader
         known[_HIDDEN] = _criteria(state.session, reader)
     if known[_HIDDEN]:
         state.statement = state.statement.options(*known[_HIDDEN])
 
 
-def _criteria(session: Session, reader: Visitor) -> list[Any]:
-    found = [] if reader.may("admin") else _asked(reader)
-    return found + _not_for_all(session, reader)
+def _criteria(session: Session, reader: Visitor | None) -> list[Any]:
+    found = _not_arrived(session)
+    if reader is None:
+        return found
+    return found + ([] if reader.may("admin") else _asked(reader)) + _not_for_all(session, reader)
+
+
+def _not_arrived(session: Session) -> list[Any]:
+    """Criteria that leave out what an import has brought so far. PostgreSQL shows nobody a transaction that is not over."""
+    connection = session.connection()
+    if connection.dialect.name != "sqlite":
+        return []
+    found: list[Any] = []
+    for each in connection.execute(_ARRIVING):
+        found += _rows_of(
+            each.run_id, each.corpus_id, each.passages_from, each.prompt_set_id, each.prompts_from
+        )
+        parents = {Corpus: each.corpus_id, PromptSet: each.prompt_set_id, Model: each.model_id}
+        found += [_all_but(table, id_) for table, id_ in parents.items() if table.__tablename__ in each.made]
+    return found
+
+
+def _rows_of(run: int, corpus: int, passages: int, prompt_set: int, prompts: int) -> list[Any]:
+    return [
+        _all_but(Run, run),
+        _only(Result, lambda cls: cls.run_id != run),
+        _only(Passage, lambda cls: or_(cls.corpus_id != corpus, cls.position < passages)),
+        _only(Prompt, lambda cls: or_(cls.prompt_set_id != prompt_set, cls.position < prompts)),
+    ]
+
+
+def _all_but(entity: type[Any], id_: int) -> Any:
+    return _only(entity, lambda cls: cls.id != id_)
 
 
 def _asked(reader: Visitor) -> list[Any]:

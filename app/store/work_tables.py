@@ -93,6 +93,27 @@ class LanePassage(Base):
     set_id: Mapped[int] = mapped_column(ForeignKey("step_sets.id", ondelete="CASCADE"), index=True)
 
 
+class Arriving(Base):
+    """An import that is not whole yet, and which rows are its own: see `app.store.arriving`. No foreign keys, for it comes
+    first and goes last."""
+
+    __tablename__ = "arriving"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(String(80))  # the process, named as workers are
+    seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+    run_id: Mapped[int | None]
+    corpus_id: Mapped[int | None]
+    passages_from: Mapped[int] = mapped_column(
+        default=0, server_default="0"
+    )  # position of the first of its own
+    prompt_set_id: Mapped[int | None]
+    prompts_from: Mapped[int] = mapped_column(default=0, server_default="0")
+    model_id: Mapped[int | None]
+    made: Mapped[list[str]] = mapped_column(
+        default=list, server_default="[]"
+    )  # tables where it made the parent
+
+
 class WorkerRow(Base):
     """A tracing process and what it has loaded; `seen_at` is its heartbeat."""
 

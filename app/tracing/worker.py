@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
-from app.store import leases, traces, workers
+from app.store import arriving, leases, traces, workers
 from app.store.commits import CommitListener
 from app.store.engine import Store
 from app.store.trouble import Told, is_trouble
@@ -224,6 +224,7 @@ class Worker:
             before = leases.held(session, self.name)
             again, failed = leases.recover(session, workers.dead(session, self.name))
             late = before - leases.held(session, self.name)
+        arriving.sweep(self.store, steps=1)
         if again or failed:
             log.warning("A worker died or hung: %d of its questions wait again, %d failed.", again, failed)
         if late:

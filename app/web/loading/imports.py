@@ -2,7 +2,7 @@
 
 It runs in a thread of its own, one at a time, so that pages are served meanwhile; any process of the site can show
 how far it is, and where its process dies another says so. Nothing of a broken file stays: the store takes a file in
-one transaction, which ends the job too, and the file itself is removed.
+whole or not at all, its last transaction ends the job too, and the file itself is removed.
 """
 
 import re
@@ -22,6 +22,7 @@ from app.errors import NotFound, UserError
 from app.interchange.records import Bounds, Reading, weigh
 from app.interchange.results import import_results
 from app.store import jobs, leases, workers
+from app.store.arriving import arrival
 from app.store.engine import Store
 from app.store.naming import slugify
 from app.store.tables import Run
@@ -164,13 +165,12 @@ class Imports:
             del self._told[id_]
 
     def _reporter(self, id_: str) -> Report:
-        beside = self.store.engine.dialect.name != "sqlite"
         last, shown = 0.0, ""
 
         def report(stage: Literal["fetching", "importing"], done: int, total: int | None) -> None:
             nonlocal last, shown
             self._told[id_] = (stage, done, total)
-            if (stage != shown or time.monotonic() - last > SHOWN_EVERY) and (beside or stage == "fetching"):
+            if stage != shown or time.monotonic() - last > SHOWN_EVERY:
                 last, shown = time.monotonic(), stage
                 with self.store.session() as session:
                     leases.advance(session, [id_], self._name, stage, done, total)
@@ -238,16 +238,17 @@ def load_results(
         with store.session() as session:
             taken = set(session.scalars(select(Run.slug)))
         run = unused(run, lambda name: slugify(name) in taken)
-    with store.session() as session:
+    with arrival(store) as arrives:
         made = import_results(
-            session,
+            arrives.session,
             path,
             run=run,
             name=file,
             reading=Reading(bounds=bounds),
             progress=lambda done, total: report("importing", done, total),
+            arrival=arrives,
         )
-        finish(session, made.slug, made.prompt_count)
+        finish(arrives.session, made.slug, made.prompt_count)
 
 
 def presets(home: Path) -> list[Path]:
