@@ -1,8 +1,7 @@
 """A results file into the store: streaming, in the caller's transaction, what is known already found again."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from app.interchange.results_lossless import leftover
 from app.interchange.results_match import PromptMatcher, explains_said, put_answers
 from app.interchange.results_parse import Parsed, parse
 from app.interchange.results_passages import PassageMatcher
+from app.interchange.results_rows import RESULT, judged, places, summary, told
 from app.interchange.tools import AUTO, tool_for
 from app.interchange.tools.matrices import KEPT_PROPONENTS, Places
 from app.store.arriving import Arrival
@@ -30,7 +30,6 @@ from app.store.origins import Origin
 from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, Statement, Tombstone
 from app.store.writing import insert_rows, new_ids
 from app.words.answers import SAID, TARGET
-from app.words.chance import read_chance
 from app.words.file_names import method_in
 from app.words.methods import IMPORTED
 
@@ -197,24 +196,24 @@ class _Importer:
         retrieved: list[tuple[Any, ...]] = []
         for at, (parsed, id_, prompt) in enumerate(zip(records, ids, prompts, strict=True)):
             stored = {"prompt": prompt, "output": answers[at], **{side: {} for side in SIDES}}
-            summary: tuple[float | None, ...] = (None, None, None, None)
+            sums: tuple[float | None, ...] = (None, None, None, None)
             for side, columns in parsed.sides.items():
                 found = passages[at, side]
                 if prompt["id"] in truth:
-                    columns = _judged(columns, found, truth[prompt["id"]])
+                    columns = judged(columns, found, truth[prompt["id"]])
                 if found:
                     stored[side] = columns | {"external_id": [external for _, external in found]}
                 if side == SIDES[0]:
-                    summary = _summary(columns)
-                retrieved += _rows(id_, side, columns, [passage for passage, _ in found])
+                    sums = summary(columns)
+                retrieved += places(id_, side, columns, [passage for passage, _ in found])
             names = list(parsed.record)
             if names != self.usual:
                 self._name(parsed.line, names)
             place = (id_, self.run.id, prompt["id"], self.count + at)
             extra = leftover(parsed.record, stored)
             fields = None if names == self.usual else names
-            results.append((*place, *summary, *_told(parsed.record), extra, fields))
-        insert_rows(self.session, Result, _RESULT, results)
+            results.append((*place, *sums, *told(parsed.record), extra, fields))
+        insert_rows(self.session, Result, RESULT, results)
         insert_rows(
             self.session, Retrieved, ("result_id", "side", "rank", "passage_id", *RETRIEVED), retrieved
         )
@@ -259,45 +258,3 @@ class _Importer:
         self.run.finished_at = now()
         self.session.flush()
         return self.run
-
-
-_SUMMARY = ("top_score", "first_correct_rank", "best_ais", "tail_patch")
-_TOLD = ("chance_floor", "above_chance", "chance", "contrast")
-_RESULT = ("id", "run_id", "prompt_id", "position", *_SUMMARY, *_TOLD, "extra", "fields")
-
-
-def _told(record: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What our own exports say of a ranking beside its passages, in the order of `_TOLD`; it is kept as it came, too."""
-    chance, contrast = read_chance(record.get("chance")), record.get("contrast")
-    known = (chance.floor, chance.above, chance.as_dict()) if chance else (None, None, None)
-    return (*known, contrast if isinstance(contrast, str) else None)
-
-
-def _summary(columns: dict[str, Any]) -> tuple[float | None, ...]:
-    """What browsing shows of the proponents, in the order of `_SUMMARY`."""
-    scores, correct = columns.get("score", ()), columns.get("correct", ())
-    ais = [each for each in columns.get("ais_score", ()) if each is not None]
-    patches = [each for each in columns.get("tail_patch", ()) if each is not None]
-    return (
-        scores[0] if scores else None,
-        next((rank for rank, each in enumerate(correct, 1) if each), None),
-        max(ais, default=None),
-        sum(patches) / len(patches) if patches else None,
-    )
-
-
-def _judged(
-    columns: Mapping[str, Sequence[Any]], passages: list[tuple[int, str]], stating: set[int]
-) -> dict[str, Sequence[Any]]:
-    """The columns, each passage that the file did not judge judged by whether it states the fact."""
-    said = columns.get("correct", [None] * len(passages))
-    judged = [
-        each if each is not None else id_ in stating for each, (id_, _) in zip(said, passages, strict=True)
-    ]
-    return {**columns, "correct": judged}
-
-
-def _rows(result: int, side: str, columns: dict[str, Any], passages: list[int]) -> Iterator[tuple[Any, ...]]:
-    nothing = [None] * len(passages)
-    values = (columns.get(name, nothing) for name in RETRIEVED)
-    return zip(repeat(result), repeat(side), range(1, len(passages) + 1), passages, *values, strict=False)
