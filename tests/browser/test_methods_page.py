@@ -34,7 +34,7 @@ def test_from_the_evaluation_to_a_method_and_its_runs_in_one_colour(
     assert not violations(page)
     row = page.locator("tr#gradient-cosine")
     count = int(row.locator("td").last.inner_text())
-    row.locator("a[href^='/runs']").click()
+    row.locator("a[href*='/runs']").click()
     expect(page).to_have_url(re.compile(r"/runs\?method=gradient-cosine$"))
     expect(page.locator("tbody tr")).to_have_count(count)
     assert colour_of(page, css) == f"rgb({red}, {green}, {blue})"
