@@ -112,9 +112,9 @@ test-gpu-wheel: install
 	OMP_NUM_THREADS=1 $(VENV)-gpu/bin/python -m pytest -rs tests/unit/retrieval
 
 coverage: install system
-	rm -f .coverage
-	$(PYTEST) --cov=app --cov=startrail --cov-report= tests/unit tests/http tests/faults tests/perf
-	$(PYTEST) --cov=app --cov=startrail --cov-append --cov-report=term-missing:skip-covered tests/browser
+	rm -f .coverage .coverage.*
+	$(PYTEST) --cov --cov-report= tests/unit tests/http tests/faults tests/perf
+	$(PYTEST) --cov --cov-append --cov-report=term tests/browser
 
 reference: install
 	$(BIN)/python docs/reference.py

@@ -44,6 +44,14 @@ def test_every_room_is_bound_by_the_layers() -> None:
     assert rooms - {"app.__init__"} == {name for name in bound if name.startswith("app.")}
 
 
+def test_the_map_of_the_house_names_every_room() -> None:
+    """`app/publish/` was missing for weeks: whoever came new had no word for what it is."""
+    map_ = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = [f"app/{each.name}/" for each in APP.iterdir() if (each / "__init__.py").is_file()]
+    rooms += [f"{each.name}/" for each in (APP / "web").iterdir() if (each / "__init__.py").is_file()]
+    assert [room for room in rooms if room not in map_] == []
+
+
 def test_whatever_types_do_not_say_has_a_reason() -> None:
     """`# type: ignore[kind]  # why`: without it nobody knows when it can go."""
     rooms = ("app", "startrail", "tests", "benchmarks", "docs", "alembic")

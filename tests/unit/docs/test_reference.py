@@ -121,15 +121,32 @@ def test_addresses_that_are_named_exist(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_commands_that_are_named_exist(document: Path) -> None:
-    for line in re.findall(
-        r"startrail ([a-z]+(?: [a-z]+)?)",
-        "\n".join(re.findall(r"`(startrail [^`\n]*)`", document.read_text())),
-    ):
+    """In a sentence and in a block; with the options that they are given."""
+    text = document.read_text().replace("\\\n", " ")
+    inline = re.findall(r"`(?:docker compose exec \w+ )?startrail ([^`\n]*)`", text)
+    blocks = "\n".join(re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    for line in [
+        *inline,
+        *re.findall(r"^\s*(?:[\w.]+=\S+ |docker compose exec \w+ )*startrail (.*)", blocks, re.MULTILINE),
+    ]:
         command: Any = get_command(app)
-        for word in line.split():
+        for word in re.match(r"(?:[a-z][a-z-]* ?)*", line)[0].split():
             if hasattr(command, "commands"):
                 assert word in command.commands, line
                 command = command.commands[word]
+        known = {
+            "--help",
+            *(option for each in command.params for option in (*each.opts, *each.secondary_opts)),
+        }
+        given = set(re.findall(r"(?<=\s)--[a-z][a-z-]*", line.partition("#")[0].partition("|")[0]))
+        assert given <= known, line
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_tests_that_are_named_exist(document: Path) -> None:
+    """The line that shows how to run one test chose none."""
+    for file, word in re.findall(r"pytest (tests/\S+\.py)(?: -k (\w+))?", document.read_text()):
+        assert re.search(rf"def test_\w*{word}", (ROOT / file).read_text()), f"{file} -k {word}"
 
 
 def test_the_newest_change_is_this_version() -> None:
