@@ -31,6 +31,6 @@ USER startrail
 WORKDIR /data
 VOLUME /data
 EXPOSE 8000
-HEALTHCHECK --start-period=60s --interval=15s --timeout=5s \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+# Run with an init (docker run --init, as compose does), or what hangs is only said to.
+HEALTHCHECK --start-period=60s --interval=15s --timeout=10s CMD ["startrail", "serve", "--check", "--port", "8000"]
 CMD ["startrail", "serve", "--host", "0.0.0.0", "--port", "8000"]

@@ -21,6 +21,11 @@ BOUNDS: dict[str, Any] = {
 # waits 0.2 s beside one export.
 SWITCH = 0.0005
 ROOT_HELP = "Path under which a proxy shows the site, such as /startrail; else STARTRAIL_ROOT_PATH."
+ANSWER = 4  # seconds that a look waits for an answer
+CHECK_HELP = (
+    "Only say whether a site of this machine answers at --port (exit code 0 or 1). In a container with an init, what answered"
+    " once and misses three looks is ended, so that it is started again."
+)
 HOST_HELP = "Address to listen on; 0.0.0.0 for every interface."
 
 
@@ -42,12 +47,27 @@ def serve(
             min=1, max=64, help="Processes that answer requests; budgets and limits are each one's own."
         ),
     ] = 1,
+    check: Annotated[bool, typer.Option("--check", help=CHECK_HELP)] = False,
 ) -> None:
     """Serve the site of STARTRAIL_HOME, by default with a tracing worker beside it.
 
     Behind a proxy or in several containers, run `startrail serve --no-worker` and `startrail worker` apart.
     """
+    if check:
+        from app.upkeep.hung import looked_at
+
+        raise typer.Exit(0 if looked_at(lambda: _answers(port)) else 1)
     run_site(host, port, worker=worker, root_path=root_path, web_workers=web_workers)
+
+
+def _answers(port: int) -> bool:
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/healthz", timeout=ANSWER) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def run_site(host: str, port: int, *, worker: bool, root_path: str = "", web_workers: int = 1) -> None:

@@ -10,6 +10,11 @@ from app.settings import get_settings
 if TYPE_CHECKING:
     from app.store.engine import Store
 
+CHECK_HELP = (
+    "Only say whether a worker of this machine lives (exit code 0 or 1). In a container with an init, one that lived and misses"
+    " three looks is ended, so that it is started again."
+)
+
 
 def register(app: typer.Typer) -> None:
     """Add `worker`."""
@@ -26,7 +31,7 @@ def worker(
     dtype: ComputeType = "",
     check: Annotated[
         bool,
-        typer.Option("--check", help="Only say whether a worker of this machine lives (exit code 0 or 1)."),
+        typer.Option("--check", help=CHECK_HELP),
     ] = False,
 ) -> None:
     """Answer questions asked at /trace, over the API and with `startrail trace`.
@@ -44,7 +49,9 @@ def worker(
     settings = computing_in(get_settings(), dtype)
     store = open_store(settings.url)
     if check:
-        raise typer.Exit(0 if _lives(store) else 1)
+        from app.upkeep.hung import looked_at
+
+        raise typer.Exit(0 if looked_at(lambda: _lives(store)) else 1)
     from app.logs import write_logs
     from app.tracing.trace_engine import TraceEngine, use_threads
     from app.tracing.worker import Worker

@@ -201,7 +201,7 @@ def test_both_runs_of_the_demo_are_compared_from_the_most_different_prompt(
     counts = [int(each.split()[0]) for each in shares]
     assert counts == sorted(counts)
     page.locator(".differ .prompt a").first.click()
-    lists = [side.locator(".meta a[href^='/passages/']") for side in page.locator(".side").all()]
+    lists = [side.locator(".meta a[href*='/passages/']") for side in page.locator(".side").all()]
     found = [{link.get_attribute("href") for link in links.all()} for links in lists]
     assert len(found) == 2
     assert len(found[0] & found[1]) == counts[0]
