@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 OLD: dict[str, Any] = json.loads((Path(__file__).parents[1] / "support/old_home.json").read_text())
 
-# The tables that each version wrote: of 0.1.0 those of its first days and its last; of 0.2.0, which is under way, those in the midst.
+# The tables that each version wrote: of 0.1.0 the first and last, of 0.2.0 some in its midst.
 RELEASED = {"0.1.0": ["0002", "0005"], "0.2.0": ["0012"]}
 
 
