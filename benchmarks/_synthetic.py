@@ -1,7 +1,6 @@
 """A store of any size with made-up but varied prompts: for measuring pages, not for reading."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -10,10 +9,11 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from app.store.corpora import PassageRecord, add_corpus
-from app.store.engine import Store, open_store
-from app.store.full_text import catch_up
+from app.store.engine import open_store
+from app.store.full_text import NEW_TEXTS, catch_up
 from app.store.models import register_model
-from app.store.tables import PromptSet, Retrieved, Run
+from app.store.tables import Output, Prompt, PromptSet, Result, Retrieved, Run
+from app.store.writing import insert_rows
 
 RELATIONS = [f"relation {n}" for n in range(28)]
 TASKS = ["fact"] * 7 + ["commonsense", "arithmetic", "open_ended"]
@@ -23,10 +23,9 @@ K = 20
 CHUNK = 20_000
 
 
-def synthetic_store(home: Path, prompts: int) -> Path:
-    """A home with one run over `prompts` prompts."""
-    home.mkdir(parents=True, exist_ok=True)
-    store = open_store(f"sqlite:///{(home / 'startrail.db').resolve()}", migrate=True)
+def synthetic_store(url: str, prompts: int) -> None:
+    """A migrated store with one run over `prompts` prompts."""
+    store = open_store(url, migrate=True)
     random = Random(prompts)
     with store.session() as session:
         corpus = add_corpus(session, "synthetic", _passages(random))
@@ -42,12 +41,14 @@ def synthetic_store(home: Path, prompts: int) -> Path:
         session.flush()
         ids = (model.id, prompt_set.id, run.id)
     for start in track(range(0, prompts, CHUNK), description=f"A run of {prompts:,} prompts"):
-        _add(store, ids, range(start, min(prompts, start + CHUNK)), random)
+        with store.session() as session:
+            _add(session, ids, range(start, min(prompts, start + CHUNK)), random)
     catch_up(store.engine)
-    with store.engine.begin() as connection:
-        connection.exec_driver_sql("ANALYZE")
+    with store.engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(
+            "VACUUM ANALYZE" if store.engine.dialect.name == "postgresql" else "ANALYZE"
+        )
     store.engine.dispose()
-    return home
 
 
 def _passages(random: Random) -> Iterator[PassageRecord]:
@@ -57,21 +58,18 @@ def _passages(random: Random) -> Iterator[PassageRecord]:
         yield PassageRecord(f"passage-{n}", f"Subject {n} has object {n % 97}: {said}.")
 
 
-def _add(store: Store, ids: tuple[int, int, int], numbers: range, random: Random) -> None:
-    """Rows as SQLite takes them, past the mapping to objects: a million of them in a minute."""
+def _add(session: Session, ids: tuple[int, int, int], numbers: range, random: Random) -> None:
+    """Rows as an import writes them: a million of them in a minute."""
     model, prompt_set, run = ids
     for table, rows in (
-        ("prompts", [_prompt(n, prompt_set, random) for n in numbers]),
-        ("outputs", [_output(n, model, random) for n in numbers]),
-        ("results", [_result(n, run, random) for n in numbers]),
+        (Prompt, [_prompt(n, prompt_set, random) for n in numbers]),
+        (Output, [_output(n, model, random) for n in numbers]),
+        (Result, [_result(n, run, random) for n in numbers]),
     ):
-        names = ", ".join(rows[0])
-        places = ", ".join(f":{name}" for name in rows[0])
-        with store.engine.begin() as connection:
-            connection.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({places})", rows)
+        insert_rows(session, table, list(rows[0]), [tuple(row.values()) for row in rows])
+    session.info[NEW_TEXTS] = True
     if numbers.start < WITH_PASSAGES:
-        with store.session() as session:
-            _retrieve(session, numbers, random)
+        _retrieve(session, numbers, random)
 
 
 def _prompt(n: int, prompt_set: int, random: Random) -> dict[str, Any]:
@@ -80,16 +78,16 @@ def _prompt(n: int, prompt_set: int, random: Random) -> dict[str, Any]:
     return {
         "id": n + 1, "prompt_set_id": prompt_set, "position": n, "external_id": f"prompt-{n}", "slug": f"prompt-{n}",
         "task": random.choice(TASKS), "text": f"The {relation} of subject {n} with rare word {n % 4999} is",
-        "target": f"object {n % 97}", "subject": f"subject {n}", "relation": relation, "aliases": "[]",
-        "frequency": frequency, "frequency_bucket": frequency.bit_length(), "extra": "{}",
+        "target": f"object {n % 97}", "subject": f"subject {n}", "relation": relation, "aliases": [],
+        "frequency": frequency, "frequency_bucket": frequency.bit_length(), "extra": {},
     }  # fmt: skip
 
 
 def _output(n: int, model: int, random: Random) -> dict[str, Any]:
     right = random.random() < 0.7
     return {
-        "model_id": model, "prompt_id": n + 1, "answer": f"object {n % 97}" if right else "something else",
-        "correct": right, "probability": random.random(), "confidence": random.random(), "samples": '["object"]',
+        "id": n + 1, "model_id": model, "prompt_id": n + 1, "answer": f"object {n % 97}" if right else "something else",
+        "correct": right, "probability": random.random(), "confidence": random.random(), "samples": ["object"],
     }  # fmt: skip
 
 
@@ -97,7 +95,7 @@ def _result(n: int, run: int, random: Random) -> dict[str, Any]:
     rank = random.choice([None, 1, 1, 2, 3, 7])
     return {
         "id": n + 1, "run_id": run, "prompt_id": n + 1, "position": n, "top_score": random.random(),
-        "first_correct_rank": rank, "best_ais": random.random(), "tail_patch": random.gauss(1, 2), "extra": "{}",
+        "first_correct_rank": rank, "best_ais": random.random(), "tail_patch": random.gauss(1, 2), "extra": {},
     }  # fmt: skip
 
 

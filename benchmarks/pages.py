@@ -149,7 +149,8 @@ def main() -> None:
     homes = {count: scratch / str(count) for count in (SMALL, asked.large)}
     for count, home in homes.items():
         if not (home / "startrail.db").exists():
-            synthetic_store(home, count)
+            home.mkdir(parents=True, exist_ok=True)
+            synthetic_store(f"sqlite:///{(home / 'startrail.db').resolve()}", count)
     with ExitStack() as stack:
         sites = [
             stack.enter_context(served(homes[SMALL], "--no-worker")),

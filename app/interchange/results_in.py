@@ -24,10 +24,11 @@ from app.store.base import now
 from app.store.chunks import chunks
 from app.store.corpora import find_corpus
 from app.store.denied import Denylist
-from app.store.models import register_model
+from app.store.memory import CHANGED_RUNS
+from app.store.models import answers_change, register_model
 from app.store.naming import slugify
 from app.store.origins import Origin
-from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run, Statement, Tombstone
+from app.store.tables import Corpus, Model, Output, PromptSet, Result, Retrieved, Run, Statement, Tombstone
 from app.store.writing import insert_rows, new_ids
 from app.words.answers import SAID, TARGET
 from app.words.file_names import method_in
@@ -256,5 +257,8 @@ class _Importer:
         if strangers := unknown([*(self.usual or ()), *self.names]):
             self.run.configuration |= {UNKNOWN: strangers}
         self.run.finished_at = now()
+        if Output in self.arrival.shared.touched:
+            answers_change(self.session, self.run.model_id)
+        self.session.info[CHANGED_RUNS] = True
         self.session.flush()
         return self.run

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.store.base import now
+from app.store.memory import CHANGED_RUNS
 from app.store.tables import Corpus, Model, Passage, Prompt, PromptSet, Result, Retrieved, Run, Statement
 from app.words.answers import TARGET
 from app.words.chance import Chance
@@ -97,6 +98,7 @@ def save_run(
     )
     session.add(run)
     session.flush()
+    session.info[CHANGED_RUNS] = True
     ids = passage_ids(session, corpus)
     stated = stated_passages(session, prompt_set)
     results: list[dict[str, Any]] = []

@@ -1,22 +1,28 @@
-"""Browsing the prompts of a run: filtered, searched, in keyset pages.
+"""Browsing the prompts of a run: filtered, searched, sorted, a page at a time.
 
-Queries read `results`, `prompts` and `outputs`, and of each prompt shown the first passage by its key; none depends on
-how many passages were retrieved, and counts come from the run's tally.
+Which prompts a list has, and in which order, is worked out of the run's columns; a search and an expression ask the tables,
+and stop at `MOST`. Of the prompts that a page shows the tables are read by their positions, and of each the first passage by
+its key: nothing depends on how many passages were retrieved.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import randrange
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, union
+import numpy as np
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.store.columns import Columns, Ints, columns_of
 from app.store.examples import judged
-from app.store.filters import Node, Rows, condition
-from app.store.full_text import matching_outputs, matching_prompts, words
+from app.store.filters import Node
+from app.store.full_text import words
+from app.store.memory import remembered_each
+from app.store.searching import MOST, Found, find
+from app.store.slicing import SORTS, joined
 from app.store.tables import Output, Prompt, Result, Run
-from app.store.tally import FACETS, NAMES, Tally, joined, tallies
+from app.store.tally import NAMES, Tally, tally_of
 
 PAGE_SIZE = 40
 
@@ -39,6 +45,11 @@ class Filters:
         """The facets' values."""
         return {name: getattr(self, name) for name in NAMES if getattr(self, name)}
 
+    @property
+    def searching(self) -> bool:
+        """Whether there is a search or an expression, which the tables are asked for."""
+        return bool(words(self.q)) or self.where is not None
+
 
 @dataclass(frozen=True)
 class ListedResult:
@@ -59,147 +70,145 @@ class ListWindow:
     after: bool
 
 
-SORTS: dict[str, tuple[Callable[[], ColumnElement[Any]], bool]] = {
-    # name -> (value, descending); prompts without the value come last
-    "frequency": (lambda: func.coalesce(Prompt.frequency, -1), True),
-    "rare": (lambda: func.coalesce(Prompt.frequency, 1 << 40), False),
-    "score": (lambda: func.coalesce(Result.top_score, -1e300), True),
-    "probability": (lambda: func.coalesce(Output.probability, -1.0), True),
-    "sure": (lambda: func.coalesce(Output.said_probability, -1.0), True),
-    "tail-patch": (lambda: func.coalesce(Result.tail_patch, -1e300), True),
-}
-
-
-def filtered(session: Session, run: Run, filters: Filters, *, walk: bool = False) -> Select[Any]:
-    """`results` of the run joined to prompts and outputs, with every filter.
+@dataclass(frozen=True, eq=False)
+class PromptList:
+    """The prompts that filters leave of a run, in the order of a sort.
 
     Args:
-        walk: go through the run in order; the facets' own indexes are kept out of it.
+        rows: of the columns, in the list's order.
+        more: a search or an expression stopped at `MOST`: there may be more.
     """
-    query = joined().where(Result.run_id == run.id)
-    for name, value in filters.chosen().items():
-        query = query.where((func.coalesce(FACETS[name], "") if walk else FACETS[name]) == value)
-    extra = narrowed(session, filters)
-    return query if extra is None else query.where(extra)
+
+    run: Run
+    columns: Columns
+    sort: str
+    rows: Ints
+    more: bool
+
+    def __len__(self) -> int:
+        """How many prompts."""
+        return len(self.rows)
+
+    def place(self, position: int, *, behind: bool) -> int:
+        """How many of its prompts stand before the one at a position of the run, whether the list has it or not; with it if
+        `behind`. What the run does not have stands before all."""
+        side = "right" if behind else "left"
+        at = int(np.searchsorted(self.columns.positions, position))
+        if self.sort not in SORTS:
+            return int(np.searchsorted(self.columns.positions[self.rows], position, side))  # type: ignore[call-overload]  # of literals
+        if at == len(self.columns) or self.columns.positions[at] != position:
+            return 0
+        places = self.columns.places(self.sort)
+        return int(np.searchsorted(places[self.rows], places[at], side))  # type: ignore[call-overload]  # of literals
+
+    def positions(self, start: int, end: int) -> list[int]:
+        """Positions in the run of its prompts from `start` up to `end`."""
+        return [int(each) for each in self.columns.positions[self.rows[max(0, start) : max(0, end)]]]
 
 
-def narrowed(session: Session, filters: Filters) -> ColumnElement[bool] | None:
-    """The search and the expression as one condition; None if there is neither."""
-    parts: list[ColumnElement[bool]] = []
-    if words(filters.q):
-        of_prompt = Prompt.id.in_(matching_prompts(session, filters.q))
-        of_answer = Output.id.in_(matching_outputs(session, filters.q))
-        # Said twice: an “or” alone makes the database look at every prompt, a union lets it start from the few found.
-        answered = select(Output.prompt_id).where(of_answer)
-        parts.append(Prompt.id.in_(union(matching_prompts(session, filters.q), answered)))
-        parts.append(or_(of_prompt, of_answer))
-    if filters.where is not None:
-        parts.append(condition(filters.where, Rows(prompt=Prompt, output=Output, result=Result)))
-    return and_(true(), *parts) if parts else None
+def tallied(session: Session, runs: Sequence[Run], filters: Filters) -> dict[int, tuple[Tally, Found | None]]:
+    """Of each run by its id the tally under the search and the expression, and what these found; the facets are the tally's
+    to apply. Without either, tallies are remembered."""
+    if not filters.searching:
+        columns = columns_of(session, runs)
+        known = remembered_each(
+            session, "tally", runs, lambda missing: [tally_of(columns[run.id]) for run in missing]
+        )
+        return {id_: (tally, None) for id_, tally in known.items()}
+    columns = columns_of(session, runs)
+    found = find(session, runs, columns, filters.q, filters.where, MOST)
+    return {run.id: (tally_of(columns[run.id], found[run.id].rows), found[run.id]) for run in runs}
+
+
+def tallies(session: Session, runs: Sequence[Run]) -> dict[int, Tally]:
+    """The tally of every run by its id, without filters."""
+    return {id_: tally for id_, (tally, _) in tallied(session, runs, Filters()).items()}
 
 
 def tally(session: Session, run: Run, filters: Filters) -> Tally:
     """The run's tally under the search and the expression; the facets are the tally's to apply."""
-    return tallies(session, [run], narrowed(session, filters))[run.id]
+    return tallied(session, [run], filters)[run.id][0]
 
 
 def count(session: Session, run: Run, filters: Filters) -> int:
-    """How many prompts the filters leave."""
+    """How many prompts the filters leave; of those that a search finds, up to `MOST`."""
     return tally(session, run, filters).count(filters.chosen())
 
 
-def page(
+def listed(
     session: Session,
     run: Run,
     filters: Filters,
-    *,
     sort: str = "",
-    after: int | None = None,
-    before: int | None = None,
-    last: bool = False,
-    size: int = PAGE_SIZE,
-    few: bool = False,
-) -> list[ListedResult]:
-    """One page of prompts in order, from behind (or up to before) the prompt at a position of the run.
+    *,
+    found: Found | None = None,
+    most: int | None = MOST,
+) -> PromptList:
+    """The list that filters and a sort make of a run.
 
     Args:
-        last: the end of the list, whatever `before` is.
-        few: the filters leave a small part, so find that part first instead of walking the run in order.
+        found: what the search and the expression found, where that is known.
+        most: how many prompts they find at the most; None for all.
     """
-    backwards = last or before is not None
-    edge = None if last else before if backwards else after
-    columns, descending = _order(sort)
-    query = filtered(session, run, filters, walk=not few).add_columns(Result, Prompt, Output, judged())
-    if edge is not None:
-        query = query.where(_beyond(session, run, sort, edge, forwards=not backwards))
-    if backwards:
-        descending = [not each for each in descending]
-    if few:
-        columns = [*columns[:-1], columns[-1] + 0]  # an expression: the index over positions cannot serve it
-    order = [c.desc() if down else c.asc() for c, down in zip(columns, descending, strict=True)]
-    rows = [ListedResult(*row) for row in session.execute(query.order_by(*order).limit(size))]
-    return rows[::-1] if backwards else rows
+    columns = columns_of(session, [run])[run.id]
+    if found is None and filters.searching:
+        found = find(session, [run], {run.id: columns}, filters.q, filters.where, most)[run.id]
+    kept = np.ones(len(columns), np.bool_)
+    if found is not None:
+        kept[:] = False
+        kept[found.rows] = True
+    for name, value in filters.chosen().items():
+        kept &= columns.codes[name] == columns.code(name, value)
+    order = columns.orders.get(sort)
+    rows = np.flatnonzero(kept).astype(np.int32) if order is None else order[kept[order]]
+    return PromptList(run, columns, sort, rows, found is not None and found.more)
+
+
+def read(session: Session, listing: PromptList, start: int, end: int) -> list[ListedResult]:
+    """The prompts of a list from `start` up to `end`; those that went meanwhile are left out."""
+    wanted = listing.positions(start, end)
+    query = joined().add_columns(Result, Prompt, Output, judged())
+    rows = session.execute(query.where(Result.run_id == listing.run.id, Result.position.in_(wanted)))
+    by_position = {row[0].position: ListedResult(*row) for row in rows}
+    return [by_position[each] for each in wanted if each in by_position]
 
 
 def window(
     session: Session,
-    run: Run,
-    filters: Filters,
-    total: int,
+    listing: PromptList,
     *,
-    sort: str = "",
     after: int | None = None,
     before: int | None = None,
     limit: int = PAGE_SIZE,
 ) -> ListWindow:
-    """A page of the list, of `limit` rows, and what lies beyond it; `before` less than 0 is the last page."""
-    if not total:
-        return ListWindow([], False, False)
-    last = before is not None and before < 0
-    size = (total % limit or limit) if last else limit
-    few = is_few(run, total, size)
-    rows = page(
-        session, run, filters, sort=sort, after=after, before=before, last=last, size=size + 1, few=few
-    )
-    if before is not None:
-        more, rows = len(rows) > size, rows[-size:]
-        return ListWindow(rows, before=more, after=not last)
-    return ListWindow(rows[:size], before=after is not None, after=len(rows) > size)
+    """A page of the list, of `limit` rows, from behind (or up to before) the prompt at a position of the run, and what lies
+    beyond it; `before` less than 0 is the last page."""
+    total = len(listing)
+    if before is not None and before < 0:
+        start, end = max(0, total - (total % limit or limit)), total
+    elif before is not None:
+        end = listing.place(before, behind=False)
+        start = max(0, end - limit)
+    else:
+        start = 0 if after is None else listing.place(after, behind=True)
+        end = start + limit
+    return ListWindow(read(session, listing, start, end), before=start > 0, after=end < total)
 
 
-def is_few(run: Run, total: int, size: int = 1) -> bool:
-    """Whether `size` prompts of a list of `total` are found faster by finding the whole list first.
-
-    Going through the run in order looks at `size / (total / prompt_count)` rows; finding the list looks at `total`.
-    """
-    return total * total < size * run.prompt_count
+def first(session: Session, run: Run, filters: Filters, sort: str, size: int) -> list[ListedResult]:
+    """The first prompts of a list."""
+    return read(session, listed(session, run, filters, sort), 0, size)
 
 
 def random_one(session: Session, run: Run, filters: Filters) -> str | None:
-    """Slug of a prompt drawn from the list.
-
-    From a long list it is the first at or after a random place in the run, so that none need be counted: after a gap
-    the next prompt is drawn more often.
-    """
-    total = count(session, run, filters)
-    if not total:
-        return None
-    if is_few(run, total):
-        return nth(session, run, filters, "", 1 + randrange(total))
-    start = randrange(max(1, run.prompt_count)) - 1
-    for edge in (start, None):
-        rows = page(session, run, filters, after=edge, size=1)
-        if rows:
-            return rows[0].prompt.slug
-    return None
+    """Slug of a prompt drawn from the list."""
+    listing = listed(session, run, filters)
+    return _slug(session, listing, randrange(len(listing))) if len(listing) else None
 
 
 def nth(session: Session, run: Run, filters: Filters, sort: str, number: int) -> str | None:
     """Slug of the n-th prompt of the list, counted from 1."""
-    columns, descending = _order(sort)
-    order = [c.desc() if down else c.asc() for c, down in zip(columns, descending, strict=True)]
-    query = filtered(session, run, filters).add_columns(Prompt.slug).order_by(*order)
-    return session.scalar(query.offset(max(0, number - 1)).limit(1))
+    return _slug(session, listed(session, run, filters, sort), number - 1)
 
 
 def drop_one(session: Session, run: Run, filters: Filters, names: Sequence[str]) -> list[tuple[str, int]]:
@@ -213,23 +222,7 @@ def drop_one(session: Session, run: Run, filters: Filters, names: Sequence[str])
     return sorted(found, key=lambda item: -item[1])
 
 
-def _order(sort: str) -> tuple[list[ColumnElement[Any]], list[bool]]:
-    if sort not in SORTS:
-        return [Result.position.expression], [False]
-    value, descending = SORTS[sort]
-    return [value(), Result.position.expression], [descending, False]
-
-
-def _beyond(session: Session, run: Run, sort: str, position: int, *, forwards: bool) -> ColumnElement[bool]:
-    """Rows after (or before) the one at a position, in the order of the sort."""
-    further = Result.position > position if forwards else Result.position < position
-    if sort not in SORTS:
-        return further
-    value, descending = SORTS[sort]
-    here = session.scalar(
-        filtered(session, run, Filters()).add_columns(value()).where(Result.position == position)
-    )
-    if here is None:
-        return true()
-    less = value() < here if descending == forwards else value() > here
-    return or_(less, and_(value() == here, further))
+def _slug(session: Session, listing: PromptList, at: int) -> str | None:
+    wanted = listing.positions(at, at + 1)
+    query = select(Prompt.slug).join(Result, Result.prompt_id == Prompt.id)
+    return session.scalar(query.where(Result.run_id == listing.run.id, Result.position.in_(wanted)))

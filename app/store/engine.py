@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.errors import UserError
 from app.paths import ALEMBIC
 from app.store.full_text import NEW_TEXTS, catch_up
+from app.store.memory import CHANGED_RUNS
 from app.store.privacy import watch
 
 PATIENCE = 15  # seconds that one SQLite connection waits for another
@@ -49,13 +50,18 @@ class Store:
     def session(self, *, indexing: Callable[[int, int], None] | None = None) -> Iterator[Session]:
         """A session that commits when the block ends well and rolls back when it does not.
 
-        Texts that it brought are then indexed for search; `indexing` is told how many of how many.
+        Texts that it brought are then indexed for search; `indexing` is told how many of how many. Of large runs that it
+        changed, what lists need is worked out anew.
         """
         with self._sessions() as session:
             yield session
             session.commit()
         if session.info.pop(NEW_TEXTS, False):
             catch_up(self.engine, indexing)
+        if session.info.pop(CHANGED_RUNS, False):
+            from app.store.columns import keep_columns  # most commands change no run, and need no numpy
+
+            keep_columns(self.engine)
 
     def close(self) -> None:
         """Close its connections."""

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from app.store.memory import CHANGED_RUNS
 from app.store.runs import list_runs
 from app.store.tables import Evaluation, Run
 
@@ -17,6 +18,7 @@ def save_figures(
     session.flush()
     session.add_all([Evaluation(run_id=run.id, task=task, figures=found) for task, found in tasks.items()])
     run.metrics = summary
+    session.info[CHANGED_RUNS] = True
 
 
 def evaluated(session: Session, task: str) -> list[tuple[Run, dict[str, Any]]]:

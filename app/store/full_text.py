@@ -10,7 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnClause, Connection, Engine, Select, func, literal_column, select, text
+from sqlalchemy import (
+    ColumnClause,
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    func,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.store.tables import Output, Passage, Prompt
@@ -23,19 +33,31 @@ BATCH = 1_000  # rows indexed per transaction: other writers wait for no more th
 
 def matching_prompts(session: Session, question: str) -> Select[Any]:
     """A query for the ids of prompts whose text or target contains every word."""
-    return _matching(
-        session, question, "prompts", "coalesce(text, '') || ' ' || coalesce(target, '')", Prompt.id
-    )
+    return _matching(session, question, Prompt.id)
 
 
 def matching_outputs(session: Session, question: str) -> Select[Any]:
     """A query for the ids of outputs whose answer contains every word."""
-    return _matching(session, question, "outputs", "coalesce(answer, '')", Output.id)
+    return _matching(session, question, Output.id)
 
 
 def matching_passages(session: Session, question: str) -> Select[Any]:
     """A query for the ids of passages that contain every word."""
-    return _matching(session, question, "passages", "coalesce(text, '')", Passage.id)
+    return _matching(session, question, Passage.id)
+
+
+def first_prompts(
+    session: Session, question: str, prompt_set: int, after: int, limit: int | None
+) -> list[tuple[int, int]]:
+    """The first prompts of a set behind the id `after` that contain every word, ascending: (id, id)."""
+    return _first(session, question, (Prompt.id, Prompt.id), Prompt.prompt_set_id, prompt_set, after, limit)
+
+
+def first_answers(
+    session: Session, question: str, model: int, after: int, limit: int | None
+) -> list[tuple[int, int]]:
+    """The first answers of a model behind the id `after` that contain every word, ascending: (id, id of its prompt)."""
+    return _first(session, question, (Output.id, Output.prompt_id), Output.model_id, model, after, limit)
 
 
 def search_passages(session: Session, question: str, limit: int = 5) -> Sequence[Passage]:
@@ -98,16 +120,49 @@ _ACCENTS = re.compile("[\u0300-\u036f]")
 _BETWEEN = re.compile(r"[\s!-/:-@\[-`{-~\x00\ud800-\udfff]+")
 
 
-def _matching(
-    session: Session, question: str, table: str, columns: str, id_: InstrumentedAttribute[int]
-) -> Select[Any]:
-    wanted = words(question)
-    if session.get_bind().dialect.name == "sqlite":
-        match = " ".join(f'"{word}"' for word in wanted)
-        rows = text(f"SELECT rowid AS id FROM {table}_fts WHERE {table}_fts MATCH :match")
-        found = rows.bindparams(match=match or '""').columns(id=id_.type).subquery()
-        return select(found.c.id)
-    # The same expression as the index's, so that PostgreSQL uses it.
-    vector: ColumnClause[str] = literal_column(f"startrail_words({columns})")
-    asked = func.plainto_tsquery("simple", " ".join(wanted))
-    return select(id_).where(vector.op("@@")(asked)).correlate(None)
+def _matching(session: Session, question: str, id_: InstrumentedAttribute[int]) -> Select[Any]:
+    if session.get_bind().dialect.name != "sqlite":
+        return select(id_).where(_has_words(question, id_)).correlate(None)
+    name = id_.class_.__tablename__
+    rows = text(f"SELECT rowid AS id FROM {name}_fts WHERE {name}_fts MATCH :match")
+    found = rows.bindparams(match=_match(question)).columns(id=id_.type).subquery()
+    return select(found.c.id)
+
+
+def _first(
+    session: Session,
+    question: str,
+    columns: tuple[InstrumentedAttribute[int], InstrumentedAttribute[int]],
+    owner: InstrumentedAttribute[int],
+    of: int,
+    after: int,
+    limit: int | None,
+) -> list[tuple[int, int]]:
+    """Rows by id, which is the first of the columns."""
+    id_ = columns[0]
+    if session.get_bind().dialect.name != "sqlite":
+        query = select(*columns).where(_has_words(question, id_), owner == of, id_ > after)
+        return [(row[0], row[1]) for row in session.execute(query.order_by(id_).limit(limit))]
+    # SQLite goes through the rows that have the words, in the order of their ids, and stops where there are enough.
+    name = id_.class_.__tablename__
+    rows = text(
+        f"SELECT t.id, t.{columns[1].key} FROM {name}_fts CROSS JOIN {name} t ON t.id = {name}_fts.rowid"
+        f" WHERE {name}_fts MATCH :match AND {name}_fts.rowid > :after AND t.{owner.key} = :owner"
+        f" ORDER BY {name}_fts.rowid LIMIT :limit"
+    )
+    asked = {"match": _match(question), "after": after, "owner": of, "limit": -1 if limit is None else limit}
+    return [(row[0], row[1]) for row in session.execute(rows, asked)]
+
+
+def _match(question: str) -> str:
+    """For FTS5: every word, none of them an operator."""
+    return " ".join(f'"{word}"' for word in words(question)) or '""'
+
+
+def _has_words(question: str, id_: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    """For PostgreSQL: the same expression as the index's, so that it is used."""
+    texts = " || ' ' || ".join(
+        f"coalesce({column}, '')" for column in SEARCHED[id_.class_.__tablename__].split(", ")
+    )
+    vector: ColumnClause[str] = literal_column(f"startrail_words({texts})")
+    return vector.op("@@", is_comparison=True)(func.plainto_tsquery("simple", " ".join(words(question))))

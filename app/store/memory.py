@@ -4,14 +4,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from app.store.tables import Output, Run
+from app.store.tables import Run
 
-KEPT = 256  # things, the oldest go first
+KEPT = 256  # things, those that nobody asked for longest go first
+MOST_BYTES = 200 << 20  # of large ones
+
+CHANGED_RUNS = "changed runs"  # set in `Session.info` by whoever writes results, answers or figures
 
 Worked = TypeVar("Worked")
+_UNKNOWN = object()
 _memory: WeakKeyDictionary[Engine, dict[tuple[Any, ...], Any]] = WeakKeyDictionary()
 
 
@@ -39,17 +43,31 @@ def _each(
 ) -> list[Any]:
     bind = session.get_bind()
     memory = _memory.setdefault(bind if isinstance(bind, Engine) else bind.engine, {})
-    outputs = session.scalar(select(func.max(Output.id)))
-    keys = [(what, outputs, *(_state(run) for run in group)) for group in groups]
-    missing = [at for at, key in enumerate(keys) if key not in memory]
+    keys = [(what, *(state_of(run) for run in group)) for group in groups]
+    found = [memory.get(key, _UNKNOWN) for key in keys]  # other threads forget things meanwhile
+    missing = [at for at, each in enumerate(found) if each is _UNKNOWN]
     for at, made in zip(missing, make([groups[at] for at in missing]) if missing else [], strict=True):
-        memory[keys[at]] = made
-    found = [memory[key] for key in keys]
-    for key in list(memory)[:-KEPT]:
+        found[at] = made
+    for key, each in zip(keys, found, strict=True):
         memory.pop(key, None)
+        memory[key] = each  # what was asked for last goes last
+    _forget(memory)
     return found
 
 
-def _state(run: Run) -> tuple[Any, ...]:
-    """What changes whenever something about a run does: its record, to which evaluation writes its metrics."""
-    return (run.id, run.status, run.prompt_count, str(run.finished_at), repr(run.metrics))
+def _forget(memory: dict[tuple[Any, ...], Any]) -> None:
+    """Until there are few enough things, and they take little enough room."""
+    sizes = {key: getattr(each, "nbytes", 0) for key, each in list(memory.items())}
+    room = sum(sizes.values())
+    for number, (key, size) in enumerate(sizes.items(), start=1):
+        if (len(sizes) - number < KEPT and room <= MOST_BYTES) or number == len(sizes):
+            return
+        memory.pop(key, None)
+        room -= size
+
+
+def state_of(run: Run) -> tuple[Any, ...]:
+    """What changes whenever something about a run does: its record, to which evaluation writes its metrics, and how often its
+    model's answers were written."""
+    known = (run.id, run.status, run.prompt_count, str(run.finished_at), repr(run.metrics))
+    return (*known, run.model_id, run.model.answered)

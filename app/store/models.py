@@ -5,13 +5,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.store.chunks import chunks
 from app.store.corpora import CHUNK
 from app.store.full_text import NEW_TEXTS
+from app.store.memory import CHANGED_RUNS
 from app.store.naming import suggest
 from app.store.origins import NOTHING_SAID, Origin, describe
 from app.store.tables import Model, Output
@@ -69,6 +70,12 @@ def _has_weights(path: Path) -> bool:
     return any(path.glob("model*.safetensors")) or any(path.glob("pytorch_model*.bin"))
 
 
+def answers_change(session: Session, model_id: int) -> None:
+    """Whoever writes what a model answered says so: what was worked out of its answers is then known to be old."""
+    session.execute(update(Model).where(Model.id == model_id).values(answered=Model.answered + 1))
+    session.info[CHANGED_RUNS] = True
+
+
 def put_outputs(session: Session, model_id: int, outputs: Iterable[dict[str, Any]]) -> int:
     """Save what a model answered: `{prompt_id, answer, correct, probability, confidence, samples}`; returns how many.
 
@@ -76,6 +83,7 @@ def put_outputs(session: Session, model_id: int, outputs: Iterable[dict[str, Any
     """
     count = 0
     session.info[NEW_TEXTS] = True
+    answers_change(session, model_id)
     for piece in chunks(outputs, CHUNK):
         for ids in chunks((output["prompt_id"] for output in piece), 500):
             session.execute(delete(Output).where(Output.model_id == model_id, Output.prompt_id.in_(ids)))

@@ -15,20 +15,23 @@ Table = type[DeclarativeBase]
 
 
 class SharedRows:
-    """What is said of known things: written at once."""
+    """What is said of known things: written at once. `touched` are the tables that it is said in."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.touched: set[Table] = set()
 
     def insert(self, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
         """New rows with texts that are searched."""
         if rows:
+            self.touched.add(table)
             insert_rows(self.session, table, columns, rows)
             self.session.info[NEW_TEXTS] = True
 
     def update(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
         """Columns of rows by their `id`."""
         if rows:
+            self.touched.add(table)
             self.session.execute(update(table), rows)
 
 
@@ -50,6 +53,7 @@ class LaterRows(SharedRows):
 
     def _keep(self, how: str, *what: Any) -> None:
         if what[-1]:
+            self.touched.add(what[0])
             pickle.dump((how, *what), self._kept, pickle.HIGHEST_PROTOCOL)
             self._many += 1
 

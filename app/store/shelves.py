@@ -35,5 +35,5 @@ KINDS: Sequence[ShelfKind] = (
 
 def shelves(session: Session, run: Run) -> list[tuple[ShelfKind, list[ListedResult]]]:
     """The first prompts of each kind; kinds that the run has none of are left out."""
-    found = [(kind, browse.page(session, run, kind.filters, sort=kind.sort, size=SIZE)) for kind in KINDS]
+    found = [(kind, browse.first(session, run, kind.filters, kind.sort, SIZE)) for kind in KINDS]
     return [(kind, rows) for kind, rows in found if rows]

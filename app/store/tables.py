@@ -6,7 +6,7 @@ The questions asked of them are beside it; `work_tables` has what is done on dem
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.store.any_text import AnyText
@@ -40,6 +40,7 @@ class Model(HasOrigin, Base):
     sha256: Mapped[str | None] = mapped_column(String(64))
     parameters: Mapped[int | None] = mapped_column(BigInteger)
     facts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # see `app.models.card`
+    answered: Mapped[int] = mapped_column(default=0, server_default="0")  # how often its answers were written
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
 
 
@@ -214,6 +215,15 @@ class Result(Base):
     fields: Mapped[list[str] | None]  # of the file's record, in order, where not those of its first record
     run: Mapped[Run] = relationship()
     prompt: Mapped[Prompt] = relationship()
+
+
+class KeptColumns(Base):
+    """What lists need of all the prompts of a large run, see `app.store.columns`; `state` tells of what they were made."""
+
+    __tablename__ = "kept_columns"
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    state: Mapped[str] = mapped_column(String(64))
+    data: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class Retrieved(Base):

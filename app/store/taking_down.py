@@ -13,10 +13,11 @@ from app.errors import NotFound, UserError
 from app.store import audit
 from app.store.corpora import get_corpus
 from app.store.denied import REMOVED, deny
+from app.store.memory import CHANGED_RUNS
 from app.store.permalinks import leave_tombstone
 from app.store.runs import get_run, remove_run
 from app.store.steps import of_result, of_trace
-from app.store.tables import Corpus, Output, Passage, Prompt, PromptSet, Result, Retrieved, Run
+from app.store.tables import Corpus, KeptColumns, Output, Passage, Prompt, PromptSet, Result, Retrieved, Run
 from app.store.work_tables import Job, LanePassage, Trace
 
 KINDS = ("passage", "prompt", "trace", "run", "corpus")
@@ -104,11 +105,13 @@ def _prompt(session: Session, name: str, reason: str) -> str:
         ).all()
         _forget_lanes(session, [of_result(id_) for id_ in gone])
         other.prompt_count -= len(gone)
+        session.execute(delete(KeptColumns).where(KeptColumns.run_id == other.id))
     leave_tombstone(session, f"/compare/{slug}", reason)
     _forget_traces(session, list(session.scalars(_asking(prompt.text))), reason)
     session.execute(delete(Output).where(Output.prompt_id == prompt.id))
     session.execute(delete(Result).where(Result.prompt_id == prompt.id))
     session.execute(delete(Prompt).where(Prompt.id == prompt.id))
+    session.info[CHANGED_RUNS] = True
     return f"/runs/{run.slug}/prompts/{slug}"
 
 

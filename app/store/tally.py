@@ -1,56 +1,35 @@
-"""How many prompts of a run each combination of facet values has: counted once, then any facet's counts are sums.
+"""How many prompts of a list each combination of facet values has: counted once, then any facet's counts are sums.
 
-A finished run has millions of prompts but only some thousands of combinations. They are remembered until the run
-changes, so that browsing a large run costs what browsing a small one costs. A search or an expression cuts across
-the combinations and is counted anew.
+A run has millions of prompts but only some thousands of combinations, so that browsing a large run costs what browsing a
+small one costs.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, or_, select
-from sqlalchemy.orm import Session
+import numpy as np
 
-from app.store.memory import remembered_each
-from app.store.tables import Output, Prompt, Result, Run
+from app.store.columns import Columns, Floats, Ints, Longs
 from app.words.slices import SLICES
 
-CONFIDENT = 0.5  # the paper's viewer calls an answer confident from here
-ENTAILED = (
-    0.5  # an AIS score above it says that the passage states the fact: the rule of the viewer of the paper
-)
-
-# Somebody knows which passages state it: a fact, or a prompt that some passage is known to state.
-_LOOKED_FOR = or_(Prompt.task == "fact", Prompt.frequency > 0)
-
-FACETS: dict[str, ColumnElement[Any]] = {  # of `app.words.slices`
-    "task": Prompt.task.expression,
-    "relation": Prompt.relation.expression,
-    "frequency": cast(Prompt.frequency_bucket, String),
-    "right": case((Output.correct.is_(True), "yes"), (Output.correct.is_(False), "no")),
-    "confidence": case((Output.confidence >= CONFIDENT, "high"), (Output.confidence < CONFIDENT, "low")),
-    "stated": case(
-        (or_(Result.first_correct_rank.is_not(None), Result.best_ais > ENTAILED), "yes"),
-        (or_(_LOOKED_FOR, Prompt.stated.is_(False), Result.best_ais.is_not(None)), "no"),
-    ),
-    "ais": case((Result.best_ais > ENTAILED, "high"), (Result.best_ais <= ENTAILED, "low")),
-}
 NAMES = tuple(SLICES)
 MOST_VALUES = 24  # of a facet
 KEPT = 200  # choices per run whose counts are kept
-SUMS: dict[str, ColumnElement[Any]] = {
-    "prompts": func.count(),
-    "judged": func.count(Output.correct),
-    "right": func.sum(case((Output.correct.is_(True), 1), else_=0)),
-    "known": func.sum(case((or_(Result.first_correct_rank.is_not(None), _LOOKED_FOR), 1), else_=0)),
-    "found": func.count(Result.first_correct_rank),
-    "within_10": func.sum(case((Result.first_correct_rank <= 10, 1), else_=0)),
-    "reciprocal_ranks": func.sum(1.0 / Result.first_correct_rank),
-    "measured": func.count(Result.tail_patch),
-    "tail_patches": func.sum(Result.tail_patch),
-}
+DENSE = 1 << 22  # possible combinations up to which each has a place of its own
+
+
+SUMS = (
+    "prompts",
+    "judged",
+    "right",
+    "known",
+    "found",
+    "within_10",
+    "reciprocal_ranks",
+    "measured",
+    "tail_patches",
+)
 
 
 @dataclass(frozen=True)
@@ -157,48 +136,55 @@ def _summary(cells: Sequence[Combination]) -> Summary:
     )
 
 
-def tallies(
-    session: Session, runs: Sequence[Run], narrowed: ColumnElement[bool] | None = None
-) -> dict[int, Tally]:
-    """The tally of every run by its id, in at most two queries.
+def tally_of(columns: Columns, rows: Ints | None = None) -> Tally:
+    """The tally of a run's prompts, or of these rows of them."""
+    codes = [_part(columns.codes[name], rows) for name in NAMES]
+    sizes = [len(columns.values[name]) + 1 for name in NAMES]
+    keys = np.zeros(len(codes[0]), np.int64)
+    for code, size in zip(codes, sizes, strict=True):
+        keys = keys * size + code + 1
+    cells, inverse = _told_apart(keys, int(np.prod(sizes, dtype=np.float64)))
+    sums = [np.bincount(inverse, weights=each, minlength=len(cells)) for each in _weights(columns, rows)]
+    values = []
+    for name, size in zip(reversed(NAMES), reversed(sizes), strict=True):
+        cells, code = np.divmod(cells, size)
+        known = [None, *columns.values[name]]
+        values.append([known[each] for each in code])
+    combined = zip(zip(*reversed(values), strict=True), zip(*sums, strict=True), strict=True)
+    return Tally([Combination(each, tuple(map(float, row))) for each, row in combined])
 
-    Args:
-        narrowed: a search or an expression that leaves out prompts; what it leaves is not remembered.
-    """
-    if narrowed is not None:
-        return _counted(session, runs, narrowed)
-    return remembered_each(
-        session, "tally", runs, lambda missing: list(_counted(session, missing, None).values())
+
+def _part(values: Any, rows: Ints | None) -> Any:
+    return values if rows is None else values[rows]
+
+
+def _told_apart(keys: Longs, possible: int) -> tuple[Longs, Longs]:
+    """The keys that there are, ascending, and for each key its number among them."""
+    if possible > DENSE:
+        return np.unique(keys, return_inverse=True)
+    there = np.flatnonzero(np.bincount(keys, minlength=possible))
+    number = np.zeros(possible, np.int64)
+    number[there] = np.arange(len(there))
+    return there, number[keys]
+
+
+def _weights(columns: Columns, rows: Ints | None) -> list[Floats]:
+    """What each row adds to each of `SUMS`."""
+    right = _part(columns.codes["right"], rows)
+    ranks, patches = _part(columns.ranks, rows), _part(columns.patches, rows)
+    measured = ~np.isnan(patches)
+    weights = (
+        np.ones(len(right)),
+        right >= 0,
+        right == columns.code("right", "yes"),
+        _part(columns.known, rows),
+        ranks > 0,
+        (ranks > 0) & (ranks <= 10),
+        np.divide(1.0, ranks, out=np.zeros(len(ranks)), where=ranks > 0),
+        measured,
+        np.where(measured, patches, 0.0),
     )
-
-
-def _counted(session: Session, runs: Sequence[Run], narrowed: ColumnElement[bool] | None) -> dict[int, Tally]:
-    cells: dict[int, list[Combination]] = {run.id: [] for run in runs}
-    facets = [FACETS[name].label(f"facet_{name}") for name in NAMES]
-    query: Select[Any] = (
-        joined()
-        .add_columns(Result.run_id, *facets, *(column.label(f"sum_{name}") for name, column in SUMS.items()))
-        .where(Result.run_id.in_(cells))
-        .group_by(Result.run_id, *facets)
-    )
-    if narrowed is not None:
-        query = query.where(narrowed)
-    for row in session.execute(query):
-        values = tuple(None if each is None else str(each) for each in row[1 : 1 + len(NAMES)])
-        cells[row[0]].append(Combination(values, tuple(float(each or 0) for each in row[1 + len(NAMES) :])))
-    return {id_: Tally(found) for id_, found in cells.items()}
-
-
-@cache  # a statement is a value: each filter makes another of it
-def joined() -> Select[Any]:
-    """`results` with their runs, prompts and, where there are any, outputs of the run's model."""
-    return (
-        select()
-        .select_from(Result)
-        .join(Run, Run.id == Result.run_id)
-        .join(Prompt, Prompt.id == Result.prompt_id)
-        .outerjoin(Output, and_(Output.prompt_id == Result.prompt_id, Output.model_id == Run.model_id))
-    )
+    return [np.asarray(each, np.float64) for each in weights]
 
 
 def _ordered(found: Mapping[str | None, float], chosen: str) -> list[Count]:

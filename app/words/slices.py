@@ -1,6 +1,6 @@
 """The ways of parting prompts: facets of a list, and of those some that evaluations give figures for.
 
-A new one is an entry here and its SQL in `app.store.tally`, a parameter of `app.web.browsing.list_query`, and, to be
+A new one is an entry here and its SQL in `app.store.slicing`, a parameter of `app.web.browsing.list_query`, and, to be
 evaluated, its value in `app.evaluation.judged`.
 """
 

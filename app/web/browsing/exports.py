@@ -99,31 +99,26 @@ def _list(request: Request, session: Db, asked: ListQuery, run: str) -> Response
     if not runs:
         raise NotFound("There is no run to export.", remedy="Load a results file first.")
     chosen = get_run(session, run) if run else runs[0]
-    total = browse.count(session, chosen, asked.filters())
-    tag = etag(kind, chosen.slug, chosen.finished_at, chosen.metrics, asked.query(), total)
+    listing = browse.listed(session, chosen, asked.filters(), asked.sort, most=None)
+    tag = etag(kind, chosen.slug, chosen.finished_at, chosen.metrics, asked.query(), len(listing))
     store: Store = request.app.state.store
-    rows = _batches(store, chosen.slug, asked, _summaries if kind == "csv" else _records)
+    rows = _batches(store, listing, _summaries if kind == "csv" else _records)
     chunks = {
         "csv": lambda: csv_rows(LIST_COLUMNS, rows),
         "jsonl": lambda: jsonl_rows(rows),
         "parquet": lambda: results_parquet(rows),
     }[kind]()
     name = f"{chosen.slug}-prompts" if asked.query() else chosen.slug
-    return download(request, name, kind, chunks, tag=tag, rows=total)
+    return download(request, name, kind, chunks, tag=tag, rows=len(listing))
 
 
-def _batches(store: Store, slug: str, asked: ListQuery, make: Make) -> Iterator[dict[str, Any]]:
+def _batches(store: Store, listing: browse.PromptList, make: Make) -> Iterator[dict[str, Any]]:
     """Rows of the whole list, a batch at a time, each batch in a session of its own."""
-    after = None
-    while True:
+    for start in range(0, len(listing), BATCH):
         with store.session() as session:
-            run = get_run(session, slug)
-            rows = browse.page(session, run, asked.filters(), sort=asked.sort, after=after, size=BATCH)
-            made = list(make(session, run, rows))
+            run = get_run(session, listing.run.slug)
+            made = list(make(session, run, browse.read(session, listing, start, start + BATCH)))
         yield from made
-        if len(rows) < BATCH:
-            return
-        after = rows[-1].result.position
 
 
 def _summaries(_: Session, run: Run, rows: Sequence[browse.ListedResult]) -> Iterator[dict[str, Any]]:

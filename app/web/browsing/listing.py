@@ -10,8 +10,9 @@ from app.errors import UserError
 from app.store import browse
 from app.store.browse import Filters
 from app.store.prompts import buckets_are_counts
+from app.store.slicing import ENTAILED
 from app.store.tables import Prompt, Result, Run
-from app.store.tally import ENTAILED, Tally, tallies
+from app.store.tally import Tally
 from app.web.browsing.filter_words import PRESETS
 from app.web.browsing.list_query import ListQuery
 from app.web.browsing.listing_words import SORTS, part_name, sentence
@@ -98,10 +99,15 @@ class WhereError(BaseModel):
 
 
 class Listing(BaseModel):
-    """One page of the list and every way on from it. `runs`: how many prompts each run has under these filters."""
+    """One page of the list and every way on from it.
+
+    `more`: a search or an expression stopped there, and everything here is about the first prompts that it found.
+    `runs`: how many prompts each run has under these filters.
+    """
 
     run: str
     total: int
+    more: bool
     sentence: str
     summary: ListingSummary | None
     facets: list[Facet]
@@ -144,24 +150,20 @@ def make_listing(
     error = None
     try:
         filters = asked.filters()
-    except UserError as found:
-        if found.field != "where" or wants_json(request):
+    except UserError as refused:
+        if refused.field != "where" or wants_json(request):
             raise
-        error = WhereError(message=found.message, remedy=found.remedy)
+        error = WhereError(message=refused.message, remedy=refused.remedy)
         filters = asked.model_copy(update={"where": ""}).filters()
     chosen = filters.chosen()
-    found_tallies = tallies(session, [run, *runs], browse.narrowed(session, filters))
-    tally = found_tallies[run.id]
-    total = 0 if error else tally.count(chosen)
-    window = browse.window(
-        session,
-        run,
-        filters,
-        total,
-        sort=asked.sort,
-        after=after,
-        before=before,
-        limit=limit or browse.PAGE_SIZE,
+    counted = browse.tallied(session, [run, *runs], filters)
+    tally, found = counted[run.id]
+    listed = browse.listed(session, run, filters, asked.sort, found=found)
+    total = 0 if error else len(listed)
+    window = (
+        browse.ListWindow([], before=False, after=False)
+        if error
+        else browse.window(session, listed, after=after, before=before, limit=limit or browse.PAGE_SIZE)
     )
     start, end = (window.rows[0].result.position, window.rows[-1].result.position) if window.rows else (0, 0)
 
@@ -171,7 +173,10 @@ def make_listing(
     return Listing(
         run=run.slug,
         total=total,
-        sentence=sentence(total, run.name, query, filters.where, counts=buckets_are_counts(run.prompt_set)),
+        more=listed.more,
+        sentence=sentence(
+            total, run.name, query, filters.where, counts=buckets_are_counts(run.prompt_set), more=listed.more
+        ),
         summary=ListingSummary(**vars(tally.summary(chosen))) if total else None,
         facets=_facets(tally, filters, at, buckets_are_counts(run.prompt_set)),
         presets=[
@@ -183,7 +188,7 @@ def make_listing(
             )
             for p in PRESETS
         ],
-        runs={each.slug: found_tallies[each.id].count(chosen) for each in [run, *runs]},
+        runs={each.slug: counted[each.id][0].count(chosen) for each in [run, *runs]},
         items=[item(row, run, asked) for row in window.rows],
         sort=asked.sort,
         sorts=SORTS,

@@ -27,7 +27,13 @@ def part_name(name: str, value: str, *, counts: bool = True) -> str:
 
 
 def sentence(
-    total: int, run: str, asked: Mapping[str, str], node: Node | None, *, counts: bool = True
+    total: int,
+    run: str,
+    asked: Mapping[str, str],
+    node: Node | None,
+    *,
+    counts: bool = True,
+    more: bool = False,
 ) -> str:
     """What the list shows, in English.
 
@@ -35,6 +41,7 @@ def sentence(
         asked: the list's part of the URL's query.
         node: the expression in it, read.
         counts: as in `value_name`.
+        more: there are more than so many.
     """
     phrase = in_english(node, task_noun(asked.get("task", "")))
     if total == 1:
@@ -49,7 +56,8 @@ def sentence(
         clauses.append(f"containing “{searched}”")
     said = (", " if node is not None else " ").join([phrase, *clauses])
     order = SORTS.get(asked.get("sort", ""), "")
-    return f"{total:,} {said} in {run}{f', {order}' if order and asked.get('sort') else ''}."
+    many = f"The first {total:,}" if more else f"{total:,}"
+    return f"{many} {said} in {run}{f', {order}' if order and asked.get('sort') else ''}."
 
 
 def _singular(phrase: str) -> str:

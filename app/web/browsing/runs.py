@@ -6,9 +6,10 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from app.store.browse import tallies
 from app.store.runs import get_run, list_runs, most_found, run_beside
 from app.store.tables import Run
-from app.store.tally import Tally, tallies
+from app.store.tally import Tally
 from app.web.browsing.list_query import After, AskedQuery, Before
 from app.web.browsing.listing import Listing, ListingSummary, make_listing
 from app.web.judging.run_metrics import RunMetrics, run_metrics

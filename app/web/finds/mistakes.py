@@ -75,13 +75,11 @@ def mistakes_file(request: Request, session: Db, run: RunName = "") -> Response:
         get_run(session, run) if run else next((e for e in list_runs(session) if e.status == "done"), None)
     )
     rows: list[dict[str, object]] = []
-    after: int | None = None
-    while chosen is not None:
-        found = browse.page(session, chosen, WRONG, sort=SORT, after=after, size=MOST_AT_ONCE)
-        rows += [_mistake(row, chosen).model_dump() for row in found]
-        if len(found) < MOST_AT_ONCE:
-            break
-        after = found[-1].result.position
+    if chosen is not None:
+        listing = browse.listed(session, chosen, WRONG, SORT)
+        for start in range(0, len(listing), MOST_AT_ONCE):
+            found = browse.read(session, listing, start, start + MOST_AT_ONCE)
+            rows += [_mistake(row, chosen).model_dump() for row in found]
     return table(request, "mistakes", list(Mistake.model_fields), rows)
 
 
@@ -90,9 +88,8 @@ def _page(
 ) -> MistakesPage:
     tally = browse.tally(session, run, Filters())
     right, total = (tally.count({"right": value}) for value in ("yes", "no"))
-    window = browse.window(
-        session, run, WRONG, total, sort=SORT, after=after, before=before, limit=limit or browse.PAGE_SIZE
-    )
+    listing = browse.listed(session, run, WRONG, SORT)
+    window = browse.window(session, listing, after=after, before=before, limit=limit or browse.PAGE_SIZE)
     last = window.rows[-1].result.position if window.rows else None
     return MistakesPage(
         run=run.slug,

@@ -6,12 +6,12 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.settings import Settings
+from app.store.browse import tallies
 from app.store.memory import remembered
 from app.store.runs import list_runs
 from app.store.shelves import shelves
 from app.store.stories import newest_steps
 from app.store.tables import Run
-from app.store.tally import tallies
 from app.web.browsing.list_query import ListQuery
 from app.web.browsing.listing import Item, item
 from app.web.evidence.embed import EmbedPage, embedded

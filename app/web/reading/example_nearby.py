@@ -32,14 +32,10 @@ def nearby(session: Session, example: Example, asked: Asked) -> dict[str, Any]:
     """Where the example stands in the list that led here, and what stands around it."""
     run, result, listed = example.listed, example.result, asked.listed
     filters = listed.filters()
-    total = browse.count(session, run, filters)
-    few = browse.is_few(run, total, sum(NEARBY))
-    before = browse.page(
-        session, run, filters, sort=listed.sort, before=result.position, size=NEARBY[0], few=few
-    )
-    after = browse.page(
-        session, run, filters, sort=listed.sort, after=result.position, size=NEARBY[1], few=few
-    )
+    listing = browse.listed(session, run, filters, listed.sort)
+    start, end = (listing.place(result.position, behind=behind) for behind in (False, True))
+    before = browse.read(session, listing, start - NEARBY[0], start)
+    after = browse.read(session, listing, end, end + NEARBY[1])
 
     def on(rows: list[browse.ListedResult], at: int) -> str | None:
         return urls.example(run.slug, rows[at].prompt.slug, **asked.query()) if rows else None
@@ -47,7 +43,7 @@ def nearby(session: Session, example: Example, asked: Asked) -> dict[str, Any]:
     own = browse.ListedResult(result, example.prompt, example.output, example.judged)
     return {
         "number": None if listed.query() else result.position + 1,
-        "total": total,
+        "total": len(listing),
         "previous_url": on(before, -1),
         "next_url": on(after, 0),
         "list": [item(row, run, listed) for row in [*before, own, *after]],

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from app.store.examples import Example
 from app.store.phrases import MOST, phrase_counts
+from app.store.slicing import ENTAILED
 from app.store.tables import Run
-from app.store.tally import ENTAILED
 from app.web.evidence.cards import Card
 from app.web.marking.verbatim import stretches
 from app.web.site import urls

@@ -14,7 +14,7 @@ from app.store.engine import Store, open_store
 from app.store.phrases import phrase_counts
 from app.store.runs import list_runs
 from app.store.tables import Passage
-from app.store.tally import NAMES, tallies
+from app.store.tally import NAMES
 from tests.support.databases import DATABASES, filled_database
 from tests.support.seeded import fill
 
@@ -67,9 +67,9 @@ def filled(
 def test_facets_count_what_choosing_each_value_would_leave(filled: Store) -> None:
     with filled.session() as session:
         runs = list_runs(session)
-        found = tallies(session, runs)
+        found = browse.tallies(session, runs)
         for run, chosen in product(runs, CHOICES):
-            rows = [values(row) for row in browse.page(session, run, Filters(), size=10_000)]
+            rows = [values(row) for row in browse.first(session, run, Filters(), "", 10_000)]
             facets = found[run.id].facets(chosen)
             for name in NAMES:
                 others = {key: value for key, value in chosen.items() if key != name}
@@ -82,7 +82,7 @@ def test_facets_count_what_choosing_each_value_would_leave(filled: Store) -> Non
 def test_a_value_that_is_chosen_is_shown_even_if_nothing_has_it(filled: Store) -> None:
     """Otherwise the reader could not drop it again."""
     with filled.session() as session:
-        tally = tallies(session, list_runs(session)[:1])
+        tally = browse.tallies(session, list_runs(session)[:1])
         (only,) = tally.values()
         assert [
             each.count
@@ -96,14 +96,14 @@ def test_a_search_narrows_all_facets(filled: Store) -> None:
         run = list_runs(session)[0]
         filters = Filters(q="capital")
         total = browse.count(session, run, filters)
-        assert total == len(browse.page(session, run, filters, size=1_000)) > 0
+        assert total == len(browse.first(session, run, filters, "", 1_000)) > 0
         assert sum(each.count for each in browse.tally(session, run, filters).facets({})["task"]) == total
 
 
 def test_a_run_without_results_has_no_numbers(filled: Store) -> None:
     with filled.session() as session:
         run = list_runs(session)[0]
-        empty = tallies(session, [run], browse.narrowed(session, Filters(q="zyzzyva")))[run.id]
+        empty = browse.tally(session, run, Filters(q="zyzzyva"))
         assert empty.count({}) == 0
         assert empty.summary({}).mrr is None
         assert empty.summary({}).right is None

@@ -5,7 +5,7 @@ import pytest
 from app.evaluation.judged import Judged, slice_of
 from app.evaluation.measures import measures
 from app.store.browse import Filters
-from app.store.tally import FACETS
+from app.store.slicing import FACETS
 from app.web.browsing.list_query import ListQuery
 from app.words.measures import COMPARED, LABELS, MAIN, SHOWN, SHOWN_BY_AIS, WIDE
 from app.words.slices import EVALUATED, SLICES, bucket_name, bucket_range, clause, value_name

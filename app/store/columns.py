@@ -1,0 +1,231 @@
+"""A run's prompts as columns: what lists, facets and sorts need of each, one after the other in the run's order.
+
+Reading them from their tables takes seconds of a million prompts, so that of a large run they are kept beside it when it is
+written (`keep_columns`), and of any run in this process until it changes. Whatever a list shows of a prompt is still read from
+its tables: nothing here is shown.
+"""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Engine, case, delete, func, insert, or_, select
+from sqlalchemy.orm import Session
+
+from app.store.memory import remembered_each, state_of
+from app.store.slicing import FACETS, LOOKED_FOR, SORTS, joined
+from app.store.tables import KeptColumns, Result, Run
+
+KEPT_FROM = 2_000  # prompts of a run; fewer are read in less time than anybody notices
+AT_ONCE = 10_000  # rows read at a time
+FORMAT = 1  # of what is kept
+
+Ints = NDArray[np.int32]
+Longs = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Arrays of `n`, a row for each prompt of a run, by its position there.
+
+    Args:
+        positions: ascending.
+        prompts: ids.
+        codes: of each facet's value in `values`, −1 where there is none.
+        known: some passage is known to state it.
+        ranks: of the first proponent that states it, 0 where none does.
+        patches: mean tail-patch in percentage points, NaN where nothing was measured.
+        orders: by name of a sort, the rows in its order.
+    """
+
+    positions: Ints
+    prompts: Longs
+    codes: Mapping[str, Ints]
+    values: Mapping[str, Sequence[str]]
+    known: Bools
+    ranks: Ints
+    patches: Floats
+    orders: Mapping[str, Ints]
+    _ranks_of: dict[str, Ints] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        """How many prompts."""
+        return len(self.positions)
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Memory that they take."""
+        arrays: list[NDArray[Any]] = [self.positions, self.prompts, self.known, self.ranks, self.patches]
+        return sum(each.nbytes for each in [*arrays, *self.codes.values(), *self.orders.values()])
+
+    def code(self, facet: str, value: str) -> int:
+        """The number of a facet's value; one that no row has where the run knows no such value."""
+        return self.values[facet].index(value) if value in self.values[facet] else -2
+
+    def places(self, sort: str) -> Ints:
+        """Where each row stands in the order of a sort."""
+        if sort not in self._ranks_of:
+            order = self.orders[sort]
+            places = np.empty_like(order)
+            places[order] = np.arange(len(order), dtype=order.dtype)
+            self._ranks_of[sort] = places
+        return self._ranks_of[sort]
+
+    def rows_at(self, positions: Sequence[int]) -> Ints:
+        """The rows at these positions, ascending; those that are not there are left out."""
+        return np.flatnonzero(np.isin(self.positions, positions)).astype(np.int32)
+
+    def rows_of(self, prompts: Sequence[int]) -> Ints:
+        """The rows of these prompts, ascending; those that are not there are left out."""
+        return np.flatnonzero(np.isin(self.prompts, prompts)).astype(np.int32)
+
+
+def columns_of(session: Session, runs: Sequence[Run]) -> dict[int, Columns]:
+    """Each run's columns by its id: of this process's memory, as they were kept, or read now."""
+    return remembered_each(session, "columns", runs, lambda missing: _found(session, missing))
+
+
+def keep_columns(engine: Engine) -> None:
+    """Keep the columns of every large run that changed since they were kept, in a short transaction each."""
+    with Session(engine) as session:
+        large = select(Run).where(Run.status == "done", Run.prompt_count >= KEPT_FROM)
+        runs = session.scalars(large).all()
+        known = dict(session.execute(select(KeptColumns.run_id, KeptColumns.state)).all())
+        for run in runs:
+            if known.get(run.id) != (mark := _mark(run)):
+                (columns,) = _read(session, [run])
+                session.execute(delete(KeptColumns).where(KeptColumns.run_id == run.id))
+                row = {"run_id": run.id, "state": mark, "data": _packed(columns)}
+                session.execute(insert(KeptColumns), row)
+                session.commit()
+
+
+def _found(session: Session, runs: Sequence[Run]) -> list[Columns]:
+    marks = {run.id: _mark(run) for run in runs if run.prompt_count >= KEPT_FROM}
+    kept: dict[int, Columns] = {}
+    if marks:
+        rows = select(KeptColumns.run_id, KeptColumns.state, KeptColumns.data)
+        for id_, state, data in session.execute(rows.where(KeptColumns.run_id.in_(marks))):
+            if state == marks[id_]:
+                kept[id_] = _unpacked(data)
+    missing = [run for run in runs if run.id not in kept]
+    found = kept | {
+        run.id: each for run, each in zip(missing, _read(session, missing) if missing else [], strict=True)
+    }
+    return [found[run.id] for run in runs]
+
+
+def _mark(run: Run) -> str:
+    """What the columns of a run were worked out from, as a hash."""
+    return sha256(repr((FORMAT, state_of(run))).encode()).hexdigest()
+
+
+_MEASURES: dict[str, ColumnElement[Any]] = {
+    "known": case((or_(Result.first_correct_rank.is_not(None), LOOKED_FOR), 1), else_=0),
+    "ranks": func.coalesce(Result.first_correct_rank, 0),
+    "patches": Result.tail_patch.expression,
+}
+
+
+def _read(session: Session, runs: Sequence[Run]) -> list[Columns]:
+    """From the tables, in one query."""
+    values = {name: value() for name, (value, _) in SORTS.items()}
+    query = (
+        joined()
+        .add_columns(Result.run_id, Result.position, Result.prompt_id)
+        .add_columns(*(FACETS[name].label(f"facet_{name}") for name in FACETS))
+        .add_columns(*(each.label(f"measure_{name}") for name, each in _MEASURES.items()))
+        .add_columns(*(each.label(f"sort_{name}") for name, each in values.items()))
+        .where(Result.run_id.in_([run.id for run in runs]))
+        .order_by(Result.run_id, Result.position)
+    )
+    readings = {run.id: _Reading() for run in runs}
+    for rows in session.execute(query, execution_options={"yield_per": AT_ONCE}).partitions():
+        for id_ in dict.fromkeys(row[0] for row in rows):
+            readings[id_].add([row[1:] for row in rows if row[0] == id_])
+    return [readings[run.id].columns() for run in runs]
+
+
+class _Reading:
+    """Rows of one run that become columns, some thousands at a time."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, dict[str, int]] = {name: {} for name in FACETS}
+        self._pieces: list[tuple[NDArray[Any], ...]] = []
+
+    def add(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Rows of the query of `_read` without their run, in their order."""
+        columns = list(zip(*rows, strict=True))
+        position, prompt, *rest = columns
+        facets, numbers = rest[: len(FACETS)], rest[len(FACETS) :]
+        codes = (
+            np.array([-1 if v is None else known.setdefault(str(v), len(known)) for v in column], np.int32)
+            for known, column in zip(self._codes.values(), facets, strict=True)
+        )
+        floats = (np.array(column, np.float64) for column in numbers)
+        self._pieces.append((np.array(position, np.int32), np.array(prompt, np.int64), *codes, *floats))
+
+    def columns(self) -> Columns:
+        """All of them."""
+        width = 2 + len(FACETS) + len(_MEASURES) + len(SORTS)
+        none = [np.empty(0, np.int64)] * width
+        whole = [np.concatenate(each) for each in zip(*self._pieces, strict=True)] or none
+        known, ranks, patches = whole[2 + len(FACETS) :][: len(_MEASURES)]
+        sorted_by = whole[2 + len(FACETS) + len(_MEASURES) :]
+        return Columns(
+            positions=whole[0].astype(np.int32),
+            prompts=whole[1].astype(np.int64),
+            codes={name: _narrow(each) for name, each in zip(FACETS, whole[2:], strict=False)},
+            values={name: list(known) for name, known in self._codes.items()},
+            known=known.astype(np.bool_),
+            ranks=ranks.astype(np.int32),
+            patches=patches.astype(np.float64),
+            orders={
+                name: np.argsort(-each if descending else each, kind="stable").astype(np.int32)
+                for (name, (_, descending)), each in zip(SORTS.items(), sorted_by, strict=True)
+            },
+        )
+
+
+def _narrow(codes: NDArray[Any]) -> NDArray[Any]:
+    """In two bytes where they fit."""
+    return codes.astype(np.int16 if codes.max(initial=0) < 1 << 15 else np.int32)
+
+
+def _packed(columns: Columns) -> bytes:
+    file = io.BytesIO()
+    np.savez(
+        file,
+        allow_pickle=False,
+        positions=columns.positions,
+        prompts=columns.prompts,
+        known=columns.known,
+        ranks=columns.ranks,
+        patches=columns.patches,
+        values=np.frombuffer(json.dumps(columns.values).encode(), np.uint8),
+        codes=np.stack(list(columns.codes.values())),
+        orders=np.stack(list(columns.orders.values())),
+    )
+    return file.getvalue()
+
+
+def _unpacked(data: bytes) -> Columns:
+    with np.load(io.BytesIO(data), allow_pickle=False) as kept:
+        return Columns(
+            positions=kept["positions"],
+            prompts=kept["prompts"],
+            codes=dict(zip(FACETS, kept["codes"], strict=True)),
+            values=json.loads(kept["values"].tobytes()),
+            known=kept["known"],
+            ranks=kept["ranks"],
+            patches=kept["patches"],
+            orders=dict(zip(SORTS, kept["orders"], strict=True)),
+        )

@@ -1,0 +1,184 @@
+"""What is kept of a large run is what its tables say, and is read only while it is; a search stops where a list ends."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from app.store import browse, columns, searching
+from app.store.browse import Filters
+from app.store.columns import Columns, columns_of, keep_columns
+from app.store.engine import Store, open_store
+from app.store.filters import FIELDS, Compare
+from app.store.models import put_outputs
+from app.store.runs import get_run, list_runs
+from app.store.slicing import SORTS
+from app.store.tables import KeptColumns, Result, Run
+from app.store.taking_down import take_down
+from tests.support.databases import DATABASES, filled_database
+from tests.support.seeded import fill
+
+
+@pytest.fixture(params=DATABASES)
+def url(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    migrated_sqlite: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> str:
+    """A small library, whose runs count as large."""
+    monkeypatch.setattr(columns, "KEPT_FROM", 20)
+    return filled_database(request, tmp_path, migrated_sqlite, partial(fill, prompts=24, passages=300, k=4))
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    opened = open_store(url)
+    keep_columns(opened.engine)
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def restarted(url: str, store: Store) -> Iterator[Store]:
+    """A process that remembers nothing yet; `store` has kept what it is to find."""
+    opened = open_store(url)
+    yield opened
+    opened.engine.dispose()
+
+
+def same(one: Columns, other: Columns) -> bool:
+    arrays = ("positions", "prompts", "known", "ranks", "patches")
+    return (
+        all(np.array_equal(getattr(one, n), getattr(other, n), equal_nan=n == "patches") for n in arrays)
+        and all(np.array_equal(one.codes[n], other.codes[n]) for n in one.codes)
+        and all(np.array_equal(one.orders[n], other.orders[n]) for n in SORTS)
+        and {n: list(v) for n, v in one.values.items()} == {n: list(v) for n, v in other.values.items()}
+    )
+
+
+def spoil(session: Session, run: Run) -> None:
+    """Change a result behind the store's back: whoever still sees what was there reads what was kept."""
+    session.execute(
+        update(Result).where(Result.run_id == run.id).values(top_score=0.0, first_correct_rank=None)
+    )
+
+
+def test_what_is_kept_is_what_the_tables_say(restarted: Store) -> None:
+    with restarted.session() as session:
+        run = get_run(session, "trackstar")
+        read = columns._read(session, [run])[0]
+        spoil(session, run)
+        assert same(columns_of(session, [run])[run.id], read)
+
+
+def test_new_answers_make_it_old(restarted: Store) -> None:
+    with restarted.session() as session:
+        run = get_run(session, "trackstar")
+        prompt = browse.first(session, run, Filters(right="no"), "", 1)[0].prompt
+        said = {"answer": "so", "correct": True, "probability": 0.5, "confidence": 1.0, "samples": []}
+        put_outputs(session, run.model_id, [{"prompt_id": prompt.id, **said}])
+    with restarted.session() as session:  # a request later
+        run = get_run(session, "trackstar")
+        wrong = browse.first(session, run, Filters(right="no"), "", 100)
+        assert prompt.id not in [row.prompt.id for row in wrong]
+        kept = session.get_one(KeptColumns, run.id)
+        assert kept.state == columns._mark(run)  # and what is kept was made anew at once
+
+
+def test_a_removed_prompt_is_in_nothing_that_is_kept(store: Store) -> None:
+    with store.session() as session:
+        run = get_run(session, "trackstar")
+        gone = browse.first(session, run, Filters(), "", 1)[0].prompt
+        take_down(session, "prompt", f"{run.slug}/{gone.slug}", "a name")
+    with store.session() as session:
+        run = get_run(session, "trackstar")
+        assert gone.id not in columns_of(session, [run])[run.id].prompts
+        assert gone.id not in columns._unpacked(session.get_one(KeptColumns, run.id).data).prompts
+
+
+@pytest.mark.parametrize("sort", ["", *SORTS])
+def test_pages_there_and_back_make_the_list(store: Store, sort: str) -> None:
+    """However it is sorted, and wherever the reader turns round; ties stand in the run's order."""
+    with store.session() as session:
+        run = get_run(session, "trackstar")
+        listing = browse.listed(session, run, Filters(task="fact"), sort)
+        whole = [row.result.position for row in browse.read(session, listing, 0, len(listing))]
+        value = SORTS[sort][0]() if sort else Result.position
+        rows = session.execute(
+            browse.joined()
+            .add_columns(Result.position, value)
+            .where(Result.run_id == run.id, browse.Prompt.task == "fact")
+        ).all()
+        down = -1 if sort and SORTS[sort][1] else 1
+        assert whole == [position for position, _ in sorted(rows, key=lambda row: (down * row[1], row[0]))]
+        there: list[int] = []
+        while browse.window(session, listing, after=there[-1] if there else None, limit=5).rows:
+            page = browse.window(session, listing, after=there[-1] if there else None, limit=5)
+            there += [row.result.position for row in page.rows]
+        back: list[int] = []
+        page = browse.window(session, listing, before=-1, limit=5)
+        while page.rows:
+            back = [row.result.position for row in page.rows] + back
+            page = browse.window(session, listing, before=back[0], limit=5)
+        assert there == back == whole
+
+
+def test_a_reader_who_comes_from_a_prompt_that_the_list_leaves_out_goes_on_from_its_place(
+    store: Store,
+) -> None:
+    with store.session() as session:
+        run = get_run(session, "trackstar")
+        everything = browse.listed(session, run, Filters(), "score")
+        facts = browse.listed(session, run, Filters(task="fact"), "score")
+        order = everything.positions(0, len(everything))
+        kept = facts.positions(0, len(facts))
+        left_out = next(each for each in order if each not in kept)
+        behind = [each for each in order[order.index(left_out) :] if each in kept]
+        found = browse.window(session, facts, after=left_out, limit=100)
+        assert [row.result.position for row in found.rows] == behind
+
+
+def test_a_search_stops_where_a_list_ends_and_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words of prompts and of answers, an expression, and both; whoever exports gets all of them."""
+    with store.session() as session:
+        run = get_run(session, "trackstar")
+        known = Compare(FIELDS["probability"], ">", 0.0)
+        for filters in (Filters(q="the"), Filters(where=known), Filters(q="the", where=known)):
+            monkeypatch.setattr(searching, "MOST", 1_000)
+            everything = browse.listed(session, run, filters, most=None)
+            assert len(everything) > 3
+            for most in (len(everything), len(everything) - 1, 2):
+                found = browse.listed(session, run, filters, most=most)
+                assert (len(found), found.more) == (most, most < len(everything))
+                assert set(found.rows) <= set(everything.rows)
+
+
+def test_a_search_in_a_run_over_a_few_prompts_goes_beyond_what_other_runs_have(store: Store) -> None:
+    """The first prompts of the set with the word are not in this run: they do not use up what it may find."""
+    with store.session() as session:
+        run = get_run(session, "trackstar")
+        last = session.scalar(select(func.max(Result.position)).where(Result.run_id == run.id))
+        session.execute(
+            update(Run).where(Run.id == run.id).values(prompt_count=1)
+        )  # what makes its columns old
+        for result in session.scalars(select(Result).where(Result.run_id == run.id, Result.position < last)):
+            session.delete(result)
+    with store.session() as session:
+        run = get_run(session, "trackstar")
+        word = browse.first(session, run, Filters(), "", 1)[0].prompt.text.split()[0]
+        assert len(browse.listed(session, run, Filters(q=word), most=1)) == 1
+
+
+def test_runs_share_what_is_found_of_their_prompts(store: Store) -> None:
+    with store.session() as session:
+        runs = [run for run in list_runs(session) if run.slug != "hostile"]
+        for run, (tally, found) in zip(
+            runs, browse.tallied(session, runs, Filters(q="capital")).values(), strict=True
+        ):
+            assert found is not None
+            assert tally.count({}) == len(browse.listed(session, run, Filters(q="capital"), most=None)) > 0
