@@ -8,6 +8,7 @@ from rich.progress import track
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+from app.store.columns import keep_columns
 from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import open_store
 from app.store.full_text import NEW_TEXTS, catch_up
@@ -44,6 +45,7 @@ def synthetic_store(url: str, prompts: int) -> None:
         with store.session() as session:
             _add(session, ids, range(start, min(prompts, start + CHUNK)), random)
     catch_up(store.engine)
+    keep_columns(store.engine)  # as an import does at its end
     with store.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(
             "VACUUM ANALYZE" if store.engine.dialect.name == "postgresql" else "ANALYZE"

@@ -16,8 +16,8 @@ from app.store.engine import Store, open_store
 from app.store.filters import FIELDS, Compare
 from app.store.models import put_outputs
 from app.store.runs import get_run, list_runs
-from app.store.slicing import SORTS
-from app.store.tables import KeptColumns, Result, Run
+from app.store.slicing import SORTS, joined
+from app.store.tables import KeptColumns, Prompt, Result, Run
 from app.store.taking_down import take_down
 from tests.support.databases import DATABASES, filled_database
 from tests.support.seeded import fill
@@ -110,9 +110,7 @@ def test_pages_there_and_back_make_the_list(store: Store, sort: str) -> None:
         whole = [row.result.position for row in browse.read(session, listing, 0, len(listing))]
         value = SORTS[sort][0]() if sort else Result.position
         rows = session.execute(
-            browse.joined()
-            .add_columns(Result.position, value)
-            .where(Result.run_id == run.id, browse.Prompt.task == "fact")
+            joined().add_columns(Result.position, value).where(Result.run_id == run.id, Prompt.task == "fact")
         ).all()
         down = -1 if sort and SORTS[sort][1] else 1
         assert whole == [position for position, _ in sorted(rows, key=lambda row: (down * row[1], row[0]))]
