@@ -77,12 +77,17 @@ def preconditioned(
     capture: Capture, curvature: Mapping[str, Factors], query: TrainingExample, *, damping: float = DAMPING
 ) -> list[torch.Tensor]:
     """u: for each weight (H_W + damping)^-1 ∇L_q, (out, in), in the order of the model's weights."""
-    sink = _Gradient()
-    capture.run([query], sink)
     return [
-        _factors(curvature, weight).solve(sink.matrices[at], damping)
-        for at, weight in enumerate(capture.loaded.weights)
+        _factors(curvature, weight).solve(matrix, damping)
+        for weight, matrix in zip(capture.loaded.weights, whole_gradient(capture, query), strict=True)
     ]
+
+
+def whole_gradient(capture: Capture, example: TrainingExample) -> list[torch.Tensor]:
+    """∇L of one example: for each weight a matrix (out, in), in the order of the model's weights."""
+    sink = _Gradient()
+    capture.run([example], sink)
+    return [sink.matrices[at] for at in range(len(capture.loaded.weights))]
 
 
 def influences(

@@ -12,7 +12,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -115,11 +115,14 @@ def pretrain(
     progress: Progress | None = None,
     checkpoints: int = 0,
     half: bool = False,
+    left_out: Collection[int] = (),
 ) -> PretrainReport:
     """Trains a tokenizer and a model on the texts and writes the model directory `out`.
 
     Args:
         texts: the passages; each becomes BOS + tokens + EOS.
+        left_out: rows of `texts` that the model does not see. Their places in their batches stay empty: the
+            tokenizer, the first weights, the order and learning rate of all others are as with everything.
         checkpoints: also write so many intermediate states, evenly spaced, to `out/checkpoints/step-N`.
         half: store the weights in float16 (the optimizer's state stays in float32).
 
@@ -128,7 +131,7 @@ def pretrain(
     """
     config = config or PretrainConfig()
     texts = [text for text in texts if text.strip()]
-    if not texts:
+    if not texts or len(set(left_out)) >= len(texts):
         raise UserError("There is no passage to train on.", remedy="Give a corpus with some text in it.")
     if out.exists():
         raise UserError(f"{out} exists already.", remedy="Remove it, or choose another directory.")
@@ -139,7 +142,7 @@ def pretrain(
         tokenizer = train_tokenizer(texts, config.vocab_size)
         save_tokenizer(tokenizer, partial, config.max_length)
         model, optimizer, curve, tokens = _train(
-            texts, tokenizer, config, partial, progress, checkpoints, half
+            texts, tokenizer, config, partial, progress, checkpoints, half, frozenset(left_out)
         )
         save_checkpoint(model, optimizer, _final_rate(config), partial, half=half)
         report = PretrainReport(
@@ -164,6 +167,7 @@ def _train(
     progress: Progress | None,
     checkpoints: int,
     half: bool,
+    left_out: frozenset[int],
 ) -> tuple[LlamaForCausalLM, Adafactor, list[tuple[int, float]], int]:
     bos, eos = token_id(tokenizer, BOS), token_id(tokenizer, EOS)
     kept = config.max_length - 2
@@ -183,6 +187,10 @@ def _train(
         for _ in range(config.epochs):
             for batch in length_batches([len(ids) for ids in sequences], config.batch_size, shuffler):
                 rate = _rate(step, total, config)
+                batch = [row for row in batch if row not in left_out]
+                if not batch:
+                    step += 1
+                    continue
                 for group in optimizer.param_groups:
                     group["lr"] = rate
                 loss = _batch_loss(model, [sequences[row] for row in batch], config)

@@ -1,0 +1,188 @@
+"""The whole experiment: train, score, sum, leave out, write. Whatever was done before is not done again."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+from sqlalchemy import select
+
+from app.demo.pretrain import PretrainConfig
+from app.errors import UserError
+from app.runs.truth.scores import METHODS, Scores, scores
+from app.runs.truth.trainings import (
+    EVERYTHING,
+    SHAPE,
+    AskedPrompt,
+    Experiment,
+    begin,
+    finished,
+    train,
+)
+from app.showing import Bar, unseen
+from app.store.corpora import get_corpus
+from app.store.engine import Store
+from app.store.prompts import get_prompt_set, list_prompts
+from app.store.tables import Passage
+from app.truth.outcome import Outcome, write_outcome
+from app.truth.plan import Halves, first_percent, groups_of
+
+SHARE = 0.5  # of the passages stay in, as Park et al. 2023 have it
+PROMPTS = 200  # asked of each training
+GROUP = 8  # prompts whose passages are left out in one training
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is trained.
+
+    Args:
+        trainings: without a random part. groups: of prompts, for which each method's first percent is left out.
+        train: whether what is missing is trained; else the outcome is written of what is done.
+    """
+
+    trainings: int
+    groups: int
+    train: bool = True
+    seed: int = 0
+
+
+def ask(
+    store: Store,
+    corpus: str,
+    prompt_set: str,
+    work: Path,
+    *,
+    task: str,
+    only: str = "",
+    prompts: int = PROMPTS,
+    config: PretrainConfig = SHAPE,
+) -> Experiment:
+    """The experiment over a corpus of the store and prompts of a set, drawn at random.
+
+    Args:
+        only: passages whose field has this value, `field=value`; empty for all.
+
+    Raises:
+        UserError: there are none, or no prompts of the task.
+    """
+    with store.session() as session:
+        own = get_corpus(session, corpus)
+        rows = session.execute(
+            select(Passage.external_id, Passage.text, Passage.meta)
+            .where(Passage.corpus_id == own.id)
+            .order_by(Passage.position)
+        ).all()
+        field, _, value = only.partition("=")
+        chosen = [row for row in rows if not only or str(row.meta.get(field)) == value]
+        asked = [
+            AskedPrompt(each.external_id, each.text, each.target, each.relation or "")
+            for each in list_prompts(session, get_prompt_set(session, prompt_set).id)
+            if each.task == task
+        ]
+        sha256 = own.sha256 or ""
+    if not chosen:
+        raise UserError(
+            f"No passage has {only}." if only else "The corpus is empty.",
+            field="only",
+            remedy="Give FIELD=VALUE of the passages' fields.",
+        )
+    if not asked:
+        raise UserError(
+            f"“{prompt_set}” has no prompts of the task {task}.", field="task", remedy="Name another task."
+        )
+    drawn = Random(0).sample(asked, min(prompts, len(asked)))
+    ids, texts = [row.external_id for row in chosen], [row.text for row in chosen]
+    return Experiment(sha256, only, ids, texts, drawn, config, work)
+
+
+def run(experiment: Experiment, extent: Extent, out: Path, command: str, bar: Bar = unseen) -> Outcome:
+    """Train what is missing, and write the outcome of all that is done.
+
+    Args:
+        command: what makes it again, for those who read the file.
+
+    Raises:
+        UserError: the work directory is of another experiment, or nothing is trained and nothing is to be.
+    """
+    begin(experiment)
+    passages = len(experiment.ids)
+    halves = Halves(passages, SHARE, extent.seed)
+    if extent.train:
+        train(experiment, EVERYTHING, np.ones(passages, dtype=bool), bar)
+        for number in range(extent.trainings):
+            train(experiment, _half(number), halves.kept(number), bar)
+    done = finished(experiment.work)
+    if EVERYTHING not in done:
+        raise UserError(
+            "No training is done.", file=experiment.work, remedy="Leave out --no-train, or name another --work."
+        )
+    found = scores(experiment, bar)
+    groups = groups_of([each.relation for each in experiment.prompts], GROUP, extent.groups)
+    without = [
+        row
+        for at, group in enumerate(groups)
+        for method in METHODS
+        if (row := _without(experiment, found, method, at, group, extent.train, bar))
+    ]
+    outcome = _outcome(experiment, halves, found, without, command)
+    write_outcome(outcome, out)
+    return outcome
+
+
+def _half(number: int) -> str:
+    return f"part-{number:04d}"
+
+
+def _without(
+    experiment: Experiment,
+    found: Scores,
+    method: str,
+    number: int,
+    group: Sequence[int],
+    may_train: bool,
+    bar: Bar,
+) -> dict[str, Any] | None:
+    """The training without a method's first percent for each prompt of a group; None if it is not done."""
+    kept = np.ones(len(experiment.ids), dtype=bool)
+    for prompt in group:
+        kept[first_percent(found[method][prompt])] = False
+    name = f"without-{number:02d}-{method}"
+    if not may_train and name not in finished(experiment.work):
+        return None
+    row = train(experiment, name, kept, bar)
+    margins = [row["margins"][prompt] for prompt in group]
+    return {"method": method, "prompts": list(group), "margins": margins, "passages": row["passages"]}
+
+
+def _outcome(
+    experiment: Experiment, halves: Halves, found: Scores, without: list[dict[str, Any]], command: str
+) -> Outcome:
+    done = finished(experiment.work)
+    parts = sorted((int(name.removeprefix("part-")), name) for name in done if name.startswith("part-"))
+    masks = np.stack([halves.kept(number) for number, _ in parts]) if parts else np.zeros((0, halves.passages))
+    rows = [{key: value for key, value in done[name].items() if key != "margins"} for _, name in parts]
+    everything = done[EVERYTHING]
+    return Outcome(
+        about={
+            "command": command,
+            "corpus_sha256": experiment.corpus,
+            "only": experiment.only,
+            "passages": halves.passages,
+            "share": halves.share,
+            "seed": halves.seed,
+            "config": asdict(experiment.config),
+            "parameters": everything["parameters"],
+            "threads": experiment.about["threads"],
+            "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")},
+        },
+        prompts=[asdict(each) for each in experiment.prompts],
+        everything=np.array(everything["margins"]),
+        trainings=rows,
+        measured=np.array([done[name]["margins"] for _, name in parts]),
+        predicted={method: masks.astype(np.float32) @ found[method].T for method in METHODS},
+        without=without,
+    )

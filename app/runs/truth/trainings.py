@@ -1,0 +1,172 @@
+"""The trainings of a leave-out experiment: each is a line of `trainings.jsonl` when it is done, and never done again."""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from app.demo.pretrain import PretrainConfig, pretrain
+from app.errors import UserError
+from app.files import json_line, write_json
+from app.models.load import load_model
+from app.models.text import Query
+from app.showing import Bar, unseen
+from app.tracing.probabilities import log_probabilities
+
+SHAPE = PretrainConfig(
+    vocab_size=2048, hidden_size=96, layers=2, heads=4, kv_heads=4, intermediate_size=256, epochs=6
+)
+"""The small model's shape: 0.4 million parameters that still learn facts."""
+MODEL, PLAN, TRAININGS = "model", "plan.json", "trainings.jsonl"
+EVERYTHING = "everything"
+
+
+@dataclass(frozen=True)
+class AskedPrompt:
+    """A prompt whose target's margin every training measures."""
+
+    id: str
+    text: str
+    target: str
+    relation: str
+
+    @property
+    def query(self) -> Query:
+        """As the model reads it."""
+        return Query.of_target(self.text, self.target)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What all trainings have in common.
+
+    Args:
+        corpus: its SHA-256. only: which of its passages, as `field=value`; empty for all.
+        ids, texts: of the passages, in the corpus's order.
+        work: directory in which everything is kept.
+    """
+
+    corpus: str
+    only: str
+    ids: Sequence[str]
+    texts: Sequence[str]
+    prompts: Sequence[AskedPrompt]
+    config: PretrainConfig
+    work: Path
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a result depends on; a work directory holds trainings of one such."""
+        return {
+            "corpus_sha256": self.corpus,
+            "only": self.only,
+            "passages": len(self.ids),
+            "config": asdict(self.config),
+            "prompts": [asdict(each) for each in self.prompts],
+            "threads": torch.get_num_threads(),
+        }
+
+
+def begin(experiment: Experiment) -> None:
+    """Make the work directory, or see that it is of this experiment.
+
+    Raises:
+        UserError: it holds another experiment's trainings.
+    """
+    file = experiment.work / PLAN
+    if not file.is_file():
+        experiment.work.mkdir(parents=True, exist_ok=True)
+        write_json(file, experiment.about)
+    elif json.loads(file.read_text(encoding="utf-8")) != experiment.about:
+        raise UserError(
+            "The trainings there are of another corpus, shape, number of threads or other prompts.",
+            file=file,
+            remedy="Name another --work.",
+        )
+
+
+def finished(work: Path) -> dict[str, dict[str, Any]]:
+    """The trainings that are done, by name; a line that was cut by a kill does not count."""
+    file = work / TRAININGS
+    if not file.is_file():
+        return {}
+    lines = [line for line in file.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    rows = [json.loads(line) for line in lines]
+    return {row["name"]: row for row in rows}
+
+
+def train(experiment: Experiment, name: str, kept: np.ndarray, bar: Bar = unseen) -> dict[str, Any]:
+    """One training, unless it is done already: its row.
+
+    Args:
+        kept: (passages,) bool, what the model sees.
+
+    Raises:
+        UserError: a training of this name went without other passages.
+    """
+    digest = digest_of(experiment.ids, kept)
+    if (known := finished(experiment.work).get(name)) is not None:
+        if known["kept_sha256"] != digest:
+            raise UserError(
+                f"The training “{name}” is of other passages.",
+                file=experiment.work / TRAININGS,
+                remedy="Name another --work.",
+            )
+        return known
+    started = time.monotonic(), time.process_time()
+    out = experiment.work / (MODEL if name == EVERYTHING else "training")
+    shutil.rmtree(out, ignore_errors=True)
+    with bar(f"Training, {name}") as step:
+        report = pretrain(
+            experiment.texts,
+            out,
+            experiment.config,
+            left_out=np.flatnonzero(~kept).tolist(),
+            progress=lambda done, total, tokens, loss, rate: step(done, total),
+        )
+    row = {
+        "name": name,
+        "passages": int(kept.sum()),
+        "kept_sha256": digest,
+        "margins": margins(out, experiment.prompts),
+        "final_loss": report.final_loss,
+        "parameters": report.parameters,
+        "tokens": report.tokens,
+        "seconds": round(time.monotonic() - started[0], 1),
+        "processor_seconds": round(time.process_time() - started[1], 1),
+    }
+    if name != EVERYTHING:
+        shutil.rmtree(out)
+    _append(experiment.work / TRAININGS, row)
+    return row
+
+
+def margins(model: Path, prompts: Sequence[AskedPrompt]) -> list[float]:
+    """log p / (1 - p) of each target, to four places."""
+    logs = log_probabilities(load_model(model, device="cpu"), [each.query for each in prompts])
+    return [round(log - float(np.log(-np.expm1(min(log, -1e-12)))), 4) for log, _ in logs]
+
+
+def digest_of(ids: Sequence[str], kept: Collection[bool] | np.ndarray) -> str:
+    """SHA-256 over the ids of the passages that stay in, a line each, in the corpus's order."""
+    chosen = (id_ for id_, stays in zip(ids, kept, strict=True) if stays)
+    return hashlib.sha256("".join(f"{id_}\n" for id_ in chosen).encode()).hexdigest()
+
+
+def _append(file: Path, row: dict[str, Any]) -> None:
+    """Add a line, after whatever a kill left of one."""
+    content = file.read_bytes() if file.is_file() else b""
+    with file.open("ab") as out:
+        if content and not content.endswith(b"\n"):
+            out.truncate(content.rfind(b"\n") + 1)
+        out.write(json_line(row))
+        out.flush()
+        os.fsync(out.fileno())
