@@ -5,6 +5,7 @@
     app/demo/data/endings.jsonl.gz   one prompt with two endings a line (`World.endings`)
     app/demo/data/model/             the pretrained model directory, weights in float16
     app/demo/data/steps.jsonl.gz     training steps of this model, measured ahead
+    app/demo/data/truth.json.gz      what models trained without parts of the corpus say (`startrail truth`)
 
 `python -m app.demo.shipped` makes all but the last again (10 to 25 minutes of pretraining on two cores); steps of another
 model no longer fit then, and are taken by `startrail demo --build-only`, then kept with
@@ -43,6 +44,11 @@ def endings_path() -> Path:
 def steps_path() -> Path:
     """The shipped training steps of some prompts' pages, see `app.interchange.steps_file`."""
     return DATA / "steps.jsonl.gz"
+
+
+def truth_path() -> Path:
+    """The shipped outcome of leaving out, see `app.truth.outcome`."""
+    return DATA / "truth.json.gz"
 
 
 def model_path() -> Path:

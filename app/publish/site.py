@@ -175,7 +175,7 @@ def _own(runs: Sequence[Run]) -> Iterator[str]:
         urls.runs(),
         urls.evaluation(),
     )
-    yield from (urls.methods(), urls.about(), urls.glossary(), urls.models(), urls.corpora())
+    yield from (urls.truth(), urls.methods(), urls.about(), urls.glossary(), urls.models(), urls.corpora())
     yield from (urls.run(run.slug) for run in runs)
     yield from dict.fromkeys(urls.model(run.model.name) for run in runs)
     yield from dict.fromkeys(urls.corpus(run.corpus.name) for run in runs)

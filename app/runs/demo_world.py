@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.demo.shipped import corpus_path, endings_path, model_path, prompts_path, steps_path
+from app.demo.shipped import corpus_path, endings_path, model_path, prompts_path, steps_path, truth_path
 from app.errors import UserError
 from app.evaluation.classify import classify_run
 from app.evaluation.patching import patch_runs
 from app.evaluation.report import evaluate_runs
-from app.files import whole
+from app.files import whole, write_bytes
 from app.interchange.plain import read_passages, read_prompts
 from app.interchange.steps_file import fits
 from app.models.card import read_card
@@ -78,11 +78,12 @@ class DemoFiles:
     prompts: Path
     endings: Path
     steps: Path | None = None  # of this model on this corpus, measured ahead
+    truth: Path | None = None  # what models trained without parts of this corpus say
 
 
 def shipped_files() -> DemoFiles:
     """The files that come with the package."""
-    return DemoFiles(model_path(), corpus_path(), prompts_path(), endings_path(), steps_path())
+    return DemoFiles(model_path(), corpus_path(), prompts_path(), endings_path(), steps_path(), truth_path())
 
 
 def build_demo(settings: Settings, store: Store, world: DemoFiles, bar: Bar = unseen) -> None:
@@ -103,6 +104,7 @@ def build_demo(settings: Settings, store: Store, world: DemoFiles, bar: Bar = un
         _choose(settings, store, bar)
         _step(settings, store, world.steps, bar)
         _evaluate(settings, store, bar)
+    _place_truth(settings, world.truth)
     _describe(settings, store)
 
 
@@ -132,6 +134,13 @@ def _place_model(settings: Settings, model: Path) -> None:
         )
     with whole(out) as partial:
         shutil.copytree(model, partial)
+
+
+def _place_truth(settings: Settings, outcome: Path | None) -> None:
+    out = settings.home / "truth" / f"{NAME}.json.gz"
+    if outcome is not None and outcome.is_file() and not out.exists():
+        out.parent.mkdir(exist_ok=True)
+        write_bytes(out, outcome.read_bytes())
 
 
 def _add_texts(store: Store, world: DemoFiles, bar: Bar) -> None:

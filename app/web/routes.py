@@ -22,6 +22,7 @@ PAGES = (
     "judging.evaluation",
     "judging.evaluation_prompts",
     "judging.methods",
+    "judging.truth",
     "front.about",
     "front.glossary",
     "front.health",

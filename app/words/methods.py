@@ -71,8 +71,9 @@ class Method:
 
 
 # Code that means one method in particular: the method of this site, and the one it is held against.
-TRACKSTAR = "trackstar"
-BM25 = "bm25"
+TRACKSTAR, BM25, RANDOM, WHITENED = "trackstar", "bm25", "random", "+V+R_train"
+TWO_STAGES, EKFAC, DOT, COSINE = "trackstar+ekfac", "ekfac", "gradient-dot", "gradient-cosine"
+HELD_TO_TRUTH = (BM25, DOT, COSINE, WHITENED, TRACKSTAR, TWO_STAGES, EKFAC, RANDOM)  # by leaving out
 
 _VARIANT = "app.runs.ranking.variants:rank"
 _METHODS = (  # as in the paper's table: baselines, the method part by part, controls
@@ -181,6 +182,14 @@ _METHODS = (  # as in the paper's table: baselines, the method part by part, con
         lead=3,
     ),
     Method(
+        "ekfac",
+        "EK-FAC over all",
+        "gradient",
+        "Every passage’s exact influence under EK-FAC.",
+        ("#4a4a8f", "#b0b0f5"),
+        ("model",),
+    ),
+    Method(
         "trak",
         "TRAK-style",
         "gradient",
@@ -224,12 +233,10 @@ _METHODS = (  # as in the paper's table: baselines, the method part by part, con
             colour,
         )
         for number, colour in enumerate(
-            (
-                ("#9c2f5b", "#f08db4"),
-                ("#2f4fb5", "#9db2f5"),
-                ("#7a5c00", "#d9bd5a"),
-                ("#27636b", "#86c5cd"),
-                ("#6b3fa0", "#cba6f2"),
+            zip(
+                ("#9c2f5b", "#2f4fb5", "#7a5c00", "#27636b", "#6b3fa0"),
+                ("#f08db4", "#9db2f5", "#d9bd5a", "#86c5cd", "#cba6f2"),
+                strict=True,
             ),
             1,
         )
@@ -237,9 +244,7 @@ _METHODS = (  # as in the paper's table: baselines, the method part by part, con
 )
 METHODS: dict[str, Method] = {method.name: method for method in _METHODS}
 IMPORTED = "imported"  # the method of a results file that does not say which it is of
-OTHER_COLOURS = tuple(
-    method.colour for method in _METHODS if method.kind == "imported"
-)  # of methods not listed
+OTHER_COLOURS = tuple(method.colour for method in _METHODS if method.kind == "imported")  # of strangers
 _SWEPT = re.compile(rf"({'|'.join(map(re.escape, METHODS))})-(\d[\d.e-]*)")
 
 

@@ -33,6 +33,7 @@ PAGES = (
     "/compare/capital-china?runs=trackstar,bm25,dense",
     "/evaluation",
     "/methods",
+    "/truth",
     "/runs?method=bm25",
     "/trace",
     "/upload",

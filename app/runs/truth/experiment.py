@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from app.demo.pretrain import PretrainConfig
 from app.errors import UserError
-from app.runs.truth.scores import METHODS, Scores, scores
+from app.runs.truth.scores import Scores, scores
 from app.runs.truth.trainings import (
     EVERYTHING,
     SHAPE,
@@ -29,6 +29,7 @@ from app.store.prompts import get_prompt_set, list_prompts
 from app.store.tables import Passage
 from app.truth.outcome import Outcome, write_outcome
 from app.truth.plan import Halves, first_percent, groups_of
+from app.words.methods import HELD_TO_TRUTH
 
 SHARE = 0.5  # of the passages stay in, as Park et al. 2023 have it
 PROMPTS = 200  # asked of each training
@@ -118,14 +119,16 @@ def run(experiment: Experiment, extent: Extent, out: Path, command: str, bar: Ba
     done = finished(experiment.work)
     if EVERYTHING not in done:
         raise UserError(
-            "No training is done.", file=experiment.work, remedy="Leave out --no-train, or name another --work."
+            "No training is done.",
+            file=experiment.work,
+            remedy="Leave out --no-train, or name another --work.",
         )
     found = scores(experiment, bar)
     groups = groups_of([each.relation for each in experiment.prompts], GROUP, extent.groups)
     without = [
         row
         for at, group in enumerate(groups)
-        for method in METHODS
+        for method in HELD_TO_TRUTH
         if (row := _without(experiment, found, method, at, group, extent.train, bar))
     ]
     outcome = _outcome(experiment, halves, found, without, command)
@@ -163,7 +166,9 @@ def _outcome(
 ) -> Outcome:
     done = finished(experiment.work)
     parts = sorted((int(name.removeprefix("part-")), name) for name in done if name.startswith("part-"))
-    masks = np.stack([halves.kept(number) for number, _ in parts]) if parts else np.zeros((0, halves.passages))
+    masks = (
+        np.stack([halves.kept(number) for number, _ in parts]) if parts else np.zeros((0, halves.passages))
+    )
     rows = [{key: value for key, value in done[name].items() if key != "margins"} for _, name in parts]
     everything = done[EVERYTHING]
     return Outcome(
@@ -176,6 +181,7 @@ def _outcome(
             "seed": halves.seed,
             "config": asdict(experiment.config),
             "parameters": everything["parameters"],
+            "projection_dim": experiment.projection_dim,
             "threads": experiment.about["threads"],
             "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")},
         },
@@ -183,6 +189,6 @@ def _outcome(
         everything=np.array(everything["margins"]),
         trainings=rows,
         measured=np.array([done[name]["margins"] for _, name in parts]),
-        predicted={method: masks.astype(np.float32) @ found[method].T for method in METHODS},
+        predicted={method: masks.astype(np.float32) @ found[method].T for method in HELD_TO_TRUTH},
         without=without,
     )

@@ -26,13 +26,10 @@ from app.trackstar.encode import Encoder
 from app.trackstar.hessian import Autocorrelation, fit_whitening
 from app.trackstar.moments import load_moments
 from app.words.methods import BM25 as WORDS
-from app.words.methods import TRACKSTAR
+from app.words.methods import COSINE, DOT, EKFAC, HELD_TO_TRUTH, RANDOM, TRACKSTAR, TWO_STAGES, WHITENED
 
 CANDIDATES = 100  # of the first of two stages
 SAMPLE = 2_048  # passages that curvatures are fitted on
-EKFAC, TWO_STAGES = "ekfac", "trackstar+ekfac"
-PROJECTED = ("+V+R_train", TRACKSTAR)
-METHODS = (WORDS, "gradient-dot", "gradient-cosine", *PROJECTED, TWO_STAGES, EKFAC, "random")
 Scores = dict[str, np.ndarray]
 
 
@@ -41,15 +38,21 @@ def scores(experiment: Experiment, bar: Bar = unseen) -> Scores:
     file = experiment.work / "scores.npz"
     if file.is_file():
         with np.load(file) as kept:
-            return {method: kept[method] for method in METHODS}
+            return {method: kept[method] for method in HELD_TO_TRUTH}
     loaded = load_model(experiment.work / MODEL, device="cpu")
     queries = [loaded.texts.query(each.query) for each in experiment.prompts]
     passages = loaded.texts.passages(experiment.texts)
     found: Scores = {WORDS: by_words(experiment)}
-    found["random"] = np.random.default_rng(0).random((len(queries), len(passages)), dtype=np.float32)
-    for method in PROJECTED:
+    found[RANDOM] = np.random.default_rng(0).random((len(queries), len(passages)), dtype=np.float32)
+    for method in (WHITENED, TRACKSTAR):
         with bar(f"Encoding, {method}") as step:
-            found[method] = projected(loaded, passages, queries, method, step)
+            found[method] = projected(
+                loaded,
+                passages,
+                queries,
+                EncodingConfig.preset(method, projection_dim=experiment.projection_dim),
+                step,
+            )
     found |= whole(loaded, passages, queries, experiment.work / "curvature", bar)
     found[TWO_STAGES] = candidates_only(found[TRACKSTAR], found[EKFAC])
     partial = file.with_name("scores.partial.npz")
@@ -72,11 +75,10 @@ def projected(
     loaded: LoadedModel,
     passages: list[TrainingExample],
     queries: list[TrainingExample],
-    method: str,
+    config: EncodingConfig,
     step: Callable[[int, int], None],
 ) -> np.ndarray:
     """The cosine of encodings, as an index of this method has it; R of the task from the queries themselves."""
-    config = EncodingConfig.preset(method)
     moments = load_moments(loaded, config.second_moments)
     plain = Encoder(loaded, moments, replace(config, hessian="none", mixing=None, unit_norm=False), None)
     gone = 0
@@ -122,7 +124,7 @@ def whole(
         both, lengths = products(capture, stacked([*plain, *turned]), passages, done=done)
     dot, ekfac = (part.T.float().numpy() for part in both.split(len(queries), 1))
     sizes = torch.where(lengths > 0, lengths, 1.0).float().numpy()
-    return {"gradient-dot": dot, "gradient-cosine": dot / sizes, EKFAC: ekfac}
+    return {DOT: dot, COSINE: dot / sizes, EKFAC: ekfac}
 
 
 def candidates_only(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -52,6 +52,7 @@ class Experiment:
         corpus: its SHA-256. only: which of its passages, as `field=value`; empty for all.
         ids, texts: of the passages, in the corpus's order.
         work: directory in which everything is kept.
+        projection_dim: p, of the methods that project.
     """
 
     corpus: str
@@ -61,10 +62,11 @@ class Experiment:
     prompts: Sequence[AskedPrompt]
     config: PretrainConfig
     work: Path
+    projection_dim: int = 32
 
     @property
     def about(self) -> dict[str, Any]:
-        """What a result depends on; a work directory holds trainings of one such."""
+        """What a training depends on; a work directory holds those of one such."""
         return {
             "corpus_sha256": self.corpus,
             "only": self.only,

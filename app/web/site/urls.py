@@ -151,6 +151,11 @@ def methods(name: str = "") -> str:
     return at("/methods") + (f"#{quote(method_of(name).name)}" if name else "")
 
 
+def truth(**query: object) -> str:
+    """Which method foretold what models trained without parts of the corpus say."""
+    return with_query(at("/truth"), query)
+
+
 def about() -> str:
     """The method in plain words."""
     return at("/about")

@@ -9,7 +9,8 @@ import torch
 
 from app.curvature.factors import Factors
 from app.curvature.fit import MANIFEST, fit_curvature, parted, read_curvature, verify_curvature
-from app.curvature.influence import influences, preconditioned
+from app.curvature.influence import influences, preconditioned, whole_gradient
+from app.curvature.many import products, stacked
 from app.errors import NotFound, UserError
 from app.models.capture import Capture
 from app.models.load import LoadedModel
@@ -44,6 +45,21 @@ def test_a_passages_influence_is_the_product_of_two_whole_gradients(
             expected = expected / torch.sqrt(torch.stack([g.square().sum() for g in whole]).sum())
         assert float(mine) == pytest.approx(float(expected), rel=1e-6)  # Gemma's softmax is in float32
     assert float(ours[-1]) == 0.0  # a blank passage has no influence
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_many_products_at_once_are_those_of_one_direction_after_another(
+    load: Callable[..., LoadedModel], kind: str
+) -> None:
+    loaded = load(kind, dtype=torch.float64)
+    passages = loaded.texts.passages([*tiny.TEXTS, ""])
+    capture = Capture(loaded)
+    directions = [whole_gradient(capture, passage) for passage in passages[:2]]
+    found, lengths = products(capture, stacked(directions), passages)
+    for at, direction in enumerate(directions):
+        assert torch.allclose(found[:, at], influences(capture, direction, passages))
+        assert float(lengths[at]) == pytest.approx(float(found[at, at].sqrt()))
+    assert float(lengths[-1]) == 0.0
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])

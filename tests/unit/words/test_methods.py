@@ -37,7 +37,7 @@ def test_every_method_that_ranks_names_a_function_and_settings_that_there_are() 
     for name in encodings():
         assert EncodingConfig.preset(name).as_dict() is not None
     gradients = {name for name, method in METHODS.items() if method.kind == "gradient"}
-    assert gradients - set(encodings()) == {"trackstar+ekfac"}, "whose order no encoding decides"
+    assert gradients - set(encodings()) == {"trackstar+ekfac", "ekfac"}, "whose order no encoding decides"
 
 
 def test_colours_are_legible_as_text_and_each_is_one_methods_own() -> None:

@@ -1,0 +1,196 @@
+"""`/truth`: which method foretold what models trained without parts of the corpus say. From an outcome's file."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.errors import NotFound
+from app.evaluation.metrics import Estimate
+from app.truth.outcome import SUFFIX, Outcome, TruthFigures, figures, read_outcome
+from app.web.judging.figures import Figure
+from app.web.judging.truth_figures import by_relation, foretold
+from app.web.site import urls
+from app.web.site.context import Config
+from app.web.site.links import PageUrl
+from app.web.site.params import Name
+from app.web.site.respond import respond
+from app.web.site.routing import page_route
+from app.web.site.tables import table, table_route
+from app.words.methods import method_label
+
+router = APIRouter()
+
+
+class MethodTruth(BaseModel):
+    """A method's LDS and QLD with their 95 % intervals; QLD is null until models were trained without its passages."""
+
+    method: str
+    lds: float
+    lds_low: float
+    lds_high: float
+    qld: float | None
+    qld_low: float | None
+    qld_high: float | None
+
+
+class OtherOutcome(BaseModel):
+    """An outcome that can be shown."""
+
+    name: str
+    url: PageUrl
+    chosen: bool
+
+
+class TruthPage(BaseModel):
+    """The page; `methods` is empty while too few models are trained."""
+
+    title: str = "Truth by leaving out"
+    name: str
+    outcomes: list[OtherOutcome]
+    trainings: int
+    qld_trainings: int
+    prompts: int
+    about: dict[str, Any]
+    learned: str
+    methods: list[MethodTruth]
+    apart: str
+    stable: str
+    figures: list[Figure]
+    export_url: str
+
+
+@page_route(router, "/truth", TruthPage, "get_truth")
+def truth_page(request: Request, settings: Config, of: Name = "") -> Response:
+    """Each method's LDS and QLD (`of`: the outcome), who can be told apart, and predicted against measured."""
+    return respond(request, _page(settings.home / "truth", of), "truth.html")
+
+
+@table_route(router, "/truth", "export_truth")
+def truth_file(request: Request, settings: Config, of: Name = "") -> Response:
+    """What every training measured and every method had predicted of it: the figures can be worked out again."""
+    outcome = _outcome(settings.home / "truth", of)
+    columns = ["training", "prompt", "relation", "measured", *(outcome.predicted if outcome else ())]
+    return table(request, "truth", columns, rows_of(outcome) if outcome else [])
+
+
+def rows_of(outcome: Outcome) -> list[dict[str, Any]]:
+    """A row for each training and prompt: the margin, and each method's sum of influences of what stayed in."""
+    return [
+        {
+            "training": training["name"],
+            "prompt": prompt["id"],
+            "relation": prompt["relation"],
+            "measured": float(outcome.measured[at, place]),
+        }
+        | {method: float(sums[at, place]) for method, sums in outcome.predicted.items()}
+        for at, training in enumerate(outcome.trainings)
+        for place, prompt in enumerate(outcome.prompts)
+    ]
+
+
+def _outcome(directory: Path, of: str) -> Outcome | None:
+    names = _names(directory)
+    if of and of not in names:
+        raise NotFound(
+            f"There is no outcome “{of}”.", field="of", remedy=f"There are: {', '.join(names) or 'none'}."
+        )
+    return _read(*_stamp(directory / f"{of or names[0]}{SUFFIX}"))[0] if names else None
+
+
+def _page(directory: Path, of: str) -> TruthPage:
+    names, outcome = _names(directory), _outcome(directory, of)
+    if outcome is None:
+        return TruthPage(
+            name="",
+            outcomes=[],
+            trainings=0,
+            qld_trainings=0,
+            prompts=0,
+            about={},
+            learned="",
+            methods=[],
+            apart="",
+            stable="",
+            figures=[],
+            export_url="",
+        )
+    name = of or names[0]
+    found = _read(*_stamp(directory / f"{name}{SUFFIX}"))[1]
+    page = urls.truth(of=of)
+    return TruthPage(
+        name=name,
+        outcomes=[OtherOutcome(name=each, url=urls.truth(of=each), chosen=each == name) for each in names],
+        trainings=len(outcome.trainings),
+        qld_trainings=len(outcome.without),
+        prompts=len(outcome.prompts),
+        about=dict(outcome.about),
+        learned=learned(outcome),
+        methods=[_row(each.method, each.lds, each.qld) for each in found.methods] if found else [],
+        apart=told_apart(found) if found else "",
+        stable=stability(found) if found else "",
+        figures=[foretold(outcome, found, page), by_relation(outcome, found, page)] if found else [],
+        export_url=urls.twin(page, "csv"),
+    )
+
+
+def learned(outcome: Outcome) -> str:
+    """What the small models know: without knowledge there is nothing to leave out."""
+    half = (outcome.everything > 0).mean()
+    sentence = (
+        f"Trained on everything, the model finds the right answer likelier than all others together for"
+        f" {half:.0%} of the prompts; its margin is {outcome.everything.mean():.2f} on average"
+    )
+    if len(outcome.measured):
+        sentence += f", and {outcome.measured.mean():.2f} after training on a random half"
+    return sentence + "."
+
+
+def told_apart(found: TruthFigures) -> str:
+    """One sentence on which methods differ, and which cannot be told apart."""
+    if not found.apart:
+        return "No two methods can be told apart: each difference has zero in its interval."
+    first = found.methods[0].method
+    level = [worse for better, worse in found.level if better == first]
+    best = method_label(first)
+    rest = ", ".join(method_label(each) for each in level)
+    beside = f"{best} cannot be told apart from {rest}" if level else f"{best} is above all others"
+    return f"Of {len(found.apart) + len(found.level)} pairs {len(found.apart)} can be told apart; {beside}."
+
+
+def stability(found: TruthFigures) -> str:
+    """One sentence on whether two halves of the trainings give one order."""
+    one, other = (", ".join(map(method_label, half)) for half in found.halves)
+    if found.stable and found.apart:
+        return f"All that can be told apart is in the same order in either half of the trainings ({one})."
+    return f"The two halves of the trainings disagree on the order: {one}; and {other}."
+
+
+def _row(method: str, lds: Estimate, qld: Estimate | None) -> MethodTruth:
+    return MethodTruth(
+        method=method,
+        lds=lds.mean,
+        lds_low=lds.low,
+        lds_high=lds.high,
+        qld=qld.mean if qld else None,
+        qld_low=qld.low if qld else None,
+        qld_high=qld.high if qld else None,
+    )
+
+
+def _names(directory: Path) -> list[str]:
+    return sorted(file.name.removesuffix(SUFFIX) for file in directory.glob(f"[!.]*{SUFFIX}"))
+
+
+def _stamp(file: Path) -> tuple[Path, int]:
+    return file, file.stat().st_mtime_ns
+
+
+@lru_cache(maxsize=4)
+def _read(file: Path, changed: int) -> tuple[Outcome, TruthFigures | None]:
+    """The outcome and its figures, worked out once for each state of the file."""
+    outcome = read_outcome(file)
+    return outcome, figures(outcome)

@@ -1,0 +1,30 @@
+"""An outcome of leaving out with a truth that is known: margins follow the first method's sums, with noise."""
+
+import numpy as np
+
+from app.truth.outcome import Outcome
+
+PROMPTS = 12
+RELATIONS = ("capital", "currency")
+
+
+def outcome(trainings: int, *, noise: float = 0.3) -> Outcome:
+    """EK-FAC foretells it, BM25 half, random passages not at all."""
+    rng = np.random.default_rng(7)
+    truth, other, chance = (rng.normal(size=(trainings, PROMPTS)) for _ in range(3))
+    measured = np.round(truth + noise * rng.normal(size=truth.shape), 4)
+    return Outcome(
+        about={"command": "startrail truth", "passages": 1000, "share": 0.5, "seed": 0, "parameters": 4321},
+        prompts=[
+            {"id": f"fact-{at}", "text": "The capital is", "target": "Oslo", "relation": RELATIONS[at % 2]}
+            for at in range(PROMPTS)
+        ],
+        everything=np.zeros(PROMPTS),
+        trainings=[{"name": f"part-{at:04d}", "kept_sha256": "0" * 64} for at in range(trainings)],
+        measured=measured,
+        predicted={"random": chance, "ekfac": truth, "bm25": truth + 2 * other},
+        without=[
+            {"method": "ekfac", "prompts": [0, 3], "margins": [-2.0, -1.0]},
+            {"method": "random", "prompts": [0, 3], "margins": [0.1, -0.1]},
+        ],
+    )

@@ -1,0 +1,115 @@
+"""The leave-out experiment over a world of thirty sentences: what is trained once is never trained again."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.demo.pretrain import PretrainConfig, pretrain
+from app.errors import UserError
+from app.runs.truth.experiment import Extent, run
+from app.runs.truth.trainings import (
+    EVERYTHING,
+    TRAININGS,
+    AskedPrompt,
+    Experiment,
+    begin,
+    finished,
+    train,
+)
+from app.truth.outcome import read_outcome
+from app.words.methods import DOT, EKFAC, HELD_TO_TRUTH, TWO_STAGES
+
+SMALL = PretrainConfig(
+    vocab_size=300,
+    hidden_size=16,
+    layers=2,
+    heads=2,
+    kv_heads=2,
+    intermediate_size=16,
+    epochs=1,
+    batch_size=8,
+)
+PLACES = ("Oslo", "Bergen", "Lima", "Cairo", "Quito")
+TEXTS = [f"The capital number {at} is {PLACES[at % 5]}." for at in range(30)]
+IDS = [f"p-{at}" for at in range(30)]
+ASKED = [AskedPrompt(f"q-{at}", f"The capital number {at} is", PLACES[at % 5], f"r-{at}") for at in range(4)]
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Experiment:
+    return Experiment("c0ffee", "", IDS, TEXTS, ASKED, SMALL, tmp_path / "work", projection_dim=4)
+
+
+def kept(*without: int) -> np.ndarray:
+    stays = np.ones(len(IDS), dtype=bool)
+    stays[list(without)] = False
+    return stays
+
+
+def test_a_training_is_kept_when_it_is_done_and_a_line_cut_by_a_kill_is_trained_again(
+    experiment: Experiment,
+) -> None:
+    begin(experiment)
+    first = train(experiment, "one", kept(3, 4))
+    file = experiment.work / TRAININGS
+    file.write_bytes(file.read_bytes() + b'{"name": "two", "mar')
+    assert finished(experiment.work).keys() == {"one"}
+    second = train(experiment, "two", kept(3, 4))
+    assert second["margins"] == first["margins"], "the same passages, batches and threads: the same weights"
+    assert [json.loads(line)["name"] for line in file.read_text().splitlines()] == ["one", "two"]
+    assert train(experiment, "one", kept(3, 4)) == first
+    assert {each.name for each in experiment.work.iterdir()} == {"plan.json", TRAININGS}
+    with pytest.raises(UserError, match="other passages"):
+        train(experiment, "one", kept(5))
+
+
+def test_a_work_directory_is_of_one_experiment(experiment: Experiment) -> None:
+    begin(experiment)
+    begin(experiment)
+    with pytest.raises(UserError, match="Name another --work"):
+        begin(replace(experiment, config=replace(SMALL, epochs=2)))
+
+
+def test_what_is_left_out_leaves_its_place_empty(tmp_path: Path) -> None:
+    """A whole batch may go; tokenizer, learning rates and the number of batches stay those of everything."""
+    whole = pretrain(TEXTS, tmp_path / "whole", SMALL)
+    again = pretrain(TEXTS, tmp_path / "again", SMALL, left_out=())
+    part = pretrain(TEXTS, tmp_path / "part", SMALL, left_out=range(20))
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "again", "part")]
+    assert weights[0] == weights[1] != weights[2]
+    assert part.tokens < whole.tokens == again.tokens
+    tokenizers = {(tmp_path / name / "tokenizer.json").read_bytes() for name in ("whole", "part")}
+    assert len(tokenizers) == 1
+    with pytest.raises(UserError, match="no passage to train on"):
+        pretrain(TEXTS, tmp_path / "none", SMALL, left_out=range(30))
+
+
+def test_nothing_is_invented_where_nothing_is_trained(experiment: Experiment, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="No training is done"):
+        run(experiment, Extent(3, 0, train=False), tmp_path / "out.json.gz", "startrail truth")
+
+
+@pytest.mark.slow
+def test_the_whole_experiment_ends_in_a_file_and_a_second_call_in_the_same_bytes(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    out = tmp_path / "truth.json.gz"
+    made = run(experiment, Extent(3, 1), out, "startrail truth")
+    assert made.measured.shape == (3, 4)
+    assert made.predicted.keys() == set(HELD_TO_TRUTH)
+    assert all(np.isfinite(sums).all() for sums in made.predicted.values())
+    assert [row["method"] for row in made.without] == list(HELD_TO_TRUTH)
+    assert np.allclose(made.predicted[TWO_STAGES], made.predicted[EKFAC], rtol=1e-4), (
+        "30 passages: all are candidates"
+    )
+    assert not np.allclose(made.predicted[DOT], made.predicted[EKFAC])
+    first = out.read_bytes()
+    assert (experiment.work / "model" / "config.json").is_file()
+    run(experiment, Extent(3, 1, train=False), out, "startrail truth")
+    assert out.read_bytes() == first
+    assert read_outcome(out).trainings == made.trainings
+    assert len(finished(experiment.work)) == 1 + 3 + len(HELD_TO_TRUTH)
+    assert EVERYTHING in finished(experiment.work)
