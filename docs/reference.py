@@ -71,6 +71,7 @@ FUNCTIONS = {  # what a command does -> the function that does it, for scripts a
     "serve": "app.main:create_app",
     "steps": "app.runs.ready_steps:make_ready",
     "trace": "app.tracing.waiting:trace_now",
+    "truth": "app.runs.truth.experiment:run",
     "worker": "app.tracing.worker:Worker",
     "show": "app.store.showing:show",
     "tokens add": "app.store.tokens:add",

@@ -142,11 +142,15 @@ def learned(outcome: Outcome) -> str:
     half = (outcome.everything > 0).mean()
     sentence = (
         f"Trained on everything, the model finds the right answer likelier than all others together for"
-        f" {half:.0%} of the prompts; its margin is {outcome.everything.mean():.2f} on average"
+        f" {half:.0%} of the prompts; its margin is {_signed(outcome.everything.mean())} on average"
     )
     if len(outcome.measured):
-        sentence += f", and {outcome.measured.mean():.2f} after training on a random half"
+        sentence += f", and {_signed(outcome.measured.mean())} after training on a random half"
     return sentence + "."
+
+
+def _signed(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
 
 
 def told_apart(found: TruthFigures) -> str:

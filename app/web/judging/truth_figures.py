@@ -58,6 +58,7 @@ def by_relation(outcome: Outcome, found: TruthFigures, page: str) -> Figure:
         "relation",
         "LDS",
         page,
+        ordered=False,
     )
 
 
@@ -76,7 +77,10 @@ def _figure(
     across: str,
     up: str,
     page: str,
+    *,
+    ordered: bool = True,
 ) -> Figure:
+    """A line a method over categories that have an order, else a row a category."""
     rows: list[list[Value]] = [
         [label, category, value] for label, values in series.items() for category, value, _ in values
     ]
@@ -92,5 +96,7 @@ def _figure(
             LegendKey(label=label, swatch=charts.line_swatch(number, colours[label]))
             for number, label in enumerate(series)
         ],
-        svg=charts.lines(series, colours, x_label=across, y_label=up, name=name, title=title),
+        svg=charts.lines(series, colours, x_label=across, y_label=up, name=name, title=title)
+        if ordered
+        else charts.dots(series, colours, x_label=up, name=name, title=title),
     )
