@@ -52,7 +52,7 @@ def test_methods_are_ordered_told_apart_and_held_against_halves() -> None:
 
 def test_two_equal_methods_are_not_told_apart() -> None:
     twice = outcome(20)
-    twice.predicted["gradient-dot"] = twice.predicted["ekfac"] * 3  # type: ignore[index]  # a dict behind the mapping
+    twice.predicted["gradient-dot"] = twice.predicted["ekfac"] * 3
     found = figures(twice)
     assert found is not None
     assert ("ekfac", "gradient-dot") in found.level or ("gradient-dot", "ekfac") in found.level
