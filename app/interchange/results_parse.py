@@ -49,6 +49,8 @@ def parse(line: Line) -> Parsed:
     Raises:
         UserError: a field is missing, of the wrong kind, or a list not as long as the others of its side.
     """
+    if not line.typed:
+        line = _typed(line)
     line.text("inputs_plaintext")
     line.text("targets_plaintext")
     rows: dict[str, dict[str, Any]] = {"prompt": dict.fromkeys(_PROMPT), "output": dict.fromkeys(_OUTPUT)}
@@ -66,6 +68,20 @@ def parse(line: Line) -> Parsed:
             rows[row][column] = _checked(line, name, field.kind, value)
     sides = {side: found for side in SIDES if (found := _side(line, side))}
     return Parsed(line, rows["prompt"], rows["output"], sides)
+
+
+def _typed(line: Line) -> Line:
+    """A record of a table of texts, as a file of records would have it: what is no text is read out of its cell."""
+    record = {
+        name: None if text == "" else text if _kind(name) in ("text", "id", None) else line.value(name)
+        for name, text in line.record.items()
+    }
+    return Line(line.file, line.number, record)
+
+
+def _kind(name: str) -> Kind | None:
+    """What a field's value is, a list's where it is one; None for a field that is not known."""
+    return _FIELDS[name].kind if name in _FIELDS else "texts" if name in COLUMNS else None
 
 
 def _side(line: Line, side: str) -> dict[str, Sequence[Any]]:

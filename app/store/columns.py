@@ -15,16 +15,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Engine, case, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Engine, case, delete, func, insert, select
 from sqlalchemy.orm import Session
 
+from app.store.examples import first_judged
 from app.store.memory import remembered_each, state_of
-from app.store.slicing import FACETS, LOOKED_FOR, SORTS, joined
+from app.store.slicing import FACETS, SORTS, joined
 from app.store.tables import KeptColumns, Result, Run
 
 KEPT_FROM = 2_000  # prompts of a run; fewer are read in less time than anybody notices
 AT_ONCE = 10_000  # rows read at a time
-FORMAT = 1  # of what is kept
+FORMAT = 2  # of what is kept
 
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
@@ -40,7 +41,7 @@ class Columns:
         positions: ascending.
         prompts: ids.
         codes: of each facet's value in `values`, −1 where there is none.
-        known: some passage is known to state it.
+        known: somebody judged whether its passages state it.
         ranks: of the first proponent that states it, 0 where none does.
         patches: mean tail-patch in percentage points, NaN where nothing was measured.
         orders: by name of a sort, the rows in its order.
@@ -129,7 +130,8 @@ def _mark(run: Run) -> str:
 
 
 _MEASURES: dict[str, ColumnElement[Any]] = {
-    "known": case((or_(Result.first_correct_rank.is_not(None), LOOKED_FOR), 1), else_=0),
+    # The list is looked into only where no passage of it states the fact.
+    "known": case((Result.first_correct_rank.is_not(None), 1), (first_judged(), 1), else_=0),
     "ranks": func.coalesce(Result.first_correct_rank, 0),
     "patches": Result.tail_patch.expression,
 }

@@ -61,15 +61,20 @@ class Story:
 
 
 @cache
-def judged() -> ColumnElement[bool]:
-    """Whether anybody judged if the proponents of a `Result` state the fact: the first one tells, found by its key."""
-    first = exists().where(
+def first_judged() -> ColumnElement[bool]:
+    """Whether somebody said of a `Result`'s first proponent if it states the fact; found by its key."""
+    return exists().where(
         Retrieved.result_id == Result.id,
-        Retrieved.side == "proponent",
+        Retrieved.side == PROPONENT,
         Retrieved.rank == 1,
         Retrieved.correct.is_not(None),
     )
-    return or_(Result.best_ais.is_not(None), first)
+
+
+@cache
+def judged() -> ColumnElement[bool]:
+    """Whether anybody judged if the proponents of a `Result` state the fact: by hand, or by an AIS score."""
+    return or_(Result.best_ais.is_not(None), first_judged())
 
 
 def _places(order: ColumnElement[bool]) -> Select[Result, Prompt, Output, bool, Run]:

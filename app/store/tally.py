@@ -24,7 +24,6 @@ SUMS = (
     "judged",
     "right",
     "known",
-    "found",
     "within_10",
     "reciprocal_ranks",
     "measured",
@@ -46,10 +45,10 @@ class Summary:
 
     prompts: int
     judged: int  # answers that somebody judged
-    known: int  # prompts that some passage is known to state
+    known: int  # prompts whose passages somebody judged by whether they state it
     measured: int  # prompts with a tail-patch
     right: float | None  # share of the judged answers
-    mrr: float | None  # over prompts that some passage is known to state
+    mrr: float | None  # over the `known`, as the paper's viewer counts it
     recall_at_10: float | None
     tail_patch: float | None  # mean, percentage points
 
@@ -123,15 +122,14 @@ def _summary(cells: Sequence[Combination]) -> Summary:
     def share(part: str, whole: float) -> float | None:
         return total[part] / whole if whole else None
 
-    found = total["found"]  # without any passage that states a fact nobody may have looked for one
     return Summary(
         prompts=int(total["prompts"]),
         judged=int(total["judged"]),
-        known=int(total["known"]) if found else 0,
+        known=int(total["known"]),
         measured=int(total["measured"]),
         right=share("right", total["judged"]),
-        mrr=share("reciprocal_ranks", total["known"]) if found else None,
-        recall_at_10=share("within_10", total["known"]) if found else None,
+        mrr=share("reciprocal_ranks", total["known"]),
+        recall_at_10=share("within_10", total["known"]),
         tail_patch=share("tail_patches", total["measured"]),
     )
 
@@ -178,7 +176,6 @@ def _weights(columns: Columns, rows: Ints | None) -> list[Floats]:
         right >= 0,
         right == columns.code("right", "yes"),
         _part(columns.known, rows),
-        ranks > 0,
         (ranks > 0) & (ranks <= 10),
         np.divide(1.0, ranks, out=np.zeros(len(ranks)), where=ranks > 0),
         measured,

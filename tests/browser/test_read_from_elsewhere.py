@@ -50,9 +50,8 @@ VIEWER = """<!doctype html><html lang="en"><link rel="icon" href="data:,"><title
   }
   show().catch(error => { document.body.dataset.failed = error; });
 </script></html>"""
-# Of facts that nobody judged the viewer says nothing, and we say that no passage is known to state them: the means differ
-# where a file has both, so all of these keep judged ones.
 FILTERS = [
+    "",  # all: among them a fact that nobody judged, which both leave out of the means (it cost us 0.008 of the MRR)
     "ex.is_8b_correct",
     "ex.c4_frequency_bucket >= 3",
     'ex["is_8b_correct"] && ex["8b_confidence"] > 0.5 && ex["c4_frequency_bucket"] >= 3',

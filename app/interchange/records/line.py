@@ -50,7 +50,7 @@ class Line:
 
     def texts(self, field: str) -> list[str]:
         """A field that must be a list of texts; empty where it is missing."""
-        value = self._value(field)
+        value = self.value(field)
         if value is None:
             return []
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
@@ -59,7 +59,7 @@ class Line:
 
     def count(self, field: str) -> int | None:
         """A field that must be a whole number from 0 that a column holds; None where it is missing."""
-        value = self._value(field)
+        value = self.value(field)
         if value is None:
             return None
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST:
@@ -68,7 +68,7 @@ class Line:
             )
         return value
 
-    def _value(self, field: str) -> Any:
+    def value(self, field: str) -> Any:
         """The value; of a table of texts, what its text says: `["a"]`, as pandas writes it `['a']`, or `3`."""
         value = self.record.get(field)
         if self.typed or not isinstance(value, str):

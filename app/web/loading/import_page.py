@@ -2,9 +2,13 @@
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from app.interchange.results import UNKNOWN
 from app.store import compare
+from app.store.tables import Run
 from app.web.loading.imports import ImportProblem, Imports, ImportState
 from app.web.site import urls
 from app.web.site.context import Db
@@ -32,6 +36,7 @@ class ImportPage(BaseModel):
     run_url: PageUrl | None
     prompts_url: PageUrl | None
     compare_url: PageUrl | None
+    unknown_fields: dict[str, str]  # kept and not understood -> the nearest known name, where one is near
 
 
 @page_route(router, "/upload/{id_}", ImportPage, "get_upload")
@@ -50,11 +55,19 @@ def progress(request: Request, db: Db, id_: Slug) -> Response:
         run_url=urls.run(state.run) if done else None,
         prompts_url=urls.prompts(run=state.run) if done else None,
         compare_url=_comparison(db, state) if done else None,
+        unknown_fields=_strangers(db, state) if done else {},
     )
     return respond(request, page, "import.html", block="progress")
 
 
-def _comparison(session: Db, state: ImportState) -> str | None:
+def _comparison(session: Session, state: ImportState) -> str | None:
     """The new run beside the first other one that has its prompts."""
     other = compare.another_with(session, state.run)
     return urls.differences([other, state.run]) if other else None
+
+
+def _strangers(session: Session, state: ImportState) -> dict[str, str]:
+    """What the import kept and did not understand; nothing where the run was removed since."""
+    configuration = session.scalar(select(Run.configuration).where(Run.slug == state.run)) or {}
+    strangers: dict[str, str] = configuration.get(UNKNOWN, {})
+    return strangers

@@ -35,6 +35,8 @@ SHOWN_EVERY = 0.25  # seconds
 INFLATED = 20  # bytes that may come out of a file for each that may be sent
 # Bytes of disk for each of a file's: the rows, their search index, and both once more in SQLite's log (3.1 measured).
 STORED = 4
+ENDINGS = re.compile(r"(\.[A-Za-z0-9]{1,8}){0,2}$")
+FORMAT = re.compile(r"(\.(jsonl?|ndjson|csv|tsv|parquet|feather|arrow|txt))?(\.(gz|zst|xz|bz2|zip))?$")
 
 Stage = Literal["waiting", "fetching", "importing", "done", "failed"]
 
@@ -105,9 +107,15 @@ class Imports:
                 path.unlink(missing_ok=True)
         return jobs.new_id()
 
-    def path(self, id_: str, suffix: str = ".jsonl") -> Path:
-        """Where the import's own copy of the file belongs."""
-        return self.directory / f"{id_}.data{suffix}"
+    def path(self, id_: str, file: str = "") -> Path:
+        """Where the import's own copy of the file belongs: its name ends as the file's, for a table is told by that."""
+        endings = ENDINGS.search(file)
+        return self.directory / f"{id_}.data{endings[0] if endings else ''}"
+
+    def discard(self, id_: str) -> None:
+        """Take away the import's own copy of the file, whatever it is called by now."""
+        for path in self.directory.glob(f"{id_}.data*"):
+            path.unlink(missing_ok=True)
 
     def get(self, id_: str) -> ImportState:
         """The import as it stands; one whose process died shows as failed.
@@ -160,8 +168,7 @@ class Imports:
             self._fail(id_, problem)
             raise
         finally:
-            for path in self.directory.glob(f"{id_}.data*"):
-                path.unlink(missing_ok=True)
+            self.discard(id_)
             del self._told[id_]
 
     def _reporter(self, id_: str) -> Report:
@@ -262,7 +269,7 @@ def presets(home: Path) -> list[Path]:
 def run_name(filename: str) -> str:
     """A run's name made from a file's: `c4_trex-trackstar.jsonl.gz` gives `c4_trex-trackstar`."""
     name = filename.replace("\\", "/").rsplit("/", 1)[-1]
-    name = re.sub(r"\.(jsonl|json|gz|txt)$", "", re.sub(r"\.gz$", "", name))
+    name = FORMAT.sub("", name)
     return "".join(c for c in name if c.isprintable() and c not in "<>").strip()[:80] or "uploaded"
 
 

@@ -9,6 +9,7 @@ import hmac
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
@@ -145,7 +146,7 @@ async def receive(request: Request, settings: Config) -> Response:
         # Looking a host's address up may take seconds; the loop serves other readers meanwhile.
         await run_in_threadpool(_start, request, settings, id_, form.fields, filename)
     except BaseException:
-        path.unlink(missing_ok=True)
+        imports.discard(id_)
         raise
     address = urls.import_(id_)
     if wants_json(request):
@@ -157,15 +158,15 @@ async def receive(request: Request, settings: Config) -> Response:
 def _start(request: Request, settings: Settings, id_: str, fields: dict[str, str], filename: str) -> None:
     """Begin the import of the file that came, of the one at the address given, or of a preset."""
     imports: Imports = request.app.state.imports
-    own, fetched = imports.path(id_), ""
+    fetched = ""
     if "url" in fields:
         file = fetched = fields["url"].strip()
         check(fetched, settings.fetch_hosts)
-        source = own.with_suffix(".jsonl.gz") if fetched.endswith(".gz") else own
+        source = imports.path(id_, urlsplit(fetched).path)
     elif "preset" in fields:
         file, source = fields["preset"], _preset(settings, fields["preset"])
     else:
-        file, source = filename, own
+        file, source = filename, imports.path(id_).rename(imports.path(id_, filename))
     named = fields.get("run", "").strip()
     run = named or run_name(file)
     work = _work(imports.store, settings, source, file, run, rename=not named, fetched=fetched)
@@ -179,7 +180,7 @@ def _no_choice(named: Sequence[str]) -> UserError:
         return UserError(
             f"There is more than one: {', '.join(named)}.", remedy="Send one at a time.", field=named[0]
         )
-    return UserError("No file was chosen.", remedy="Choose a .jsonl file, or write an address.", field="file")
+    return UserError("No file was chosen.", remedy="Choose a file, or write an address.", field="file")
 
 
 def _preset(settings: Settings, name: str) -> Path:
