@@ -104,6 +104,13 @@ _METHODS = (  # as in the paper's table: baselines, the method part by part, con
         ("#7d4a00", "#e0b070"),
     ),
     Method(
+        "infini-gram",
+        "infini-gram",
+        "words",
+        "Documents in which the text that was looked up stands word for word; in infini-gram’s own order, without scores.",
+        ("#5a5d10", "#c9cc62"),
+    ),
+    Method(
         "gradient-dot",
         "Gradient dot",
         "gradient",

@@ -7,7 +7,7 @@ from pathlib import Path
 from app.errors import UserError
 from app.interchange.records import Line
 from app.interchange.records.sources import missing
-from app.interchange.tools import bergson, kronfluence, matrix, olmotrace
+from app.interchange.tools import bergson, infini_gram, kronfluence, matrix, olmotrace
 from app.interchange.tools.matrices import Places
 
 AUTO, PAIR = "auto", "pair"
@@ -35,6 +35,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool("bergson-query", "bergson", bergson.recognises_table, bergson.read_table),
     Tool("kronfluence", "kronfluence", kronfluence.recognises, kronfluence.read),
     Tool("matrix", "matrix", matrix.recognises, matrix.read),
+    Tool("infini-gram", "infini-gram", infini_gram.recognises, infini_gram.read),
     Tool("olmotrace", "olmotrace", olmotrace.recognises, olmotrace.read),
 )
 """In the order in which they are asked."""

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import UserError
-from app.interchange.records import Line, read_records
-from app.interchange.records.bounds import Bounds
-from app.interchange.records.json_text import read_json_object
+from app.interchange.records import Line
 from app.interchange.tools.matrices import Places
+from app.interchange.tools.responses import responses
 
 _SPAN = {"left", "right", "documents"}
 
@@ -23,7 +22,7 @@ def recognises(path: Path) -> bool:
     if not path.is_file():
         return False
     try:
-        return _is_response(next(_responses(path)).record)
+        return _is_response(next(responses(path)).record)
     except (UserError, StopIteration):
         return False
 
@@ -34,22 +33,12 @@ def read(path: Path, _: Places) -> Iterator[Line]:
     Raises:
         UserError: a record is no such answer, came without documents or without the response, or a document has no text.
     """
-    for line in _responses(path):
+    for line in responses(path):
         if not _is_response(line.record):
             raise line.wrong(
                 "spans", "This is no attribution by OLMoTrace.", "Save the API's answer as it is."
             )
         yield Line(path, line.number, _record(line))
-
-
-def _responses(path: Path) -> Iterator[Line]:
-    """The answers: a record each, or one written over several lines."""
-    with path.open("rb") as file:
-        if file.readline(10).strip() == b"{":
-            file.seek(0)
-            yield read_json_object(file, path, Bounds())
-            return
-    yield from read_records(path)
 
 
 def _is_response(record: dict[str, Any]) -> bool:

@@ -226,7 +226,10 @@ def test_where_both_ways_round_fit_the_user_says_which(store: Store, tmp_path: P
 
 
 def test_every_tool_is_tried(tmp_path: Path) -> None:
-    assert {tool.method for tool in TOOLS} == {method for _, method in WAYS.values()} | {"olmotrace"}
+    assert {tool.method for tool in TOOLS} == {method for _, method in WAYS.values()} | {
+        "olmotrace",
+        "infini-gram",
+    }
 
 
 OLMO = {  # as infini-gram's API answers `POST /dolma-v1_7/attribution`; the texts are ours
