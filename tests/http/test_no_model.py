@@ -52,6 +52,7 @@ def test_every_page_opens_and_nothing_is_offered_that_needs_a_model(bare: TestCl
             continue
         soup = BeautifulSoup(answer.text, "html.parser")
         if not address.startswith("/trace"):
+            assert not soup.select("a[href^='/trace']"), address
             assert not {"Trace it", "Edit and ask again"} & {
                 each.text for each in soup.select("a, button")
             }, address

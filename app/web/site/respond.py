@@ -131,6 +131,7 @@ def render(request: Request, page: BaseModel, template: str, block: str | None =
         "here": request.url.path + query,
         "origin": origin(request),
         "reader": READER.get() or Visitor(),
+        "can_trace": any(request.app.state.settings.indexes.glob("*/manifest.json")),
         "nav": "prompts" if "/prompts/" in request.url.path else own_path(request).split("/")[1],
     }
     if block and wants_fragment(request):
