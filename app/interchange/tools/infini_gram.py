@@ -28,12 +28,9 @@ def recognises(path: Path) -> bool:
     except (UserError, StopIteration):
         return False
     documents = record.get("documents")
-    several = isinstance(documents, list) and documents and isinstance(documents[0], dict)
-    return (
-        _is_document(record)
-        or (several and "doc_ix" in documents[0])
-        or ("latency" in record and (documents == [] or _says(record) != ""))
-    )
+    if isinstance(documents, list) and documents:
+        return isinstance(documents[0], dict) and "doc_ix" in documents[0]
+    return _is_document(record) or ("latency" in record and (documents == [] or _says(record) != ""))
 
 
 def read(path: Path, _: Places) -> Iterator[Line]:
