@@ -6,7 +6,7 @@ the words so far is narrowed until none is left; of the stretches found only tho
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -74,19 +74,48 @@ class Verbatim:
         kept.sort(key=lambda item: (-item[0], item[1].start))
         return sorted((stretch for _, stretch in kept[:MOST]), key=lambda each: each.start)
 
+    def search(self, texts: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The k passages that have the rarest stretch of each text: scores (n, k) and rows (n, k), ties by row.
+
+        A score is how surprising the stretch is, in nats. Passages without any are row -1: they are not hits.
+        """
+        scores = np.full((len(texts), k), -np.inf, dtype=np.float32)
+        rows = np.full((len(texts), k), -1, dtype=np.int64)
+        for at, text in enumerate(texts):
+            every = self._rarest([self._ids.get(word, -1) for word, _, _ in placed_words(text)])
+            hits = np.flatnonzero(every)
+            best = hits[np.lexsort((hits, -every[hits]))][:k]
+            scores[at, : len(best)], rows[at, : len(best)] = every[best], best
+        return scores, rows
+
+    def _rarest(self, ids: list[int]) -> np.ndarray:
+        """(passages,) float64: of each, the surprise of the rarest of the words' stretches that stands in it; else 0."""
+        every = np.zeros(int(self._rows[-1]) + 1 if len(self._rows) else 0)
+        for at in range(len(ids)):
+            for length, low, high in self._narrowed(ids[at : at + LONGEST]):
+                if length >= SHORTEST:
+                    rows = self._rows[self._suffixes[low:high]]
+                    every[rows] = np.maximum(every[rows], self._surprise(ids[at : at + length]))
+        return every
+
     def _longest(self, ids: list[int]) -> tuple[int, int, int]:
         """How many of the words follow each other somewhere, and the range of suffixes where they do."""
+        return max(self._narrowed(ids), default=(0, 0, 0))
+
+    def _narrowed(self, ids: list[int]) -> Iterator[tuple[int, int, int]]:
+        """For the first word, the first two and so on: how many they are, and the range of suffixes that begin so."""
         if not ids or ids[0] < 1:
-            return 0, 0, 0
+            return
         low, high = int(self._first[ids[0]]), int(self._first[ids[0] + 1])
         length = 1
+        yield length, low, high
         for word in ids[1:]:
             following = self._words[np.minimum(self._suffixes[low:high] + length, len(self._words) - 1)]
             left, right = np.searchsorted(following, [word, word + 1])
             if word < 1 or left == right:
-                break
+                return
             low, high, length = low + int(left), low + int(right), length + 1
-        return length, low, high
+            yield length, low, high
 
     def _surprise(self, ids: list[int]) -> float:
         """-log of the words' joint frequency if they were independent: long and rare is high."""

@@ -97,6 +97,14 @@ _METHODS = (  # as in the paper's table: baselines, the method part by part, con
         lead=4,
     ),
     Method(
+        "verbatim",
+        "Rarest stretch",
+        "words",
+        "Ranks passages by the rarest stretch of prompt and answer, two words or more, that stands in them word for word.",
+        ("#2f6d2a", "#86cf7f"),
+        ranks="app.runs.ranking.verbatim:rank",
+    ),
+    Method(
         "olmotrace",
         "OLMoTrace",
         "words",

@@ -27,7 +27,7 @@ def fill(store: Store, settings: Settings) -> None:
         add_prompts(
             session, "mine", [PromptRecord(id_, text, target) for id_, text, target in ASKED], corpus=corpus
         )
-    for method in ("bm25", "random"):
+    for method in ("bm25", "random", "verbatim"):
         retrieve_set(settings, store, "", "mine", method, corpus="mine")
 
 

@@ -1,7 +1,10 @@
 """Stretches of text that passages share, against a plain reading of every passage."""
 
+import itertools
+import math
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,3 +46,25 @@ def test_rare_stretches_come_before_common_ones() -> None:
     text = " . ".join(["of the"] * 12 + ["quantum chromodynamics"])
     shown = [text[s.start : s.end] for s in Verbatim.build(corpus).find(text)]
     assert "quantum chromodynamics" in shown
+
+
+@given(st.lists(TEXT, max_size=6), TEXT)
+def test_passages_are_ranked_by_the_rarest_stretch_that_stands_in_them(corpus: list[str], text: str) -> None:
+    """Against every stretch tried on every passage; a passage without any is no hit, and ties keep the corpus's order."""
+    split = [each.split() for each in corpus]
+    every = [word for own in split for word in [*own, ""]]
+
+    def surprise(words: list[str]) -> float:
+        return sum(math.log(len(every) / every.count(word)) for word in words)
+
+    words, best = text.split(), dict[int, float]()
+    for first, last in itertools.combinations(range(len(words) + 1), 2):
+        stretch = words[first:last]
+        for row, own in enumerate(split):
+            if len(stretch) > 1 and any(own[at : at + len(stretch)] == stretch for at in range(len(own))):
+                best[row] = max(best.get(row, 0.0), surprise(stretch))
+    wanted = sorted(best, key=lambda row: (-round(best[row], 9), row))
+    [scores], [rows] = Verbatim.build(corpus).search([text], 6)
+    assert sorted(rows[rows >= 0]) == sorted(wanted)
+    assert [round(best[row], 4) for row in rows[rows >= 0]] == [round(best[row], 4) for row in wanted]
+    assert scores[rows >= 0].tolist() == pytest.approx([best[row] for row in rows[rows >= 0]], rel=1e-5)
