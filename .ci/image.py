@@ -25,6 +25,7 @@ from pathlib import Path
 from string import Template
 
 CHECKOUT = Path(__file__).parents[1]
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"  # this machine may have one of its own
 PACKAGES = "ca-certificates,python3,python3-venv,tini"
 UID, PROCESSES = 10001, 512  # as in the Dockerfile and docker-compose.yml; memory is for control groups
 PAGE = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8000/').read().decode())"
@@ -68,7 +69,7 @@ def clean(place: Path, suite: str = "stable") -> Path:
         subprocess.run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite, root], check=True)
         (root / "usr/local/bin/python").symlink_to("/usr/bin/python3")
         shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
-        shutil.copytree("/etc/ssl/certs", root / "etc/ssl/certs", dirs_exist_ok=True, symlinks=True)
+        shutil.copy(CERTIFICATES, root / CERTIFICATES.lstrip("/"))
     return root
 
 

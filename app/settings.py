@@ -127,7 +127,9 @@ class Settings(BaseSettings):
     )
     upload_token: str = Field("", description="If set, uploading asks for this token.")
     upload_limit_mb: int = Field(200, ge=1, description="Largest results file that can be uploaded, in MB.")
-    fetch_hosts: Names = Field((), description="Hosts from which results files may be loaded by address.")
+    fetch_hosts: Names = Field(
+        (), description="Hosts from which results files may be loaded by address; with a port, at that one."
+    )
 
     @field_validator("home")
     @classmethod

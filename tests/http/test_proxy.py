@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 
 from app.paths import CHECKOUT
+from app.settings import Settings
 from app.store.engine import open_store
 from tests.support.asking import made_home, settings_of
 from tests.support.nginx import free_port, nginx
@@ -30,6 +31,30 @@ ALONE, CUT, PLAIN = [
 LOST = "location / { proxy_pass http://127.0.0.1:8000; proxy_set_header Host $host; }"
 OWN = "location / { proxy_pass http://127.0.0.1:8000; }"
 SAID = "location / { proxy_pass http://127.0.0.1:8000; proxy_set_header X-Forwarded-Host $http_host; }"
+
+
+@pytest.mark.parametrize("location", [ALONE, CUT, PLAIN], ids=["alone", "cut", "plain"])
+def test_behind_every_example_readers_are_who_they_are(
+    filled_url: str, tmp_path: Path, location: str
+) -> None:
+    """Two of them passed on what a reader wrote of themselves: with a new address in each request nobody ran out of tries."""
+    said = location.replace("$proxy_add_x_forwarded_for", "203.0.113.9")  # as if all came from there
+    port = free_port()
+    settings = Settings(
+        home=tmp_path / "home", database_url=filled_url, root_path="/startrail", limit_wrong_tokens="3/hour",
+        base_url=f"http://127.0.0.1:{port}", _env_file=None,
+    )  # fmt: skip
+    with serving(settings) as address, nginx(tmp_path / "nginx", port, said, address):
+        path = "/sign-in" if location == ALONE else "/startrail/sign-in"
+        tries = [
+            httpx.post(
+                f"http://127.0.0.1:{port}{path}",
+                data={"token": "x"},
+                headers={"X-Forwarded-For": f"198.51.100.{n}"},
+            )
+            for n in range(5)
+        ]
+    assert [each.status_code for each in tries] == [401, 401, 401, 429, 429]
 
 
 @pytest.fixture(scope="module")

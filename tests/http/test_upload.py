@@ -230,8 +230,8 @@ def test_a_file_is_loaded_by_address_from_a_listed_host(
             self.end_headers()
             self.wfile.write(body)
 
-    client = start(fetch_hosts=("127.0.0.1",))
     with answering(Host) as base:
+        client = start(fetch_hosts=(base.removeprefix("http://"),))
         for path in ("/file_bm25.jsonl", "/file_trackstar.jsonl.gz"):
             state = outcome(client, client.post("/api/uploads", files={"url": (None, base + path)}))
             assert (state["stage"], state["examples"]) == ("done", 6), state

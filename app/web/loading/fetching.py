@@ -1,7 +1,8 @@
 """A results file fetched by address, from the operator's hosts only.
 
 A server that fetches what a visitor names can be made to ask its own network. So: http and https only,
-hosts of `settings.fetch_hosts` only, each redirect checked anew, no address that is private, local or
+hosts of `settings.fetch_hosts` only, at the ports of the web unless the operator listed another one with
+the host (`data.example:8443`), each redirect checked anew, no address that is private, local or
 reserved unless the operator listed that very address, and the connection goes to the address that was
 checked (a name that resolves differently the second time gains nothing). Size and time are limited; the
 environment's proxies are not used.
@@ -23,6 +24,9 @@ from app.web.loading.multipart import need_room, too_large
 MAX_REDIRECTS = 3
 TIMEOUT = httpx.Timeout(connect=10, read=30, write=10, pool=10)
 MAX_SECONDS = 1800
+_PORTS = {"http": 80, "https": 443}
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_GIVEN_OUT = ipaddress.IPv6Network("2000::/3")  # global unicast, RFC 4291
 _HELP = "The operator lists hosts in STARTRAIL_FETCH_HOSTS."
 
 
@@ -76,12 +80,13 @@ def check(url: str, hosts: Sequence[str]) -> tuple[str, str, int]:
     if parts.username or parts.password:
         raise UserError("An address must not hold a password.", remedy="Upload the file.", field="url")
     listed = {name.lower() for name in hosts}
-    if host not in listed:
+    port = port or _PORTS[parts.scheme]
+    if not _is_listed(host, port, listed):
         allowed = f"Allowed: {', '.join(sorted(listed))}." if listed else "No host is allowed here."
+        place = host if port in _PORTS.values() else f"{host}:{port}"
         raise UserError(
-            f"Files are not fetched from {host}.", remedy=f"{allowed} {_HELP}", field="url", status=403
+            f"Files are not fetched from {place}.", remedy=f"{allowed} {_HELP}", field="url", status=403
         )
-    port = port or {"http": 80, "https": 443}[parts.scheme]
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError:
@@ -89,7 +94,7 @@ def check(url: str, hosts: Sequence[str]) -> tuple[str, str, int]:
     for *_, place in found:
         address = ipaddress.ip_address(str(place[0]).partition("%")[0])
         address = getattr(address, "ipv4_mapped", None) or address
-        if _public(address) or str(address) in listed:
+        if _public(address) or _is_listed(str(address), port, listed):
             return host, str(address), port
     raise UserError(
         f"{host} is an address inside the server's own network.",
@@ -99,9 +104,22 @@ def check(url: str, hosts: Sequence[str]) -> tuple[str, str, int]:
     )
 
 
+def _is_listed(name: str, port: int, listed: set[str]) -> bool:
+    """Whether the operator listed it, by itself for the ports of the web, or with this port."""
+    return (name in listed and port in _PORTS.values()) or not listed.isdisjoint(
+        {f"{name}:{port}", f"[{name}]:{port}"}
+    )
+
+
 def _public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    if isinstance(address, ipaddress.IPv6Address) and address.sixtofour is not None:  # IPv4 in IPv6 clothes
-        return _public(address.sixtofour)
+    """Whether it is a place of the internet. What IPv6 reaches of IPv4 is looked at as that, and of IPv6 itself only what is
+    given out to the world: the library calls public what was never given to anybody, or only to one site."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in _NAT64:
+            return _public(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
+        if address.sixtofour is not None:
+            return _public(address.sixtofour)
+        return address in _GIVEN_OUT and address.is_global
     return address.is_global and not address.is_multicast
 
 

@@ -2,7 +2,9 @@
 
 import socket
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -57,9 +59,15 @@ def host() -> Iterator[str]:
         yield address
 
 
-def load(url: str, target: Path, hosts: tuple[str, ...] = ("127.0.0.1",), limit: int = 1 << 20) -> list[int]:
+def load(url: str, target: Path, limit: int = 1 << 20) -> list[int]:
     seen: list[int] = []
-    fetch(url, target, hosts=hosts, limit=limit, progress=lambda done, total: seen.append(done))
+    fetch(
+        url,
+        target,
+        hosts=(urlsplit(url).netloc,),
+        limit=limit,
+        progress=lambda done, total: seen.append(done),
+    )
     return seen
 
 
@@ -118,8 +126,10 @@ def test_addresses_that_may_not_be_asked(url: str, hosts: tuple[str, ...]) -> No
 
 
 @pytest.mark.parametrize(
-    "address", ["10.0.0.5", "169.254.169.254", "::ffff:10.0.0.5", "fd00::1", "224.0.0.1", "0.0.0.0"]
-)
+    "address",
+    ["10.0.0.5", "169.254.169.254", "::ffff:10.0.0.5", "fd00::1", "224.0.0.1", "0.0.0.0", "64:ff9b::a00:5", "64:ff9b:1::a00:5",
+     "2002:a00:5::", "::a00:5", "::ffff:0:a00:5", "2001:0:a00:5::", "fec0::1", "5f00::1", "ff0e::1"],
+)  # fmt: skip
 def test_a_public_name_that_leads_inside_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The name is the operator's choice; where it points today is not."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -128,5 +138,25 @@ def test_a_public_name_that_leads_inside_is_refused(address: str, monkeypatch: p
     )
     with pytest.raises(UserError, match="own network"):
         check("http://data.example/x", ("data.example",))
-    plain = address.removeprefix("::ffff:")
+    plain = str(getattr(ip_address(address), "ipv4_mapped", None) or address)
     assert check("http://data.example/x", ("data.example", plain))[1] == plain
+
+
+@pytest.mark.parametrize(
+    "address", ["93.184.216.34", "2606:2800:220:1::1", "64:ff9b::5db8:d822", "2002:5db8:d822::"]
+)
+def test_what_is_public_is_read_however_it_is_written(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *a, **k: [(0, socket.SOCK_STREAM, 6, "", (address, 80))]
+    )
+    assert check("http://data.example/x", ("data.example",))[1] == address
+
+
+@pytest.mark.parametrize("port", [22, 6379, 8000, 25])
+def test_other_services_of_a_listed_host_are_not_asked(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may name an address could talk to the database beside the files."""
+    public = [(0, socket.SOCK_STREAM, 6, "", ("93.184.216.34", port))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: public)
+    with pytest.raises(UserError, match=f"not fetched from data.example:{port}"):
+        check(f"http://data.example:{port}/x", ("data.example",))
+    assert check(f"http://data.example:{port}/x", (f"data.example:{port}",))[2] == port
