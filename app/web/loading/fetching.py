@@ -83,9 +83,9 @@ def check(url: str, hosts: Sequence[str]) -> tuple[str, str, int]:
     port = port or _PORTS[parts.scheme]
     if not _is_listed(host, port, listed):
         allowed = f"Allowed: {', '.join(sorted(listed))}." if listed else "No host is allowed here."
-        place = host if port in _PORTS.values() else f"{host}:{port}"
+        asked = host if port in _PORTS.values() else f"{host}:{port}"
         raise UserError(
-            f"Files are not fetched from {place}.", remedy=f"{allowed} {_HELP}", field="url", status=403
+            f"Files are not fetched from {asked}.", remedy=f"{allowed} {_HELP}", field="url", status=403
         )
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
