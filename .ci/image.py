@@ -154,9 +154,10 @@ class Container:
         unshared = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-ec", script]
         self.outer = subprocess.Popen(unshared)
 
-    def init(self) -> int:
-        """The container's first process, as it is called outside."""
-        return int(Path(f"/proc/{self.outer.pid}/task/{self.outer.pid}/children").read_text().split()[0])
+    def init(self) -> int | None:
+        """The container's first process, as it is called outside; None before it is there."""
+        children = _children(self.outer.pid)
+        return children[0] if children else None
 
     def execute(self, command: list[str]) -> "subprocess.CompletedProcess[str]":
         """A command beside it, as `docker exec` runs one."""
@@ -216,7 +217,9 @@ def look(stage: Stage, home: Path) -> None:
         until("the check is well", START, lambda: container.execute(check).returncode == 0)
         page = container.execute(["python", "-c", PAGE])
         until("the front page answers", 1, lambda: "<h1" in page.stdout)
-        status = Path(f"/proc/{container.init()}/status").read_text()
+        init = container.init()
+        assert init is not None
+        status = Path(f"/proc/{init}/status").read_text()
         until(
             "it runs as its user, with no capability",
             1,
@@ -234,7 +237,7 @@ def look(stage: Stage, home: Path) -> None:
         until("its home can, and holds the database", 1, lambda: (home / "startrail.db").stat().st_uid == UID)
         doctor = container.execute(["startrail", "doctor"])
         print(doctor.stdout or doctor.stderr)
-        for process in _descendants(container.init()):
+        for process in _descendants(init):
             os.kill(process, signal.SIGSTOP)
         until(
             "a check finds that it hangs",
@@ -252,9 +255,15 @@ def _ended(container: Container, check: list[str]) -> bool:
     return container.outer.poll() is not None
 
 
+def _children(process: int) -> list[int]:
+    try:
+        return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    except FileNotFoundError:  # it has ended
+        return []
+
+
 def _descendants(process: int) -> list[int]:
-    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return [each for child in map(int, children) for each in (child, *_descendants(child))]
+    return [each for child in _children(process) for each in (child, *_descendants(child))]
 
 
 def main() -> None:
