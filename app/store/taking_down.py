@@ -65,9 +65,16 @@ def _passage(session: Session, name: str, reason: str) -> str:
     row = session.get(Passage, int(name)) if name.isdecimal() and len(name) < 19 else None
     if row is None or row.text == REMOVED:
         raise NotFound(f"There is no passage {name}.", remedy="Its number stands in its address.")
-    deny(session, "passage", row.text, reason)
-    _forget_copies(session, [row.id], row.text)
-    row.text, row.roles, row.meta, row.external_id = REMOVED, None, {}, f"removed-{row.id}"
+    said = row.text
+    deny(session, "passage", said, reason)
+    same = session.scalars(
+        select(Passage).where(Passage.text == said)
+    ).all()  # it may stand in a corpus twice, and in others
+    _forget_copies(session, [each.id for each in same], said)
+    for each in same:
+        each.text, each.roles, each.meta, each.external_id = REMOVED, None, {}, f"removed-{each.id}"
+        if each is not row:
+            leave_tombstone(session, f"/passages/{each.id}", reason)
     return f"/passages/{row.id}"
 
 

@@ -48,8 +48,8 @@ def test_a_passage_is_gone_from_rankings_search_exports_and_disk(
     client, settings, vault, admin = kept
     marked = "zzyzxtext stood here"
     with store.session() as session:
-        row = session.get_one(Passage, int(vault.passages[0]))
-        row.text = marked
+        for id_ in (vault.passages[0], vault.passages[2], "1"):  # the last stands in another corpus
+            session.get_one(Passage, int(id_)).text = marked
     address = remove(store, settings, "passage", vault.passages[0], WHY)
     for form in ("", ".json", "/card.png"):
         answer = client.get(address + form, headers=admin)
@@ -59,6 +59,7 @@ def test_a_passage_is_gone_from_rankings_search_exports_and_disk(
         "/runs/vault",
         f"/runs/vault/prompts/{vault.prompts[0]}.jsonl",
         "/prompts?q=zzyzxtext&run=vault",
+        "/runs/trackstar.jsonl",
     ):
         assert marked not in client.get(path, headers=admin).text
     assert "removed" in client.get(f"/runs/vault/prompts/{vault.prompts[0]}.csv", headers=admin).text
