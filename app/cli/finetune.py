@@ -25,6 +25,9 @@ def finetune(
         typer.Option("--lora/--whole", help="Train two thin matrices beside each weight, or all weights."),
     ] = True,
     rank: Annotated[int, typer.Option(min=1, help="Of LoRA's matrices; their scale is 2.")] = 8,
+    layers: Annotated[
+        int, typer.Option(min=0, help="LoRA on the last so many blocks only, which is cheaper; 0: on all.")
+    ] = 0,
     epochs: Annotated[int, typer.Option(min=1, help="Times the corpus is read.")] = 3,
     batch_size: Annotated[int, typer.Option(min=1, help="Examples per step.")] = 8,
     learning_rate: Annotated[
@@ -46,6 +49,9 @@ def finetune(
     batch_tokens: Annotated[
         int, typer.Option(min=1, help="Tokens in memory at once; a batch of more is read in parts.")
     ] = 4096,
+    dtype: Annotated[
+        str, typer.Option(help="Of the base under an adapter: float32, or bfloat16, which is faster.")
+    ] = "float32",
     seed: Annotated[int, typer.Option(help="Same seed, corpus and threads: same weights.")] = 0,
 ) -> None:
     """Fine-tune a model on a corpus, keeping the optimizer's moments and the order of examples.
@@ -67,6 +73,7 @@ def finetune(
     settings = get_settings()
     config = FinetuneConfig(
         rank=rank if lora else 0,
+        layers=layers if lora else 0,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -74,6 +81,7 @@ def finetune(
         beta=beta,
         seed=seed,
         batch_tokens=batch_tokens,
+        dtype=dtype,
     )
     store = open_store(settings.url, migrate=True)
     report, kept = finetune_on(

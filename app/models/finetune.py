@@ -48,13 +48,16 @@ class FinetuneConfig:
 
     Args:
         rank: of the LoRA matrices; 0: all weights are trained.
+        layers: LoRA stands on the last so many blocks; 0: on all.
         batch_size: examples of a step.
         learning_rate: the peak; 0: 2e-4 with LoRA, 2e-5 without.
         beta: of DPO, where the examples are preference pairs.
         batch_tokens: read at once; a batch of more is read in parts.
+        dtype: of the base's weights while LoRA's matrices, which stay in float32, are trained on them.
     """
 
     rank: int = 8
+    layers: int = 0
     epochs: int = 3
     batch_size: int = 8
     learning_rate: float = 0.0
@@ -62,6 +65,7 @@ class FinetuneConfig:
     beta: float = 0.1
     seed: int = 0
     batch_tokens: int = 4096
+    dtype: str = "float32"
 
     @property
     def peak(self) -> float:

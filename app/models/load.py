@@ -21,7 +21,7 @@ from app.models.checkpoint import ADAPTER, Checkpoint, model_sha256, read_checkp
 from app.models.context_length import longest_input
 from app.models.marks import BOTH, TOKENIZER, Marks
 from app.models.text import Texts
-from app.models.weights import LinearWeight, find_weights, left_out
+from app.models.weights import LinearWeight, find_weights, layers_of, left_out
 
 TEXT_PART = {  # where a checkpoint of several parts keeps its text model, older and newer ways
     r"^model\.language_model\.": "model.",
@@ -73,7 +73,7 @@ class LoadedModel:
     @property
     def layers(self) -> int:
         """Number of blocks that hold weights."""
-        return 1 + max(weight.layer for weight in self.weights)
+        return len(layers_of(self.weights))
 
 
 def load_model(

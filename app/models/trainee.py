@@ -19,6 +19,7 @@ from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
 from app.models.loss_head import widened
 from app.models.updating import logp_of
+from app.models.weights import layers_of
 
 OWN = ("training.json", "trainer_state.json", "training_args.bin", "order.jsonl", "scheduler.pt", "README.md")
 """Files of the base that say how it was trained, not what it is."""
@@ -38,7 +39,14 @@ class Trainee:
     """
 
     def __init__(
-        self, loaded: LoadedModel, rank: int, *, beta: float = 0.1, batch_tokens: int = 4096, seed: int = 0
+        self,
+        loaded: LoadedModel,
+        rank: int,
+        *,
+        layers: int = 0,
+        beta: float = 0.1,
+        batch_tokens: int = 4096,
+        seed: int = 0,
     ) -> None:
         if loaded.adapted:
             raise UserError(
@@ -48,7 +56,7 @@ class Trainee:
             )
         self.loaded, self.beta, self.batch_tokens = loaded, beta, batch_tokens
         torch.manual_seed(seed)
-        self.adapter: Any = _with_lora(loaded, rank) if rank else None
+        self.adapter: Any = _with_lora(loaded, rank, layers) if rank else None
         if not rank:
             loaded.model.requires_grad_(True)
         self.trained = {name: value for name, value in loaded.model.named_parameters() if value.requires_grad}
@@ -114,7 +122,7 @@ class Trainee:
         return torch.stack([part.sum() for part in each.split(sizes)])
 
 
-def _with_lora(loaded: LoadedModel, rank: int) -> Any:
+def _with_lora(loaded: LoadedModel, rank: int, layers: int) -> Any:
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError:
@@ -123,7 +131,7 @@ def _with_lora(loaded: LoadedModel, rank: int) -> Any:
             field="lora",
             remedy="Install it: pip install 'startrail[adapters]', or train all weights with --whole.",
         ) from None
-    names = sorted({weight.name.split(".")[-2] for weight in loaded.weights})
+    names = _adapted(loaded, layers)
     transposed = any(weight.transposed for weight in loaded.weights)
     config = LoraConfig(
         r=rank,
@@ -136,6 +144,18 @@ def _with_lora(loaded: LoadedModel, rank: int) -> Any:
     made: Any = get_peft_model(loaded.model, config)
     made.peft_config["default"].base_model_name_or_path = str(loaded.path.resolve())
     return made.eval()
+
+
+def _adapted(loaded: LoadedModel, layers: int) -> list[str]:
+    """The modules that get matrices: on all blocks by their short names, on the last `layers` each by its whole name."""
+    if not layers:
+        return sorted({weight.name.split(".")[-2] for weight in loaded.weights})
+    if layers > loaded.layers:
+        raise UserError(
+            f"The model has {loaded.layers} blocks.", field="layers", remedy=f"Give {loaded.layers} or fewer."
+        )
+    last = layers_of(loaded.weights)[-layers:]
+    return [weight.name.removesuffix(".weight") for weight in loaded.weights if weight.layer in last]
 
 
 def _base_files(base: Path) -> Iterator[Path]:

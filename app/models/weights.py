@@ -1,7 +1,7 @@
 """Finds a decoder's linear weights by structure: which belong to attention, which to the MLP, in which layer."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -112,9 +112,14 @@ def left_out(model: nn.Module, weights: Sequence[LinearWeight]) -> list[str]:
     return list(dict.fromkeys(re.sub(r"\.\d+\.", ".N.", name) for name in names if name not in taken))
 
 
-def group_of(weight: LinearWeight, layers: int, groups: int) -> int:
-    """Which of the contiguous groups of layers a weight is in."""
-    return weight.layer * groups // layers
+def layers_of(weights: Iterable[LinearWeight]) -> list[int]:
+    """The layers that hold weights, in order: not all of them where an adapter stands on some."""
+    return sorted({weight.layer for weight in weights})
+
+
+def group_of(weight: LinearWeight, layers: Sequence[int], groups: int) -> int:
+    """Which of the contiguous groups of `layers` (see `layers_of`) a weight is in."""
+    return layers.index(weight.layer) * groups // len(layers)
 
 
 def _blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:

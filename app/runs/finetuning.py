@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.errors import UserError
 from app.models.finetune import FinetuneConfig, FinetuneReport, finetune
 from app.models.load import compute_type, load_model
 from app.models.trainee import Trainee
@@ -39,6 +40,12 @@ def finetune_on(
     Raises:
         UserError: there is no such model or corpus, the name is taken or none of a directory, or see `finetune`.
     """
+    if config.dtype != "float32" and not config.rank:
+        raise UserError(
+            f"All weights cannot be trained in {config.dtype}.",
+            field="dtype",
+            remedy="Train them in float32, or an adapter on them with --lora.",
+        )
     place = find_model(settings, model)
     name = name or f"{place.place.name}-{corpus}"
     check_place(settings.models, name, checkpoints)
@@ -46,11 +53,16 @@ def finetune_on(
         found = get_corpus(session, corpus)
         about: dict[str, Any] = {"corpus": corpus, "corpus_sha256": found.sha256}
         passages = [passage for _, passage in stream_lessons(session, found.id)]
-    loaded = load_model(place.directory, device=settings.device, dtype=compute_type("float32"), marks=marks)
+    loaded = load_model(place.directory, device=settings.device, dtype=compute_type(config.dtype), marks=marks)
     about |= {"base": place.place.name, "base_sha256": loaded.sha256, "marks": loaded.marks.as_dict()}
     examples = loaded.texts.passages(passages)
     trainee = Trainee(
-        loaded, config.rank, beta=config.beta, batch_tokens=config.batch_tokens, seed=config.seed
+        loaded,
+        config.rank,
+        layers=config.layers,
+        beta=config.beta,
+        batch_tokens=config.batch_tokens,
+        seed=config.seed,
     )
     with bar("Fine-tuning, steps") as show:
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from app.errors import UserError
-from app.models.weights import LinearWeight, group_of
+from app.models.weights import LinearWeight, group_of, layers_of
 from app.trackstar.config import EncodingConfig
 from app.trackstar.moments import Exact, Factored, Moments
 
@@ -57,12 +57,12 @@ def project_weights(
     Raises:
         UserError: there are fewer layers than groups.
     """
-    layers = 1 + max(weight.layer for weight in weights)
-    if method.groups > layers:
+    layers = layers_of(weights)
+    if method.groups > len(layers):
         raise UserError(
-            f"{layers} layers cannot be cut into {method.groups} groups.",
+            f"{len(layers)} layers cannot be cut into {method.groups} groups.",
             field="groups",
-            remedy=f"Choose at most {layers}.",
+            remedy=f"Choose at most {len(layers)}.",
         )
     made = []
     for weight in weights:

@@ -5,7 +5,7 @@ from typing import Any
 from app.errors import UserError
 from app.models.load import LoadedModel
 from app.models.optimizer_state import has_optimizer, read_optimizer
-from app.models.weights import group_of
+from app.models.weights import group_of, layers_of
 from app.trackstar.moments import load_moments
 
 
@@ -45,7 +45,7 @@ def weights_seen(loaded: LoadedModel, groups: int) -> list[dict[str, Any]]:
             "name": weight.name,
             "layer": weight.layer,
             "kind": weight.kind,
-            "group": group_of(weight, loaded.layers, groups),
+            "group": group_of(weight, layers_of(loaded.weights), groups),
             "out": weight.out_features,
             "in": weight.in_features,
             "transposed": weight.transposed,

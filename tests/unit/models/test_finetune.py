@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +131,22 @@ def test_what_cannot_be_trained_is_refused(checkpoints: Callable[..., Path], tmp
     train(base, tmp_path / "tuned", [TEXT])
     with pytest.raises(UserError, match="has an adapter already"):
         train(tmp_path / "tuned", tmp_path / "again", [TEXT])
+
+
+def test_lora_on_the_last_blocks_leaves_the_others_and_goes_on_from_there(
+    checkpoints: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A large model on a small machine: what lies below the adapted blocks costs no backward pass."""
+    loaded = load_model(checkpoints("llama", None))
+    trainee = Trainee(loaded, 2, layers=1)
+    finetune(
+        trainee, loaded.texts.passages([lesson(TEXT)]), tmp_path / "tuned", replace(SHORT, layers=1), about=ABOUT
+    )
+    tuned = load_model(tmp_path / "tuned")
+    assert {weight.layer for weight in tuned.weights} == {loaded.layers - 1}
+    assert {weight.name for weight in tuned.weights} == set(read_optimizer(tuned.path, tuned.model).entries)
+
+
+def test_more_blocks_than_there_are_are_refused(checkpoints: Callable[..., Path]) -> None:
+    with pytest.raises(UserError, match="The model has 2 blocks"):
+        Trainee(load_model(checkpoints("llama", None)), 2, layers=3)

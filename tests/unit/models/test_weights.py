@@ -18,7 +18,7 @@ from app.models.capture import Capture
 from app.models.checkpoint import count_parameters, model_sha256
 from app.models.load import LoadedModel, load_model
 from app.models.loss_head import LossHead
-from app.models.weights import find_weights, group_of, left_out
+from app.models.weights import find_weights, group_of, layers_of, left_out
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
 from tests.support import tiny
@@ -203,7 +203,7 @@ def test_what_is_not_traced_is_named(load: Callable[..., LoadedModel]) -> None:
 
 def test_groups_are_contiguous_and_cover_all_layers(load: Callable[..., LoadedModel]) -> None:
     weight = load("llama").weights[0]
-    layers = [group_of(type(weight)(**{**weight.__dict__, "layer": n}), 5, 2) for n in range(5)]
+    layers = [group_of(type(weight)(**{**weight.__dict__, "layer": n}), range(5), 2) for n in range(5)]
     assert layers == [0, 0, 0, 1, 1]
 
 
@@ -272,3 +272,10 @@ def test_parameters_are_counted_without_loading(
     loaded = load("gpt2")
     assert count_parameters(loaded.path) == sum(p.numel() for p in loaded.model.parameters())
     assert isinstance(loaded.weights[0].module, Conv1D)
+
+
+def test_an_adapter_on_the_last_layers_leaves_no_group_empty(load: Callable[..., LoadedModel]) -> None:
+    """Half of every encoding would be zeros where an adapter stands on the upper half of the layers."""
+    weight = load("llama").weights[0]
+    adapted = [replace(weight, layer=layer) for layer in (2, 3, 4, 5)]
+    assert [group_of(each, layers_of(adapted), 2) for each in adapted] == [0, 0, 1, 1]

@@ -50,3 +50,12 @@ def test_without_peft_it_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "peft", None)
     assert "pip install 'startrail[adapters]'" in startrail("finetune", "base", "sft").replace("\n", "")
+
+
+def test_an_adapter_is_trained_on_a_base_in_half_precision_all_weights_are_not(
+    startrail: Callable[..., str],
+) -> None:
+    said = startrail("finetune", "base", "sft", "--epochs", "1", "--dtype", "bfloat16", "--layers", "1")
+    assert "parameters trained on 2 passages" in said
+    refused = startrail("finetune", "base", "sft", "--name", "whole", "--whole", "--dtype", "bfloat16")
+    assert "All weights cannot be trained in bfloat16" in refused
