@@ -34,11 +34,29 @@ const copy = async (given) => {
     prompt("Copy this link:", text);
   }
 };
+// A row of steps gains a slider: where it is let go, the link of that step is followed
+const slide = (row) => {
+  if (row.nextElementSibling?.type === "range") return;
+  const links = $$("a", row);
+  const at = links.findIndex((each) => each.hasAttribute("aria-current"));
+  const slider = Object.assign(document.createElement("input"), { type: "range", min: 0, max: links.length - 1 });
+  slider.value = at;
+  slider.setAttribute("aria-label", row.getAttribute("aria-label"));
+  const said = () => slider.setAttribute("aria-valuetext", links[slider.value].textContent.trim());
+  slider.addEventListener("input", () => {
+    said();
+    links.forEach((each, place) => each.toggleAttribute("data-at", place === Number(slider.value)));
+  });
+  slider.addEventListener("change", () => links[slider.value].click());
+  said();
+  row.after(slider);
+};
 const ready = (root) => {
   for (const button of $$("[data-copy], #theme, #keys", root)) button.hidden = false;
   // of a row too long for the screen, the choice that is made is in sight
   for (const chosen of $$(".seg.scroll [aria-current]", root))
     chosen.parentElement.scrollLeft = chosen.offsetLeft - chosen.parentElement.offsetLeft - 40;
+  for (const row of $$("[data-slides]", root)) slide(row);
 };
 ready(document);
 

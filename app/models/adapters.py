@@ -56,7 +56,14 @@ def with_adapter(model: Any, path: Path, way: str) -> Any:
     if not isinstance(made.base_model, LoraModel):
         kind = type(made.base_model).__name__.removesuffix("Model")
         raise UserError(f"The adapter in {path} is of the kind {kind}.", remedy="LoRA adapters are read.")
-    return made.merge_and_unload() if way == MERGED else made.base_model.model
+    if way == MERGED:
+        return made.merge_and_unload()
+    inner = made.base_model.model
+    of_base = next(value.dtype for name, value in inner.named_parameters() if PART not in name)
+    for name, value in inner.named_parameters():  # peft keeps them in float32 where the model is not
+        if PART in name:
+            value.data = value.data.to(of_base)
+    return inner
 
 
 def own_parameters(model: nn.Module) -> set[str]:

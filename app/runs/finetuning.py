@@ -53,7 +53,9 @@ def finetune_on(
         found = get_corpus(session, corpus)
         about: dict[str, Any] = {"corpus": corpus, "corpus_sha256": found.sha256}
         passages = [passage for _, passage in stream_lessons(session, found.id)]
-    loaded = load_model(place.directory, device=settings.device, dtype=compute_type(config.dtype), marks=marks)
+    loaded = load_model(
+        place.directory, device=settings.device, dtype=compute_type(config.dtype), marks=marks
+    )
     about |= {"base": place.place.name, "base_sha256": loaded.sha256, "marks": loaded.marks.as_dict()}
     examples = loaded.texts.passages(passages)
     trainee = Trainee(

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
@@ -17,6 +17,7 @@ from app.store.showing import hidden_corpora
 from app.store.tables import Corpus, Model
 from app.tracing.catalog import manifests
 from app.trackstar.manifest import IndexManifest
+from app.web.browsing.over_steps import OverSteps, over_steps
 from app.web.site import urls
 from app.web.site.context import Config, Db
 from app.web.site.links import PageUrl
@@ -29,6 +30,8 @@ router = APIRouter()
 RUNS, SAMPLE, EXCERPT = 50, 10, 300
 # Names of models are often OWNER/NAME.
 AnyName = Annotated[Plain, InPath(max_length=LONGEST, description="name of a model or corpus")]
+
+AtStep = Annotated[Plain, Query(max_length=LONGEST, description="step of the state that is looked at: final")]
 
 
 class RunOf(BaseModel):
@@ -76,11 +79,13 @@ class Named(BaseModel):
 
 
 class ModelPage(Named):
-    """A model. `facts` are of its size, `training` of how it was trained, by the names that pages show."""
+    """A model. `facts` are of its size, `training` of how it was trained, by the names that pages show; `over` is what runs
+    over its states say, where several were kept."""
 
     parameters: int | None
     facts: dict[str, Any]
     training: dict[str, Any]
+    over: list[OverSteps]
 
 
 class Excerpt(BaseModel):
@@ -146,8 +151,8 @@ def corpora_page(request: Request, session: Db) -> Response:
 
 
 @page_route(router, "/models/{name:path}", ModelPage, "get_model")
-def model_page(request: Request, session: Db, settings: Config, name: AnyName) -> Response:
-    """One model: its size, its training, who made it, and what was done with it here."""
+def model_page(request: Request, session: Db, settings: Config, name: AnyName, at: AtStep = "") -> Response:
+    """One model: its size, its training, who made it, what was done with it here, and what its states say over steps."""
     model = get_model(session, name)
     facts = {key: value for key, value in model.facts.items() if key != "training"}
     page = ModelPage(
@@ -155,6 +160,7 @@ def model_page(request: Request, session: Db, settings: Config, name: AnyName) -
         parameters=model.parameters,
         facts=facts,
         training=model.facts.get("training", {}),
+        over=over_steps(session, name, at),
     )
     return respond(request, page, "model.html")
 

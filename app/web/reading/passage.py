@@ -10,6 +10,7 @@ from starlette.responses import Response
 from app.store.examples import found_for, found_for_by_run, get_passage, stated_facts
 from app.store.tables import Output, Prompt, Retrieved, Run
 from app.tracing.explained import asked_of, said_otherwise
+from app.web.browsing.over_steps import Began, began
 from app.web.evidence.card_plot import Moved
 from app.web.evidence.card_text import clean
 from app.web.evidence.cards import Measured, PassageText, measured, written
@@ -76,6 +77,7 @@ class PassagePage(PassageText, Shareable):
     moved: list[Moved]  # answers by how far one training step on it moved them
     runs: list[RunCount]
     found_for: list[FoundFor]
+    began: list[Began]
     total: int
     more_url: PageUrl | None
     trace_url: PageUrl
@@ -120,6 +122,7 @@ def passage_page(
             )
             for each, count in counts
         ],
+        began=began(session, id),
         found_for=[_found_for(*each) for each in rows],
         total=total,
         more_url=urls.passage(id, run=run, offset=offset + size, limit=limit)

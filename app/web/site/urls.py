@@ -59,9 +59,9 @@ def models() -> str:
     return at("/models")
 
 
-def model(name: str) -> str:
+def model(name: str, **query: object) -> str:
     """One model."""
-    return at(f"/models/{quote(name, errors='replace')}")
+    return with_query(at(f"/models/{quote(name, errors='replace')}"), query)
 
 
 def corpora() -> str:

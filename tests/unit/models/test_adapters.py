@@ -92,3 +92,15 @@ def test_an_adapter_without_peft_or_without_its_base_is_refused(
     )
     with pytest.raises(UserError, match="someone/elsewhere, which is not on this machine"):
         load_model(tmp_path / "a")
+
+
+def test_an_adapter_on_a_model_in_half_precision_is_encoded_as_in_full(plain: Path, tmp_path: Path) -> None:
+    """peft keeps its matrices in float32 whatever the model is in, and then no gradient could be taken of them."""
+    adapter(plain, tmp_path / "a")
+    made = []
+    for dtype in (torch.float32, torch.bfloat16):
+        loaded = load_model(tmp_path / "a", dtype=dtype)
+        made.append(
+            Encoder(loaded, None, PLAIN, None).gradients(loaded.texts.passages(tiny.TEXTS[:3])).float()
+        )
+    assert torch.cosine_similarity(made[0], made[1]).min() > 0.99

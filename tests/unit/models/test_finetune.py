@@ -140,7 +140,11 @@ def test_lora_on_the_last_blocks_leaves_the_others_and_goes_on_from_there(
     loaded = load_model(checkpoints("llama", None))
     trainee = Trainee(loaded, 2, layers=1)
     finetune(
-        trainee, loaded.texts.passages([lesson(TEXT)]), tmp_path / "tuned", replace(SHORT, layers=1), about=ABOUT
+        trainee,
+        loaded.texts.passages([lesson(TEXT)]),
+        tmp_path / "tuned",
+        replace(SHORT, layers=1),
+        about=ABOUT,
     )
     tuned = load_model(tmp_path / "tuned")
     assert {weight.layer for weight in tuned.weights} == {loaded.layers - 1}
