@@ -51,4 +51,7 @@ def stood_in(
         .where(Retrieved.side == PROPONENT, Retrieved.rank <= FIRST)
         .group_by(Result.run_id, Retrieved.passage_id)
     )
-    return {(run, passage): StoodIn(*found) for run, passage, *found in session.execute(query)}
+    return {
+        (run, passage): StoodIn(prompts, rank, score)
+        for run, passage, prompts, rank, score in session.execute(query)
+    }
