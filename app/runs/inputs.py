@@ -11,7 +11,7 @@ from app.errors import UserError
 from app.models.generate import start_of
 from app.models.load import LoadedModel, compute_type, load_model
 from app.models.text import Query
-from app.runs.answers import answer_prompts
+from app.runs.answers import SAMPLES, answer_prompts
 from app.runs.choosing import checked_rule, choice_queries, judge_again
 from app.runs.registering import register
 from app.settings import Settings
@@ -205,10 +205,12 @@ def ensure_answers(
     *,
     explains: str = TARGET,
     by: str = "",
+    samples: int = SAMPLES,
 ) -> None:
     """Ask the model every prompt, unless it was asked before; to explain what it said, its tokens must be known too.
 
     Args:
+        samples: drawn of each answer beside the likeliest.
         by: the rule by which it chooses where a prompt has choices; empty: as they were judged before.
 
     Raises:
@@ -223,7 +225,9 @@ def ensure_answers(
     if next((prompt for prompt in inputs.prompts if prompt.choices), None) is not None:
         known = known.where(Output.weighed.is_not(None))
     if not session.scalar(known):
-        answer_prompts(session, inputs.model, inputs.loaded, inputs.prompts, by=rule, progress=progress)
+        answer_prompts(
+            session, inputs.model, inputs.loaded, inputs.prompts, samples=samples, by=rule, progress=progress
+        )
     elif by:
         judge_again(session, inputs.loaded, inputs.model.id, inputs.prompts, rule)
 
