@@ -25,7 +25,7 @@ from app.models.adapter_ways import OWN, SAID
 from app.models.marks import CONVENTIONS
 from app.retrieval.kinds import OFFERED
 from app.settings import get_settings
-from app.words.methods import TRACKSTAR, encodings
+from app.words.methods import EKFAC, TRACKSTAR, TWO_STAGES, encodings
 
 
 def register(app: typer.Typer) -> None:
@@ -96,6 +96,12 @@ def index(
         str,
         typer.Option("--index", help=f"How rows are searched: {OFFERED}."),
     ] = "exact",
+    rerank: Annotated[
+        str,
+        typer.Option(
+            help=f"{EKFAC}: fit its factors too, by which {TWO_STAGES} orders what {TRACKSTAR} finds."
+        ),
+    ] = "",
     overwrite: Annotated[bool, typer.Option(help="Replace an index of this name.")] = False,
     verify: Annotated[
         str,
@@ -149,6 +155,7 @@ def index(
         dtype=dtype,
         marks=marks,
         adapter=adapter,
+        rerank=rerank,
         batch_tokens=batch_tokens,
         shard_rows=shard_rows,
         overwrite=overwrite,
@@ -175,7 +182,7 @@ def index(
         )
     started = time.monotonic()
     with bar("Encoding passages") as step:
-        manifest = building.build(settings, store, place, rows, out, replace(how, method=fits), step)
+        manifest = building.build(settings, store, place, rows, out, replace(how, method=fits), step, bar)
     report(out, manifest, time.monotonic() - started)
 
 

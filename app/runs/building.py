@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from math import isqrt
 from pathlib import Path
 
+from app.curvature.factors import Factors
 from app.digests import CorpusDigest
 from app.errors import UserError
 from app.interchange.adding import add_corpus_files
@@ -17,9 +18,11 @@ from app.interchange.records import Reading
 from app.interchange.records.sources import names_files
 from app.interchange.sift import Sift
 from app.models.adapter_ways import OWN
+from app.models.load import compute_type, load_model
 from app.models.text import Query
 from app.retrieval.kinds import kind_of
 from app.retrieval.search import prepare
+from app.runs.ranking.ekfac import fitted
 from app.runs.registering import register
 from app.runs.taking import ModelPlace
 from app.settings import Settings
@@ -31,8 +34,9 @@ from app.store.tables import Corpus
 from app.tracing.catalog import plain
 from app.trackstar.build import build_index
 from app.trackstar.config import EncodingConfig
+from app.trackstar.index import open_index
 from app.trackstar.manifest import IndexManifest
-from app.words.methods import TRACKSTAR
+from app.words.methods import EKFAC, TRACKSTAR
 from app.words.roles import Lesson, contents
 
 Progress = Callable[[int, int], None]
@@ -69,6 +73,7 @@ class Build:
         device, dtype: empty: the settings'.
         marks: what stands around texts, see `app.models.marks`; empty: the model's own.
         adapter: whose gradients are taken of a model with an adapter, see `app.models.adapter_ways`.
+        rerank: `ekfac`: its factors are fitted too, for the method that orders candidates by them.
     """
 
     method: EncodingConfig
@@ -82,6 +87,7 @@ class Build:
     dtype: str = ""
     marks: str = ""
     adapter: str = OWN
+    rerank: str = ""
     batch_tokens: int = 2048
     shard_rows: int = 4096
     overwrite: bool = False
@@ -90,8 +96,10 @@ class Build:
         """Refuse what does not fit together, before anything is read.
 
         Raises:
-            UserError: a task's prompts without R_eval, or rows that cannot be searched so.
+            UserError: a task's prompts without R_eval, rows that cannot be searched so, or nothing that could order again.
         """
+        if self.rerank not in ("", EKFAC):
+            raise UserError(f"{self.rerank!r} is not known.", field="rerank", remedy=f"Use {EKFAC}.")
         if self.method.hessian != "mixed" and (self.task_prompts or self.method.mixing is not None):
             raise UserError(
                 "This method has no R_eval, so prompts of a task and λ would change nothing.",
@@ -109,10 +117,14 @@ def build(
     out: Path,
     how: Build,
     progress: Progress | None = None,
+    bar: Bar = unseen,
 ) -> IndexManifest:
     """Encode a corpus with a model into the index directory `out`, and put the model where tracing finds it.
 
     A build that was stopped goes on where it was when the same is asked again.
+
+    Args:
+        progress: told of encoding. bar: shows the fit of EK-FAC's factors.
 
     Raises:
         UserError: as `Build.check` and `app.trackstar.build.build_index`.
@@ -141,7 +153,29 @@ def build(
         progress=progress,
     )
     _keep(store, model, manifest.model.sha256)
+    if how.rerank:
+        fit_beside(settings, corpus, out, how, bar)
     return manifest
+
+
+def fit_beside(
+    settings: Settings, corpus: StoredCorpus, index: Path, how: Build, bar: Bar = unseen
+) -> dict[str, Factors]:
+    """EK-FAC's factors of the index's model, in the index's directory; those that are there are read.
+
+    Raises:
+        UserError: they are another model's, or damaged.
+    """
+    manifest = open_index(index).manifest
+    loaded = load_model(
+        settings.models / manifest.model.name,
+        device=how.device or settings.device,
+        dtype=compute_type(how.dtype or settings.dtype),
+        **manifest.opening,
+    )
+    passages = loaded.texts.passages([lesson for _, lesson in corpus])
+    with bar("Fitting EK-FAC") as step:
+        return fitted(loaded, passages, index, step)
 
 
 def method_for(method: EncodingConfig, passages: int, *, insists: bool = False) -> EncodingConfig:

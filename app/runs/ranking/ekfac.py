@@ -5,7 +5,8 @@ projection (`app.curvature.influence`), so that neither a seed nor the size of t
 passages that are no candidates nothing is claimed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -17,9 +18,9 @@ from app.curvature.influence import DAMPING, influences, preconditioned
 from app.models.capture import Capture
 from app.models.contrast import difference, shares
 from app.models.examples import TrainingExample
+from app.models.load import LoadedModel
 from app.models.text import Query
 from app.retrieval.search import open_search
-from app.runs.inputs import RunInputs
 from app.runs.ranking.request import Ranked, RankingRequest
 from app.runs.saving import PromptRanking, rankings_of
 
@@ -36,7 +37,10 @@ def rank(request: RankingRequest) -> Ranked:
     """
     inputs = request.inputs
     passages = inputs.loaded.texts.passages(list(request.lessons()))
-    capture, factors = Capture(inputs.loaded), fitted(inputs, passages, request)
+    capture, factors = (
+        Capture(inputs.loaded),
+        fitted(inputs.loaded, passages, inputs.index.path, request.progress),
+    )
     encoder = inputs.index.encoder(inputs.loaded)
     search = open_search(inputs.index, request.search, device=str(inputs.loaded.device))
     wanted = max(CANDIDATES, request.k)
@@ -83,13 +87,15 @@ def _direction(
 
 
 def fitted(
-    inputs: RunInputs, passages: Sequence[TrainingExample], request: RankingRequest
+    loaded: LoadedModel,
+    passages: Sequence[TrainingExample],
+    index: Path,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Factors]:
-    """The factors that stand beside the index; fitted on a random sample of the corpus where there are none."""
+    """The factors that stand beside an index; fitted on a random sample of its corpus where there are none.
+
+    Raises:
+        UserError: those that are there are another model's, or damaged.
+    """
     drawn = Random(0).sample(range(len(passages)), min(SAMPLE, len(passages)))
-    return fit_curvature(
-        inputs.loaded,
-        [passages[row] for row in drawn],
-        inputs.index.path / FACTORS,
-        done=request.progress,
-    )
+    return fit_curvature(loaded, [passages[row] for row in drawn], index / FACTORS, done=progress)

@@ -12,6 +12,7 @@ from app.curvature.influence import influences, preconditioned
 from app.errors import UserError
 from app.models.capture import Capture
 from app.retrieval.search import open_search
+from app.runs.building import Build, fit_beside, stored_corpus
 from app.runs.inputs import RunInputs, open_inputs
 from app.runs.ranking.ekfac import CANDIDATES
 from app.runs.retrieve import retrieve
@@ -19,6 +20,7 @@ from app.store.corpora import get_corpus
 from app.store.engine import Store
 from app.store.prompts import PromptRecord, add_prompts
 from app.store.tables import Passage, Result, Retrieved
+from app.trackstar.config import EncodingConfig
 from tests.support.asking import made_home, passages, put_corpus, settings_of
 
 pytestmark = pytest.mark.slow
@@ -84,3 +86,25 @@ def test_factors_of_another_model_are_refused(store: Store, database_url: str, h
         retrieve(
             session, open_inputs(session, settings_of(home, database_url), "demo", "asked"), METHOD, slug="x"
         )
+
+
+def test_a_run_takes_the_factors_that_were_fitted_with_the_index(
+    store: Store, database_url: str, home: Path
+) -> None:
+    """`startrail index --rerank ekfac`: both draw one sample, so that nothing is fitted twice."""
+    put_corpus(store)
+    settings, how = settings_of(home, database_url), Build(EncodingConfig(), rerank="ekfac")
+    how.check()
+    fit_beside(settings, stored_corpus(store, "demo"), settings.indexes / "demo", how)
+
+    def files() -> dict[str, int]:
+        found = (settings.indexes / "demo" / "curvature").glob("*.safetensors")
+        return {file.name: file.stat().st_mtime_ns for file in found}
+
+    before = files()
+    with store.session() as session:
+        retrieve(session, inputs_of(store, session, database_url, home), METHOD, slug="both", k=3)
+    assert files() == before
+    assert before
+    with pytest.raises(UserError, match="rerank"):
+        Build(EncodingConfig(), rerank="kfac").check()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from app.demo.shipped import truth_path
 from app.errors import UserError
 from app.truth.agreement import agreement, datamodelling, ranks
 from app.truth.outcome import FEWEST, figures, read_outcome, write_outcome
@@ -100,3 +101,14 @@ def test_a_group_has_no_two_prompts_of_one_relation() -> None:
     assert groups_of(["a", "a", "b", "c", "a"], 2, 2) == [[0, 2], [1, 3]]
     assert groups_of(["a"] * PROMPTS, 8, 1) == [[0]]
     assert groups_of(["a"], 8, 0) == []
+
+
+def test_the_shipped_outcome_is_of_finished_trainings_of_the_demos_corpus() -> None:
+    file = truth_path()
+    assert file.stat().st_size < 2_000_000
+    found = read_outcome(file)
+    assert len(found.trainings) == len(found.measured) >= FEWEST
+    assert len({row["kept_sha256"] for row in found.trainings}) == len(found.trainings)
+    order = figures(found)
+    assert order is not None
+    assert len(order.methods) >= 6
