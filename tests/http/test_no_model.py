@@ -8,13 +8,14 @@ from bs4 import BeautifulSoup
 from fastapi.testclient import TestClient
 
 from app.errors import UserError
+from app.interchange.results import import_results
 from app.runs.retrieving import retrieve_set
 from app.settings import Settings
 from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import Store
 from app.store.prompts import PromptRecord, add_prompts
 from app.store.tables import Output
-from tests.support.sites import site
+from tests.support.sites import site, store_of
 
 TEXTS = ("Bamako is the capital of Mali, on the Niger.", "Accra lies by the sea.", "Cedi is money in Ghana.")
 ASKED = (("mali", "The capital of Mali is", "Bamako"), ("ghana", "The currency of Ghana is the", "cedi"))
@@ -83,3 +84,25 @@ def test_what_needs_a_model_is_refused_before_anything_is_read(store: Store, tmp
             )
     with store.session() as session:
         assert session.query(Output).count() == 0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_results_of_another_tool_offer_no_question_and_say_once_what_was_not_measured(
+    store: Store, database_url: str, tmp_path: Path
+) -> None:
+    """A table of queries has no answers and its model is nowhere: the page said towards “”, offered to ask again, and had
+    the missing training step twice."""
+    path = tmp_path / "query.csv"
+    path.write_text('query,direction,result,result_index,score\nMali is,highest,"Bamako, in Mali.",17,0.31\n')
+    with store.session() as session:
+        import_results(session, path, run="queried")
+    with site(database_url, tmp_path) as client:
+        [item] = client.get("/prompts.json?run=queried").json()["listing"]["items"]
+        page = BeautifulSoup(client.get(item["url"].removesuffix(".json")).text, "html.parser")
+        assert page.select_one("h2#towards").text.split() == ["Towards", "the", "answer"]
+        assert page.select_one("main").text.count("No training step has been measured") == 1
+        assert not page.select("a[href*='/trace']")
+        asked = BeautifulSoup(client.get("/trace").text, "html.parser")
+        assert "No index is here yet" in asked.text
+        assert asked.find("button", string="Trace it").has_attr("disabled")
+        store_of(client).engine.dispose()
