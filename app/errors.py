@@ -50,3 +50,7 @@ class NotFound(UserError):
 
     def __init__(self, message: str, *, remedy: str = "", field: str | None = None) -> None:
         super().__init__(message, remedy=remedy, field=field, status=404)
+
+
+class Interrupted(UserError):
+    """What was done so far is kept: the same can be asked again, and goes on there."""

@@ -12,14 +12,11 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from app.digests import file_sha256
-from app.errors import UserError
+from app.errors import Interrupted, UserError
 from app.files import drop_partials, put, write_json
 from app.models.adapter_ways import OWN
 from app.models.chats import template_sha256
@@ -27,13 +24,15 @@ from app.models.load import LoadedModel, compute_type, load_model
 from app.models.text import Query
 from app.trackstar.checksums import Checksums
 from app.trackstar.config import EncodingConfig
-from app.trackstar.encode import BATCH_TOKENS, Encoder
+from app.trackstar.encode import BATCH_TOKENS, PassageRows
+from app.trackstar.encode_shards import Counter, encode_shards
 from app.trackstar.fit import FILE as FIT
-from app.trackstar.fit import Fit, known_gradients
+from app.trackstar.fit import Fit
 from app.trackstar.fitting import DIVIDED, FITTED, fit_or_go_on, passes
+from app.trackstar.hands import Hands, OwnHands
 from app.trackstar.manifest import ContentIdentity, IndexManifest
 from app.trackstar.parts import Parts
-from app.trackstar.shards import WrittenShard, drop_notes, shard_name, whole_shard, write_shard
+from app.trackstar.shards import WrittenShard, drop_notes
 from app.trackstar.survey import IDS, SPOOL, Passages, Survey, survey
 from app.words.roles import TEXTS
 
@@ -63,6 +62,7 @@ def build_index(
     overwrite: bool = False,
     prepare_search: Callable[[Path], dict[str, Any]] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    hands: Callable[[LoadedModel], Hands] = OwnHands,
 ) -> IndexManifest:
     """Encodes a corpus of any size in bounded memory and writes the index directory `out`.
 
@@ -82,6 +82,7 @@ def build_index(
         prepare_search: called with the finished directory before it gets its name; may write a file there, and
             returns what the manifest says of it.
         progress: called with passages done and in all; fitting counts the sample's passages too, V and R each.
+        hands: who computes, given the model as this process opened it.
 
     Raises:
         UserError: the model, corpus or settings cannot be used, or `out` exists. Nothing is left under its name.
@@ -103,6 +104,7 @@ def build_index(
     loaded = load_model(
         model_dir, device=device, dtype=compute_type(dtype), override=override, marks=marks, adapter=adapter
     )
+    who = hands(loaded)
     work = out.with_name(f".{out.name}.building")
     with _held(work):
         corpus = survey(passages, work, sample or max(1024, 4 * method.block_size), seed)
@@ -111,7 +113,7 @@ def build_index(
             "shard_rows": shard_rows,
             "sample": len(corpus.sample),
             "seed": seed,
-            "device": loaded.device.type,
+            "device": who.device,
             "dtype": dtype,
             "queries": _queries_sha256(queries),
             "marks": loaded.marks.as_dict(),
@@ -129,20 +131,23 @@ def build_index(
         }
         _start_or_resume(work, whole)
         fitting = passes(loaded, method, corpus.sample, queries, estimate)
-        counter = _Counter(progress, corpus.count + fitting)
+        counter = Counter(progress, corpus.count + fitting)
         fitted = fit_or_go_on(
             loaded,
             method,
             corpus.sample,
             queries,
             work,
+            hands=who,
             batch_tokens=batch_tokens,
             estimate=estimate,
             done=counter.add,
         )
         counter.done = fitting
-        encoder = Encoder(loaded, fitted.moments, method, fitted.whitening, batch_tokens=batch_tokens)
-        shards = list(_encode(encoder, corpus, work, shard_rows, fitted.row_scale, counter))
+        encoding = PassageRows(fitted.moments, method, fitted.whitening, batch_tokens)
+        shards = encode_shards(
+            who, encoding, loaded.texts, corpus, work, shard_rows, fitted.row_scale, counter
+        )
         manifest = IndexManifest(
             model=ContentIdentity(model_name or Path(model_dir).resolve().name, loaded.sha256),
             corpus=ContentIdentity(corpus_name, corpus.sha256),
@@ -195,6 +200,8 @@ def _held(work: Path) -> Iterator[None]:
             ) from None
         try:
             yield
+        except Interrupted:
+            raise
         except UserError:
             shutil.rmtree(work)  # the same command would end here again: there is nothing to resume
             raise
@@ -211,46 +218,6 @@ def _start_or_resume(work: Path, plan: dict[str, Any]) -> None:
         if old.name not in (IDS, SPOOL):
             old.unlink()
     write_json(file, plan)
-
-
-def _encode(
-    encoder: Encoder, corpus: Survey, work: Path, shard_rows: int, scale: float, counter: "_Counter"
-) -> Iterator[WrittenShard]:
-    reading = iter(corpus.passages)
-    # Of a corpus that is no larger than the sample, fitting R made all projected gradients already.
-    sample = encoder.model.texts.passages(corpus.sample) if len(corpus.sample) == corpus.count else []
-    parts = Parts(work)
-    for number, start in enumerate(range(0, corpus.count, shard_rows)):
-        passages = [passage for _, passage in islice(reading, shard_rows)]
-        if len(passages) != min(shard_rows, corpus.count - start):
-            raise UserError("The corpus changed while it was read.", field="corpus", remedy="Start again.")
-        written = whole_shard(work / shard_name(number))
-        if written is None:
-            examples = encoder.model.texts.passages(passages)
-            known = known_gradients(parts, sample, encoder.batch_tokens, start, start + len(passages))
-            made = encoder.gradients(examples, done=counter.add) if known is None else torch.from_numpy(known)
-            rows = encoder.finish(made)
-            empty = sum(not example.targets for example in examples)
-            zero = int((~rows.any(axis=1)).sum())
-            counts = {"empty": empty, "cut": sum(e.cut for e in examples), "degenerate": zero - empty}
-            written = write_shard(work, number, start, rows, scale, counts)
-            counter.add(empty if known is None else len(passages))
-        else:
-            counter.add(len(passages))
-        yield written
-
-
-class _Counter:
-    """Adds up what is done and tells the caller."""
-
-    def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
-        self.progress, self.done, self.total = progress, 0, total
-
-    def add(self, count: int) -> None:
-        """So much more is done."""
-        self.done += count
-        if self.progress:
-            self.progress(self.done, self.total)
 
 
 def _roles(loaded: LoadedModel, corpus: Survey) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
 from app.models.text import Query
 from app.trackstar.config import EncodingConfig
+from app.trackstar.hands import Done
 from app.trackstar.hessian import Whitening
 from app.trackstar.moments import Moments
 from app.trackstar.projected_gradients import ProjectedGradients
@@ -121,13 +123,80 @@ class Encoder:
 
     def whiten(self, gradients: torch.Tensor) -> torch.Tensor:
         """R^(-1/2) applied block by block, (n, d); the gradients themselves where the method has no R."""
-        return self.whitening.apply(gradients) if self.whitening else gradients
+        return _whitened(gradients, self.whitening)
 
     def finish(self, gradients: torch.Tensor) -> np.ndarray:
-        """Whitens, then divides by the length if the method does. Zero and non-finite rows become zero."""
-        rows = self.whiten(gradients)
-        rows = torch.where(rows.isfinite().all(1, keepdim=True), rows, 0.0)
-        if self.method.unit_norm:
-            length = torch.linalg.vector_norm(rows.double(), dim=1, keepdim=True)
-            rows = torch.where(length > 0, rows / length.clamp_min(torch.finfo(torch.float64).tiny), 0.0)
-        return rows.float().numpy()
+        """See `finished`."""
+        return finished(gradients, self.method, self.whitening)
+
+
+def finished(gradients: torch.Tensor, method: EncodingConfig, whitening: Whitening | None) -> np.ndarray:
+    """Encodings (n, d) float32 of projected gradients: whitened, then divided by the length if the method does.
+
+    Zero and non-finite rows become zero.
+    """
+    rows = _whitened(gradients, whitening)
+    rows = torch.where(rows.isfinite().all(1, keepdim=True), rows, 0.0)
+    if method.unit_norm:
+        length = torch.linalg.vector_norm(rows.double(), dim=1, keepdim=True)
+        rows = torch.where(length > 0, rows / length.clamp_min(torch.finfo(torch.float64).tiny), 0.0)
+    return rows.float().numpy()
+
+
+def _whitened(gradients: torch.Tensor, whitening: Whitening | None) -> torch.Tensor:
+    return whitening.apply(gradients) if whitening else gradients
+
+
+@dataclass(frozen=True)
+class ProjectedRows:
+    """Projected gradients of examples, not whitened; see `Encoder.gradients` and `app.trackstar.hands.Work`."""
+
+    moments: Moments | None
+    method: EncodingConfig
+    batch_tokens: int
+
+    def begin(self, loaded: LoadedModel) -> Callable[[Sequence[TrainingExample], Done], np.ndarray]:
+        """See `app.trackstar.hands.Work.begin`."""
+        encoder = Encoder(loaded, self.moments, self.method, None, batch_tokens=self.batch_tokens)
+        return lambda examples, done: encoder.gradients(examples, done=done).numpy()
+
+
+@dataclass(frozen=True)
+class EncodedPassages:
+    """What comes of some passages.
+
+    Args:
+        rows: (n, d) float32. empty: blank passages. cut: longer than the context.
+    """
+
+    rows: np.ndarray
+    empty: int
+    cut: int
+
+
+def counted(rows: np.ndarray, examples: Sequence[TrainingExample]) -> EncodedPassages:
+    """Rows of passages with what there is to tell of them."""
+    empty = sum(not example.targets for example in examples)
+    return EncodedPassages(rows, empty, sum(example.cut for example in examples))
+
+
+@dataclass(frozen=True)
+class PassageRows:
+    """Encodings of passages; see `app.trackstar.hands.Work`."""
+
+    moments: Moments | None
+    method: EncodingConfig
+    whitening: Whitening | None
+    batch_tokens: int
+
+    def begin(self, loaded: LoadedModel) -> Callable[[Sequence[Lesson], Done], EncodedPassages]:
+        """See `app.trackstar.hands.Work.begin`."""
+        encoder = Encoder(loaded, self.moments, self.method, self.whitening, batch_tokens=self.batch_tokens)
+
+        def rows(passages: Sequence[Lesson], done: Done) -> EncodedPassages:
+            examples = loaded.texts.passages(passages)
+            made = counted(encoder.finish(encoder.gradients(examples, done=done)), examples)
+            done(made.empty)  # blank ones are in no batch
+            return made
+
+        return rows

@@ -4,6 +4,7 @@ r_i = E_z mean_j G_ij(z)²,   c_j = E_z mean_i G_ij(z)²,   G(z) = ∇L(z) of on
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,8 +12,10 @@ import torch
 from app.errors import UserError
 from app.models.batching import length_batches
 from app.models.capture import EXACT_CHUNK, Capture
+from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
 from app.models.weights import LinearWeight
+from app.trackstar.hands import Done, Hands, OwnHands, unheard
 from app.trackstar.moments import Factored, Moments
 from app.trackstar.parts import Parts, cut
 from app.words.roles import Lesson
@@ -48,18 +51,40 @@ class _Squares:
             self.cols[at] += squares.mean(1, dtype=torch.float64).sum(0)
 
 
+@dataclass(frozen=True)
+class SquaredGradients:
+    """The sums of squares of some examples' gradients, (1, all rows and columns) float64; see `app.trackstar.hands.Work`."""
+
+    batch_tokens: int = BATCH_TOKENS
+
+    def begin(self, loaded: LoadedModel) -> Callable[[Sequence[TrainingExample], Done], np.ndarray]:
+        """See `app.trackstar.hands.Work.begin`."""
+        capture = Capture(loaded)
+
+        def squares(examples: Sequence[TrainingExample], done: Done) -> np.ndarray:
+            sums = _Squares(loaded.weights, loaded.device)
+            own = [example for example in examples if example.targets]
+            for batch in length_batches([example.size for example in own], self.batch_tokens):
+                capture.run([own[row] for row in batch], sums)
+                done(len(batch))
+            return sums.flat
+
+        return squares
+
+
 def estimate_moments(
     loaded: LoadedModel,
-    capture: Capture,
     sample: Sequence[Lesson],
     *,
     exact: bool = False,
+    hands: Hands | None = None,
     parts: Parts | None = None,
-    done: Callable[[int], None] | None = None,
+    done: Done = unheard,
 ) -> Moments:
     """Factored V from the gradients of single passages.
 
     Args:
+        hands: who computes; None: this process.
         parts: keeps what is summed, so that it can be gone on with.
         done: called with the number of passages finished.
 
@@ -77,15 +102,12 @@ def estimate_moments(
     if not used:
         raise UserError("No passage of the sample has text.", remedy="Check the corpus.")
 
-    def squares(part: Sequence[int]) -> np.ndarray:
-        sums = _Squares(loaded.weights, loaded.device)
-        own = [examples[row] for row in part if examples[row].targets]
-        for batch in length_batches([example.size for example in own], BATCH_TOKENS):
-            capture.run([own[row] for row in batch], sums)
-        return sums.flat
-
     order = cut([len(example.ids) for example in examples], BATCH_TOKENS)
-    total = sum((parts or Parts()).each("V", order, squares, done or (lambda count: None)), np.zeros(1))
+    who, work = hands or OwnHands(loaded), SquaredGradients()
+    made = (parts or Parts()).each(
+        "V", order, lambda wanted: who.each(work, ([examples[row] for row in part] for part in wanted)), done
+    )
+    total = sum(made, np.zeros(1))  # in the order of the parts, whoever made them
     means = torch.from_numpy(total[0] / used).float()
     sizes = [w.out_features for w in loaded.weights] + [w.in_features for w in loaded.weights]
     split = means.split(sizes)

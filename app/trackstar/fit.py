@@ -9,14 +9,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from app.files import whole
-from app.models.capture import Capture
 from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
 from app.models.optimizer_state import has_optimizer
 from app.models.text import Query
 from app.trackstar.config import EncodingConfig
-from app.trackstar.encode import Encoder
+from app.trackstar.encode import ProjectedRows
 from app.trackstar.estimate import estimate_moments
+from app.trackstar.hands import Hands
 from app.trackstar.hessian import Autocorrelation, HessianReport, Whitening, fit_whitening
 from app.trackstar.moments import Exact, Factored, Moments, load_moments
 from app.trackstar.parts import Parts, cut
@@ -43,13 +43,14 @@ def fit_moments(
     sample: Sequence[Lesson],
     *,
     estimate: bool,
+    hands: Hands,
     parts: Parts,
     done: Callable[[int], None],
 ) -> Moments | None:
     """V from the optimizer's state, or estimated from the sample where there is none or it is asked for.
 
     Args:
-        parts: keeps what is summed. done: called with the number of passages finished.
+        hands: who computes. parts: keeps what is summed. done: called with the number of passages finished.
 
     Raises:
         UserError: the state does not fit the model; or exact moments are asked for and there is no state.
@@ -59,7 +60,7 @@ def fit_moments(
     if not estimates(loaded, method, estimate):
         return load_moments(loaded, method.second_moments)
     return estimate_moments(
-        loaded, Capture(loaded), sample, exact=method.second_moments == "exact", parts=parts, done=done
+        loaded, sample, exact=method.second_moments == "exact", hands=hands, parts=parts, done=done
     )
 
 
@@ -76,6 +77,7 @@ def fit(
     queries: Sequence[Query],
     *,
     batch_tokens: int,
+    hands: Hands,
     parts: Parts,
     done: Callable[[int], None],
 ) -> Fit:
@@ -84,25 +86,26 @@ def fit(
     Args:
         sample: passages drawn at random from the corpus.
         queries: of the task, for R_eval.
+        hands: who computes.
         parts: keeps the projected gradients that R is made of, so that they can be gone on with.
         done: called with the number of examples finished, part by part.
     """
-    plain = Encoder(loaded, moments, _without_hessian(method), None, batch_tokens=batch_tokens)
+    summing = _Summing(hands, ProjectedRows(moments, _without_hessian(method), batch_tokens), parts, done)
     whitening = None
     examples = loaded.texts.passages(sample)
     if method.hessian != "none":
         evaluation = None
         if method.hessian == "mixed":
             asked = [loaded.texts.query(query) for query in queries]
-            evaluation = _autocorrelation(plain, asked, parts, "R-task", done)
+            evaluation = summing.autocorrelation(asked, "R-task")
         whitening = fit_whitening(
-            _autocorrelation(plain, examples, parts, SAMPLE, done),
+            summing.autocorrelation(examples, SAMPLE),
             evaluation,
             mixing=method.mixing,
             rank=method.rank,
             damping=method.damping,
         )
-    scale = 1.0 if method.unit_norm else _row_scale(plain, whitening, examples[:SCALED], done)
+    scale = 1.0 if method.unit_norm else summing.row_scale(whitening, examples[:SCALED])
     return Fit(moments, whitening, scale)
 
 
@@ -163,32 +166,32 @@ def known_gradients(
     return parts.take(SAMPLE, order, start, stop)
 
 
-def _autocorrelation(
-    encoder: Encoder,
-    examples: Sequence[TrainingExample],
-    parts: Parts,
-    name: str,
-    done: Callable[[int], None],
-) -> Autocorrelation:
-    summed = Autocorrelation(encoder.method.blocks, encoder.method.block_size)
-    order = cut([len(example.ids) for example in examples], encoder.batch_tokens)
-    made = parts.each(
-        name, order, lambda part: encoder.gradients([examples[row] for row in part]).numpy(), done
-    )
-    for rows in made:
-        summed.add(torch.from_numpy(rows))
-    return summed
+@dataclass(frozen=True)
+class _Summing:
+    """Projected gradients of a sample, made by whoever computes and added up here, in the order of the parts."""
 
+    hands: Hands
+    work: ProjectedRows
+    parts: Parts
+    done: Callable[[int], None]
 
-def _row_scale(
-    encoder: Encoder,
-    whitening: Whitening | None,
-    examples: Sequence[TrainingExample],
-    done: Callable[[int], None],
-) -> float:
-    """The power of two that brings the median row's largest entry near 1."""
-    rows = encoder.gradients(examples)
-    done(len(examples))
-    largest = (whitening.apply(rows) if whitening else rows).abs().amax(1)
-    usable = largest[(largest > 0) & largest.isfinite()]
-    return float(2.0 ** -torch.log2(usable.median()).round()) if len(usable) else 1.0
+    def autocorrelation(self, examples: Sequence[TrainingExample], name: str) -> Autocorrelation:
+        method = self.work.method
+        summed = Autocorrelation(method.blocks, method.block_size)
+        order = cut([len(example.ids) for example in examples], self.work.batch_tokens)
+        for rows in self.parts.each(
+            name,
+            order,
+            lambda wanted: self.hands.each(self.work, ([examples[row] for row in part] for part in wanted)),
+            self.done,
+        ):
+            summed.add(torch.from_numpy(rows))
+        return summed
+
+    def row_scale(self, whitening: Whitening | None, examples: Sequence[TrainingExample]) -> float:
+        """The power of two that brings the median row's largest entry near 1."""
+        rows = torch.from_numpy(next(self.hands.each(self.work, [examples])))
+        self.done(len(examples))
+        largest = (whitening.apply(rows) if whitening else rows).abs().amax(1)
+        usable = largest[(largest > 0) & largest.isfinite()]
+        return float(2.0 ** -torch.log2(usable.median()).round()) if len(usable) else 1.0

@@ -9,6 +9,7 @@ from app.models.load import LoadedModel
 from app.models.text import Query
 from app.trackstar.config import EncodingConfig
 from app.trackstar.fit import FILE, SCALED, Fit, estimates, fit, fit_moments, load_fit, save_fit
+from app.trackstar.hands import Hands
 from app.trackstar.hessian import HessianReport
 from app.trackstar.moments import Moments
 from app.trackstar.parts import Parts
@@ -42,6 +43,7 @@ def fit_or_go_on(
     queries: Sequence[Query],
     work: Path,
     *,
+    hands: Hands,
     batch_tokens: int,
     estimate: bool,
     done: Callable[[int], None],
@@ -49,6 +51,7 @@ def fit_or_go_on(
     """V and R^(-1/2) in `work`: as an interrupted build left them there, whole or in parts, or fitted now.
 
     Args:
+        hands: who computes.
         done: called with the number of examples finished, part by part.
 
     Raises:
@@ -65,9 +68,19 @@ def fit_or_go_on(
         # An exact V stays with the optimizer's state, which is another now.
         for stale in (*work.glob("encodings-*"), *work.glob("fitting-*")):
             stale.unlink()
-    moments = fit_moments(loaded, method, sample, estimate=estimate, parts=parts, done=done)
+    moments = fit_moments(loaded, method, sample, estimate=estimate, hands=hands, parts=parts, done=done)
     _of_these_moments(work, moments)
-    fitted = fit(loaded, method, moments, sample, queries, batch_tokens=batch_tokens, parts=parts, done=done)
+    fitted = fit(
+        loaded,
+        method,
+        moments,
+        sample,
+        queries,
+        batch_tokens=batch_tokens,
+        hands=hands,
+        parts=parts,
+        done=done,
+    )
     save_fit(fitted, work / FILE)
     hessian = fitted.whitening.report.as_dict() if fitted.whitening else None
     source = fitted.moments.source if fitted.moments else ""

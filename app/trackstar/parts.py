@@ -1,6 +1,6 @@
 """Long sums over examples, part by part, each part kept in a file: what was stopped goes on after its last whole part."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,21 +39,24 @@ class Parts:
         self,
         name: str,
         parts: Sequence[Sequence[int]],
-        make: Callable[[Sequence[int]], np.ndarray],
+        make: Callable[[Iterable[Sequence[int]]], Iterator[np.ndarray]],
         done: Callable[[int], None],
     ) -> Iterator[np.ndarray]:
         """The array of each part, in order: made, or as an interrupted run kept it.
 
         Args:
+            make: the arrays of parts, in order; it may read some parts ahead.
             done: called with the number of a part's rows.
         """
+        kept = {number for number in range(len(parts)) if self._is_kept(name, number)}
+        made = make(part for number, part in enumerate(parts) if number not in kept)
         for number, part in enumerate(parts):
             if self.directory is None:
-                array = make(part)
+                array = next(made)
             else:
                 file = self._file(self.directory, name, number)
-                if whole_shard(file) is None:
-                    keep_rows(file, 0, make(part))
+                if number not in kept:
+                    keep_rows(file, 0, next(made))
                 array = np.load(file)
             done(len(part))
             yield array
@@ -77,6 +80,11 @@ class Parts:
             for file in self.directory.glob("fitting-*.npy"):
                 drop_note(file)
                 file.unlink()
+
+    def _is_kept(self, name: str, number: int) -> bool:
+        return (
+            self.directory is not None and whole_shard(self._file(self.directory, name, number)) is not None
+        )
 
     @staticmethod
     def _file(directory: Path, name: str, number: int) -> Path:

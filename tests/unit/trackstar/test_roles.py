@@ -98,7 +98,7 @@ def test_so_they_do_with_an_adapter(checkpoints: Callable[..., Path], tmp_path: 
 def test_the_estimated_v_of_a_pair_is_of_its_difference(load: Callable[..., LoadedModel]) -> None:
     """Squares of each answer's own gradient would say that what both share was learned twice."""
     loaded = chatting(load("llama", None))
-    got = estimate_moments(loaded, Capture(loaded), lessons())
+    got = estimate_moments(loaded, lessons())
     each = by_hand(loaded)
     for weight in loaded.weights:
         squares = torch.stack([gradients[weight.name].square() for gradients in each]).mean(0)

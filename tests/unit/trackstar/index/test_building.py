@@ -237,12 +237,11 @@ def test_without_optimizer_state_the_moments_are_estimated_and_it_is_said(
 def test_estimated_moments_are_mean_squares_of_single_passages_gradients(
     checkpoints: Callable[..., Path],
 ) -> None:
-    from app.models.capture import Capture
     from app.trackstar.estimate import estimate_moments
     from tests.support import reference
 
     loaded = load_model(checkpoints("gpt2", None))
-    moments = estimate_moments(loaded, Capture(loaded), tiny.TEXTS).values
+    moments = estimate_moments(loaded, tiny.TEXTS).values
     gradients = [reference.example_gradients(loaded, e) for e in loaded.texts.passages(tiny.TEXTS)]
     for weight in loaded.weights:
         squares = torch.stack([weight.oriented(g[weight.name]) ** 2 for g in gradients]).mean(0)
