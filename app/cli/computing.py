@@ -1,4 +1,4 @@
-"""The option that says what models compute in, for every command that loads one."""
+"""The options that say what models compute in and where, for every command that loads one."""
 
 from typing import Annotated
 
@@ -13,6 +13,15 @@ ComputeType = Annotated[
     str,
     typer.Option(
         "--dtype", help="Compute in float32 or bfloat16; empty: STARTRAIL_DTYPE.", show_default=False
+    ),
+]
+InCluster = Annotated[
+    str,
+    typer.Option(
+        "--cluster",
+        help="Several devices or machines, by Ray: auto (the cluster this machine is in, or all of this machine), local, or"
+        " ray://HOST:10001; empty: this process alone.",
+        show_default=False,
     ),
 ]
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli import index_care
-from app.cli.computing import MODEL, ComputeType
+from app.cli.computing import MODEL, ComputeType, InCluster
 from app.cli.reading import (
     ChunkTokens,
     Dedup,
@@ -90,6 +90,7 @@ def index(
         str, typer.Option(help=f"Whose gradients are taken of a model with a LoRA adapter: {SAID}.")
     ] = OWN,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …; default STARTRAIL_DEVICE.")] = "",
+    cluster: InCluster = "",
     batch_tokens: Annotated[int, typer.Option(min=1, help="Tokens in one pass.")] = 2048,
     shard_rows: Annotated[int, typer.Option(min=1, help="Passages per file.")] = 4096,
     search: Annotated[
@@ -159,6 +160,7 @@ def index(
         batch_tokens=batch_tokens,
         shard_rows=shard_rows,
         overwrite=overwrite,
+        cluster=cluster,
     )
     how.check()
     place = find_model(settings, model)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli.computing import InCluster
 from app.errors import UserError
 from app.settings import get_settings
 
@@ -48,6 +49,7 @@ def serve(
         ),
     ] = 1,
     check: Annotated[bool, typer.Option("--check", help=CHECK_HELP)] = False,
+    cluster: InCluster = "",
 ) -> None:
     """Serve the site of STARTRAIL_HOME, by default with a tracing worker beside it.
 
@@ -57,7 +59,7 @@ def serve(
         from app.upkeep.hung import looked_at
 
         raise typer.Exit(0 if looked_at(lambda: _answers(port)) else 1)
-    run_site(host, port, worker=worker, root_path=root_path, web_workers=web_workers)
+    run_site(host, port, worker=worker, root_path=root_path, web_workers=web_workers, cluster=cluster)
 
 
 def _answers(port: int) -> bool:
@@ -70,8 +72,13 @@ def _answers(port: int) -> bool:
         return False
 
 
-def run_site(host: str, port: int, *, worker: bool, root_path: str = "", web_workers: int = 1) -> None:
+def run_site(
+    host: str, port: int, *, worker: bool, root_path: str = "", web_workers: int = 1, cluster: str = ""
+) -> None:
     """Migrate the store, start the worker if asked, serve until interrupted.
+
+    Args:
+        cluster: where the worker has an index's rows searched; empty: by itself.
 
     Raises:
         UserError: the port is taken, or the database cannot be reached.
@@ -106,7 +113,7 @@ def run_site(host: str, port: int, *, worker: bool, root_path: str = "", web_wor
     # uvicorn ends by the signal that stopped it, and SIGTERM alone would leave no time to stop the worker.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     stop = threading.Event()
-    command = [sys.executable, "-m", "app.cli", "worker"]
+    command = [sys.executable, "-m", "app.cli", "worker", *(["--cluster", cluster] if cluster else [])]
     keeper = threading.Thread(target=keep, args=(command, stop, _say), daemon=True) if worker else None
     if keeper:
         keeper.start()

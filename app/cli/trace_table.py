@@ -33,6 +33,8 @@ def show(session: Session, trace: Trace, training: dict[str, Any] | None, *, reu
     if trained:
         console.print(_verdict(trained))
     provenance = result.provenance
+    if missing := provenance.said_unsearched:
+        console.print(Text(missing, style="bold yellow"))
     seen = "asked before; " if reused else ""
     base = get_settings().base_url.rstrip("/")
     console.print(

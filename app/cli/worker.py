@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.computing import ComputeType, computing_in
+from app.cli.computing import ComputeType, InCluster, computing_in
 from app.settings import get_settings
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def worker(
         int, typer.Option(min=0, help="Processor threads; 0 leaves one core to the site.")
     ] = 0,
     dtype: ComputeType = "",
+    cluster: InCluster = "",
     check: Annotated[
         bool,
         typer.Option("--check", help=CHECK_HELP),
@@ -63,7 +64,7 @@ def worker(
     if hasattr(os, "nice"):
         os.nice(10)  # where site and worker share processors, pages come first
     # Who waits for a worker that hangs waits for ever; `startrail serve` and any supervisor start another.
-    engine = TraceEngine(settings, store, device=device or settings.device)
+    engine = TraceEngine(settings, store, device=device or settings.device, cluster=cluster)
     running = Worker(store, engine, hung=lambda: os._exit(70), beats=beat)
 
     def stop(_number: int, _frame: FrameType | None) -> None:

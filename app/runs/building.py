@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from math import isqrt
 from pathlib import Path
 
+from app.cluster.encoding import encoders
 from app.curvature.factors import Factors
 from app.digests import CorpusDigest
 from app.errors import UserError
@@ -74,6 +75,7 @@ class Build:
         marks: what stands around texts, see `app.models.marks`; empty: the model's own.
         adapter: whose gradients are taken of a model with an adapter, see `app.models.adapter_ways`.
         rerank: `ekfac`: its factors are fitted too, for the method that orders candidates by them.
+        cluster: who encodes, an address for `app.cluster.joining.Cluster`; empty: this process.
     """
 
     method: EncodingConfig
@@ -88,6 +90,7 @@ class Build:
     marks: str = ""
     adapter: str = OWN
     rerank: str = ""
+    cluster: str = ""
     batch_tokens: int = 2048
     shard_rows: int = 4096
     overwrite: bool = False
@@ -130,28 +133,31 @@ def build(
         UserError: as `Build.check` and `app.trackstar.build.build_index`.
     """
     how.check()
-    manifest = build_index(
-        model.directory,
-        corpus,
-        out,
-        method=how.method,
-        corpus_name=corpus.name,
-        model_name=model.place.name,
-        batch_tokens=how.batch_tokens,
-        shard_rows=how.shard_rows,
-        sample=how.sample,
-        seed=how.seed,
-        queries=task_queries(store, how.task_prompts),
-        device=how.device or settings.device,
-        dtype=how.dtype or settings.dtype,
-        marks=how.marks,
-        adapter=how.adapter,
-        override=dict(how.weights or {}),
-        estimate=how.estimated,
-        overwrite=how.overwrite,
-        prepare_search=lambda directory: prepare(directory, how.search),
-        progress=progress,
-    )
+    device = how.device or settings.device
+    with encoders(how.cluster, device, how.adapter, how.weights) as hands:
+        manifest = build_index(
+            model.directory,
+            corpus,
+            out,
+            method=how.method,
+            corpus_name=corpus.name,
+            model_name=model.place.name,
+            batch_tokens=how.batch_tokens,
+            shard_rows=how.shard_rows,
+            sample=how.sample,
+            seed=how.seed,
+            queries=task_queries(store, how.task_prompts),
+            device="cpu" if how.cluster else device,
+            dtype=how.dtype or settings.dtype,
+            marks=how.marks,
+            adapter=how.adapter,
+            override=dict(how.weights or {}),
+            estimate=how.estimated,
+            overwrite=how.overwrite,
+            prepare_search=lambda directory: prepare(directory, how.search),
+            progress=progress,
+            hands=hands,
+        )
     _keep(store, model, manifest.model.sha256)
     if how.rerank:
         fit_beside(settings, corpus, out, how, bar)

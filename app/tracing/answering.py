@@ -81,6 +81,7 @@ class _Batch:
         self.store, self.loaded, self.report = store, loaded, report
         self.together = len(jobs)
         self.timings: dict[str, float] = {}
+        self.unsearched: list[tuple[int, int]] = []
         self.ended: dict[str, Outcome] = {}
         asked = [(job, _question(job)) for job in jobs]
         self.works = [
@@ -134,6 +135,7 @@ class _Batch:
         with self.timed("searching"):
             vectors = [loaded.encoder.finish(rows[work.job.id]) for work in works]
             influences = loaded.influence(vectors, [(w.question.k, w.question.opponents) for w in works])
+            self.unsearched = loaded.missed()
         with self.timed("comparing"):
             texts, counts = [work.joined for work in works], [work.question.k for work in works]
             words = loaded.by_words(texts, counts)
@@ -212,6 +214,7 @@ class _Batch:
             corpus_id=self.loaded.corpus_id,
             corpus_sha256=manifest.corpus.sha256,
             passages=manifest.passages,
+            unsearched=self.unsearched,
             method=manifest.method.as_dict(),
             search=self.loaded.search.kind,
             code=code_version(),

@@ -177,7 +177,7 @@ def _put(
     limit: int | None = None,
 ) -> Submitted:
     key = key_of(asked, model_sha256=sha256["model"], index_sha256=sha256["index"])
-    if (found := jobs.newest(session, key, done=True)) is not None:
+    if (found := jobs.newest(session, key, done=True)) is not None and _whole(found):
         return Submitted(found, reused=True)
     request: dict[str, Any] = asked.model_dump(mode="json") | (where or {}) | {"sha256": sha256}
     parent = asked.trace if isinstance(asked, StepRequest) else None
@@ -192,6 +192,11 @@ def _put(
         visibility=asked.visibility if isinstance(asked, Question) else PUBLIC,
     )
     return Submitted(job, reused=False)
+
+
+def _whole(job: Job) -> bool:
+    """Whether the answer looked at all rows: one that could not is no answer to who asks later."""
+    return not ((job.result or {}).get("provenance") or {}).get("unsearched")
 
 
 def checked(question: Question, askable: Askable) -> Question:

@@ -18,7 +18,7 @@ from app.models.text import Query
 from app.retrieval.bm25 import BM25, WORDS
 from app.retrieval.chance import Unrelated, search_with_chance
 from app.retrieval.dense import Dense
-from app.retrieval.search import Search, open_search
+from app.retrieval.search import Search
 from app.retrieval.verbatim import Verbatim, VerbatimSpan
 from app.settings import Settings
 from app.store.chunks import chunks
@@ -26,6 +26,7 @@ from app.store.corpora import get_corpus, sample_lessons, stream_passages
 from app.store.engine import Store
 from app.store.tables import Corpus, Passage
 from app.tracing.catalog import choose
+from app.tracing.search_place import SearchPlace, SpreadSearch
 from app.tracing.trace_results import Hit, Ranking
 from app.trackstar.encode import Encoder
 from app.trackstar.index import TrackstarIndex, open_index
@@ -122,6 +123,10 @@ class LoadedIndex:
         for k, proponents, opponents, chance in zip(each, _pairs(*high), lows, chances, strict=True):
             yield proponents[:k], opponents[:k], chance
 
+    def missed(self) -> list[tuple[int, int]]:
+        """Rows, from one to before another, that the searches since this was asked last did not look at."""
+        return self.search.missed() if isinstance(self.search, SpreadSearch) else []
+
     def by_words(self, texts: Sequence[str], counts: Sequence[int]) -> list[Rows]:
         """BM25's passages for each text."""
         ranked = _pairs(*self.bm25.search(texts, max(counts)))
@@ -168,8 +173,13 @@ def ranking(sides: Sides, ids: Mapping[int, int]) -> Ranking:
     return Ranking(proponents=proponents, opponents=opponents, chance=sides[2])
 
 
-def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "cpu") -> LoadedIndex:
+def open_loaded(
+    settings: Settings, store: Store, name: str, *, device: str = "cpu", place: SearchPlace | None = None
+) -> LoadedIndex:
     """Load an index, its model and its corpus's words.
+
+    Args:
+        place: where its rows are searched; None: in this process.
 
     Raises:
         UserError: one is missing or damaged, or they do not fit each other.
@@ -201,7 +211,7 @@ def open_loaded(settings: Settings, store: Store, name: str, *, device: str = "c
             index=index,
             model=model,
             encoder=encoder,
-            search=open_search(index, device=str(model.device)),
+            search=(place or SearchPlace()).search(index, str(model.device)),
             unrelated=Unrelated(index),
             bm25=words,
             dense=dense,

@@ -16,6 +16,7 @@ from app.store.work_tables import Job
 from app.tracing import asking
 from app.tracing.answering import answer_together
 from app.tracing.loaded import LoadedIndex, open_loaded
+from app.tracing.search_place import SearchPlace
 from app.tracing.shading import shade
 from app.tracing.stepping import NotWanted, take_steps
 from app.tracing.training import train
@@ -32,10 +33,11 @@ def use_threads(count: int = 0) -> None:
 class TraceEngine:
     """What a worker answers with. Not shared between threads."""
 
-    def __init__(self, settings: Settings, store: Store, *, device: str = "auto") -> None:
+    def __init__(self, settings: Settings, store: Store, *, device: str = "auto", cluster: str = "") -> None:
         self.settings = settings
         self.store = store
         self.device = device
+        self._searching = SearchPlace(cluster)
         self._kept: OrderedDict[str, LoadedIndex] = OrderedDict()
 
     def follow(self, session: Session, job: Job) -> None:
@@ -111,7 +113,9 @@ class TraceEngine:
             self._kept.pop(name, None)  # room first: two of a kind may not fit
             while len(self._kept) >= KEPT:
                 self._kept.popitem(last=False)
-            kept = self._kept[name] = open_loaded(self.settings, self.store, name, device=self.device)
+            kept = self._kept[name] = open_loaded(
+                self.settings, self.store, name, device=self.device, place=self._searching
+            )
         self._kept.move_to_end(name)
         if sha256 not in ("", kept.sha256):
             raise UserError(

@@ -64,7 +64,11 @@ class Match(BaseModel):
 
 
 class Provenance(BaseModel):
-    """Everything needed to get this answer again, and how long it took (milliseconds)."""
+    """Everything needed to get this answer again, and how long it took (milliseconds).
+
+    `unsearched`: rows of the index, each stretch from one to before another, that could not be looked at because the machine
+    that holds them did not answer.
+    """
 
     model: str
     model_sha256: str
@@ -74,6 +78,7 @@ class Provenance(BaseModel):
     corpus_id: int
     corpus_sha256: str | None
     passages: int
+    unsearched: list[tuple[int, int]] = []
     method: dict[str, Any]
     search: str
     code: str
@@ -81,6 +86,18 @@ class Provenance(BaseModel):
     threads: int
     answered_together: int
     timings: dict[str, float]
+
+    @property
+    def said_unsearched(self) -> str:
+        """What is missing from the answer, for people; empty where nothing is."""
+        if not self.unsearched:
+            return ""
+        count = sum(high - low for low, high in self.unsearched)
+        places = ", ".join(f"{low + 1:,} to {high:,}" for low, high in self.unsearched)
+        return (
+            f"{count:,} of {self.passages:,} passages were not searched (by place in the corpus: {places}), because the"
+            " machine that holds them did not answer. What influenced the answer most may be among them."
+        )
 
 
 class TraceResult(BaseModel):

@@ -67,6 +67,19 @@ class TrackstarIndex:
         """
         return self.rows.take(rows).astype(np.float32)
 
+    def part(self, first: int, last: int) -> "TrackstarIndex":
+        """The index of its shards from `first` to before `last` alone; rows are counted from the first of theirs."""
+        manifest = self.manifest
+        shards = manifest.shards[first:last]
+        start, rows = shards[0].start, sum(shard.rows for shard in shards)
+        own = replace(
+            manifest,
+            shards=shards,
+            counts=manifest.counts | {"passages": rows},
+            zero_rows=[row - start for row in manifest.zero_rows if start <= row < start + rows],
+        )
+        return replace(self, manifest=own, rows=MappedRows(self.path, shards, own.dimension, self.checksums))
+
     def verify(self) -> None:
         """Reads every file and compares checksums, whatever was found before.
 
