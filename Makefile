@@ -7,10 +7,11 @@ PORT ?= 8000
 WORKERS ?= 2
 PYTEST = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 TORCH = $(shell grep ^torch== constraints.txt)
+RAY = $(shell grep ^ray== constraints.txt)
 FAISS = $(shell sed -n s/^faiss-cpu==//p constraints.txt)
 export STARTRAIL_HOME ?= startrail-home
 
-.PHONY: help install demo demo-real dev test test-fast test-gpu-wheel fuzz promises faults test-on test-browser test-nginx coverage lint format lock reference bench screenshots system clean
+.PHONY: help install demo demo-real dev test test-fast test-gpu-wheel test-cluster fuzz promises faults test-on test-browser test-nginx coverage lint format lock reference bench screenshots system clean
 
 help:
 	@echo "make demo         install, build the demo world, serve it at http://localhost:$(PORT)/"
@@ -20,6 +21,7 @@ help:
 	@echo "make test-on      without the browser, on one database: DATABASE=sqlite or DATABASE=postgresql"
 	@echo "make dev          serve with reload, without a worker: a saved file shows at once"
 	@echo "make test-gpu-wheel  the retrieval tests with faiss-gpu in place of faiss-cpu"
+	@echo "make test-cluster  encoding and searching on a Ray of this machine, in an environment that has Ray"
 	@echo "make fuzz         twenty thousand requests that nobody means, on each database; make test asks two thousand"
 	@echo "make promises     every answer against the OpenAPI document, at every limit and in each kind of access; make test asks less"
 	@echo "make test-nginx   the browser's tests behind a real nginx: TLS, under a path, buffered (BROWSER=tests/browser/…)"
@@ -117,6 +119,13 @@ test-gpu-wheel: install
 	$(BIN)/python -c "import site; print(site.getsitepackages()[0])" > "$$($(VENV)-gpu/bin/python -c 'import site; print(site.getsitepackages()[0])')/startrail-base.pth"
 	$(VENV)-gpu/bin/python -m pip install --quiet faiss-gpu==$(FAISS)
 	OMP_NUM_THREADS=1 $(VENV)-gpu/bin/python -m pytest -rs tests/unit/retrieval
+
+# The cluster's tests, on a Ray of two workers: it is in no environment but this one.
+test-cluster: install
+	$(BIN)/python -m venv --system-site-packages $(VENV)-ray
+	$(BIN)/python -c "import site; print(site.getsitepackages()[0])" > "$$($(VENV)-ray/bin/python -c 'import site; print(site.getsitepackages()[0])')/startrail-base.pth"
+	$(VENV)-ray/bin/python -m pip install --quiet --constraint constraints.txt $(RAY)
+	OMP_NUM_THREADS=1 PYTHONPATH=. $(VENV)-ray/bin/python -m pytest -rs tests/cluster
 
 coverage: install system
 	rm -f .coverage .coverage.*

@@ -133,8 +133,7 @@ def build(
         UserError: as `Build.check` and `app.trackstar.build.build_index`.
     """
     how.check()
-    device = how.device or settings.device
-    with encoders(how.cluster, device, how.adapter, how.weights) as hands:
+    with encoders(how.cluster, how.device or settings.device, how.adapter, how.weights) as hands:
         manifest = build_index(
             model.directory,
             corpus,
@@ -147,7 +146,7 @@ def build(
             sample=how.sample,
             seed=how.seed,
             queries=task_queries(store, how.task_prompts),
-            device="cpu" if how.cluster else device,
+            device="cpu" if how.cluster else how.device or settings.device,
             dtype=how.dtype or settings.dtype,
             marks=how.marks,
             adapter=how.adapter,
