@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from app.cluster.encoding import ClusterHands, members_of
+from app.cluster import encoding
+from app.cluster.encoding import ClusterHands, Member, members_of
 from app.cluster.joining import Cluster
 from app.errors import Interrupted, UserError
+from app.models.load import load_model
 from app.trackstar.config import EncodingConfig
 from app.trackstar.index import build_index
 from tests.support import tiny
@@ -92,26 +94,19 @@ class _Fatal:
 
 
 def test_what_kills_every_member_ends_the_build_and_keeps_what_is_done(
-    ray: Any, cluster: Cluster, model: Path
+    ray: Any, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not for ever, and not as a build that has to begin again; what is only wrong is said as by one process."""
-    from app.models.load import load_model
-
-    hands = members_of(ray, cluster, {"path": model}, "cpu")(load_model(model))
+    monkeypatch.setattr(encoding, "RETRIES", 1)  # each takes as long as loading a model
+    hands = members_of(ray, Cluster("local", members=1), {"path": model}, "cpu")(load_model(model))
     with pytest.raises(UserError, match="This text cannot be read") as refused:
         list(hands.each(_Fatal(), [["refused"]]))
     assert not isinstance(refused.value, Interrupted)
-    with pytest.raises(Interrupted, match="died 4 times"):
+    with pytest.raises(Interrupted, match="died 2 times"):
         list(hands.each(_Fatal(), [["deadly"]]))
 
 
-def test_another_model_at_the_same_place_is_refused(
-    ray: Any, cluster: Cluster, model: Path, tmp_path: Path
-) -> None:
+def test_another_model_at_the_same_place_is_refused(ray: Any, model: Path) -> None:
     """Machines with copies of a model of their own must not mix two of them into one index."""
-    from app.models.load import load_model
-
-    other = tiny.save_model(tmp_path / "other", "gpt2")
-    hands = members_of(ray, cluster, {"path": other}, "cpu")(load_model(model))
     with pytest.raises(UserError, match="is another than the one that is built with"):
-        list(hands.each(_Fatal(), [["refused"]]))
+        Member({"path": model}, "0" * 64).compute("any", [], [])
