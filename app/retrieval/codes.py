@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+from weakref import finalize
 
 import numpy as np
 
@@ -73,7 +74,6 @@ class Codes:
     manifest: CodesManifest
     empty: Any
     rows: MappedRows
-    temporary: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def kind(self) -> str:
@@ -96,7 +96,7 @@ def open_codes(
 ) -> Codes:
     """The codes beside an index; made where there are none, or where rows came since.
 
-    Where nothing can be written beside the index they are made in a temporary directory.
+    Where nothing can be written beside the index they are made in a temporary directory, which goes with them.
 
     Raises:
         UserError: they are damaged, or the kind misses too many of the best of these rows.
@@ -117,13 +117,23 @@ def open_codes(
                 _make(index, kind, place, progress)
     except OSError as error:  # a read-only or full disk
         log.warning("The codes could not be kept in %s: %s", place, error)
-        elsewhere = tempfile.TemporaryDirectory(prefix="startrail-")
-        _make(index, kind, place := Path(elsewhere.name) / kind.name, progress)
-        return _opened(place, _read(place), elsewhere)
+        return _elsewhere(index, kind, progress)
     finally:
         with suppress(OSError):
             lock_file.unlink()
     return kept or _opened(place, _read(place))
+
+
+def _elsewhere(index: TrackstarIndex, kind: IndexKind, progress: Callable[[int, int], None] | None) -> Codes:
+    directory = Path(tempfile.mkdtemp(prefix="startrail-"))
+    try:
+        _make(index, kind, place := directory / kind.name, progress)
+        codes = _opened(place, _read(place))
+    except BaseException:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
+    finalize(codes, shutil.rmtree, directory, ignore_errors=True)
+    return codes
 
 
 def kept_codes(index: TrackstarIndex, kind: str) -> Codes | None:
@@ -152,14 +162,12 @@ def _read(place: Path) -> CodesManifest:
         raise damaged(place / FILE, f"is damaged ({error})") from None
 
 
-def _opened(
-    place: Path, manifest: CodesManifest, temporary: tempfile.TemporaryDirectory[str] | None = None
-) -> Codes:
+def _opened(place: Path, manifest: CodesManifest) -> Codes:
     checksums = Checksums(place, {shard.file: shard.sha256 for shard in manifest.shards} | manifest.files)
     checksums.compare([QUANTISER])
     empty = faiss.read_index(str(place / QUANTISER))
     rows = MappedRows(place, manifest.shards, manifest.width, checksums, np.uint8)
-    return Codes(place / FILE, manifest, empty, rows, temporary)
+    return Codes(place / FILE, manifest, empty, rows)
 
 
 def _make(

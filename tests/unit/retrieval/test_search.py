@@ -1,5 +1,6 @@
 """Every way of searching finds what a plain matrix product finds."""
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,14 +144,25 @@ def test_a_kind_that_misses_too_many_is_refused_with_what_was_measured(
 
 
 def test_a_disk_that_cannot_be_written_still_searches(
-    tmp_path: Path, rows: np.ndarray, queries: np.ndarray, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    rows: np.ndarray,
+    queries: np.ndarray,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As with word indexes and embeddings: the answer is right, it is only not kept."""
     index = index_of(tmp_path, rows)
     (tmp_path / ".rabitq2.lock").mkdir()  # root may write everywhere, but no file over a directory
-    assert open_search(index, "rabitq2").search(queries, 10)[1].shape == (3, 10)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(elsewhere))
+    search = open_search(index, "rabitq2")
+    assert search.search(queries, 10)[1].shape == (3, 10)
     assert "could not be kept" in caplog.text
     assert not (tmp_path / "rabitq2").exists()
+    del search
+    gc.collect()
+    assert not list(elsewhere.iterdir()), "what was made elsewhere goes with who searched it"
 
 
 def test_equal_rows_stand_in_row_order(tmp_path: Path, rows: np.ndarray) -> None:

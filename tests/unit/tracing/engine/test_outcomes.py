@@ -127,15 +127,15 @@ def test_a_worker_without_its_model_says_so_and_stays_listed(tmp_path: Path, mig
     from app.store import workers
 
     settings = settings_of(tmp_path, f"sqlite:///{migrated_sqlite}")
-    store = open_store(settings.url)
-    failing = Worker(store, TraceEngine(settings, store, device="cpu"))
-    with pytest.raises(UserError, match="no index"):
-        failing.run()
-    with store.session() as session:
-        (listed,) = workers.alive(session)
-        assert listed.status == "failed"
-        assert "no index “demo”" in listed.detail
-        workers.leave(session, listed.id)
+    with open_store(settings.url) as store:
+        failing = Worker(store, TraceEngine(settings, store, device="cpu"))
+        with pytest.raises(UserError, match="no index"):
+            failing.run()
+        with store.session() as session:
+            (listed,) = workers.alive(session)
+            assert listed.status == "failed"
+            assert "no index “demo”" in listed.detail
+            workers.leave(session, listed.id)
 
 
 def test_a_worker_stops_in_good_order_though_the_database_is_gone(
@@ -143,8 +143,7 @@ def test_a_worker_stops_in_good_order_though_the_database_is_gone(
 ) -> None:
     """A full disk or somebody else's long write must not end in a traceback; its lease runs out by itself."""
     settings = settings_of(shutil.copytree(made_home(), tmp_path / "home"))
-    store = open_store(settings.url)
-    with worker_of(settings, store):
+    with open_store(settings.url) as store, worker_of(settings, store):
         event.listen(store.engine, "connect", lambda raw, _: raw.execute("PRAGMA query_only = ON"))
         store.engine.dispose()
     assert "the database is read-only" in caplog.text
