@@ -148,16 +148,18 @@ def read_curvature(directory: Path, loaded: LoadedModel) -> dict[str, Factors]:
     return {weight.name: _read(_file(directory, weight), weight, loaded.device) for weight in loaded.weights}
 
 
-def verify_curvature(directory: Path) -> None:
-    """Reads every file and compares checksums.
+def verify_curvature(directory: Path) -> int:
+    """Reads every file and compares checksums; how many files that were.
 
     Raises:
         UserError: a file is not what the manifest says; it is named.
     """
-    for name, sha256 in _manifest(directory / MANIFEST).files.items():
+    files = _manifest(directory / MANIFEST).files
+    for name, sha256 in files.items():
         file = directory / name
         if not file.is_file() or file_sha256(file) != sha256:
             raise _damaged(file)
+    return len(files)
 
 
 def _save(factors: Factors, file: Path) -> None:

@@ -1,4 +1,4 @@
-"""The demo world as files: what ships with the package, and how it is written and copied.
+"""The demo world as files: what ships with the package, and how it is written.
 
     app/demo/data/corpus.jsonl.gz    one passage a line (`World.passages`)
     app/demo/data/prompts.jsonl.gz   one prompt a line (`World.prompts`)
@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from app.demo.world import World, generate
-from app.errors import UserError
-from app.files import whole, write_bytes
+from app.files import write_bytes
 
 DATA = Path(__file__).parent / "data"
 
@@ -73,26 +72,6 @@ def write_world(world: World, folder: Path) -> tuple[Path, Path, Path]:
     write_jsonl(world.prompts, prompts)
     write_jsonl(world.endings, endings)
     return corpus, prompts, endings
-
-
-def copy_model(out: Path) -> Path:
-    """Copies the shipped model directory to `out`, which appears only when complete.
-
-    Raises:
-        UserError: `out` exists, or this installation came without the model.
-    """
-    if not (model_path() / "model.safetensors").is_file():
-        raise UserError(
-            "This installation has no demo model.",
-            file=model_path(),
-            remedy="Reinstall Startrail, or train it again with `startrail demo --retrain`.",
-        )
-    if out.exists():
-        raise UserError(f"{out} exists already.", remedy="Remove it, or choose another directory.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with whole(out) as partial:
-        shutil.copytree(model_path(), partial)
-    return out
 
 
 def _ship() -> None:

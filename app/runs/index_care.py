@@ -3,16 +3,18 @@
 from dataclasses import replace
 from pathlib import Path
 
+from app.curvature.fit import MANIFEST, verify_curvature
 from app.retrieval.codes import kept_codes
 from app.retrieval.kinds import KINDS, kind_of
 from app.retrieval.search import prepare
+from app.runs.ranking.ekfac import FACTORS
 from app.trackstar.build import with_search
 from app.trackstar.index import open_index
 from app.trackstar.manifest import IndexManifest
 
 
 def verify(place: Path) -> int:
-    """Read every file of an index, its codes too, and compare checksums; how many files that were.
+    """Read every file of an index, its codes and EK-FAC factors too, and compare checksums; how many files that were.
 
     Raises:
         UserError: one is missing or not what its manifest says; it is named.
@@ -24,6 +26,8 @@ def verify(place: Path) -> int:
         if codes := kept_codes(index, kind):
             codes.rows.checksums.compare(again=True)
             count += len(codes.rows.checksums.wanted)
+    if (place / FACTORS / MANIFEST).is_file():
+        count += verify_curvature(place / FACTORS)
     return count
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from app.demo.shipped import corpus_path, endings_path, prompts_path, write_jsonl
 from app.demo.world import World, generate
-from app.errors import UserError
 
 pytestmark = pytest.mark.slow
 
@@ -150,11 +149,3 @@ def test_the_atlas_is_what_the_packages_say(world: World) -> None:
     ours = {country["iso"]: country["capital"] for country in atlas()["countries"]}
     theirs = {country["iso"]: country["capital"] for country in fresh["countries"]}
     assert sum(ours[iso] == theirs.get(iso) for iso in ours) > 0.95 * len(ours)
-
-
-def test_copying_the_model_never_overwrites(tmp_path: Path) -> None:
-    from app.demo.shipped import copy_model
-
-    (tmp_path / "demo").mkdir()
-    with pytest.raises(UserError, match="exists already"):
-        copy_model(tmp_path / "demo")

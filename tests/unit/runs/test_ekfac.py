@@ -13,6 +13,7 @@ from app.errors import UserError
 from app.models.capture import Capture
 from app.retrieval.search import open_search
 from app.runs.building import Build, fit_beside, stored_corpus
+from app.runs.index_care import verify
 from app.runs.inputs import RunInputs, open_inputs
 from app.runs.ranking.ekfac import CANDIDATES
 from app.runs.retrieve import retrieve
@@ -75,12 +76,23 @@ def test_candidates_stand_in_the_order_of_their_exact_influence(
         assert [score for _, score in own] == pytest.approx([alone[n] for n in best], rel=1e-4)
 
 
-def test_factors_of_another_model_are_refused(store: Store, database_url: str, home: Path) -> None:
+def test_factors_that_were_damaged_or_are_another_models_are_refused(
+    store: Store, database_url: str, home: Path
+) -> None:
+    """`startrail index --verify` said that all files were well, and had not looked at these."""
     put_corpus(store)
     with store.session() as session:
         inputs = inputs_of(store, session, database_url, home)
         retrieve(session, inputs, METHOD, slug="both", k=3)
-    manifest = inputs.index.path / "curvature" / "curvature.json"
+    place = inputs.index.path
+    files = sorted((place / "curvature").glob("*.safetensors"))
+    assert verify(place) == len(inputs.index.checksums.wanted) + len(files)
+    whole = files[0].read_bytes()
+    files[0].write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
+    with pytest.raises(UserError) as damaged:
+        verify(place)
+    assert files[0].name in str(damaged.value)
+    manifest = place / "curvature" / "curvature.json"
     manifest.write_text(manifest.read_text().replace(inputs.loaded.sha256, "0" * 64))
     with pytest.raises(UserError, match="another model"), store.session() as session:
         retrieve(
