@@ -104,3 +104,26 @@ def test_an_adapter_on_a_model_in_half_precision_is_encoded_as_in_full(plain: Pa
             Encoder(loaded, None, PLAIN, None).gradients(loaded.texts.passages(tiny.TEXTS[:3])).float()
         )
     assert torch.cosine_similarity(made[0], made[1]).min() > 0.99
+
+
+def test_an_adapter_that_breaks_off_or_asks_for_code_is_refused(plain: Path, tmp_path: Path) -> None:
+    """A pickle runs what it likes as it is read. Nothing of it is run, and the message says what to give instead."""
+    out, ran = tmp_path / "a", tmp_path / "ran"
+    adapter(plain, out, train=False)
+    tensors = out / "adapter_model.safetensors"
+    tensors.write_bytes(tensors.read_bytes()[:100])
+    with pytest.raises(UserError, match="cannot be read"):
+        load_model(out)
+
+    class Command:
+        def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
+            return ran.touch, ()
+
+    tensors.unlink()
+    torch.save(Command(), out / "adapter_model.bin")
+    with pytest.raises(UserError, match="asks for code to be run") as refused:
+        load_model(out)
+    assert refused.value.remedy == "Give it as safetensors."
+    assert not ran.exists()
+    with pytest.raises(UserError, match="no way to take an adapter"):
+        load_model(out, adapter="guessed")
