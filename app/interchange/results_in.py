@@ -1,6 +1,7 @@
 """A results file into the store: streaming, in the caller's transaction, what is known already found again."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -89,16 +90,27 @@ def import_results(
         lines = read_records(path, replace(reading or Reading(), name=name or "", texts=False), progress)
     importer = _Importer(arrival, run, into, name or str(path))
     arrival.step()
-    for chunk in chunks(map(parse, _whole(lines, name or str(path))), AT_ONCE):
-        arrival.alone()
-        importer.add(chunk)
-        arrival.step()
+    with closing(_whole(lines, name or str(path))) as whole:
+        for chunk in chunks(map(parse, whole), AT_ONCE):
+            arrival.alone()
+            importer.add(chunk)
+            arrival.step()
     arrival.alone()
     return importer.finish()
 
 
-def _whole(lines: Iterator[Line], file: str) -> Iterator[Line]:
-    """The lines; where the file says how many there must be, all of them."""
+def _whole(lines: Iterator[Line], file: str) -> Generator[Line, None, None]:
+    """The lines; where the file says how many there must be, all of them. With an error the file is closed, too."""
+    try:
+        yield from _counted(lines, file)
+    finally:
+        if isinstance(
+            lines, Generator
+        ):  # else the error would keep it open for as long as somebody looks at it
+            lines.close()
+
+
+def _counted(lines: Iterator[Line], file: str) -> Iterator[Line]:
     count, ended = 0, None
     for line in lines:
         if ended is not None:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
 from sqlalchemy.orm import Session
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 
 from app.errors import UserError
 from app.paths import STATIC
@@ -57,7 +57,7 @@ class SiteCopy:
     """A static copy in the making."""
 
     def __init__(
-        self, app: ASGIApp, store: Store, slugs: Sequence[str], address: str = "", reader: Visitor = ANYBODY
+        self, app: Starlette, store: Store, slugs: Sequence[str], address: str = "", reader: Visitor = ANYBODY
     ) -> None:
         """Look up what is to be copied.
 
@@ -95,7 +95,10 @@ class SiteCopy:
         _copy_statics(out)
         transport = httpx.ASGITransport(app=self._app)
         said = headers_of(self._reader)
-        async with httpx.AsyncClient(transport=transport, base_url=HOST, headers=said) as client:
+        async with (
+            self._app.router.lifespan_context(self._app),  # which closes what the application opened
+            httpx.AsyncClient(transport=transport, base_url=HOST, headers=said) as client,
+        ):
             for done, path in enumerate(self._asked, start=1):
                 query = f"?show={SHOWN}" if path in self._examples else ""
                 self._page(out, path, await _text(client, path + query))
