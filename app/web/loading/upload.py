@@ -140,7 +140,7 @@ async def receive(request: Request, settings: Config) -> Response:
     try:
         _authorize(settings, form.fields.get("token") or bearer)
         filename = form.filename if form.path else ""
-        named = [each for each in _ONE_OF if each in form.fields or (each == "file" and filename)]
+        named = [each for each in _ONE_OF if (filename if each == "file" else each in form.fields)]
         if len(named) != 1:
             raise _no_choice(named)
         # Looking a host's address up may take seconds; the loop serves other readers meanwhile.
