@@ -140,7 +140,7 @@ async def receive(request: Request, settings: Config) -> Response:
     try:
         _authorize(settings, form.fields.get("token") or bearer)
         filename = form.filename if form.path else ""
-        named = [each for each in _ONE_OF if (filename if each == "file" else each in form.fields)]
+        named = [each for each in _ONE_OF if each in form.fields or (each == "file" and filename)]
         if len(named) != 1:
             raise _no_choice(named)
         # Looking a host's address up may take seconds; the loop serves other readers meanwhile.
@@ -165,8 +165,11 @@ def _start(request: Request, settings: Settings, id_: str, fields: dict[str, str
         source = imports.path(id_, urlsplit(fetched).path)
     elif "preset" in fields:
         file, source = fields["preset"], _preset(settings, fields["preset"])
-    else:
+    elif filename:
         file, source = filename, imports.path(id_).rename(imports.path(id_, filename))
+    else:  # a form that gives the file no name has its text among the fields
+        file, source = "results", imports.path(id_)
+        source.write_text(fields["file"], "utf-8", "surrogatepass")
     named = fields.get("run", "").strip()
     run = named or run_name(file)
     work = _work(imports.store, settings, source, file, run, rename=not named, fetched=fetched)
