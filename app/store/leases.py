@@ -5,6 +5,7 @@ write. A worker that makes no progress loses the job like one that died; and not
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, update
@@ -113,46 +114,54 @@ def _end(session: Session, id_: str, worker: str, **values: Any) -> bool:
     return changed(ended) > 0
 
 
-def recover(session: Session, dead: Collection[str] = ()) -> tuple[int, int]:
+@dataclass(frozen=True)
+class Recovered:
+    """Ids of jobs that were in lost hands: those that wait again, and those that failed."""
+
+    again: frozenset[str] = frozenset()
+    failed: frozenset[str] = frozenset()
+
+
+def recover(session: Session, dead: Collection[str] = ()) -> Recovered:
     """Put back what was in lost hands: of workers without progress, past the deadline, and of those known to be `dead`.
 
-    Returns:
-        how many wait again, and how many failed: past their deadline, or because too many workers died over them.
+    What failed was past its deadline, or too many workers died over it.
     """
-    failed = 0
+    failed: set[str] = set()
     for name, kind in KINDS.items():
         of_kind = and_(Job.kind == name, Job.state == "running")
         hours = kind.limit.total_seconds() / 3600
         late = f"It was not done after {hours:g} {'hour' if hours == 1 else 'hours'}."
-        failed += _give_up(session, and_(of_kind, Job.deadline < now()), late, "Ask for less at once.")
+        failed |= _give_up(session, and_(of_kind, Job.deadline < now()), late, "Ask for less at once.")
         lost = and_(of_kind, _lost(dead), Job.attempts >= kind.attempts)
         addressed = and_(Job.kind == name, Job.state == "queued", Job.worker.in_(list(dead)))
-        failed += _give_up(session, or_(lost, addressed), *kind.lost)
-    again = session.execute(
+        failed |= _give_up(session, or_(lost, addressed), *kind.lost)
+    again = session.scalars(
         update(Job)
         .where(Job.state == "running", _lost(dead))
         .values(state="queued", stage="queued", done=0, total=None, worker=None, lease_until=None)
+        .returning(Job.id)
         .execution_options(synchronize_session=False)
-    )
-    counts = (changed(again), failed)
-    if any(counts):
+    ).all()
+    if again or failed:
         announce(session)
-    return counts
+    return Recovered(frozenset(again), frozenset(failed))
 
 
 def _lost(dead: Collection[str]) -> ColumnElement[bool]:
     return or_(Job.lease_until < now(), Job.worker.in_(list(dead)))
 
 
-def _give_up(session: Session, which: ColumnElement[bool], message: str, remedy: str) -> int:
+def _give_up(session: Session, which: ColumnElement[bool], message: str, remedy: str) -> set[str]:
     error = {"message": message, "remedy": remedy}
-    ended = session.execute(
+    ended = session.scalars(
         update(Job)
         .where(which)
         .values(state="failed", stage="failed", error=error, lease_until=None, finished_at=now())
+        .returning(Job.id)
         .execution_options(synchronize_session=False)
     )
-    return changed(ended)
+    return set(ended)
 
 
 def release(session: Session, worker: str) -> None:

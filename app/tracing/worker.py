@@ -222,11 +222,12 @@ class Worker:
     def _recover(self) -> None:
         with self.store.session() as session:
             before = leases.held(session, self.name)
-            again, failed = leases.recover(session, workers.dead(session, self.name))
-            late = before - leases.held(session, self.name)
+            found = leases.recover(session, workers.dead(session, self.name))
         arriving.sweep(self.store, steps=1)
-        if again or failed:
-            log.warning("A worker died or hung: %d of its questions wait again, %d failed.", again, failed)
-        if late:
+        if found.again or found.failed:
+            many = len(found.again), len(found.failed)
+            log.warning("A worker died or hung: %d of its questions wait again, %d failed.", *many)
+        # What is no longer in hand may as well have been answered, or cancelled, while this was looked at.
+        if late := before & (found.again | found.failed):
             log.error("No progress with %s: given up.", ", ".join(sorted(late)))
             self.hung()

@@ -1,10 +1,12 @@
 """Work in hand, on both databases: nothing is answered twice, lost, or changed once it is done."""
 
 import threading
+from collections.abc import Collection
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from app.store import jobs, leases, workers
 from app.store.base import now
@@ -38,13 +40,19 @@ def test_a_dead_workers_question_is_taken_again_alone(store: Store) -> None:
     ids = put(store, 3)
     assert take(store, "a/1/x") == ids
     with store.session() as session:
-        assert leases.recover(session) == (0, 0)  # the lease still holds
+        assert recovered(session) == (0, 0)  # the lease still holds
     for id_ in ids:
         expire(store, id_)
     with store.session() as session:
-        assert leases.recover(session) == (3, 0)
+        assert recovered(session) == (3, 0)
     (fresh,) = put(store)
     assert [take(store, "b/1/x") for _ in range(4)] == [[ids[0]], [ids[1]], [ids[2]], [fresh]]
+
+
+def recovered(session: Session, dead: Collection[str] = ()) -> tuple[int, int]:
+    """How many wait again, and how many failed."""
+    found = leases.recover(session, dead)
+    return len(found.again), len(found.failed)
 
 
 def test_a_worker_known_to_be_dead_need_not_run_out_its_lease(store: Store) -> None:
@@ -52,7 +60,7 @@ def test_a_worker_known_to_be_dead_need_not_run_out_its_lease(store: Store) -> N
     take(store, "a/1/x", limit=1)
     take(store, "b/1/x", limit=1)
     with store.session() as session:
-        assert leases.recover(session, ["a/1/x"]) == (1, 0)
+        assert recovered(session, ["a/1/x"]) == (1, 0)
     assert [status(store, id_) for id_ in ids] == ["queued", "running"]
 
 
@@ -96,7 +104,7 @@ def test_progress_keeps_the_lease_of_long_work(store: Store) -> None:
     expire(store, id_)
     with store.session() as session:
         assert leases.advance(session, [id_], "a/1/x", "encoding", 3, 10) == {id_}
-        assert leases.recover(session) == (0, 0)
+        assert recovered(session) == (0, 0)
         assert jobs.states(session, [id_])[id_][1] == "encoding/1/3", "who watches hears of each step"
 
 
@@ -108,7 +116,7 @@ def test_a_sign_of_life_without_progress_does_not_keep_it(store: Store) -> None:
     with store.session() as session:
         workers.record_heartbeat(session, "a/1/x", device="cpu", status="ready", detail="", loaded={})
     with store.session() as session:
-        assert leases.recover(session) == (1, 0)
+        assert recovered(session) == (1, 0)
     assert take(store, "b/1/x") == [id_]
 
 
@@ -123,7 +131,7 @@ def test_every_kind_has_a_deadline_that_progress_does_not_move(store: Store, kin
         session.execute(update(Job).where(Job.id == id_).values(deadline=now() - timedelta(seconds=1)))
     with store.session() as session:
         assert leases.advance(session, [id_], "a/1/x", "encoding") == set(), "the worker learns it here"
-        assert leases.recover(session) == (0, 1)
+        assert recovered(session) == (0, 1)
     with store.session() as session:
         failed = jobs.find(session, id_, [kind])
         assert failed.state == "failed"
@@ -135,8 +143,8 @@ def test_work_for_one_process_is_taken_by_no_other(store: Store) -> None:
     with store.session() as session:
         id_ = jobs.add(session, "import", {}, limit=9, worker="a/1/x").id
         assert leases.claim(session, "b/1/x", 1, ["import"]) == []
-        assert leases.recover(session, ["b/1/x"]) == (0, 0)
-        assert leases.recover(session, ["a/1/x"]) == (0, 1)
+        assert recovered(session, ["b/1/x"]) == (0, 0)
+        assert recovered(session, ["a/1/x"]) == (0, 1)
     with store.session() as session:
         assert "again" in (jobs.find(session, id_, ["import"]).error or {})["remedy"]
 

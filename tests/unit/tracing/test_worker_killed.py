@@ -175,8 +175,8 @@ def test_the_page_of_a_question_whose_workers_die_says_so(store: Store, database
             with worker_process(home, database_url) as process:
                 until(partial(in_hand, store, process.pid), "the worker to take the question")
             with store.session() as session:  # as any other worker does with each sign of life
-                again, failed = leases.recover(session, workers.dead(session, workers.new_name()))
-            assert again + failed == 1
+                found = leases.recover(session, workers.dead(session, workers.new_name()))
+            assert len(found.again | found.failed) == 1
             if death < MAX_ATTEMPTS:
                 said = " ".join(page_of(client, id_).find("p", class_="notice").text.split())
                 assert "The worker that answered this died." in said
