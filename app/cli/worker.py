@@ -48,11 +48,12 @@ def worker(
     from app.cli.progress import errors
 
     settings = computing_in(get_settings(), dtype)
-    store = open_store(settings.url)
     if check:
         from app.upkeep.hung import looked_at
 
-        raise typer.Exit(0 if looked_at(lambda: _lives(store)) else 1)
+        found = open_store(settings.url)
+        raise typer.Exit(0 if looked_at(lambda: _lives(found)) else 1)
+    store = _reach(settings.url)
     from app.logs import write_logs
     from app.tracing.trace_engine import TraceEngine, use_threads
     from app.tracing.worker import Worker
@@ -75,6 +76,27 @@ def worker(
     errors.print(f"Tracing worker {running.name} is loading on {running.engine.device} …")
     with at_work(settings.home):
         running.run(ready=lambda: errors.print("Tracing worker is ready."))
+
+
+def _reach(url: str) -> "Store":
+    """The store, once it can be reached: whoever starts a worker again and again would do it ever more slowly."""
+    import time
+
+    from app.cli.opening import open_store
+    from app.cli.progress import errors
+    from app.errors import UserError
+
+    said = ""
+    while True:
+        try:
+            return open_store(url)
+        except UserError as error:
+            if error.status != 503:  # it is there, and of another version
+                raise
+            if str(error) != said:
+                said = str(error)
+                errors.print(f"The worker waits: {said}", markup=False)
+            time.sleep(1)
 
 
 def _lives(store: "Store") -> bool:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -40,6 +40,7 @@ class Report(Protocol):
         """`done` of `total` passages, tokens, … of this stage."""
 
 
+Done = TypeVar("Done")
 Outcome = dict[str, Any] | UserError | Cancelled
 
 
@@ -123,18 +124,29 @@ class Worker:
         Raises:
             UserError: the default model or index cannot be loaded.
         """
-        self._recover()
-        self._beat()
+        self._patiently(self._recover)
+        self._patiently(self._beat)
         self._heart = threading.Thread(target=self._live, name="heartbeat", daemon=True)
         self._heart.start()
         try:
-            self.loaded = self.engine.load()
+            self.loaded = self._patiently(self.engine.load) or {}
         except UserError as error:
             self.status, self.detail = "failed", str(error)
             self._beat()
             raise
         self.status = "ready"
-        self._beat()
+        self._patiently(self._beat)
+
+    def _patiently(self, act: Callable[[], Done]) -> Done | None:
+        """What `act` returns, once the database lets it; None where the worker is stopped before."""
+        while not self.stopping.is_set():
+            try:
+                return act()
+            except Exception as error:
+                if not self._told.trouble(error):
+                    raise
+                self.stopping.wait(IDLE)
+        return None
 
     def close(self) -> None:
         """Give back what is in hand and stop. A worker that failed stays listed, so that the site can say why."""

@@ -5,10 +5,10 @@ how far it is, and where its process dies another says so. Nothing of a broken f
 whole or not at all, its last transaction ends the job too, and the file itself is removed.
 """
 
-import re
+import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,18 +26,25 @@ from app.store.arriving import arrival
 from app.store.engine import Store
 from app.store.naming import slugify
 from app.store.tables import Run
+from app.store.trouble import Told, is_trouble
 from app.store.work_tables import Job
 from app.web.loading.multipart import need_room
+from app.web.loading.names import unused
+from app.web.site.problems import TROUBLE
 
 KEEP_SECONDS = 7 * 24 * 3600  # for files that a process left behind when it died
 MAX_WAITING = 20
 SHOWN_EVERY = 0.25  # seconds
 INFLATED = 20  # bytes that may come out of a file for each that may be sent
-# Bytes of disk for each of a file's: the rows, their search index, and both once more in SQLite's log (3.1 measured).
+# Bytes of disk for each of a file: rows, their search index, and both once more in the log of SQLite (3.1 measured).
 STORED = 4
 ENDINGS = re.compile(r"(\.[A-Za-z0-9]{1,8}){0,2}$")
-FORMAT = re.compile(r"(\.(jsonl?|ndjson|csv|tsv|parquet|feather|arrow|txt))?(\.(gz|zst|xz|bz2|zip))?$")
 
+PATIENCE, AGAIN = 600.0, 1.0  # seconds that trouble may last, and between two tries
+PASSES = ("busy", "away")  # trouble for which a file need not be sent again
+
+log = logging.getLogger(__name__)
+told = Told(log, "An import")
 Stage = Literal["waiting", "fetching", "importing", "done", "failed"]
 
 
@@ -152,9 +159,7 @@ class Imports:
 
     def _run(self, id_: str, work: Work) -> None:
         try:
-            with self.store.session() as session:
-                leases.claim(session, self._name, 1, ["import"])
-            work(self._reporter(id_), lambda session, run, count: self._finish(session, id_, run, count))
+            self._through_trouble(lambda: self._do(id_, work), PASSES)
         except UserError as error:
             self._fail(
                 id_, ImportProblem(**{name: getattr(error, name) for name in ImportProblem.model_fields})
@@ -162,14 +167,31 @@ class Imports:
         except ImportLost:
             pass  # whoever took it away has said why
         except Exception as error:
-            problem = ImportProblem(
-                message=f"The import broke: {type(error).__name__}.", remedy="Tell the operator."
-            )
-            self._fail(id_, problem)
+            message = TROUBLE.get(is_trouble(error), (f"The import broke: {type(error).__name__}.",))[0]
+            self._fail(id_, ImportProblem(message=message, remedy="Tell the operator."))
             raise
         finally:
             self.discard(id_)
             del self._told[id_]
+
+    def _do(self, id_: str, work: Work) -> None:
+        with self.store.session() as session:
+            leases.claim(session, self._name, 1, ["import"])
+        work(self._reporter(id_), lambda session, run, many: self._finish(session, id_, run, many))
+
+    def _through_trouble(self, act: Callable[[], None], passes: Collection[str]) -> None:
+        """Do it, and where the database is in trouble of a kind that passes, from the beginning once it is well."""
+        ends = time.monotonic() + PATIENCE
+        while True:
+            try:
+                act()
+            except Exception as error:
+                if is_trouble(error) not in passes or time.monotonic() > ends:
+                    raise
+                told.trouble(error)
+                time.sleep(AGAIN)
+            else:
+                return told.well()
 
     def _reporter(self, id_: str) -> Report:
         last, shown = 0.0, ""
@@ -179,8 +201,12 @@ class Imports:
             self._told[id_] = (stage, done, total)
             if stage != shown or time.monotonic() - last > SHOWN_EVERY:
                 last, shown = time.monotonic(), stage
-                with self.store.session() as session:
-                    leases.advance(session, [id_], self._name, stage, done, total)
+                try:
+                    with self.store.session() as session:
+                        leases.advance(session, [id_], self._name, stage, done, total)
+                except Exception as error:  # the next time will do
+                    if not is_trouble(error):
+                        raise
 
         return report
 
@@ -189,8 +215,11 @@ class Imports:
             raise ImportLost
 
     def _fail(self, id_: str, problem: ImportProblem) -> None:
-        with self.store.session() as session:
-            leases.fail(session, id_, self._name, problem.model_dump())
+        def save() -> None:
+            with self.store.session() as session:
+                leases.fail(session, id_, self._name, problem.model_dump())
+
+        self._through_trouble(save, TROUBLE)
 
 
 def _find(session: Session, id_: str) -> Job:
@@ -256,27 +285,3 @@ def load_results(
             arrival=arrives,
         )
         finish(arrives.session, made.slug, made.prompt_count)
-
-
-def presets(home: Path) -> list[Path]:
-    """The results files the operator put into HOME/presets, by name."""
-    directory = home / "presets"
-    if not directory.is_dir():
-        return []
-    return sorted(p for p in directory.iterdir() if p.name.endswith((".jsonl", ".jsonl.gz")) and p.is_file())
-
-
-def run_name(filename: str) -> str:
-    """A run's name made from a file's: `c4_trex-trackstar.jsonl.gz` gives `c4_trex-trackstar`."""
-    name = filename.replace("\\", "/").rsplit("/", 1)[-1]
-    name = FORMAT.sub("", name)
-    return "".join(c for c in name if c.isprintable() and c not in "<>").strip()[:80] or "uploaded"
-
-
-def unused(name: str, taken: Callable[[str], bool]) -> str:
-    """`name`, or `name-2`, `name-3`, … whichever is not taken."""
-    number, free = 1, name
-    while taken(free):
-        number += 1
-        free = f"{name}-{number}"
-    return free

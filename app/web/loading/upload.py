@@ -23,8 +23,9 @@ from app.settings import Settings
 from app.store import audit
 from app.store.engine import Store
 from app.web.loading.fetching import check, fetch
-from app.web.loading.imports import Finish, Imports, Report, Work, load_results, presets, run_name
+from app.web.loading.imports import Finish, Imports, Report, Work, load_results
 from app.web.loading.multipart import need_room, receive_form, too_large
+from app.web.loading.names import presets, run_name
 from app.web.site import urls
 from app.web.site.context import Config
 from app.web.site.downloads import download, etag

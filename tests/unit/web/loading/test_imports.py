@@ -21,11 +21,9 @@ from app.web.loading.imports import (
     ImportState,
     Report,
     load_results,
-    presets,
-    run_name,
-    unused,
 )
 from app.web.loading.multipart import LEFT
+from app.web.loading.names import presets, run_name, unused
 from tests.support import bombs
 from tests.support.pair_files import jsonl, record
 
