@@ -44,16 +44,15 @@ def imports(store: Store, tmp_path: Path) -> Iterator[Imports]:
 
 
 def test_an_import_tells_how_far_it_is_and_ends_with_its_run(imports: Imports, store: Store) -> None:
-    """Also while it is the one writer that SQLite has: the page must neither wait for it nor stand still."""
+    """To whoever looks, in this process and in others; the lease is renewed by it."""
     seen = []
 
     def work(report: Report, finish: Finish) -> None:
+        for done in (1, 2, 3):
+            report("importing", done, 3)
+            seen.append((imports.get(id_).stage, imports.get(id_).done))
         with store.session() as session:
             session.add(Corpus(name="new"))
-            session.flush()
-            for done in (1, 2, 3):
-                report("importing", done, 3)
-                seen.append((imports.get(id_).stage, imports.get(id_).done))
             finish(session, "my-run", 5)
 
     id_ = imports.new()
