@@ -7,7 +7,7 @@ A corpus hides its passages, and every run over it; a run hides its results and 
 trace is listed or not, or `private`: then only who asked it and admins see it. Hidden things look as if they were not there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from sqlalchemy import JSON, Connection, event, literal, or_, select, type_coerce, union_all
@@ -59,22 +59,27 @@ def _not_arrived(session: Session) -> list[Any]:
         found += _rows_of(
             each.run_id, each.corpus_id, each.passages_from, each.prompt_set_id, each.prompts_from
         )
-        parents = {Corpus: each.corpus_id, PromptSet: each.prompt_set_id, Model: each.model_id}
-        found += [_all_but(table, id_) for table, id_ in parents.items() if table.__tablename__ in each.made]
+        found += _parents(each.made, each.corpus_id, each.prompt_set_id, each.model_id)
     return found
 
 
+# A function is known again by its place in the code, so each condition has one of its own.
 def _rows_of(run: int, corpus: int, passages: int, prompt_set: int, prompts: int) -> list[Any]:
     return [
-        _all_but(Run, run),
+        _only(Run, lambda cls: cls.id != run),
         _only(Result, lambda cls: cls.run_id != run),
         _only(Passage, lambda cls: or_(cls.corpus_id != corpus, cls.position < passages)),
         _only(Prompt, lambda cls: or_(cls.prompt_set_id != prompt_set, cls.position < prompts)),
     ]
 
 
-def _all_but(entity: type[Any], id_: int) -> Any:
-    return _only(entity, lambda cls: cls.id != id_)
+def _parents(made: Collection[str], corpus: int, prompt_set: int, model: int) -> list[Any]:
+    criteria = {
+        Corpus: _only(Corpus, lambda cls: cls.id != corpus),
+        PromptSet: _only(PromptSet, lambda cls: cls.id != prompt_set),
+        Model: _only(Model, lambda cls: cls.id != model),
+    }
+    return [condition for table, condition in criteria.items() if table.__tablename__ in made]
 
 
 def _asked(reader: Visitor) -> list[Any]:
