@@ -25,7 +25,7 @@ help:
 	@echo "make fuzz         twenty thousand requests that nobody means, on each database; make test asks two thousand"
 	@echo "make promises     every answer against the OpenAPI document, at every limit and in each kind of access; make test asks less"
 	@echo "make test-nginx   the browser's tests behind a real nginx: TLS, under a path, buffered (BROWSER=tests/browser/…)"
-	@echo "make faults       kills, locks and hangs on a copy of STARTRAIL_HOME, twenty of each, while people ask"
+	@echo "make faults       kills, locks, full disks and hangs on a copy of STARTRAIL_HOME, twenty of each kill, while people ask"
 	@echo "make coverage     what the tests do not run"
 	@echo "make lint         style, types and rooms only"
 	@echo "make format       what pre-commit does: Python, CSS and JavaScript; a template's long lines are named"
@@ -98,7 +98,8 @@ test-nginx: install system
 	STARTRAIL_TEST_NGINX=without-port $(PYTEST) $(or $(BROWSER),tests/browser --ignore=tests/browser/live)
 
 faults: install
-	$(BIN)/python benchmarks/faults.py --home $(STARTRAIL_HOME)
+	PYTHONPATH=. $(BIN)/python benchmarks/faults.py --home $(STARTRAIL_HOME)
+	PYTHONPATH=. $(BIN)/python benchmarks/faults.py --home $(STARTRAIL_HOME) --database postgresql
 
 test-fast: install system
 	$(PYTEST) -m "not slow and not postgresql" --hypothesis-profile=fast tests/unit tests/http
