@@ -6,6 +6,7 @@ whole or not at all, its last transaction ends the job too, and the file itself 
 """
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Collection
