@@ -15,6 +15,7 @@ COMMANDS = [
     line[line.index("startrail ") :]
     for block in re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     for line in block.splitlines()
+    if "startrail " in line
 ]
 
 
