@@ -101,7 +101,7 @@ def predicted_and_measured(outcome: Outcome, method: str) -> tuple[np.ndarray, n
 
 
 def write_outcome(outcome: Outcome, file: Path) -> None:
-    """Write it, sums to four digits; the same outcome gives the same bytes."""
+    """Write it, sums to seven digits, for ranks ask for the last of them; the same outcome gives the same bytes."""
     content = {
         "about": dict(outcome.about),
         "prompts": [dict(prompt) for prompt in outcome.prompts],
@@ -109,7 +109,7 @@ def write_outcome(outcome: Outcome, file: Path) -> None:
         "trainings": [dict(row) for row in outcome.trainings],
         "measured": outcome.measured.tolist(),
         "predicted": {
-            method: [[float(f"{value:.4g}") for value in row] for row in sums]
+            method: [[float(f"{value:.7g}") for value in row] for row in sums]
             for method, sums in outcome.predicted.items()
         },
         "without": [dict(row) for row in outcome.without],

@@ -139,10 +139,10 @@ def _page(directory: Path, of: str) -> TruthPage:
 
 def learned(outcome: Outcome) -> str:
     """What the small models know: without knowledge there is nothing to leave out."""
-    half = (outcome.everything > 0).mean()
+    right, count = int((outcome.everything > 0).sum()), len(outcome.everything)
     sentence = (
         f"Trained on everything, the model finds the right answer likelier than all others together for"
-        f" {half:.0%} of the prompts; its margin is {_signed(outcome.everything.mean())} on average"
+        f" {right} of {count} prompts; its margin is {_signed(outcome.everything.mean())} on average"
     )
     if len(outcome.measured):
         sentence += f", and {_signed(outcome.measured.mean())} after training on a random half"

@@ -1,5 +1,6 @@
 """Figures of leaving out: right where the truth is known, with intervals that hold, and worked out again from the file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,14 @@ def test_a_file_gives_the_figures_again_and_the_same_outcome_the_same_bytes(tmp_
     write_outcome(read_outcome(file), again)
     assert file.read_bytes() == again.read_bytes()
     assert figures(read_outcome(file)) == figures(outcome(10))
+
+
+def test_sums_over_thousands_of_passages_keep_their_order_in_the_file(tmp_path: Path) -> None:
+    """Sums of 9,000 that differ by tenths were rounded to ties, and the page had other figures than the command."""
+    made, file = outcome(10), tmp_path / "demo.json.gz"
+    large = replace(made, predicted={"bm25": 9000 + made.predicted["bm25"] / 10})
+    write_outcome(large, file)
+    assert (ranks(read_outcome(file).predicted["bm25"]) == ranks(large.predicted["bm25"])).all()
 
 
 @pytest.mark.parametrize("content", [b"", b"\x1f\x8b\x08", b"PK\x03\x04 something else"])
