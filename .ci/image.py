@@ -192,7 +192,8 @@ def running(stage: Stage, home: Path) -> Iterator[Container]:
     try:
         yield container
     finally:
-        container.outer.kill()
+        if (init := container.init()) is not None:  # with it goes all that it runs
+            os.kill(init, signal.SIGKILL)
         container.outer.wait()
 
 
