@@ -9,7 +9,8 @@ from app.cli.reading import tell_left_out
 from app.cli.retrieve import DENSE_MODEL
 from app.errors import UserError
 from app.settings import get_settings
-from app.words.methods import BASELINES, encodings, method_label, rankers
+from app.words.method import BASELINES
+from app.words.methods import encodings, method_label, rankers
 
 
 def register(app: typer.Typer) -> None:

@@ -17,7 +17,8 @@ from app.settings import Settings
 from app.showing import Bar, unseen
 from app.store.engine import Store, open_store
 from app.store.tables import Run
-from app.words.methods import BASELINES, rankers
+from app.words.method import BASELINES
+from app.words.methods import rankers
 
 TITLE = 34  # characters of what is being done that a bar has room for
 

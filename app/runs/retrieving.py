@@ -17,7 +17,8 @@ from app.store.engine import Store, open_store
 from app.store.naming import slugify
 from app.words.answers import BOTH, SAID, TARGET
 from app.words.choices import CHOICES
-from app.words.methods import BASELINES, TRACKSTAR, Method, rankers
+from app.words.method import BASELINES, Method
+from app.words.methods import TRACKSTAR, rankers
 
 
 @dataclass(frozen=True)

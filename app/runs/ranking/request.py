@@ -20,7 +20,8 @@ from app.runs.inputs import RunInputs
 from app.runs.saving import PromptRanking
 from app.store.corpora import stream_lessons, stream_passages
 from app.store.tables import Prompt
-from app.words.methods import METHODS, Method, rankers
+from app.words.method import Method
+from app.words.methods import METHODS, rankers
 from app.words.roles import Lesson
 
 AT_ONCE = 64  # queries encoded and searched together

@@ -22,7 +22,8 @@ from app.web.evidence.lanes import (
 )
 from app.web.evidence.verdict import plain, verdict
 from app.web.site import urls
-from app.words.methods import Method, method_of
+from app.words.method import Method
+from app.words.methods import method_of
 
 DEPTH = 10  # passages of a lane
 SETTINGS = "tail_patch_settings"  # where a run keeps by which step its passages were measured

@@ -1,6 +1,7 @@
 """What a ranking was asked, in one sentence: why this, or why this rather than that. Pure."""
 
-from app.words.methods import Method, method_of
+from app.words.method import Method
+from app.words.methods import method_of
 
 
 def searched_for(method: str, said: str, contrast: str | None, truth: str | None) -> str:

@@ -35,7 +35,7 @@ Interval = tuple[float, float]
 Series = Mapping[str, Sequence[tuple[str, float, Interval | None]]]  # name -> (category, value, interval)
 Colours = Mapping[
     str, str
-]  # name of a series -> the class that has its colour (`app.words.methods.Method.css`)
+]  # name of a series -> the class that has its colour (`app.words.method.Method.css`)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from app.web.site.context import Db
 from app.web.site.links import PageUrl
 from app.web.site.respond import respond
 from app.web.site.routing import page_route
-from app.words.methods import KINDS, METHODS, NEEDS, Method, encodings, method_of, place_of
+from app.words.method import KINDS, NEEDS, Method
+from app.words.methods import METHODS, encodings, method_of, place_of
 
 router = APIRouter()
 
