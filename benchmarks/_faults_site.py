@@ -21,7 +21,7 @@ from typing import IO, Any
 import httpx
 from sqlalchemy import select, text
 
-from app.store.engine import Store, make_engine
+from app.store.engine import Store, make_engine, migrate
 from app.store.schema import METADATA
 from app.store.work_tables import Job, Trace
 
@@ -208,8 +208,10 @@ def served(
 
 
 def copied(home: Path, place: Path) -> Path:
-    """A copy that may be broken; its database is where SQLite has it."""
-    return Path(shutil.copytree(home, place / "home"))
+    """A copy that may be broken; its database is where SQLite has it, and this version's."""
+    copy = Path(shutil.copytree(home, place / "home"))
+    migrate(f"sqlite:///{copy / 'startrail.db'}")
+    return copy
 
 
 def moved_over(home: Path, url: str) -> None:
