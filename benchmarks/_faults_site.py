@@ -11,12 +11,12 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any
+from typing import IO
 
 import httpx
 from sqlalchemy import select, text
@@ -28,7 +28,6 @@ from app.store.work_tables import Job, Trace
 GOOD = {"200", "202", "503"}
 PAGES = ("/", "/runs", "/prompts")
 NOTHING: Mapping[str, str] = MappingProxyType({})
-NOBODY: Mapping[str, Any] = MappingProxyType({})  # Popen's `user` and `group`: those that we have
 STARTS = 180  # seconds that a server or worker may take on a busy machine
 
 
@@ -66,9 +65,9 @@ class Site:
         url: str,
         log: IO[bytes],
         more: Mapping[str, str] = NOTHING,
-        user: Mapping[str, Any] = NOBODY,
+        before: Sequence[str] = (),
     ) -> None:
-        self.environment, self.log, self.user = environment(home, url, more), log, user
+        self.environment, self.log, self.before = environment(home, url, more), log, before
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -78,10 +77,8 @@ class Site:
 
     def start(self) -> None:
         """Until it answers."""
-        command = [sys.executable, "-m", "app.cli", "serve", "--port", str(self.port)]
-        self.process = subprocess.Popen(
-            command, env=self.environment, stdout=self.log, stderr=self.log, **self.user
-        )
+        command = [*self.before, sys.executable, "-m", "app.cli", "serve", "--port", str(self.port)]
+        self.process = subprocess.Popen(command, env=self.environment, stdout=self.log, stderr=self.log)
         until(self.answers, STARTS, "the server to start")
 
     def answers(self) -> bool:
@@ -196,13 +193,13 @@ class Field:
 
 @contextmanager
 def served(
-    home: Path, url: str, log: Path, more: Mapping[str, str] = NOTHING, user: Mapping[str, Any] = NOBODY
+    home: Path, url: str, log: Path, more: Mapping[str, str] = NOTHING, before: Sequence[str] = ()
 ) -> Iterator[Field]:
     """The home at `home`, with a site and its worker, for as long as the block lasts."""
     with ExitStack() as stack:
         store = Store(make_engine(url))
         stack.callback(store.engine.dispose)
-        site = Site(home, url, stack.enter_context(log.open("ab")), more, user)
+        site = Site(home, url, stack.enter_context(log.open("ab")), more, before)
         stack.callback(lambda: site.stop())
         yield Field(home, url, log, stack, site, People([site.base], store))
 

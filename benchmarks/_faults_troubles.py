@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from app.store.engine import make_engine
 
+UNPRIVILEGED = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.getuid() == 0 else ()
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")  # Debian's package libfaketime
 
 
@@ -100,7 +101,7 @@ def fill(field: Field, seconds: float) -> None:
 
 
 def read_only(field: Field, seconds: float) -> None:
-    """Nobody but root may write to anything of the home, whose site is not root's."""
+    """Nobody may write to anything of the home; a site of root's minds that where it was started with `UNPRIVILEGED`."""
     modes = {each: each.stat().st_mode for each in (field.home, *field.home.rglob("*"))}
     try:
         for each, mode in modes.items():
@@ -110,16 +111,6 @@ def read_only(field: Field, seconds: float) -> None:
         for each, mode in modes.items():
             if each.exists():
                 each.chmod(mode)
-
-
-def nobody(home: Path) -> dict[str, int]:
-    """Popen's `user` and `group` for a site that is not root's, to whom the home belongs from now on."""
-    from tests.support.databases import unprivileged
-
-    identity = unprivileged()
-    for each in (home.parent, home, *home.rglob("*")):
-        os.chown(each, identity["user"], identity["group"])
-    return identity
 
 
 @contextmanager

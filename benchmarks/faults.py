@@ -107,7 +107,7 @@ def on_a_small_disk(
     """Full, and then read-only."""
     with troubles.small_disk(copied(asked.home, place / "small"), SPARE) as home:
         url, log = f"sqlite:///{home / 'startrail.db'}", asked.log or place / "log"
-        with served(home, url, log, user=troubles.nobody(home)) as field:
+        with served(home, url, log, before=troubles.UNPRIVILEGED) as field:
             until(field.site.ready, STARTS, "a worker on a small disk")
             for name, fault in (("disk full", troubles.fill), ("home read-only", troubles.read_only)):
                 if wanted(asked, name):
