@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import Engine, ExceptionContext, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -122,6 +122,7 @@ def make_engine(url: str, *, patience: float = 30) -> Engine:
     )
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune_sqlite)
+        event.listen(engine, "handle_error", _forget_read_only)
     return engine
 
 
@@ -218,6 +219,12 @@ def _reached(url: str) -> Iterator[None]:
 
 def _one_line(error: BaseException | None) -> str:
     return " ".join(str(error).split()).rstrip(".")
+
+
+def _forget_read_only(context: ExceptionContext) -> None:
+    """A connection that was opened while nobody might write to the file stays so for ever: the pool opens others."""
+    if "readonly database" in str(context.original_exception):
+        context.is_disconnect = True
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:

@@ -9,12 +9,14 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from alembic import command
 from app.errors import UserError
 from app.paths import ALEMBIC
 from app.store.engine import Store, make_engine, migrate, open_store
 from app.store.schema import METADATA
+from app.store.writing import write_alone
 from tests.support.seeded import fill
 
 NOT_OURS = ("_fts", "alembic_version")
@@ -168,3 +170,15 @@ def test_no_migration_loses_a_row(tmp_path: Path) -> None:
     assert rows() == before
     assert before["retrieved"]
     store.engine.dispose()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_connection_from_when_nobody_might_write_is_not_used_for_ever(store: Store) -> None:
+    """The home's files were made read-only and writable again: a worker's pool went on with connections that were opened
+    meanwhile, and nothing was answered any more."""
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only=ON")  # as SQLite opens a file that it may not write to
+    with pytest.raises(DBAPIError, match="readonly database"), store.session() as session:
+        write_alone(session)
+    with store.session() as session:
+        write_alone(session)
