@@ -6,8 +6,8 @@ copies the home (the demo's, say, on SQLite; with PostgreSQL its rows are moved 
 its worker, and while questions and pages are asked all the time does one thing after another: kills the server, the worker, an
 importer, an index build and an evaluation with SIGKILL; stops a worker without killing it; holds the database locked; lets
 PostgreSQL fall and get up again; fills the disk (a tmpfs) and takes the right to
-write away from the home's files (as root); sets the clock back an hour
-(libfaketime); and lets two servers and four workers share the home.
+write away from the home's files (as root); sets the clock back an hour;
+and lets two servers and four workers share the home.
 
 Reaches: every answer 200, 202 or 503; every question that was accepted is answered, all within 30 s after the fault; what was
 killed leaves nothing half-written; trouble that passes ends no process.

@@ -128,6 +128,7 @@ class Worker:
         self._patiently(self._beat)
         self._heart = threading.Thread(target=self._live, name="heartbeat", daemon=True)
         self._heart.start()
+        threading.Thread(target=self._pulse, name="pulse", daemon=True).start()
         try:
             self.loaded = self._patiently(self.engine.load) or {}
         except UserError as error:
@@ -210,9 +211,13 @@ class Worker:
             wanted = leases.advance(session, [job.id for job in taken], self.name, stage, done, total)
         return [job.id in wanted for job in taken]
 
-    def _live(self) -> None:
+    def _pulse(self) -> None:
+        """Signs of life that no database can hold up: a lock of PostgreSQL has no end."""
         while not self.stopping.wait(workers.HEARTBEAT):
             self.beats()
+
+    def _live(self) -> None:
+        while not self.stopping.wait(workers.HEARTBEAT):
             try:
                 self._beat()
                 self._recover()
