@@ -70,6 +70,18 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, text.encode())
 
 
+def append_line(path: Path, record: Mapping[str, Any]) -> None:
+    """Add a line to a JSON Lines file, after whatever a kill left of one; it has reached the disk then."""
+    with path.open("a+b") as out:
+        out.seek(0)
+        content = out.read()
+        if content and not content.endswith(b"\n"):
+            out.truncate(content.rfind(b"\n") + 1)
+        out.write(json_line(record))
+        out.flush()
+        os.fsync(out.fileno())
+
+
 def json_line(record: Mapping[str, Any]) -> bytes:
     """One line of a JSON Lines file in UTF-8, nothing lost: escaped where a lone surrogate has no UTF-8."""
     try:

@@ -126,7 +126,7 @@ def test_queries_do_not_grow_with_what_is_shown(client: TestClient, prompt: str)
 
     few, many = (cost(f"/compare/{prompt}?runs=trackstar,bm25&depth={depth}") for depth in (5, 50))
     assert few == many <= 11
-    assert cost("/compare?runs=trackstar,bm25") <= 6
+    assert cost("/compare?runs=trackstar,bm25") <= 7  # two of them by what may be seen
 
 
 def test_hostile_text_stays_text(client: TestClient) -> None:

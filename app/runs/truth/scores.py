@@ -12,6 +12,7 @@ from random import Random
 import numpy as np
 import torch
 
+from app import files
 from app.curvature.fit import fit_curvature
 from app.curvature.influence import preconditioned, whole_gradient
 from app.curvature.many import products, stacked
@@ -55,9 +56,8 @@ def scores(experiment: Experiment, bar: Bar = unseen) -> Scores:
             )
     found |= whole(loaded, passages, queries, experiment.work / "curvature", bar)
     found[TWO_STAGES] = candidates_only(found[TRACKSTAR], found[EKFAC])
-    partial = file.with_name("scores.partial.npz")
-    np.savez(partial, **found)  # type: ignore[arg-type]  # its stubs take `allow_pickle` for any name
-    partial.replace(file)
+    with files.whole(file) as partial, partial.open("wb") as out:
+        np.savez(out, **found)  # type: ignore[arg-type]  # its stubs take `allow_pickle` for any name
     return found
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Collection, Sequence
@@ -15,7 +14,7 @@ import torch
 
 from app.demo.pretrain import PretrainConfig, pretrain
 from app.errors import UserError
-from app.files import json_line, write_json
+from app.files import append_line, write_json
 from app.models.load import load_model
 from app.models.text import Query
 from app.showing import Bar, unseen
@@ -147,7 +146,7 @@ def train(experiment: Experiment, name: str, kept: np.ndarray, bar: Bar = unseen
     }
     if name != EVERYTHING:
         shutil.rmtree(out)
-    _append(experiment.work / TRAININGS, row)
+    append_line(experiment.work / TRAININGS, row)
     return row
 
 
@@ -161,14 +160,3 @@ def digest_of(ids: Sequence[str], kept: Collection[bool] | np.ndarray) -> str:
     """SHA-256 over the ids of the passages that stay in, a line each, in the corpus's order."""
     chosen = (id_ for id_, stays in zip(ids, kept, strict=True) if stays)
     return hashlib.sha256("".join(f"{id_}\n" for id_ in chosen).encode()).hexdigest()
-
-
-def _append(file: Path, row: dict[str, Any]) -> None:
-    """Add a line, after whatever a kill left of one."""
-    content = file.read_bytes() if file.is_file() else b""
-    with file.open("ab") as out:
-        if content and not content.endswith(b"\n"):
-            out.truncate(content.rfind(b"\n") + 1)
-        out.write(json_line(row))
-        out.flush()
-        os.fsync(out.fileno())

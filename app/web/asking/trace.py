@@ -36,7 +36,7 @@ from app.web.site.context import Config, Db
 from app.web.site.links import PageUrl
 from app.web.site.moments import Moment
 from app.web.site.params import Embed, Name, Slug, TraceId
-from app.web.site.respond import origin, respond, templates, wants_json
+from app.web.site.respond import known_to_all, origin, respond, templates, wants_json
 from app.web.site.routing import page_route
 from app.web.site.serialize import sendable
 from app.words.answers import SAID, TARGET
@@ -282,5 +282,4 @@ async def _form(request: Request) -> tuple[list[tuple[str, str]], Settings]:
 
 def _block(request: Request, page: TracePage) -> str:
     template = templates.get_template("trace.html")
-    context = {"page": page, "origin": origin(request), "path": page.url, "here": page.url}
-    return "".join(template.blocks["inside"](template.new_context(context)))
+    return "".join(template.blocks["inside"](template.new_context(known_to_all(request, page, page.url))))

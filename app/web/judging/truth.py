@@ -16,7 +16,7 @@ from app.web.judging.truth_figures import by_relation, foretold
 from app.web.site import urls
 from app.web.site.context import Config
 from app.web.site.links import PageUrl
-from app.web.site.params import Name
+from app.web.site.params import OutcomeName
 from app.web.site.respond import respond
 from app.web.site.routing import page_route
 from app.web.site.tables import table, table_route
@@ -64,13 +64,13 @@ class TruthPage(BaseModel):
 
 
 @page_route(router, "/truth", TruthPage, "get_truth")
-def truth_page(request: Request, settings: Config, of: Name = "") -> Response:
+def truth_page(request: Request, settings: Config, of: OutcomeName = "") -> Response:
     """Each method's LDS and QLD (`of`: the outcome), who can be told apart, and predicted against measured."""
     return respond(request, _page(settings.home / "truth", of), "truth.html")
 
 
 @table_route(router, "/truth", "export_truth")
-def truth_file(request: Request, settings: Config, of: Name = "") -> Response:
+def truth_file(request: Request, settings: Config, of: OutcomeName = "") -> Response:
     """What every training measured and every method had predicted of it: the figures can be worked out again."""
     outcome = _outcome(settings.home / "truth", of)
     columns = ["training", "prompt", "relation", "measured", *(outcome.predicted if outcome else ())]

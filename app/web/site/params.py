@@ -19,6 +19,9 @@ Plain = Annotated[str, AfterValidator(_plain)]
 Slug = Annotated[Plain, Path(max_length=LONGEST)]
 Id = Annotated[int, Path(ge=0, le=LARGEST_ID)]
 Name = Annotated[Plain, Query(max_length=LONGEST)]
+OutcomeName = Annotated[
+    Plain, Query(max_length=LONGEST, description="name of an outcome of `startrail truth`")
+]
 RunName = Annotated[Plain, Query(max_length=LONGEST, description="slug of a run")]
 _SLUGS: dict[str, Any] = {  # one text with commas in it, see `app.web.site.openapi`
     "type": "array",

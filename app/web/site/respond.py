@@ -121,17 +121,24 @@ def respond_json(
     return Response(body, status, {"Cache-Control": "no-cache", **(headers or {})}, "application/json")
 
 
+def known_to_all(request: Request, page: BaseModel, here: str) -> dict[str, Any]:
+    """What every template may ask for, also one that is sent piece by piece; `here` is the address of the page."""
+    return {
+        "page": page,
+        "path": here,
+        "here": here,
+        "origin": origin(request),
+        "reader": READER.get() or Visitor(),
+        "can_trace": any(request.app.state.settings.indexes.glob("*/manifest.json")),
+    }
+
+
 def render(request: Request, page: BaseModel, template: str, block: str | None = None) -> str:
     """The template, or one block of it if htmx asks for a fragment."""
     found = templates.get_template(template)
     query = f"?{request.url.query}" if request.url.query else ""
-    context: dict[str, Any] = {
-        "page": page,
+    context = known_to_all(request, page, request.url.path + query) | {
         "path": request.url.path,
-        "here": request.url.path + query,
-        "origin": origin(request),
-        "reader": READER.get() or Visitor(),
-        "can_trace": any(request.app.state.settings.indexes.glob("*/manifest.json")),
         "nav": "prompts" if "/prompts/" in request.url.path else own_path(request).split("/")[1],
     }
     if block and wants_fragment(request):
