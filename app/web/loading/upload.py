@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from app.errors import NotFound, UserError
-from app.files import json_line
+from app.files import json_line, put
 from app.interchange.results_words import example
 from app.settings import Settings
 from app.store import audit
@@ -167,7 +167,8 @@ def _start(request: Request, settings: Settings, id_: str, fields: dict[str, str
     elif "preset" in fields:
         file, source = fields["preset"], _preset(settings, fields["preset"])
     elif filename:
-        file, source = filename, imports.path(id_).rename(imports.path(id_, filename))
+        file, source = filename, imports.path(id_, filename)
+        put(imports.path(id_), source)
     else:  # a form that gives the file no name has its text among the fields
         file, source = "results", imports.path(id_)
         source.write_text(fields["file"], "utf-8", "surrogatepass")
