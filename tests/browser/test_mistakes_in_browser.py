@@ -26,6 +26,9 @@ def mistaken(
     """The page of a prompt to which the model said Reykjavik, and was wrong."""
     home = tmp_path_factory.mktemp("mistaken")
     shutil.copy(migrated_sqlite, home / "startrail.db")
+    index = home / "indexes" / "demo"  # with one, a prompt can be edited and asked again
+    index.mkdir(parents=True)
+    (index / "manifest.json").touch()
     store = open_store(f"sqlite:///{home / 'startrail.db'}")
     with store.session() as session:
         wrong, _ = beside(session)

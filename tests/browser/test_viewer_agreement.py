@@ -32,16 +32,16 @@ MISSING = [  # what lacks a field is not `=== false`, and is `!`
     "!ex['no_such_field']",
 ]
 # As the viewer counts over the examples that a filter keeps: rank of the first correct passage, a passage being correct
-# where the file judges it so.
+# where the file judges it so. An example whose passages nobody judged has no such metric, and is left out of its mean.
 PANEL = """([examples, source]) => {
     const keeps = new Function('ex', `return (${source})`);
     const kept = examples.filter(ex => { try { return keeps(ex) } catch { return false } });
-    const ranks = kept.map(ex => (ex.proponent_correct || []).indexOf(true) + 1);
+    const ranks = kept.filter(ex => ex.proponent_correct).map(ex => ex.proponent_correct.indexOf(true) + 1);
     return {
         prompts: kept.length,
         right: kept.filter(ex => ex.is_8b_correct).length / kept.filter(ex => ex.is_8b_correct !== undefined).length,
-        mrr: ranks.reduce((sum, rank) => sum + (rank ? 1 / rank : 0), 0) / kept.length,
-        recall_at_10: ranks.filter(rank => rank && rank <= 10).length / kept.length,
+        mrr: ranks.reduce((sum, rank) => sum + (rank ? 1 / rank : 0), 0) / ranks.length,
+        recall_at_10: ranks.filter(rank => rank && rank <= 10).length / ranks.length,
     };
 }"""
 
