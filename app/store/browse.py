@@ -8,7 +8,7 @@ its key: nothing depends on how many passages were retrieved.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import randrange
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sqlalchemy import select
@@ -92,14 +92,14 @@ class PromptList:
     def place(self, position: int, *, behind: bool) -> int:
         """How many of its prompts stand before the one at a position of the run, whether the list has it or not; with it if
         `behind`. What the run does not have stands before all."""
-        side = "right" if behind else "left"
+        side: Literal["left", "right"] = "right" if behind else "left"
         at = int(np.searchsorted(self.columns.positions, position))
         if self.sort not in SORTS:
-            return int(np.searchsorted(self.columns.positions[self.rows], position, side))  # type: ignore[call-overload]  # of literals
+            return int(np.searchsorted(self.columns.positions[self.rows], position, side))
         if at == len(self.columns) or self.columns.positions[at] != position:
             return 0
         places = self.columns.places(self.sort)
-        return int(np.searchsorted(places[self.rows], places[at], side))  # type: ignore[call-overload]  # of literals
+        return int(np.searchsorted(places[self.rows], places[at], side))
 
     def positions(self, start: int, end: int) -> list[int]:
         """Positions in the run of its prompts from `start` up to `end`."""
@@ -109,13 +109,12 @@ class PromptList:
 def tallied(session: Session, runs: Sequence[Run], filters: Filters) -> dict[int, tuple[Tally, Found | None]]:
     """Of each run by its id the tally under the search and the expression, and what these found; the facets are the tally's
     to apply. Without either, tallies are remembered."""
+    columns = columns_of(session, runs)
     if not filters.searching:
-        columns = columns_of(session, runs)
         known = remembered_each(
             session, "tally", runs, lambda missing: [tally_of(columns[run.id]) for run in missing]
         )
         return {id_: (tally, None) for id_, tally in known.items()}
-    columns = columns_of(session, runs)
     found = find(session, runs, columns, filters.q, filters.where, MOST)
     return {run.id: (tally_of(columns[run.id], found[run.id].rows), found[run.id]) for run in runs}
 

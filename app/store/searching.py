@@ -6,6 +6,7 @@ them in seconds.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from sqlalchemy import ColumnElement, and_, or_, select, true, union, union_all
@@ -79,9 +80,7 @@ def _by_expression(
     positions: dict[int, list[int]] = {run.id: [] for run in runs}
     for run_id, position in session.execute(union_all(*(select(each) for each in firsts))):
         positions[run_id].append(position)
-    return {
-        id_: _found(columns[id_].rows_at(each[:most]), len(each), most) for id_, each in positions.items()
-    }
+    return {id_: _found(columns[id_].rows_at(each), most) for id_, each in positions.items()}
 
 
 def _by_words(
@@ -100,15 +99,14 @@ def _by_words(
 
     for run in runs:
         own = columns[run.id]
-        stated = _all_of(lambda after, of=run.prompt_set_id: ask("prompts", of, after), own, most)  # type: ignore[misc]  # of its default
-        answered = _all_of(lambda after, of=run.model_id: ask("answers", of, after), own, most)  # type: ignore[misc]  # of its default
-        rows = np.union1d(stated.rows, answered.rows)
-        found[run.id] = _found(rows[:most], len(rows) + stated.more + answered.more, most)
+        stated = _all_of(partial(ask, "prompts", run.prompt_set_id), own, most)
+        answered = _all_of(partial(ask, "answers", run.model_id), own, most)
+        found[run.id] = _found(np.union1d(stated, answered), most)
     return found
 
 
-def _all_of(ask: Callable[[int], list[tuple[int, int]]], columns: Columns, most: int | None) -> Found:
-    """What the run has of the ids that are found, batch after batch until there is enough.
+def _all_of(ask: Callable[[int], list[tuple[int, int]]], columns: Columns, most: int | None) -> Ints:
+    """The run's rows of the ids that are found, batch after batch until they are more than `most`.
 
     Args:
         ask: (id, id of its prompt) of the next ones behind an id, ascending.
@@ -117,12 +115,10 @@ def _all_of(ask: Callable[[int], list[tuple[int, int]]], columns: Columns, most:
     while True:
         batch = ask(after)
         rows = np.union1d(rows, columns.rows_of([prompt for _, prompt in batch]))
-        if most is None or len(batch) <= most:
-            return Found(rows, more=False)
-        if len(rows) > most:
-            return Found(rows, more=True)
+        if most is None or len(batch) <= most or len(rows) > most:
+            return rows
         after = batch[-1][0]
 
 
-def _found(rows: Ints, there: int, most: int | None) -> Found:
-    return Found(rows, more=most is not None and there > most)
+def _found(rows: Ints, most: int | None) -> Found:
+    return Found(rows[:most], more=most is not None and len(rows) > most)

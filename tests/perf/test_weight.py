@@ -1,6 +1,7 @@
 """What a first visit costs: the bytes over the wire, compressed, of a page and all it loads."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -15,7 +16,7 @@ BUDGET = 60 * 1024
 
 
 @pytest.fixture
-def reader(store: Store, database_url: str, tmp_path) -> Iterator[TestClient]:  # type: ignore[no-untyped-def]  # what fixtures are is said where they are made
+def reader(store: Store, database_url: str, tmp_path: Path) -> Iterator[TestClient]:
     with store.session() as session:
         fill(session, prompts=40, passages=800, k=20)
     with site(database_url, tmp_path) as opened:
