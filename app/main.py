@@ -87,5 +87,5 @@ async def _until_it_ends(app: FastAPI) -> AsyncIterator[None]:
     """The import at hand is finished and the connections are closed when the site stops."""
     yield
     app.state.imports.close()
-    app.state.store.engine.dispose()
-    app.state.keeping.engine.dispose()
+    app.state.store.close()
+    app.state.keeping.close()

@@ -43,6 +43,6 @@ def open_(
             into = Destination(prompts, corpus)
             made = import_results(arrives.session, path, run=slug, into=into, arrival=arrives)
     console.print(f"[green]✓[/] run {made.slug}: {made.prompt_count:,} prompts")
-    store.engine.dispose()
+    store.close()
     console.print(f"  http://{host}:{port}/runs/{slug}", soft_wrap=True)
     run_site(host, port, worker=False)

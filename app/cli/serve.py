@@ -152,7 +152,7 @@ def _sweep(url: str) -> None:
     try:
         sweep(store)
     finally:
-        store.engine.dispose()
+        store.close()
 
 
 def web_process() -> Any:

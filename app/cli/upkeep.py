@@ -58,7 +58,7 @@ def doctor() -> None:
     settings = get_settings()
     store = Store(make_engine(settings.url))
     found = all_of(store, settings)
-    store.engine.dispose()
+    store.close()
     for each in found:
         console.print(f"{'✓' if each.ok else '✗'} {each.name}: {each.inside}", markup=False, soft_wrap=True)
         if each.remedy and not each.ok and each.remedy not in each.inside:

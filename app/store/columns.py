@@ -55,7 +55,7 @@ class Columns:
     ranks: Ints
     patches: Floats
     orders: Mapping[str, Ints]
-    _ranks_of: dict[str, Ints] = field(default_factory=dict, repr=False)
+    _placed: dict[str, Ints] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         """How many prompts."""
@@ -73,12 +73,12 @@ class Columns:
 
     def places(self, sort: str) -> Ints:
         """Where each row stands in the order of a sort."""
-        if sort not in self._ranks_of:
+        if sort not in self._placed:
             order = self.orders[sort]
             places = np.empty_like(order)
             places[order] = np.arange(len(order), dtype=order.dtype)
-            self._ranks_of[sort] = places
-        return self._ranks_of[sort]
+            self._placed[sort] = places
+        return self._placed[sort]
 
     def rows_at(self, positions: Sequence[int]) -> Ints:
         """The rows at these positions, ascending; those that are not there are left out."""

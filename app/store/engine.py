@@ -89,7 +89,7 @@ def open_store(url: str, *, migrate: bool = False) -> Store:
         else:
             check_version(store.engine)
     except BaseException:
-        store.engine.dispose()
+        store.close()
         raise
     return store
 

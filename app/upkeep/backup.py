@@ -90,7 +90,7 @@ def _registered(settings: Settings) -> list[tuple[str, Path]]:
     store = open_store(settings.url, migrate=True)
     with store.session() as session:
         rows = session.scalars(select(Model).where(Model.path.is_not(None))).all()
-    store.engine.dispose()
+    store.close()
     found = [(row.name, find_checkpoint(row, settings.models)) for row in rows]
     return [(name, path) for name, path in found if path is not None and "/" not in name]
 
