@@ -125,21 +125,35 @@ class Recovered:
 def recover(session: Session, dead: Collection[str] = ()) -> Recovered:
     """Put back what was in lost hands: of workers without progress, past the deadline, and of those known to be `dead`.
 
-    What failed was past its deadline, or too many workers died over it.
+    What failed was past its deadline, or too many workers died over it. Where the lease is over too, nobody was seen at work
+    until the deadline: the clock was set forth, or the machine was away. That is no long answer, and it is done again.
     """
     failed: set[str] = set()
     for name, kind in KINDS.items():
         of_kind = and_(Job.kind == name, Job.state == "running")
         hours = kind.limit.total_seconds() / 3600
         late = f"It was not done after {hours:g} {'hour' if hours == 1 else 'hours'}."
-        failed |= _give_up(session, and_(of_kind, Job.deadline < now()), late, "Ask for less at once.")
+        failed |= _give_up(
+            session,
+            and_(of_kind, Job.deadline < now(), Job.lease_until >= now()),
+            late,
+            "Ask for less at once.",
+        )
         lost = and_(of_kind, _lost(dead), Job.attempts >= kind.attempts)
         addressed = and_(Job.kind == name, Job.state == "queued", Job.worker.in_(list(dead)))
         failed |= _give_up(session, or_(lost, addressed), *kind.lost)
     again = session.scalars(
         update(Job)
         .where(Job.state == "running", _lost(dead))
-        .values(state="queued", stage="queued", done=0, total=None, worker=None, lease_until=None)
+        .values(
+            state="queued",
+            stage="queued",
+            done=0,
+            total=None,
+            worker=None,
+            lease_until=None,
+            deadline=case((Job.deadline < now(), None), else_=Job.deadline),
+        )
         .returning(Job.id)
         .execution_options(synchronize_session=False)
     ).all()

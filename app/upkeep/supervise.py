@@ -15,7 +15,9 @@ HEART = "STARTRAIL_HEART"  # in the environment: the file descriptor that a sign
 HEALTHY = 60.0  # seconds: what lived so long and died is started again without much waiting
 LOADING = 900.0  # seconds until the first sign of life: a large model is read meanwhile
 SILENCE = 45.0  # seconds without a sign of life after which it hangs
-LONGEST_PAUSE = 15.0  # with the time that a worker takes to load, half a minute
+LONGEST_PAUSE = (
+    5.0  # with the time that a worker takes to load on a busy machine, and that for what waits, half a minute
+)
 PATIENCE = 8.0  # seconds that a process has to end in good order
 
 

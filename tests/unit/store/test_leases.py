@@ -138,6 +138,21 @@ def test_every_kind_has_a_deadline_that_progress_does_not_move(store: Store, kin
         assert "not done after" in (failed.error or {})["message"]
 
 
+def test_a_clock_set_forth_or_a_machine_that_was_away_loses_no_question(store: Store) -> None:
+    """An hour forth failed the question that was in hand: "not done after 1 hour", a second after it was asked."""
+    (id_,) = put(store)
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        assert take(store, f"a/{attempt}/x") == [id_]
+        with store.session() as session:
+            past = now() - timedelta(seconds=1)
+            session.execute(update(Job).where(Job.id == id_).values(deadline=past, lease_until=past))
+        with store.session() as session:
+            again = attempt < MAX_ATTEMPTS
+            assert recovered(session) == (again, not again), "not for ever either"
+            if again:
+                assert jobs.find(session, id_).deadline is None, "the next attempt has its own"
+
+
 def test_work_for_one_process_is_taken_by_no_other(store: Store) -> None:
     """Only the process that took a file in has it. Without that process nobody ever will: that is said."""
     with store.session() as session:
