@@ -93,6 +93,16 @@ def advance(
     return set(wanted)
 
 
+def renew(session: Session, worker: str) -> None:
+    """Count lease and deadline of what the worker has in hand from now on: the clock leapt, the work did not stand."""
+    session.execute(
+        update(Job)
+        .where(_mine(worker))
+        .values(lease_until=_after("lease"), deadline=_after("limit"))
+        .execution_options(synchronize_session=False)
+    )
+
+
 def finish(session: Session, id_: str, worker: str, result: dict[str, Any] | None = None) -> bool:
     """Say that it is done; False if it was cancelled or taken by another worker meanwhile."""
     return _end(session, id_, worker, state="done", stage="done", result=result)

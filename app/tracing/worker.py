@@ -19,6 +19,7 @@ from app.store.commits import CommitListener
 from app.store.engine import Store
 from app.store.trouble import Told, is_trouble
 from app.store.work_tables import Job
+from app.tracing.clock import Clock
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ class Worker:
     beats: Callable[[], None] = field(default=lambda: None)  # called at each sign of life
     _heart: threading.Thread = field(init=False, repr=False)
     _told: Told = field(default_factory=lambda: Told(log, "The worker"), repr=False)
+    clock: Clock = field(default_factory=Clock, repr=False)
 
     def run(self, ready: Callable[[], None] | None = None) -> None:
         """Load, then answer until `stopping` is set; what is still in hand then waits for another worker.
@@ -208,6 +210,8 @@ class Worker:
         self, taken: Sequence[Job], stage: str, done: int = 0, total: int | None = None
     ) -> list[bool]:
         with self.store.session() as session:
+            if self.clock.leapt():
+                leases.renew(session, self.name)
             wanted = leases.advance(session, [job.id for job in taken], self.name, stage, done, total)
         return [job.id in wanted for job in taken]
 
@@ -238,6 +242,8 @@ class Worker:
 
     def _recover(self) -> None:
         with self.store.session() as session:
+            if self.clock.leapt():  # nobody's lease says anything until all have noticed
+                return leases.renew(session, self.name)
             before = leases.held(session, self.name)
             found = leases.recover(session, workers.dead(session, self.name))
         arriving.sweep(self.store, steps=1)

@@ -1,13 +1,16 @@
 """When a worker takes itself for hung: only where its work was given to others, not where it was over meanwhile."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 
-from app.store import jobs, leases
+from app.store import base, jobs, leases
 from app.store.engine import Store
+from app.store.work_tables import Job
+from app.tracing.clock import SETTLES, Clock
 from app.tracing.worker import Engine, Worker
 from tests.support.queue import expire, put, take
 
@@ -56,3 +59,39 @@ def test_a_question_without_progress_is_given_up(store: Store) -> None:
     assert gave_up == [True]
     with store.session() as session:
         assert jobs.find(session, id_).state == "queued"
+
+
+@pytest.mark.parametrize("noticed_by", ["the heart", "the work"])
+def test_a_clock_set_forth_is_no_hang(store: Store, noticed_by: str) -> None:
+    """A worker with a question in hand ended itself (exit 70) when the clock went an hour forth."""
+    passed, leap, gave_up = [0.0], timedelta(), list[bool]()
+    clock = Clock(lambda: datetime.fromtimestamp(passed[0], UTC) + leap, lambda: passed[0])
+    worker = Worker(store, cast(Engine, None), hung=lambda: gave_up.append(True), clock=clock)
+    (mine, others) = put(store, 2)
+    assert take(store, worker.name, 1) == [mine]
+    assert take(store, "elsewhere/1/x") == [others]
+    with store.session() as session:
+        past = base.now() - timedelta(seconds=1)
+        session.execute(update(Job).values(deadline=past, lease_until=past))
+        job = jobs.find(session, mine)
+    leap = timedelta(hours=1)
+    if noticed_by == "the work":
+        assert worker._report([job], "encoding") == [True]
+    worker._recover()
+    assert gave_up == []
+    with store.session() as session:
+        assert {jobs.find(session, each).state for each in (mine, others)} == {"running"}
+        assert leases.finish(session, mine, worker.name)
+    passed[0] += SETTLES  # whoever has not renewed a lease by now is lost
+    worker._recover()
+    with store.session() as session:
+        assert jobs.find(session, others).state == "queued"
+
+
+def test_what_no_lease_suffers_from_is_no_leap() -> None:
+    passed, ahead = 0.0, 0.0
+    clock = Clock(lambda: datetime.fromtimestamp(passed + ahead, UTC), lambda: passed)
+    for passed, ahead in [(1, 0), (60, 0), (61, 2), (62, 5), (63, -3600), (7200, -3600)]:  # noqa: B007  # seen by the clock
+        assert not clock.leapt()
+    ahead = 0
+    assert clock.leapt()
