@@ -21,6 +21,7 @@ from app.cli.reading import (
     Unit,
     show,
     tell_left_out,
+    tell_nulls,
 )
 from app.errors import UserError
 from app.settings import get_settings
@@ -132,6 +133,7 @@ def add(
     for form, count in added.forms.items():
         console.print(f"  {FORMS[form]}: {count:,}")
     tell_left_out([(id_, f"as {first}") for id_, first in added.left_out], left_out)
+    tell_nulls(reading.nulls)
 
 
 @group.command("describe")

@@ -19,6 +19,7 @@ from app.cli.reading import (
     TextField,
     Unit,
     tell_left_out,
+    tell_nulls,
 )
 from app.errors import UserError
 from app.models.adapter_ways import OWN, SAID
@@ -174,6 +175,7 @@ def index(
         store, corpus, corpus_name or name_of([corpus]), named, read_as, sift, bar
     )
     tell_left_out([(id_, f"as {first}") for id_, first in sift.left_out], None)
+    tell_nulls(read_as.nulls)
     out = building.index_place(settings, name or building.usual_name(place, rows))
     fits = building.method_for(
         chosen, min(len(rows), sample or len(rows)), insists=projection_dim is not None

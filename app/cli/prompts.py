@@ -16,6 +16,7 @@ from app.cli.reading import (
     TargetField,
     show,
     tell_left_out,
+    tell_nulls,
 )
 from app.interchange.presets import PRESETS, preset
 from app.settings import get_settings
@@ -114,6 +115,7 @@ def add(
             )
     finally:
         tell_left_out(left_out, None)
+    tell_nulls(reading.nulls)
     if added.unstated:
         console.print(
             f"  {added.unstated:,} left out: not all their passages are in the corpus (first {escape(added.first_unstated)})"

@@ -1,7 +1,7 @@
 """The options of every command that reads records, and what `--dry-run` shows of them."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -94,6 +94,16 @@ def tell_left_out(left_out: Sequence[tuple[str, str]], file: Path | None) -> Non
     if len(left_out) > LISTED:
         where = f"all are in {file}" if file else "name a file with --left-out to have all"
         console.print(f"    … and {len(left_out) - LISTED:,} more; {where}", markup=False)
+
+
+def tell_nulls(nulls: Mapping[str, int]) -> None:
+    """Which fields had numbers that are none."""
+    from app.cli.progress import console
+
+    for name, times in nulls.items():
+        console.print(
+            f"  The field “{name}” holds {times:,} NaN, read as null.", markup=False, soft_wrap=True
+        )
 
 
 def _short(value: Any) -> str:

@@ -58,7 +58,8 @@ def import_(
 
     from app.cli.opening import open_store
     from app.cli.progress import bar, console, kilobytes
-    from app.interchange.results import UNKNOWN, Destination, import_results
+    from app.cli.reading import tell_nulls
+    from app.interchange.results import NULLS, UNKNOWN, Destination, import_results
     from app.store.arriving import arrival
 
     store = open_store(get_settings().url, migrate=True)
@@ -86,6 +87,7 @@ def import_(
         console.print(
             f"  The field “{name}” is kept, and not understood{meant}", markup=False, soft_wrap=True
         )
+    tell_nulls(made.configuration.get(NULLS, {}))
 
 
 def export(

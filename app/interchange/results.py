@@ -5,10 +5,11 @@ prompts share them (same id, text and target), so that their runs stand side by 
 `export_results` gives back the records, equal field by field, in the order of the file; `write_results` writes them.
 """
 
-from app.interchange.results_in import UNKNOWN, Destination, import_results
+from app.interchange.results_in import NULLS, UNKNOWN, Destination, import_results
 from app.interchange.results_out import example_record, example_records, export_results, write_results
 
 __all__ = [
+    "NULLS",
     "UNKNOWN",
     "Destination",
     "example_record",

@@ -1,5 +1,6 @@
 """A results file into the store: streaming, in the caller's transaction, what is known already found again."""
 
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from app.errors import UserError
 from app.interchange.records import USUAL, Line, Progress, Reading, read_records
 from app.interchange.records.hub import HUB, pinned
+from app.interchange.records.not_numbers import count
 from app.interchange.results_fields import RETRIEVED, SIDES, unknown
 from app.interchange.results_lossless import leftover
 from app.interchange.results_match import PromptMatcher, explains_said, put_answers
@@ -37,6 +39,7 @@ from app.words.methods import IMPORTED
 
 AT_ONCE = 500  # records written together
 UNKNOWN = "unknown_fields"  # in a run's configuration: fields that were kept but not understood -> the nearest known
+NULLS = "read_as_null"  # there: numbers that were NaN, by field
 END = "end_of_export"  # our own exports say in the last record how many there are
 
 
@@ -143,6 +146,7 @@ class _Importer:
     names: dict[str, None] = field(
         default_factory=dict
     )  # every record's fields, in the order in which they came
+    nulls: Counter[str] = field(default_factory=Counter)  # NaN, by field
     run: Run = field(init=False)
 
     @property
@@ -219,6 +223,8 @@ class _Importer:
                 if side == SIDES[0]:
                     sums = summary(columns)
                 retrieved += places(id_, side, columns, [passage for passage, _ in found])
+            if parsed.line.nulls:
+                count(self.nulls, parsed.line.nulls)
             names = list(parsed.record)
             if names != self.usual:
                 self._name(parsed.line, names)
@@ -268,6 +274,8 @@ class _Importer:
         }
         if strangers := unknown([*(self.usual or ()), *self.names]):
             self.run.configuration |= {UNKNOWN: strangers}
+        if self.nulls:
+            self.run.configuration |= {NULLS: dict(self.nulls)}
         self.run.finished_at = now()
         if Output in self.arrival.shared.touched:
             answers_change(self.session, self.run.model_id)

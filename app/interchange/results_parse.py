@@ -2,11 +2,13 @@
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.interchange.records.line import MOST, Line
+from app.interchange.records.not_numbers import read_cell
 from app.interchange.results_fields import COLUMNS, LISTS, OUTPUT, PROMPT, SIDES, Kind
 from app.words.choices import read_weighed
 
@@ -72,11 +74,13 @@ def parse(line: Line) -> Parsed:
 
 def _typed(line: Line) -> Line:
     """A record of a table of texts, as a file of records would have it: what is no text is read out of its cell."""
-    record = {
-        name: None if text == "" else text if _kind(name) in ("text", "id", None) else line.value(name)
-        for name, text in line.record.items()
-    }
-    return Line(line.file, line.number, record)
+    record: dict[str, Any] = {}
+    nulls = Counter[str]()
+    for name, text in line.record.items():
+        record[name], lost = (text or None, 0) if _kind(name) in ("text", "id", None) else read_cell(text)
+        if lost:
+            nulls[name] = lost
+    return Line(line.file, line.number, record, nulls=nulls or None)
 
 
 def _kind(name: str) -> Kind | None:

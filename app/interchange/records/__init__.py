@@ -3,9 +3,10 @@
 `read_records` says what it saw, streams in bounded memory, and names file, line, field and remedy where it cannot go on.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from app.errors import UserError
 from app.interchange.records.bounds import USUAL, Bounds
 from app.interchange.records.formats import PASSAGES, Format, by_name, recognise
 from app.interchange.records.line import EVERY, Line, Progress
+from app.interchange.records.not_numbers import count
 from app.interchange.records.record_file import RecordFile
 from app.interchange.records.sources import find
 from app.interchange.records.streams import CountedBytes, inflated
@@ -32,6 +34,7 @@ class Reading:
         passages: what plain text is cut into: line, paragraph, or file; empty: a file where there are several.
         texts: whether plain text will do: a corpus is made of it, prompts and results are not.
         bounds: what a file may ask for.
+        nulls: filled with how many numbers of each field were NaN, and are null in the records.
     """
 
     name: str = ""
@@ -40,6 +43,7 @@ class Reading:
     passages: str = ""
     texts: bool = True
     bounds: Bounds = USUAL
+    nulls: Counter[str] = field(default_factory=Counter)
 
 
 def read_records(
@@ -83,6 +87,8 @@ def read_records(
             for line in own.read(stream, name, reading.bounds):
                 if progress and line.number % EVERY == 0:
                     progress(done + raw.count, total)
+                if line.nulls:
+                    count(reading.nulls, line.nulls)
                 yield line
         done += source.size
     if progress:

@@ -1,9 +1,8 @@
 """Tables with types: Parquet, Arrow and Feather files, a batch of rows at a time."""
 
 import io
-import json
-import math
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from app.interchange.records.arrow_claims import claimed
 from app.interchange.records.bounds import Bounds
 from app.interchange.records.json_text import deep, too_deep, too_many_fields
 from app.interchange.records.line import Line
+from app.interchange.records.not_numbers import Numbers, known
 from app.interchange.records.parquet_pages import pages
 from app.interchange.records.streams import too_long
 
@@ -107,16 +107,16 @@ def _is_view_of_lists(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind))
 
 
-def as_json(value: Any) -> Any:
-    """A value of a table as JSON has it: dates and the like as text, what is no number as null."""
+def _as_json(value: Any, lost: list[float]) -> Any:
+    """A value of a table as JSON has it: dates and the like as text, what is no number as null, and put into `lost`."""
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return known(value, lost)
     if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, dict):
-        return {str(key): as_json(each) for key, each in value.items()}
+        return {str(key): _as_json(each, lost) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [as_json(each) for each in value]
+        return [_as_json(each, lost) for each in value]
     return str(value)
 
 
@@ -138,8 +138,18 @@ def _rows(batches: Any, name: str | Path, bounds: Bounds, size: int) -> Iterator
                 number += 1
                 if (field := deep(row, bounds.depth)) is not None:
                     raise too_deep(name, number, bounds, field)
-                record = {column: as_json(value) for column, value in row.items()}
-                yield Line(name, number, _spread(record, marked) if marked else record)
+                record, nulls = _record(row)
+                yield Line(name, number, _spread(record, marked) if marked else record, nulls=nulls)
+
+
+def _record(row: dict[str, Any]) -> tuple[dict[str, Any], Counter[str] | None]:
+    record, nulls = {}, Counter[str]()
+    for column, value in row.items():
+        lost: list[float] = []
+        record[column] = _as_json(value, lost)
+        if lost:
+            nulls[column] = len(lost)
+    return record, nulls or None
 
 
 def _rows_at_once(table: pq.ParquetFile, file: Any, name: str | Path, bounds: Bounds) -> int:
@@ -253,7 +263,7 @@ def _spread(record: dict[str, Any], marked: list[str]) -> dict[str, Any]:
     for column in marked:
         if isinstance(made.get(column), str):
             with suppress(ValueError, RecursionError):  # damaged by others: it stays the text that it is
-                made[column] = json.loads(made[column])
+                made[column] = known(Numbers().decode(made[column]), [])
     extra = made.pop(EXTRA, None)
     return made | extra if isinstance(extra, dict) else made
 

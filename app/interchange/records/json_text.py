@@ -12,6 +12,7 @@ from typing import Any
 from app.errors import UserError
 from app.interchange.records.bounds import Bounds
 from app.interchange.records.line import Line, kind_of
+from app.interchange.records.not_numbers import Numbers, without
 from app.interchange.records.streams import as_utf8, lines
 
 _BLOCK = 1 << 18  # bytes of an array read at once
@@ -25,8 +26,9 @@ def read_json_lines(stream: io.BufferedReader, name: str | Path, bounds: Bounds)
     Raises:
         UserError: a line is not a JSON object, or beyond the bounds; line and, where it is known, field are named.
     """
+    decoder = Numbers()
     for number, content in lines(as_utf8(stream, name), name, bounds):
-        yield Line(name, number, _record(name, number, content, bounds))
+        yield _line(name, number, _record(name, number, content, bounds, decoder), decoder)
 
 
 def read_json_array(stream: io.BufferedReader, name: str | Path, bounds: Bounds) -> Iterator[Line]:
@@ -43,7 +45,7 @@ def read_json_array(stream: io.BufferedReader, name: str | Path, bounds: Bounds)
         while True:
             text.next()
             number = text.line
-            yield Line(name, number, _object(name, number, text.value(), bounds))
+            yield _line(name, number, _object(name, number, text.value(), bounds), text.decoder)
             if text.next() == "]":
                 text.expect("]")
                 break
@@ -60,7 +62,7 @@ def read_json_object(stream: io.BufferedReader, name: str | Path, bounds: Bounds
     """
     text = _Window(as_utf8(stream, name), name, bounds)
     text.next()
-    read = Line(name, text.line, _object(name, text.line, text.value(), bounds))
+    read = _line(name, text.line, _object(name, text.line, text.value(), bounds), text.decoder)
     if text.next():
         raise text.wrong("Something follows the object.")
     return read
@@ -73,7 +75,7 @@ class _Window:
         self._stream, self._name, self._bounds = stream, name, bounds
         self._decode = codecs.getincrementaldecoder("utf-8")("surrogatepass").decode
         self._text, self._at, self._ended = "", 0, False
-        self.line = 1
+        self.line, self.decoder = 1, Numbers()
 
     def next(self) -> str:
         """The next character that is not white space, not taken; empty at the end."""
@@ -97,7 +99,7 @@ class _Window:
         """Take the next value."""
         while True:
             try:
-                value, end = DECODER.raw_decode(self._text, self._at)
+                value, end = self.decoder.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
                 if self._ended:
                     raise self.wrong(f"This is not JSON: {error.msg}.") from None
@@ -135,26 +137,23 @@ class _Window:
         self._at = 0
 
 
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no JSON number")
+def _line(file: Path | str, number: int, record: dict[str, Any], decoder: Numbers) -> Line:
+    """The record as a line, with null for what was NaN in it."""
+    if not decoder.met:
+        return Line(file, number, record)
+    decoder.met = False
+    made, nulls = without(record)
+    return Line(file, number, made, nulls=nulls)
 
 
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if math.isinf(number):
-        raise ValueError(f"{digits[:40]} is too large a number")
-    return number
-
-
-DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
-
-
-def _record(file: Path | str, number: int, content: bytes, bounds: Bounds) -> dict[str, Any]:
+def _record(
+    file: Path | str, number: int, content: bytes, bounds: Bounds, decoder: Numbers
+) -> dict[str, Any]:
     try:
         text = content.decode("utf-8", "surrogatepass")  # lone surrogates are let in
         if len(text) > bounds.values:
             _few(file, number, text, bounds)
-        return _object(file, number, DECODER.decode(text), bounds)
+        return _object(file, number, decoder.decode(text), bounds)
     except UnicodeDecodeError as error:
         raise not_utf8(file, number, error) from None
     except json.JSONDecodeError as error:
@@ -164,7 +163,7 @@ def _record(file: Path | str, number: int, content: bytes, bounds: Bounds) -> di
             line=number,
             remedy="Write one JSON object a line.",
         ) from None
-    except ValueError as error:  # of `_refuse` or `_finite`
+    except ValueError as error:  # of `Numbers`
         raise UserError(
             f"The line is not JSON: {error}.",
             file=file,
@@ -260,11 +259,11 @@ def not_utf8(file: Path | str, number: int, error: UnicodeDecodeError) -> UserEr
 
 
 def _not_finite(text: str) -> str | None:
-    """The field of a record that holds what is no finite number."""
+    """The field of a record that holds an infinite number."""
 
     def inside(value: Any) -> bool:
         if isinstance(value, float):
-            return not math.isfinite(value)
+            return math.isinf(value)
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
         return any(map(inside, inner))
 

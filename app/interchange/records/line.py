@@ -1,13 +1,13 @@
 """One record and where it stands: fields asked for by kind, errors that name file, line, field and remedy."""
 
-import ast
-import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from app.errors import UserError
+from app.interchange.records.not_numbers import read_cell
 
 Progress = Callable[[int, int], None]
 """Called with bytes read so far and in all (0: not known)."""
@@ -22,12 +22,14 @@ class Line:
     Args:
         number: the line of the file, of a table the row; from 1.
         typed: whether numbers and lists came as such; in CSV every value is a text.
+        nulls: how many numbers of each field were NaN, and are null in the record; None: none.
     """
 
     file: Path | str
     number: int
     record: dict[str, Any]
     typed: bool = True
+    nulls: Counter[str] | None = None
 
     def wrong(self, field: str | None, message: str, remedy: str) -> UserError:
         """The error for a field of this line."""
@@ -62,6 +64,10 @@ class Line:
         value = self.value(field)
         if value is None:
             return None
+        if (
+            isinstance(value, float) and value.is_integer()
+        ):  # as pandas has whole numbers where some are missing
+            value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST:
             raise self.wrong(
                 field, f"{str(value)[:60]!r} is no count.", f"Give a whole number from 0 to {MOST}."
@@ -73,14 +79,7 @@ class Line:
         value = self.record.get(field)
         if self.typed or not isinstance(value, str):
             return value
-        if not value.strip():
-            return None
-        for read in (json.loads, ast.literal_eval):
-            try:
-                return read(value)
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
-                continue
-        return value
+        return read_cell(value)[0]
 
 
 Lines = Iterator[Line]

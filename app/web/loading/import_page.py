@@ -1,12 +1,14 @@
 """`/upload/{job}`: how far a results file is on its way in, and what became of it."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app.interchange.results import UNKNOWN
+from app.interchange.results import NULLS, UNKNOWN
 from app.store import compare
 from app.store.tables import Run
 from app.web.loading.imports import ImportProblem, Imports, ImportState
@@ -37,6 +39,7 @@ class ImportPage(BaseModel):
     prompts_url: PageUrl | None
     compare_url: PageUrl | None
     unknown_fields: dict[str, str]  # kept and not understood -> the nearest known name, where one is near
+    read_as_null: dict[str, int]  # field -> how many NaN stood in it
 
 
 @page_route(router, "/upload/{id_}", ImportPage, "get_upload")
@@ -48,6 +51,7 @@ def progress(request: Request, db: Db, id_: Slug) -> Response:
         state.stage, f"Loading {state.file}"
     )
     done = state.stage == "done"
+    said = _said(db, state) if done else {}
     page = ImportPage(
         title=title,
         **vars(state),
@@ -55,7 +59,8 @@ def progress(request: Request, db: Db, id_: Slug) -> Response:
         run_url=urls.run(state.run) if done else None,
         prompts_url=urls.prompts(run=state.run) if done else None,
         compare_url=_comparison(db, state) if done else None,
-        unknown_fields=_strangers(db, state) if done else {},
+        unknown_fields=said.get(UNKNOWN, {}),
+        read_as_null=said.get(NULLS, {}),
     )
     return respond(request, page, "import.html", block="progress")
 
@@ -66,8 +71,6 @@ def _comparison(session: Session, state: ImportState) -> str | None:
     return urls.differences([other, state.run]) if other else None
 
 
-def _strangers(session: Session, state: ImportState) -> dict[str, str]:
-    """What the import kept and did not understand; nothing where the run was removed since."""
-    configuration = session.scalar(select(Run.configuration).where(Run.slug == state.run)) or {}
-    strangers: dict[str, str] = configuration.get(UNKNOWN, {})
-    return strangers
+def _said(session: Session, state: ImportState) -> dict[str, Any]:
+    """What the import said of the file; nothing where the run was removed since."""
+    return session.scalar(select(Run.configuration).where(Run.slug == state.run)) or {}

@@ -9,6 +9,7 @@ import gzip
 import io
 import json
 import lzma
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -182,6 +183,12 @@ def test_results_of_every_form_come_in_by_upload(database_url: str, tmp_path: Pa
             assert state["problem"] is None, form
             with store_of(client).session() as session:
                 assert list(export_results(session, get_run(session, state["run"]))) == RESULTS, form
+        broken = json.dumps(RESULTS[0] | {"8b_confidence": math.nan}).encode()
+        address = client.post("/api/v1/uploads", files={"file": ("nan.jsonl", broken)}).json()["url"]
+        while not (state := client.get(f"{address}.json").json())["over"]:
+            time.sleep(0.01)
+        assert state["read_as_null"] == {"8b_confidence": 1}
+        assert "<code>8b_confidence</code> holds" in client.get(address).text
         client.app.state.imports.close()  # type: ignore[attr-defined]  # TestClient.app is any ASGI application
         store_of(client).engine.dispose()
 
@@ -189,7 +196,8 @@ def test_results_of_every_form_come_in_by_upload(database_url: str, tmp_path: Pa
 REFUSED: dict[str, tuple[bytes, str]] = {
     "too deep": (b'{"text": "a", "n": ' + b"[" * 200 + b"]" * 200 + b"}\n", r":1, field n: .*nested deeper"),
     "ids with a point": (b'{"id": 1.0, "text": "a"}\n', r":1, field id: 1\.0 is not an id"),
-    "NaN": (b'{"text": "a"}\n{"text": "b", "x": NaN}\n', r":2, field x: .*null"),
+    "infinity": (b'{"text": "a"}\n{"text": "b", "x": -Infinity}\n', r":2, field x: .*null"),
+    "a text that is NaN": (b'{"text": "a"}\n{"text": NaN}\n', r":2, field text: .*null"),
     "a picture": (b"\x89PNG\r\n\x1a\n\0\0", "a picture"),
     "cut gzip": (gzip.compress(jsonl(ROWS * 99))[:-20], "breaks off"),
 }

@@ -30,7 +30,9 @@ from tests.support.record_files import ROWS, arrow, jsonl, parquet, read, zipped
         ('{"id": "", "text": "a"}\n', 1, "id", "has no id"),
         ('{"id": "x", "text": "a"}\n{"text": "b"}\n', 2, "id", "has no id"),
         ('{"text": "a"}\n{"id": "x", "text": "b"}\n', 2, "id", "those before it have none"),
-        ('{"text": "a", "score": NaN}\n', 1, "score", "NaN is no JSON number"),
+        ('{"text": "a", "score": Infinity}\n', 1, "score", "Infinity is no JSON number"),
+        ('{"text": NaN}\n', 1, "text", "null, not text"),
+        ('[{"text": "a"}, {"text": NaN}]', 1, "text", "null, not text"),
         ('{"text": "a", "more": {"x": [1e999]}}\n', 1, "more", "too large"),
         pytest.param('{"text": "a", "more": ' + "[" * 100_000 + "\n", 1, None, "nested deeper", id="deep"),
         pytest.param(

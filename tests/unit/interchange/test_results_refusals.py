@@ -43,7 +43,8 @@ TOO_LARGE = 10**400
 BROKEN: list[tuple[str, str, str, str]] = [
     # (why, the third line, field, part of the message)
     ("cut off", '{"example_id": "x", "inputs_pl', "", "not JSON"),
-    ("NaN", '{"inputs_plaintext": "a", "targets_plaintext": "b", "x": NaN}', "x", "NaN"),
+    ("infinite", '{"inputs_plaintext": "a", "targets_plaintext": "b", "x": Infinity}', "x", "Infinity"),
+    ("NaN is no target", '{"inputs_plaintext": "a", "targets_plaintext": NaN}', "targets_plaintext", "missing"),
     ("infinity", '{"inputs_plaintext": "a", "targets_plaintext": "b", "x": [1e999]}', "x", "too large"),
     ("a list", "[1, 2]", "", "not a JSON object"),
     ("no prompt", '{"targets_plaintext": "b"}', "inputs_plaintext", "missing"),
