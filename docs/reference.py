@@ -28,9 +28,9 @@ A file is JSON Lines, a JSON array, CSV, Parquet or Arrow, compressed or not. [r
 every field; a site offers it at `/upload/example.jsonl`, and `startrail import results-example.jsonl --run mine` takes it.
 
 Two fields must be there, all others may be missing or null. Lists that begin with `proponent` are as long as `proponents`; the
-same names with `opponent` say it of passages against. NaN, which is no JSON, is read as null in
-every format; `import` says how many each field holds, and null is given back ([why](../decisions/0008-nan.md)). Numbers may be as numpy
-and pandas write them.
+same names with `opponent` say it of passages against. NaN, which is no JSON, is read as null
+in every format; `import` says how many each field holds, and null is given back ([why](../decisions/0008-nan.md)). Numbers may
+be as numpy and pandas write them.
 
 **A field that is not listed** is kept as it is, value and place; `import` names it with the nearest known name; a filter asks
 for it (`ex["my_note"] = "kept"`), the example's page shows it, and every export gives it back (JSON Lines in its place, Parquet
