@@ -93,7 +93,7 @@ class _Numpy(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if _is_numpys(node.func) and len(node.args) == 1 and not node.keywords:
-            return self.visit(node.args[0])  # type: ignore[no-any-return]  # untyped in the standard library
+            return self.visit(node.args[0])
         return node
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
