@@ -2,15 +2,18 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 from _faults_site import STARTS, Field, stop, until, written
 from sqlalchemy import func, select
 
 from app.store.engine import Store
-from app.store.tables import Passage, Prompt, Result, Run
+from app.store.tables import Passage, Prompt, Result, Retrieved, Run
 
 RECORDS = 20_000  # of the file that is imported again and again
 
@@ -84,34 +87,73 @@ def _left(store: Store) -> int:
 
 
 def builders(field: Field, kills: int) -> int:
-    """An index build, which goes on where it was; returns how many files of the index are wrong in the end."""
-    words = ("index", "demo", "demo", "--name", "killed", "--shard-rows", "1000", "--projection-dim", "8")
+    """An index build in parts of a second, which goes on where it was; returns how many parts were written again though they
+    were whole, and whether the index is wrong in the end.
+    """
+    words = ("index", "demo", "demo", "--name", "killed", "--shard-rows", "100", "--projection-dim", "8")
+    place = field.home / "indexes" / "killed"
+    parts, found, again = place.with_name(".killed.building"), 0, 0
+
+    def build(anew: bool) -> "subprocess.Popen[bytes]":
+        if anew:
+            shutil.rmtree(place)
+        return field.command(*words)
+
     for _ in range(kills):
-        building = field.command(*words)
-        if not _killed_within(building, 6, 25):
-            break  # it was through: what is there stays
-    if not (field.home / "indexes" / "killed" / "manifest.json").is_file() and field.command(*words).wait():
-        return 1
-    return field.command("index", "--verify", "--name", "killed", "demo", "demo").wait()
+        before = _whole(parts)
+        if not _kill(build, 4, 20):
+            found += len(before)
+            again += len(before.items() - _whole(parts).items())
+    print(f"index build: {kills} kills, {found} whole parts found, {again} of them written again", flush=True)
+    if field.command(*words).wait():
+        return again + 1
+    return again + field.command("index", "--verify", "killed", "demo", "demo").wait()
+
+
+def _whole(place: Path) -> dict[str, float]:
+    """The parts of an index in the making that are whole, which a note beside each says, and when each was written."""
+    noted = [each.with_suffix(".npy") for each in place.glob("encodings-*.json")]
+    return {each.name: each.stat().st_mtime for each in noted if each.is_file()}
 
 
 def evaluations(field: Field, kills: int) -> int:
-    """An evaluation with tail-patches; returns how many runs have no figures in the end."""
-    words = ("evaluate", "--runs", "bm25", "--tail-patch", "2", "--limit", "400", "--again")
-    for _ in range(kills):
-        _killed_within(field.command(*words), 6, 20)
-    return field.command(*words[:-1]).wait()
+    """An evaluation with tail-patches; returns how many steps it lost that were measured, and whether it fails in the end."""
+    words = ("evaluate", "--runs", "bm25", "--tail-patch", "3", "--task", "")
+    found, lost = 0, 0
+    for number in range(kills):
+        before = _measured(field.people.store) if number else 0
+
+        def evaluate(anew: bool, first: bool = not number) -> "subprocess.Popen[bytes]":
+            return field.command(*words, *(["--again"] if anew or first else []))
+
+        if not _kill(evaluate, 5, 20):
+            found += before
+            lost += max(0, before - _measured(field.people.store))
+    print(f"evaluation: {kills} kills, {found} measured steps found, {lost} of them lost", flush=True)
+    return lost + field.command(*words, "--limit", "20").wait()
 
 
-def _killed_within(process: "subprocess.Popen[bytes]", least: float, most: float) -> bool:
-    """Whether it was killed before it was through."""
-    try:
-        process.wait(random.uniform(least, most))
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        return True
-    return False
+def _measured(store: Store) -> int:
+    with store.session() as session:
+        of_run = select(Result.id).join(Run).where(Run.name == "bm25")
+        measured = (Retrieved.result_id.in_(of_run), Retrieved.tail_patch.is_not(None))
+        return session.scalar(select(func.count()).select_from(Retrieved).where(*measured)) or 0
+
+
+def _kill(start: Callable[[bool], "subprocess.Popen[bytes]"], least: float, most: float) -> bool:
+    """SIGKILL at a moment of these. What is through by then is begun anew, so that each kill meets something at work; whether
+    it was.
+    """
+    anew = False
+    while True:
+        process = start(anew)
+        try:
+            process.wait(random.uniform(least, most))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            return anew
+        anew = True
 
 
 def hang(field: Field) -> None:

@@ -17,7 +17,7 @@ from app.errors import UserError
 from app.store import arriving, leases, traces, workers
 from app.store.commits import CommitListener
 from app.store.engine import Store
-from app.store.trouble import Told, is_trouble
+from app.store.trouble import CALM, Told, is_trouble
 from app.store.work_tables import Job
 from app.tracing.clock import Clock
 
@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 BATCH = 16  # questions answered together
 IDLE = 1.0  # seconds to wait for a change before looking around anyway
 UNEXPECTED = "The tracing worker met an error that is not the question's: {}."
+TOO_LARGE = (
+    "There was not memory enough to answer this.",
+    "Ask something shorter, or for fewer passages or samples.",
+)
 
 
 class Cancelled(Exception):
@@ -102,7 +106,6 @@ class Worker:
         with closing(CommitListener(self.store.engine)) as changes:
             with self.store.session() as session:
                 leases.release(session, self.name)
-            self._told.well()
             while not self.stopping.is_set():
                 if not self.step():
                     changes.wait(IDLE)
@@ -176,14 +179,14 @@ class Worker:
         try:
             outcomes = self.engine.answer(taken, self._report)
         except Exception as error:
-            if is_trouble(error):  # not the question's fault
+            if is_trouble(error) not in ("", "memory"):  # not the question's fault
                 raise
             log.exception("While answering %s", ", ".join(job.id for job in taken))
             if len(taken) > 1:  # one of them is to blame: the others shall not suffer
                 for job in taken:
                     self._answer([job])
                 return
-            outcomes = [UserError(UNEXPECTED.format(f"{type(error).__name__}: {error}"), status=500)]
+            outcomes = [_failed(error)]
         self._save(zip(taken, outcomes, strict=True))
         for job, outcome in zip(taken, outcomes, strict=True):
             said = type(outcome).__name__ if isinstance(outcome, Exception) else "answered"
@@ -225,6 +228,7 @@ class Worker:
             try:
                 self._beat()
                 self._recover()
+                self._told.well(calm=CALM)
             except Exception as error:  # a database that is away for a moment must not end the heart
                 if not self._told.trouble(error) and not self.stopping.is_set():
                     log.exception("The heartbeat could not be saved")
@@ -254,3 +258,9 @@ class Worker:
         if late := before & (found.again | found.failed):
             log.error("No progress with %s: given up.", ", ".join(sorted(late)))
             self.hung()
+
+
+def _failed(error: Exception) -> UserError:
+    if is_trouble(error) == "memory":
+        return UserError(TOO_LARGE[0], remedy=TOO_LARGE[1], status=503)
+    return UserError(UNEXPECTED.format(f"{type(error).__name__}: {error}"), status=500)

@@ -142,11 +142,35 @@ def test_a_site_whose_connections_are_all_in_use_says_so_soon(
         held = [engine.connect() for _ in range(15)]
         answer = client.get("/prompts")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
-        assert "busy" in answer.text
+        assert "Too many ask the database at once" in answer.text
         for each in held:
             each.close()
         assert client.get("/prompts").status_code == 200
         engine.dispose()
+
+
+def test_a_site_without_memory_says_so_once_and_that_it_goes_on(
+    filled_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was taken for a busy database, and no line of the log told that any trouble was over."""
+    with site(filled_url, tmp_path) as client, monkeypatch.context() as short:
+        monkeypatch.setattr("app.web.site.watching.CALM", 0.0)
+
+        def search(*_: object) -> list[object]:
+            raise MemoryError
+
+        short.setattr("app.store.full_text.search_passages", search)
+        for _ in range(3):
+            page = client.get("/prompts?q=cedi")
+            assert (page.status_code, page.headers["retry-after"]) == (503, "10")
+            assert "not memory enough" in page.text
+        problem = client.get("/prompts.json?q=cedi")
+        assert problem.headers["content-type"] == "application/problem+json"
+        assert "memory" in problem.json()["detail"]
+        short.undo()
+        assert client.get("/prompts?q=cedi").status_code == 200
+    said = [each.getMessage() for each in caplog.records if each.name == "app.web.site.problems"]
+    assert said == ["The site waits: too little memory ().", "The site goes on after too little memory."]
 
 
 def test_places_are_given_back_by_those_who_leave(filled_url: str, tmp_path: Path) -> None:

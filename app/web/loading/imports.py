@@ -42,7 +42,7 @@ STORED = 4
 ENDINGS = re.compile(r"(\.[A-Za-z0-9]{1,8}){0,2}$")
 
 PATIENCE, AGAIN = 600.0, 1.0  # seconds that trouble may last, and between two tries
-PASSES = ("busy", "away")  # trouble for which a file need not be sent again
+PASSES = ("busy", "away", "crowded")  # trouble for which a file need not be sent again
 
 log = logging.getLogger(__name__)
 told = Told(log, "An import")

@@ -31,6 +31,8 @@ TROUBLE = {
     ),
     "busy": ("The database is busy.", "Try again in a few seconds."),
     "away": ("The database is away; it may be starting again.", "Try again in a few seconds."),
+    "crowded": ("Too many ask the database at once.", "Try again in a few seconds."),
+    "memory": ("There is not memory enough for this now.", "Ask for less, or try again in a minute."),
     "full": (
         "The disk is full: nothing can be saved.",
         "What is here can be read; its operator must make room.",

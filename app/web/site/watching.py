@@ -3,12 +3,16 @@
 import logging
 import time
 from collections import deque
+from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
+from app.store.trouble import CALM
 from app.web.site.middleware import HttpMiddleware
+from app.web.site.needs import SAFE
+from app.web.site.problems import told
 
 log = logging.getLogger("startrail.access")
 UNROUTED = "none"  # the route of what is refused before it has one
@@ -65,6 +69,8 @@ class Watching(HttpMiddleware):
             await self.app(scope, receive, noted)
         finally:
             measures.under_way.dec()
+            if status < HTTPStatus.BAD_REQUEST:
+                told.well(wrote=scope["method"] not in SAFE, calm=CALM)
             seconds = time.perf_counter() - began
             # The route's own path, so that what people type makes no new series.
             route = getattr(scope.get("route"), "path", "") or UNROUTED

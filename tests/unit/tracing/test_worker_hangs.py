@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import event, update
 
+from app.errors import UserError
 from app.store import base, jobs, leases
 from app.store.engine import Store
 from app.store.work_tables import Job
@@ -59,6 +60,25 @@ def test_a_question_without_progress_is_given_up(store: Store) -> None:
     assert gave_up == [True]
     with store.session() as session:
         assert jobs.find(session, id_).state == "queued"
+
+
+def test_a_question_that_takes_too_much_memory_fails_and_harms_no_other(store: Store) -> None:
+    """It was taken for a busy database, and asked again every second for an hour."""
+
+    class Small:
+        """An engine for which one of the questions is too large."""
+
+        def answer(self, asked: list[Job], report: object) -> list[UserError]:
+            if any(job.request["prompt"] == "question 0" for job in asked):
+                raise MemoryError
+            return [UserError("It was answered.") for _ in asked]
+
+    worker = Worker(store, cast(Engine, Small()))
+    ids = put(store, 3)
+    assert worker.step() == 3
+    with store.session() as session:
+        said = [(jobs.find(session, each).error or {})["message"] for each in ids]
+    assert said == ["There was not memory enough to answer this.", "It was answered.", "It was answered."]
 
 
 @pytest.mark.parametrize("noticed_by", ["the heart", "the work"])

@@ -146,4 +146,4 @@ def test_a_worker_stops_in_good_order_though_the_database_is_gone(
     with open_store(settings.url) as store, worker_of(settings, store):
         event.listen(store.engine, "connect", lambda raw, _: raw.execute("PRAGMA query_only = ON"))
         store.engine.dispose()
-    assert "the database is read-only" in caplog.text
+    assert "a database that cannot be written to" in caplog.text
