@@ -51,16 +51,34 @@ class Arrival:
 
     def __init__(self, session: Session) -> None:
         self.session, self.shared = session, SharedRows(session)
+        self._denied = self._count_denied()
 
     def begin(self, run: Run, made: list[DeclarativeBase], passages: int, prompts: int) -> None:
         """Say what it brings: `made` are the parents that were not there, and the next positions are its own."""
 
     def step(self) -> None:
         """Between two lots of rows: others may write now."""
+        self.check()
 
     def alone(self) -> None:
         """Become the one who writes, until the step ends."""
         write_alone(self.session)
+
+    def finish(self) -> None:
+        """The last step, but for its commit: everything is seen from then on."""
+        self.check()
+
+    def check(self) -> None:
+        """Bring nothing where something is taken down meanwhile: whoever does it waits for us.
+
+        Raises:
+            SweptMeanwhile: something is.
+        """
+        if self._count_denied() != self._denied:
+            raise SweptMeanwhile("something was taken down while it was read")
+
+    def _count_denied(self) -> int:
+        return self.session.scalar(select(func.count()).select_from(Denied)) or 0
 
 
 class _InSteps(Arrival):
@@ -68,7 +86,6 @@ class _InSteps(Arrival):
         super().__init__(session)
         self.shared: LaterRows = LaterRows(session)
         self._mine = (Arriving.id == id_, Arriving.owner == owner)
-        self._denied = self._count_denied()
 
     def begin(self, run: Run, made: list[DeclarativeBase], passages: int, prompts: int) -> None:
         told = {"run_id": run.id, "corpus_id": run.corpus_id, "prompt_set_id": run.prompt_set_id}
@@ -84,9 +101,7 @@ class _InSteps(Arrival):
         self._still_mine()
 
     def finish(self) -> None:
-        """The last step, but for its commit: everything is seen from then on."""
-        if self._count_denied() != self._denied:
-            raise SweptMeanwhile("something was taken down while it was read")
+        self.check()
         self.shared.write()
         if changed(self.session.execute(delete(Arriving).where(*self._mine))) != 1:
             raise _taken_for_dead()
@@ -94,10 +109,8 @@ class _InSteps(Arrival):
     def _still_mine(self, **values: object) -> None:
         said = update(Arriving).where(*self._mine).values(seen_at=now(), **values)
         if changed(self.session.execute(said)) != 1:
+            self.check()
             raise _taken_for_dead()
-
-    def _count_denied(self) -> int:
-        return self.session.scalar(select(func.count()).select_from(Denied)) or 0
 
 
 @contextmanager
@@ -112,7 +125,9 @@ def arrival(store: Store, *, indexing: Callable[[int, int], None] | None = None)
     """
     if store.engine.dialect.name != "sqlite":
         with store.session(indexing=indexing) as session:
-            yield Arrival(session)
+            whole = Arrival(session)
+            yield whole
+            whole.finish()
         return
     owner = workers.new_name()
     id_ = _enter(store, owner)
@@ -146,6 +161,14 @@ def sweep(store: Store, *, steps: int | None = None) -> bool:
                 _sweep_some(session, lost)
         done += 1
     return False
+
+
+def drop_arriving(session: Session) -> None:
+    """Take away all of an import that is under way, in the one transaction of whoever writes alone: it finds that out."""
+    session.info[ARRIVES] = True
+    while (first := session.scalar(select(Arriving).order_by(Arriving.id).limit(1))) is not None:
+        _sweep_some(session, first)
+        session.flush()
 
 
 def patiently(session: Session) -> None:

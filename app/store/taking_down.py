@@ -4,13 +4,14 @@ A passage keeps its row, for rows of an index are counted by it, and its rank in
 else goes with its row. The space on disk is given back by `give_back_space`, outside of the transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Engine, Select, delete, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound, UserError
 from app.store import audit
+from app.store.arriving import drop_arriving
 from app.store.corpora import get_corpus
 from app.store.denied import REMOVED, deny
 from app.store.memory import CHANGED_RUNS
@@ -19,6 +20,7 @@ from app.store.runs import get_run, remove_run
 from app.store.steps import of_result, of_trace
 from app.store.tables import Corpus, KeptColumns, Output, Passage, Prompt, PromptSet, Result, Retrieved, Run
 from app.store.work_tables import Job, LanePassage, Trace
+from app.store.writing import write_alone
 
 KINDS = ("passage", "prompt", "trace", "run", "corpus")
 MANY = 500  # ids in one statement
@@ -41,6 +43,8 @@ def take_down(session: Session, kind: str, name: str, reason: str) -> str:
         raise UserError(
             f"No “{kind}” can be taken down.", field="kind", remedy=f"Name one of {', '.join(KINDS)}."
         )
+    if kind in _SAID:
+        _stop_imports(session, kind, name, reason)
     address = how(session, name, reason)
     leave_tombstone(session, address, reason)
     audit.record(session, "take down", address, reason=reason)
@@ -61,12 +65,27 @@ def give_back_space(engine: Engine) -> None:
                 connection.execute(text(f"VACUUM (FULL) {table}"))
 
 
-def _passage(session: Session, name: str, reason: str) -> str:
+def _stop_imports(session: Session, kind: str, name: str, reason: str) -> None:
+    """Say what is not let in any more before anything goes: an import that is under way may bring it, and gives up then.
+
+    From here on nobody else writes much.
+    """
+    deny(session, kind, _SAID[kind](session, name), reason)
+    session.commit()
+    write_alone(session)
+    drop_arriving(session)
+
+
+def _find_passage(session: Session, name: str) -> Passage:
     row = session.get(Passage, int(name)) if name.isdecimal() and len(name) < 19 else None
     if row is None or row.text == REMOVED:
         raise NotFound(f"There is no passage {name}.", remedy="Its number stands in its address.")
+    return row
+
+
+def _passage(session: Session, name: str, reason: str) -> str:
+    row = _find_passage(session, name)
     said = row.text
-    deny(session, "passage", said, reason)
     same = session.scalars(
         select(Passage).where(Passage.text == said)
     ).all()  # it may stand in a corpus twice, and in others
@@ -96,7 +115,7 @@ def _without(value: object, said: str) -> object:
     return {key: _without(each, said) for key, each in value.items()} if isinstance(value, dict) else value
 
 
-def _prompt(session: Session, name: str, reason: str) -> str:
+def _find_prompt(session: Session, name: str) -> tuple[Run, Prompt]:
     run_slug, _, slug = name.partition("/")
     run = get_run(session, run_slug)
     prompt = session.scalar(
@@ -104,7 +123,12 @@ def _prompt(session: Session, name: str, reason: str) -> str:
     )
     if prompt is None:
         raise NotFound(f"The run “{run.slug}” has no prompt “{slug}”.", remedy="Name it as RUN/PROMPT.")
-    deny(session, "prompt", prompt.text, reason)
+    return run, prompt
+
+
+def _prompt(session: Session, name: str, reason: str) -> str:
+    run, prompt = _find_prompt(session, name)
+    slug = prompt.slug
     for other in session.scalars(select(Run).where(Run.prompt_set_id == run.prompt_set_id)):
         leave_tombstone(session, f"/runs/{other.slug}/prompts/{slug}", reason)
         gone = session.scalars(
@@ -161,7 +185,6 @@ def _run(session: Session, name: str, reason: str) -> str:
 def _corpus(session: Session, name: str, reason: str) -> str:
     """With every run over it, every trace that searched it, and the prompt sets whose facts it states."""
     corpus = get_corpus(session, name)
-    deny(session, "corpus", corpus.sha256 or corpus.name, reason)
     for slug in session.scalars(
         select(Run.slug).where(Run.corpus_id == corpus.id, Run.beside_id.is_(None))
     ).all():
@@ -180,3 +203,12 @@ def _corpus(session: Session, name: str, reason: str) -> str:
     session.execute(delete(Passage).where(Passage.corpus_id == corpus.id))
     session.execute(delete(Corpus).where(Corpus.id == corpus.id))
     return f"/corpora/{name}"
+
+
+# By what each kind is known again when it comes back.
+_SAID: dict[str, Callable[[Session, str], str]] = {
+    "passage": lambda session, name: _find_passage(session, name).text,
+    "prompt": lambda session, name: _find_prompt(session, name)[1].text,
+    "run": lambda session, name: get_run(session, name).slug,
+    "corpus": lambda session, name: get_corpus(session, name).sha256 or name,
+}

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,18 +14,18 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import DeclarativeBase
 
-from app.errors import NotFound, UserError
+from app.errors import UserError
 from app.interchange import results_in
 from app.interchange.results import export_results, import_results
 from app.store import arriving, workers
 from app.store.arriving import arrival, sweep
-from app.store.denied import deny
 from app.store.engine import Store
 from app.store.full_text import search_passages
 from app.store.readers import READER, SCOPES, Visitor
 from app.store.runs import get_run, list_runs
 from app.store.schema import METADATA
 from app.store.tables import Corpus, Model, Output, Passage, Prompt, PromptSet, Result, Run
+from app.store.taking_down import take_down
 from app.store.work_tables import Arriving
 from tests.support.paper_records import paper_record, write
 
@@ -208,16 +209,48 @@ def test_who_was_taken_for_dead_brings_nothing(store: Store, tmp_path: Path) -> 
     assert kept(store) == before
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_what_is_taken_down_meanwhile_does_not_come_in_by_the_back_door(store: Store, tmp_path: Path) -> None:
-    def take_down() -> None:
-        with store.session() as session:
-            deny(session, "passage", "He was born in Paris.", "asked for")
+@pytest.mark.parametrize(
+    ("kind", "name"), [("passage", ""), ("prompt", ""), ("run", "first"), ("corpus", "imported")]
+)
+def test_what_is_taken_down_while_an_import_brings_it_again(
+    store: Store, tmp_path: Path, kind: str, name: str
+) -> None:
+    """The import is refused, and what is taken down is gone: on PostgreSQL a corpus ended in a 500, and a passage came back."""
+    with arrival(store) as arrives:
+        file = write(tmp_path / "first.jsonl", records(0, 4))
+        first = import_results(arrives.session, file, run="first", arrival=arrives)
+        prompt = arrives.session.scalars(select(Prompt.slug).where(Prompt.text.contains("Painter 1 "))).one()
+        passage = arrives.session.scalars(select(Passage.id).where(Passage.text == "Paris in spring.")).one()
+    name = name or {"passage": str(passage), "prompt": f"{first.slug}/{prompt}"}[kind]
+    errors: list[Exception] = []
 
-    with pytest.raises(UserError, match="taken down"):
-        bring(store, write(tmp_path / "a.jsonl", records(0)), "a", take_down)
-    with store.session() as session, pytest.raises(NotFound):
-        get_run(session, "a")
+    def take() -> None:
+        try:
+            with store.session() as session:
+                take_down(session, kind, name, "It was asked for.")
+        except Exception as error:
+            errors.append(error)
+
+    taking = threading.Thread(target=take)
+
+    def begin() -> None:  # on SQLite it is through before the next step, on PostgreSQL it waits for our end
+        if taking.ident is None:
+            taking.start()
+            taking.join(0.3)
+
+    with pytest.raises(UserError, match="taken down") as refused:
+        bring(store, write(tmp_path / "a.jsonl", records(0)), "a", begin)
+    taking.join(30)
+    assert refused.value.status == 409
+    assert errors == []
+    assert kept(store)["arriving"] == 0
+    left = {"passage": {"first"}, "prompt": {"first"}, "run": set(), "corpus": set()}[kind]
+    with store.session() as session:
+        assert {run.slug for run in list_runs(session)} == left
+        assert search_passages(session, "spring") == [] or kind not in ("passage", "corpus")
+        texts = set(session.scalars(select(Prompt.text)))
+        assert any("Painter 1 " in text for text in texts) == (kind != "prompt")
+        assert not any("Painter 8 " in text for text in texts), "nothing of the refused import"
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
