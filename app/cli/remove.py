@@ -23,8 +23,9 @@ def remove(
 ) -> None:
     """Take something down: its text, the words it is searched by, its copies, and the space it took on the disk.
 
-    Its address answers 410 with the reason, and no import brings it back. A passage keeps its place in rankings, without its
-    text; a corpus takes along every run over it, every trace that searched it, and its indexes. Backups are not touched.
+    Its address answers 410 with the reason, and no import brings it back. A passage goes from every corpus and keeps its place in
+    rankings, without its text; a prompt goes from every set; a corpus takes along every run over it, every trace that searched
+    it, and its indexes. Backups are not touched.
     """
     from app.cli.opening import open_store
     from app.cli.progress import console

@@ -128,22 +128,29 @@ def _find_prompt(session: Session, name: str) -> tuple[Run, Prompt]:
 
 def _prompt(session: Session, name: str, reason: str) -> str:
     run, prompt = _find_prompt(session, name)
-    slug = prompt.slug
-    for other in session.scalars(select(Run).where(Run.prompt_set_id == run.prompt_set_id)):
-        leave_tombstone(session, f"/runs/{other.slug}/prompts/{slug}", reason)
+    address, said = f"/runs/{run.slug}/prompts/{prompt.slug}", prompt.text
+    for each in session.scalars(
+        select(Prompt).where(Prompt.text == said)
+    ).all():  # other sets may have it too
+        _forget_prompt(session, each, reason)
+    _forget_traces(session, list(session.scalars(_asking(said))), reason)
+    session.info[CHANGED_RUNS] = True
+    return address
+
+
+def _forget_prompt(session: Session, prompt: Prompt, reason: str) -> None:
+    for run in session.scalars(select(Run).where(Run.prompt_set_id == prompt.prompt_set_id)):
+        leave_tombstone(session, f"/runs/{run.slug}/prompts/{prompt.slug}", reason)
         gone = session.scalars(
-            select(Result.id).where(Result.run_id == other.id, Result.prompt_id == prompt.id)
+            select(Result.id).where(Result.run_id == run.id, Result.prompt_id == prompt.id)
         ).all()
         _forget_lanes(session, [of_result(id_) for id_ in gone])
-        other.prompt_count -= len(gone)
-        session.execute(delete(KeptColumns).where(KeptColumns.run_id == other.id))
-    leave_tombstone(session, f"/compare/{slug}", reason)
-    _forget_traces(session, list(session.scalars(_asking(prompt.text))), reason)
+        run.prompt_count -= len(gone)
+        session.execute(delete(KeptColumns).where(KeptColumns.run_id == run.id))
+    leave_tombstone(session, f"/compare/{prompt.slug}", reason)
     session.execute(delete(Output).where(Output.prompt_id == prompt.id))
     session.execute(delete(Result).where(Result.prompt_id == prompt.id))
     session.execute(delete(Prompt).where(Prompt.id == prompt.id))
-    session.info[CHANGED_RUNS] = True
-    return f"/runs/{run.slug}/prompts/{slug}"
 
 
 def _asking(prompt: str) -> Select[str]:

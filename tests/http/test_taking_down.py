@@ -15,8 +15,10 @@ from app.settings import Settings
 from app.store import tokens
 from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import Store
+from app.store.permalinks import reason_gone
 from app.store.prompts import PromptRecord, add_prompts
-from app.store.tables import Passage, Prompt, Run
+from app.store.tables import Passage, Prompt, PromptSet, Run
+from app.store.taking_down import take_down
 from tests.support.seeded import fill
 from tests.support.sites import site
 from tests.support.vault import MARK, ONLY, Vault, fill_vault
@@ -107,6 +109,26 @@ def test_prompts_traces_runs_and_corpora_go_with_all_that_hangs_on_them(
         import_results(session, results, run="link")
     entries = client.get("/admin.json", headers=admin).json()["changes"]
     assert {"/corpora/vault", gone[0]} <= {each["what"] for each in entries if each["action"] == "take down"}
+
+
+def test_a_prompt_is_gone_from_every_set_that_has_it(store: Store) -> None:
+    """It stayed in all sets but that of the run by which it was named; a passage was always gone from every corpus."""
+    with store.session() as session:
+        fill(session, prompts=2, passages=6)
+        named = session.scalars(select(Prompt).join(Run, Run.prompt_set_id == Prompt.prompt_set_id)).first()
+        assert named
+        runs = list(session.scalars(select(Run.slug).where(Run.prompt_set_id == named.prompt_set_id)))
+        same = [PromptRecord("same", named.text, " x"), PromptRecord("else", "Something else is", " x")]
+        add_prompts(session, "other", same)
+    with store.session() as session:
+        take_down(session, "prompt", f"{runs[0]}/{named.slug}", WHY)
+    with store.session() as session:
+        assert not session.scalars(select(Prompt).where(Prompt.text == named.text)).all()
+        assert session.scalars(
+            select(Prompt.text).join(PromptSet).where(PromptSet.name == "other")
+        ).all() == ["Something else is"]
+        for run in runs:
+            assert reason_gone(session, f"/runs/{run}/prompts/{named.slug}") == WHY
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
