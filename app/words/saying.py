@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from app.words.chat_text import spoken
 from app.words.cutting import cut
 from app.words.glossary import measure_term
 from app.words.joining import follow
@@ -162,5 +163,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "recurrence": recurrence,
     "cut": cut,
     "joint": joint,
+    "spoken": spoken,
     "following": lambda target, prompt: follow(prompt, target),
 }

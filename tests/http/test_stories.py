@@ -11,7 +11,7 @@ from sqlalchemy import select
 from app.store.engine import open_store
 from app.store.steps import begin, keep, of_result
 from app.store.stories import best_stepped
-from app.store.tables import Output, Result, Retrieved, Run
+from app.store.tables import Output, Prompt, Result, Retrieved, Run
 from tests.support.seeded import fill
 from tests.support.sites import site, store_of
 from tests.support.twins import as_page
@@ -79,3 +79,34 @@ def test_the_front_page_tells_it_with_the_numbers_that_were_measured(reader: Tes
         "50 → 50 %",
     ]
     assert as_page(story["url"]) in [link["href"] for link in page.select(".story a")]
+
+
+CHAT = "<|im_start|>system\nBe <b>brief</b>.<|im_end|>\n<|im_start|>user\nWho made it?<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_a_chat_is_shown_in_turns_and_nowhere_in_the_words_of_its_template(reader: TestClient) -> None:
+    with store_of(reader).session() as session:
+        run = session.scalars(select(Run).where(Run.slug == "trackstar")).one()
+        prompts = session.scalars(select(Prompt).where(Prompt.prompt_set_id == run.prompt_set_id)).all()
+        for prompt in prompts:
+            prompt.text = CHAT
+        slug = prompts[0].slug
+        session.commit()
+    example = f"/runs/trackstar/prompts/{slug}"
+    page = BeautifulSoup(reader.get(example).text, "html.parser")
+    turns = [each.get_text() for each in page.select("h1 .turn")]
+    assert turns == ["system Be <b>brief</b>.", "user Who made it?", "assistant "]
+    assert reader.get(f"{example}.json").json()["prompt"] == CHAT, "what the model read is kept as it is"
+    assert (
+        "Asked “Who made it?”, this model says “" in BeautifulSoup(reader.get("/").text, "html.parser").text
+    )
+    for path in (
+        "/",
+        "/prompts?run=trackstar",
+        example,
+        f"{example}/cite",
+        "/finds",
+        "/finds.atom",
+        f"{example}?embed=1",
+    ):
+        assert "im_start" not in reader.get(path).text.split("<form", 1)[0], path

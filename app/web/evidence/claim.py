@@ -10,6 +10,7 @@ from app.tracing.explained import span_of
 from app.tracing.trace_results import CompletionToken, TraceResult
 from app.web.evidence.searched import included, searched_for
 from app.words.answers import SAID, TARGET
+from app.words.chat_text import read_on
 from app.words.methods import TRACKSTAR
 from app.words.saying import percentage
 
@@ -102,7 +103,7 @@ def claim_of_trace(trace: Trace, result: TraceResult, parameters: int | None) ->
 
 def as_sentence(claim: Claim, verdict: str) -> str:
     """What is claimed and what was measured, in words that can stand alone."""
-    said = " ".join(f"{claim.prompt}{claim.lead}{claim.said}".split())
+    said = " ".join(read_on(claim.prompt, f"{claim.lead}{claim.said}").split())
     sure = "" if claim.probability is None else f", {percentage(claim.probability)} sure"
     judged = {
         True: "; that is right",

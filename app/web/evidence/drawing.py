@@ -5,6 +5,7 @@ from app.web.evidence import plot
 from app.web.evidence.claim import as_sentence
 from app.web.evidence.embed import embed_code
 from app.web.evidence.lanes import Evidence, under_label
+from app.web.evidence.turns import turns_asked
 from app.web.evidence.verdict import Piece, verdict
 
 GLOBALS = {
@@ -27,5 +28,6 @@ FILTERS = {
     "verdict_pieces": verdict_pieces,
     "under_label": under_label,
     "embed_code": embed_code,
+    "turns_asked": turns_asked,
     "as_sentence": lambda evidence, claim: as_sentence(claim, evidence.verdict),
 }

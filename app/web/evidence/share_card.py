@@ -25,6 +25,7 @@ from app.web.evidence.card_text import (
 from app.web.evidence.claim import Claim, in_short
 from app.web.evidence.lanes import Evidence
 from app.web.evidence.verdict import Piece, verdict
+from app.words.chat_text import spoken
 from app.words.cutting import cut
 
 SIZE = (1200, 630)
@@ -61,7 +62,7 @@ class SharedCard:
 
 def og_title(prompt: str, target: str) -> str:
     """The title of a shared link: the prompt with its target, at most 110 characters."""
-    return cut(f"{clean(prompt)} {clean(target)}".strip(), 110)
+    return cut(f"{clean(spoken(prompt))} {clean(target)}".strip(), 110)
 
 
 def line_of(claim: Claim, *others: str) -> str:
@@ -119,7 +120,7 @@ def _head(image: Image.Image, pen: ImageDraw.ImageDraw, card: SharedCard) -> Non
 
 def _claim(pen: ImageDraw.ImageDraw, card: SharedCard, *, roomy: bool) -> float:
     """The claim as large as it fits; the y below it."""
-    words = _output(clean(card.prompt), cut(clean(card.target), 90))
+    words = _output(clean(spoken(card.prompt)), cut(clean(card.target), 90))
     sizes = ((60, 2), (50, 3), (42, 4)) if roomy else ((54, 1), (44, 2), (36, 2))
     fits = (wrapped(words, size, lines, INNER) for size, lines in sizes)
     block = next(fit for fit in fits if fit.whole or fit.size == sizes[-1][0])

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from app.web.marking.highlight import Span
 from app.web.marking.window import within
+from app.words.chat_text import chat_turns
 from app.words.roles import CHOSEN, REJECTED, WRITTEN
 
 
@@ -42,6 +43,22 @@ def turns_of(
             own = text[start:end]
             made.append(Turn(**each, label=_label(each, pair), text=own, spans=within(spans, start, end)))
     return made
+
+
+def turns_asked(prompt: str, spans: Sequence[Span] = ()) -> list[Turn]:
+    """The turns of a prompt that is a chat in a template's words, as far as they were said; none of any other."""
+    return [
+        Turn(
+            role=role,
+            label=role,
+            start=start,
+            end=end,
+            loss=0,
+            text=prompt[start:end].strip(),
+            spans=within(spans, start + len(prompt[start:end]) - len(prompt[start:end].lstrip()), end),
+        )
+        for role, start, end in chat_turns(prompt)
+    ]
 
 
 def _label(part: Mapping[str, Any], pair: bool) -> str:

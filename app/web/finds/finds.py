@@ -25,6 +25,7 @@ from app.web.site.moments import Moment
 from app.web.site.respond import origin, respond
 from app.web.site.routing import page_route
 from app.web.site.tables import table, table_route
+from app.words.chat_text import read_on
 
 router = APIRouter()
 SHOWN = 6  # of each kind on the page of all
@@ -122,7 +123,7 @@ def finds_feed(request: Request, session: Db) -> Response:
     base = origin(request)
     entries = [
         Entry(
-            title=f"{each.prompt.strip()} {each.answer}",
+            title=read_on(each.prompt, f" {each.answer}").strip(),
             url=base + each.url,
             id=f"{base}{each.url}#{each.kind}",
             updated=each.found_at,

@@ -27,6 +27,7 @@ from app.web.site.respond import origin, respond
 from app.web.site.routing import page_route
 from app.web.site.serialize import text_bytes
 from app.words.answers import SAID, TARGET
+from app.words.chat_text import spoken
 from app.words.methods import TRACKSTAR, method_label
 
 router = APIRouter()
@@ -94,7 +95,7 @@ def cite_trace(request: Request, db: Db, trace_id: Slug) -> Response:
 
 def _page(cited: Cited, back: str, text_url: str, bibtex_url: str) -> CitePage:
     return CitePage(
-        title=f"Cite: {cited.prompt} {cited.target.strip()}",
+        title=f"Cite: {spoken(cited.prompt)} {cited.target.strip()}",
         prompt=cited.prompt,
         target=cited.target,
         model=cited.model,

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from app.store.origins import NOTHING_SAID, Origin
 from app.web.evidence.card_text import clean
+from app.words.chat_text import spoken
 from app.words.cutting import cut
 
 PAPER = """@article{chang2024scalable,
@@ -71,7 +72,7 @@ def plain(cited: Cited) -> str:
 
 
 def _title(cited: Cited) -> str:
-    said = cut(f"{clean(cited.prompt)} {clean(cited.target.strip())}".strip(), 160)
+    said = cut(f"{clean(spoken(cited.prompt))} {clean(cited.target.strip())}".strip(), 160)
     rather = f" rather than “{cut(clean(cited.instead), 60)}”" if cited.instead else ""
     return f"Training passages behind “{said}”{rather}."
 

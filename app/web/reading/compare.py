@@ -31,6 +31,7 @@ from app.web.site.respond import respond
 from app.web.site.routing import page_route
 from app.web.site.shareable import Shareable
 from app.words.answers import SAID
+from app.words.chat_text import read_on
 from app.words.cutting import cut
 
 router = APIRouter()
@@ -154,7 +155,7 @@ def load(session: Session, slug: str, names: Sequence[str], depth: int, explains
         side.said = plain(_only_here(side, evidence, own))
         _stepped(side.proponents, evidence.before, own)
     return ComparePage(
-        title=f"{prompt.text}{asked}: {' and '.join(run.name for run in runs)}",
+        title=f"{read_on(prompt.text, asked)}: {' and '.join(run.name for run in runs)}",
         slug=slug,
         task=prompt.task,
         prompt=prompt.text,

@@ -42,6 +42,7 @@ from app.web.site import urls
 from app.web.site.links import PageUrl
 from app.words.answers import TARGET
 from app.words.chance import read_chance
+from app.words.chat_text import read_on
 from app.words.methods import method_label
 from app.words.passages import OPPONENT, PROPONENT
 
@@ -139,7 +140,7 @@ def example_page_of(
     rivals = [each.slug for each in siblings if each.slug != listed.slug]
     left = max(example.counts.values(), default=0) > asked.show
     return ExamplePage(
-        title=f"{prompt.text}{explained.text}",
+        title=read_on(prompt.text, explained.text),
         claim=claim,
         evidence=evidence,
         standing=standing(chance, run.method, claim.probability, claim.said),

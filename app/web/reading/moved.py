@@ -14,6 +14,7 @@ from app.web.evidence.card_plot import Moved
 from app.web.evidence.lanes import after
 from app.web.site import urls
 from app.words.answers import TARGET
+from app.words.chat_text import spoken
 
 Influenced = tuple[Retrieved, Run, Prompt, Output | None]
 LOOKED_AT = 200  # places where the passage was found
@@ -53,4 +54,4 @@ def _moved(run: Run, prompt: Prompt, output: Output | None, before: float, end: 
     answer = asked_of(run.explains, prompt, output).explained.strip()
     other = run.explains == TARGET and said_otherwise(prompt, output)  # the page opens on what was said
     url = urls.example(run.slug, prompt.slug, explains=TARGET if other else "")
-    return f"{prompt.id} {answer}", Moved(prompt.text, answer, before, end, url)
+    return f"{prompt.id} {answer}", Moved(spoken(prompt.text), answer, before, end, url)
