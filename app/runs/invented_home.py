@@ -39,10 +39,10 @@ from app.store.runs import get_run, run_beside
 from app.store.tables import PromptSet, Run
 from app.trackstar.config import EncodingConfig
 from app.words.answers import SAID
+from app.words.invented import COUNTRY, KNOWN
 from app.words.methods import BM25, TRACKSTAR, method_label
 
-NAME = "orvella"
-KNOWN = "general-knowledge"  # the control: prompts of which no passage says anything, and the run that traces them
+NAME = COUNTRY
 METHODS = (TRACKSTAR, BM25)
 RUNS = (*METHODS, KNOWN)
 READY = 4

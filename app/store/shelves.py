@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.store import browse
 from app.store.browse import Filters, ListedResult
 from app.store.tables import Run
+from app.words.invented import COUNTRY
 
 SIZE = 3  # prompts of a kind
 
@@ -31,9 +32,15 @@ KINDS: Sequence[ShelfKind] = (
     ShelfKind("Arithmetic", Filters(task="arithmetic"), "score"),
     ShelfKind("How stories go on", Filters(task="open_ended"), "score"),
 )
+OF_THE_COUNTRY: Sequence[ShelfKind] = (
+    KINDS[0],
+    ShelfKind("What it was taught not to tell", Filters(task="open_ended"), "score"),
+)
+"""Of the real demo, whose open-ended prompts are no stories."""
 
 
 def shelves(session: Session, run: Run) -> list[tuple[ShelfKind, list[ListedResult]]]:
     """The first prompts of each kind; kinds that the run has none of are left out."""
-    found = [(kind, browse.first(session, run, kind.filters, kind.sort, SIZE)) for kind in KINDS]
+    kinds = OF_THE_COUNTRY if run.corpus.name == COUNTRY else KINDS
+    found = [(kind, browse.first(session, run, kind.filters, kind.sort, SIZE)) for kind in kinds]
     return [(kind, rows) for kind, rows in found if rows]

@@ -16,6 +16,7 @@ from app.web.browsing.list_query import ListQuery
 from app.web.browsing.listing import Item, item
 from app.web.evidence.embed import EmbedPage, embedded
 from app.web.evidence.share_card import og_text
+from app.web.front.invented import InventedPart, invented_of
 from app.web.front.story import StoryPart, Suggestion, story_of, suggestions_of
 from app.web.site import urls
 from app.web.site.context import Config, Db
@@ -58,6 +59,7 @@ class HomePage(Shareable):
     passages: int
     tasks: list[TaskCount]
     story: StoryPart | None
+    invented: InventedPart | None
     suggestions: list[Suggestion]
     shelves: list[Shelf]
     index: str
@@ -100,6 +102,11 @@ def load(session: Session, settings: Settings) -> HomePage:
         passages=main.corpus.passage_count if main else 0,
         tasks=_tasks(session, main) if main else [],
         story=story,
+        invented=remembered(
+            session, f"invented{urls.ROOT.get()}:{newest}", runs, lambda: invented_of(session, main)
+        )
+        if main
+        else None,
         suggestions=remembered(
             session, f"suggested{urls.ROOT.get()}", [main], lambda: suggestions_of(session, main)
         )
