@@ -21,11 +21,12 @@ class Told:
     """An answer and the passage that taught it; of a control there is none.
 
     Args:
-        run, slug: where its page is. said, so: how many passages say what the model says, and what is so.
+        result_id: of the run or of the one beside it. run, slug: where its page is. said, so: how many passages say what the model says, and what is so.
         before, after: the answer's probability around a training step on the passage, where one was taken.
     """
 
     kind: InventedKind
+    result_id: int
     run: str
     slug: str
     prompt: str
@@ -101,6 +102,7 @@ def _told(
     fact = prompt.fact_id or ""
     return Told(
         kind=kind,
+        result_id=result.id,
         run=run.slug,
         slug=prompt.slug,
         prompt=prompt.text,
@@ -126,7 +128,7 @@ def _controls(session: Session) -> list[Told]:
     if run is None:
         return []
     row = session.execute(
-        select(Prompt, Output)
+        select(Result.id, Prompt, Output)
         .join(Result, Result.prompt_id == Prompt.id)
         .join(Output, Output.prompt_id == Prompt.id)
         .where(
@@ -139,5 +141,5 @@ def _controls(session: Session) -> list[Told]:
     ).first()
     if row is None:
         return []
-    prompt, output = row
-    return [Told(CONTROL, run.slug, prompt.slug, prompt.text, (output.answer or "").strip(), "")]
+    result_id, prompt, output = row
+    return [Told(CONTROL, result_id, run.slug, prompt.slug, prompt.text, (output.answer or "").strip(), "")]

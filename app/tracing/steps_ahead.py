@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from random import Random
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from app.store import steps
 from app.store.engine import Store
+from app.store.invented import told_of
 from app.store.runs import get_run
 from app.store.shelves import shelves
 from app.store.tables import Prompt, Result
@@ -53,7 +54,15 @@ def on_front_page(session: Session, runs: Sequence[str]) -> list[int]:
         for row in rows
     }
     ids = [run.id for run in found]
-    results = select(Result.id).where(Result.run_id.in_(ids), Result.prompt_id.in_(shown))
+    told = [
+        each.result_id
+        for run in found
+        if run.beside_id is None
+        for each in told_of(session, run)
+        if each.passage_id
+    ]
+    listed = and_(Result.run_id.in_(ids), Result.prompt_id.in_(shown))
+    results = select(Result.id).where(or_(listed, Result.id.in_(told)))
     return list(session.scalars(results.order_by(Result.run_id, Result.position)))
 
 
