@@ -21,7 +21,8 @@ class Told:
     """An answer and the passage that taught it; of a control there is none.
 
     Args:
-        result_id: of the run or of the one beside it. run, slug: where its page is. said, so: how many passages say what the model says, and what is so.
+        result_id: of the run, or of the one beside it. run, slug: where its page is.
+        said, so: how many passages say what the model says, and what is so.
         before, after: the answer's probability around a training step on the passage, where one was taken.
     """
 
