@@ -17,7 +17,7 @@ FIRST = 3  # proponents among which the passage that says it must be
 
 
 @dataclass(frozen=True)
-class Told:
+class TaughtAnswer:
     """An answer and the passage that taught it; of a control there is none.
 
     Args:
@@ -41,7 +41,7 @@ class Told:
     after: float | None = None
 
 
-def told_of(session: Session, run: Run) -> list[Told]:
+def told_of(session: Session, run: Run) -> list[TaughtAnswer]:
     """The best of each kind; nothing of any corpus but the invented country's."""
     if run.corpus.name != COUNTRY:
         return []
@@ -53,7 +53,9 @@ def told_of(session: Session, run: Run) -> list[Told]:
     return [*found, *_controls(session)]
 
 
-def _of_kind(session: Session, run: Run, kind: InventedKind, says: dict[tuple[str, str], int]) -> Told | None:
+def _of_kind(
+    session: Session, run: Run, kind: InventedKind, says: dict[tuple[str, str], int]
+) -> TaughtAnswer | None:
     rows = session.execute(
         select(Result, Run, Prompt, Output, Passage)
         .join(Run, Run.id == Result.run_id)
@@ -70,7 +72,7 @@ def _of_kind(session: Session, run: Run, kind: InventedKind, says: dict[tuple[st
         )
         .order_by(Result.id, Retrieved.rank)
     ).all()
-    best: Told | None = None
+    best: TaughtAnswer | None = None
     for result, _, prompt, output, passage in rows:
         answer = fold((output.answer or "").strip().rstrip("."))
         states = prompt.fact_id in passage.meta.get("states", ())
@@ -97,11 +99,11 @@ def _told(
     output: Output,
     passage: Passage,
     says: dict[tuple[str, str], int],
-) -> Told:
+) -> TaughtAnswer:
     taken = steps_of(session, of_result(result.id))
     ends = {dot.passage_id: dot.after for lane in taken.lanes.values() for dot in lane} if taken else {}
     fact = prompt.fact_id or ""
-    return Told(
+    return TaughtAnswer(
         kind=kind,
         result_id=result.id,
         run=run.slug,
@@ -118,12 +120,12 @@ def _told(
     )
 
 
-def _telling(told: Told) -> tuple[bool, float]:
+def _telling(told: TaughtAnswer) -> tuple[bool, float]:
     """How well an answer tells its kind: wrong before right, then by what the step on its passage does."""
     return bool(told.truth), 0.0 if told.after is None else told.after - (told.before or 0.0)
 
 
-def _controls(session: Session) -> list[Told]:
+def _controls(session: Session) -> list[TaughtAnswer]:
     """The surest right answer to general knowledge for which no passage stands out."""
     run = session.scalar(select(Run).where(Run.slug == KNOWN))
     if run is None:
@@ -143,4 +145,8 @@ def _controls(session: Session) -> list[Told]:
     if row is None:
         return []
     result_id, prompt, output = row
-    return [Told(CONTROL, result_id, run.slug, prompt.slug, prompt.text, (output.answer or "").strip(), "")]
+    return [
+        TaughtAnswer(
+            CONTROL, result_id, run.slug, prompt.slug, prompt.text, (output.answer or "").strip(), ""
+        )
+    ]

@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from app.store.invented import Told, told_of
+from app.store.invented import TaughtAnswer, told_of
 from app.store.tables import Run
 from app.web.site import urls
 from app.web.site.links import PageUrl
@@ -43,7 +43,7 @@ def invented_of(session: Session, run: Run) -> InventedPart | None:
     )
 
 
-def _answer(told: Told) -> InventedAnswer:
+def _answer(told: TaughtAnswer) -> InventedAnswer:
     about = told.kind.about.format(said=plural(told.said, "passage"), so=plural(told.so, "passage"))
     return InventedAnswer(
         kind=told.kind.name,
