@@ -13,6 +13,7 @@ from app.paths import STATIC
 from app.settings import Settings, get_settings
 from app.store.engine import Store, make_engine
 from app.store.limits import limit_statements
+from app.web.asking.live import Live
 from app.web.evidence import drawing
 from app.web.loading.imports import Imports
 from app.web.routes import routes
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     limit_statements(engine, settings.statement_seconds)
     app.state.store = Store(engine)
     app.state.keeping = Store(make_engine(settings.url))  # for imports and taking down, which take their time
+    app.state.live = Live(app.state.store)
     app.state.imports = Imports(app.state.keeping, settings.home)
     app.state.budgets = Budgets()
     app.state.measures = Measures()
@@ -87,5 +89,6 @@ async def _until_it_ends(app: FastAPI) -> AsyncIterator[None]:
     """The import at hand is finished and the connections are closed when the site stops."""
     yield
     app.state.imports.close()
+    app.state.live.close()
     app.state.store.close()
     app.state.keeping.close()

@@ -188,8 +188,7 @@ def test_the_facets_are_counted_anew_when_the_model_answers_anew(database_url: s
     from tests.support.seeded import fill
     from tests.support.sites import site, store_of
 
-    store = open_store(database_url)
-    with store.session() as session:
+    with open_store(database_url) as store, store.session() as session:
         fill(session, prompts=10, passages=200, k=3)
     with site(database_url, tmp_path) as client:
         assert 0 < listing(client, "/prompts?right=yes")["total"] < 10

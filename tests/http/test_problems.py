@@ -96,8 +96,7 @@ def test_a_wrong_expression_stays_in_its_box_with_the_reason_beside_it(client: T
 
 
 def test_what_was_removed_says_why(database_url: str, tmp_path) -> None:  # type: ignore[no-untyped-def]  # what fixtures are is said where they are made
-    store = open_store(database_url)
-    with store.session() as session:
+    with open_store(database_url) as store, store.session() as session:
         leave_tombstone(session, "/runs/old", "It was computed with a broken index.")
     with site(database_url, tmp_path) as client:
         page = client.get("/runs/old")

@@ -23,7 +23,7 @@ told = Told(log, "Watching traces")
 State = tuple[str, str, int]  # status, stage with attempt, place in the queue
 CALM = 0.05  # seconds between two looks: under load one look then serves several commits
 PLACES = 2.0  # seconds between two messages that only tell a new place in the queue
-LOOK_AROUND = 1.0  # seconds after which the watching thread looks whether anybody still reads
+LOOK_AROUND = 0.25  # seconds after which the watching thread looks whether anybody still reads
 
 
 class Watch:
@@ -65,9 +65,8 @@ class Live:
         self._store = store
         self._lock = threading.Lock()
         self._watches: set[Watch] = set()
-        self.turn = anyio.CapacityLimiter(
-            1
-        )  # questions and streams are served one after the other: pages come first
+        # Questions and streams are served one after the other: pages come first.
+        self.turn = anyio.CapacityLimiter(1)
         self._thread: threading.Thread | None = None
 
     @asynccontextmanager
@@ -85,6 +84,14 @@ class Live:
         finally:
             with self._lock:
                 self._watches.discard(watch)
+
+    def close(self) -> None:
+        """Let the thread end, and wait for it: a connection that it has out would outlive the store's."""
+        with self._lock:
+            self._watches.clear()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
 
     def _run(self) -> None:
         while True:

@@ -263,11 +263,8 @@ def load(request: Request, session: Session, job: Job, looked: Looked, *, again:
 
 
 def live(request: Request) -> Live:
-    """The watcher of this application, made when the first reader comes."""
-    state = request.app.state
-    if not hasattr(state, "live"):
-        state.live = Live(state.store)
-    watcher: Live = state.live
+    """The watcher of this application."""
+    watcher: Live = request.app.state.live
     return watcher
 
 
