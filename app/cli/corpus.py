@@ -76,6 +76,13 @@ def add(
         int | None,
         typer.Option(min=1, help="With --facts: at most so many facts, spread over the relations."),
     ] = None,
+    after: Annotated[
+        str,
+        typer.Option(
+            help="A corpus that this one begins with: its passages come first, and it stays as it is. An index of it is"
+            " gone on with by `startrail index --append`."
+        ),
+    ] = "",
     dry_run: DryRun = False,
 ) -> None:
     """Add a corpus, in the order of the files. It is shown once it is whole; if adding is stopped, the same command goes on
@@ -125,6 +132,7 @@ def add(
             reading=reading,
             sift=sift,
             facts=FactChoice(facts, min_frequency, max_facts) if facts else None,
+            after=after,
             progress=kilobytes(step),
         )
     about = f", which state {added.facts:,} facts" if added.facts is not None else ""

@@ -105,6 +105,14 @@ def index(
         ),
     ] = "",
     overwrite: Annotated[bool, typer.Option(help="Replace an index of this name.")] = False,
+    append: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Go on with this index: CORPUS begins with its passages (`startrail corpus add … --after`), and only those"
+            " that came are encoded, by its V and R.",
+        ),
+    ] = "",
     verify: Annotated[
         str,
         typer.Option(
@@ -151,7 +159,7 @@ def index(
         sample=sample,
         seed=seed,
         search=search,
-        weights=parse_weights(weights or []),
+        weights=parse_weights(weights or []) or None,
         estimated=moments == "estimated",
         device=device,
         dtype=dtype,
@@ -162,6 +170,7 @@ def index(
         shard_rows=shard_rows,
         overwrite=overwrite,
         cluster=cluster,
+        append=append,
     )
     how.check()
     place = find_model(settings, model)
@@ -177,9 +186,8 @@ def index(
     tell_left_out([(id_, f"as {first}") for id_, first in sift.left_out], None)
     tell_nulls(read_as.nulls)
     out = building.index_place(settings, name or building.usual_name(place, rows))
-    fits = building.method_for(
-        chosen, min(len(rows), sample or len(rows)), insists=projection_dim is not None
-    )
+    sampled = min(len(rows), sample or len(rows))
+    fits = chosen if append else building.method_for(chosen, sampled, insists=projection_dim is not None)
     if fits != chosen:
         console.print(
             f"p is {fits.projection_dim} in place of {chosen.projection_dim}: R is fitted on {len(rows):,} passages."

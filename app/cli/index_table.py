@@ -41,6 +41,8 @@ def _facts(
         yield "not traced", ", ".join(left_out)
     if forms := manifest.build.get("forms"):
         yield "taught by", "\n".join(f"{FORMS[form]}: {count:,}" for form, count in forms.items())
+    if appended := manifest.build.get("appended"):
+        yield "appended", "\n".join(_appended(each) for each in appended)
     counts = manifest.counts
     yield (
         "passages",
@@ -52,6 +54,16 @@ def _facts(
     yield (
         "time",
         f"{seconds:,.1f} s with everything; passages at {spoken_rate(manifest.passages / max(seconds, 1e-9))}",
+    )
+
+
+def _appended(about: dict[str, Any]) -> str:
+    said = f"{about['passages']:,} passages by the V and R of those before them"
+    if about["stretched"] is None:
+        return said
+    return (
+        f"{said}; R^(-1/2) stretches their gradients {about['stretched']:.2f} × as much (1: R fits them as well;"
+        " well above: build a new index)"
     )
 
 

@@ -6,6 +6,7 @@ A prompt set is one transaction; a corpus, which may be larger than memory, is a
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePath
 
 from app.errors import UserError
@@ -17,7 +18,7 @@ from app.interchange.records import Reading
 from app.interchange.sift import Sift
 from app.interchange.trex import Selection, Stated, choose_facts, only
 from app.showing import Progress
-from app.store.corpora import PassageRecord, external_ids, get_corpus
+from app.store.corpora import PassageRecord, external_ids, get_corpus, stream_records
 from app.store.engine import Store
 from app.store.growing import grow_corpus, unfinished
 from app.store.origins import NOTHING_SAID, Origin
@@ -75,6 +76,7 @@ def add_corpus_files(
     reading: Reading | None = None,
     sift: Sift | None = None,
     facts: FactChoice | None = None,
+    after: str = "",
     progress: Progress | None = None,
 ) -> AddedCorpus:
     """Add the passages of files as a corpus; one whose adding was stopped goes on where it was.
@@ -85,6 +87,8 @@ def add_corpus_files(
         origin: what its page says of it; a source on the hub is said by itself, at its commit.
         sift: what is taken of the files; all by default.
         facts: take only passages that state one of these.
+        after: a corpus whose passages come first: this one is that one, grown. That one stays as it is, and so does what
+            was worked out over it; an index of it can be gone on with (`app.trackstar.append`).
         progress: told bytes read and in all; with a label, texts indexed and in all.
 
     Raises:
@@ -105,15 +109,16 @@ def add_corpus_files(
     def indexing(done: int, total: int) -> None:
         told(done, total, "Indexing words, texts")
 
-    records = sift(read_passages(files, told, fields=fields, reading=reading))
+    ids, standing = _standing(store, after)
+    records = sift(read_passages(files, told, fields=fields, reading=reading, before=ids))
     forms: Counter[str] = Counter()
     try:
         grown = grow_corpus(
             store,
             name,
-            _counted(only(records, chosen) if chosen else records, forms),
+            _counted(chain(standing, only(records, chosen) if chosen else records), forms),
             origin=said,
-            reading=lambda: read_from(files, reading, fields, sift),
+            reading=lambda: read_from(files, reading, fields, sift, after),
             indexing=indexing,
         )
     except UserError as error:
@@ -123,6 +128,25 @@ def add_corpus_files(
     facts_chosen = chosen.facts if chosen else None
     roled = {} if set(forms) == {TEXTS} else dict(forms)
     return AddedCorpus(grown.id, name, grown.passages, facts_chosen, sift.left_out, roled, grown.resumed)
+
+
+def _standing(store: Store, name: str) -> tuple[frozenset[str], Iterator[PassageRecord]]:
+    """The ids and the passages of a corpus that is gone on with; none where none is named.
+
+    Raises:
+        NotFound: there is none of this name. UserError: it is not whole.
+    """
+    if not name:
+        return frozenset(), iter(())
+    with store.session() as session:
+        corpus = get_corpus(session, name)
+        ids, id_ = external_ids(session, corpus), corpus.id
+
+    def passages() -> Iterator[PassageRecord]:
+        with store.session() as session:
+            yield from stream_records(session, id_)
+
+    return ids, passages()
 
 
 def _counted(records: Iterable[PassageRecord], forms: Counter[str]) -> Iterator[PassageRecord]:

@@ -1,6 +1,6 @@
 """Which field of a record is what: the usual names in the order in which they are looked for, or the one that was given."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,10 +79,14 @@ class RecordIds:
     """Gives every record its id: its own, or its number from 0 where no record has one. Each id stands once.
 
     What the first record has decides for all: half of the ids made up would be found by nobody.
+
+    Args:
+        before: ids that stand already, before the first record; numbers go on after them.
     """
 
     given: str
     usual: Sequence[str]
+    before: Collection[str] = ()
     name: str | None = None  # where the ids stand; None: nowhere
     _count: int = 0
     _seen: dict[str, tuple[Any, int]] = field(default_factory=dict)
@@ -101,8 +105,8 @@ class RecordIds:
                 raise line.wrong(
                     other, "The line has an id, those before it have none.", "Give every line an id, or none."
                 )
-            return str(self._count - 1)
-        id_ = self._own(line, self.name)
+            return self._new(line, str(len(self.before) + self._count - 1))
+        id_ = self._new(line, self._own(line, self.name))
         if id_ in self._seen:
             file, number = self._seen[id_]
             place = f"line {number}" if file == line.file else f"line {number} of {file}"
@@ -110,6 +114,15 @@ class RecordIds:
                 self.name, f"The id “{id_}” stands on {place} already.", "Give every line an id of its own."
             )
         self._seen[id_] = (line.file, line.number)
+        return id_
+
+    def _new(self, line: Line, id_: str) -> str:
+        if id_ in self.before:
+            raise line.wrong(
+                self.name or "id",
+                f"A passage that comes before has the id “{id_}” already.",
+                "Give every passage an id of its own, in a field that --id-field names.",
+            )
         return id_
 
     def _own(self, line: Line, name: str) -> str:

@@ -5,7 +5,7 @@ A passage may also be a prompt with its completion, a chat or a preference pair 
 Every other field is kept: of a passage in `meta`, of a prompt in `extra`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +40,7 @@ def read_passages(
     *,
     fields: Fields | None = None,
     reading: Reading | None = None,
+    before: Collection[str] = (),
 ) -> Iterator[PassageRecord]:
     """The passages of files, in order, in bounded memory but for the ids that the files give.
 
@@ -47,16 +48,19 @@ def read_passages(
         where: as `read_records`.
         progress: told bytes read and in all.
         fields: the fields' names, where they are not the usual ones.
+        before: ids of passages that stand before these in their corpus.
 
     Raises:
         UserError: a record cannot be read, lacks its text, or repeats an id; file, line and field are named.
     """
-    return as_passages(read_records(where, reading, progress), fields or Fields())
+    return as_passages(read_records(where, reading, progress), fields or Fields(), before)
 
 
-def as_passages(lines: Iterable[Line], fields: Fields) -> Iterator[PassageRecord]:
+def as_passages(
+    lines: Iterable[Line], fields: Fields, before: Collection[str] = ()
+) -> Iterator[PassageRecord]:
     """Each record as a passage, of the form that `app.interchange.lessons` sees."""
-    ids, texts = RecordIds(fields.id, PASSAGE_IDS), FieldLookup("text", fields.text, TEXTS)
+    ids, texts = RecordIds(fields.id, PASSAGE_IDS, before), FieldLookup("text", fields.text, TEXTS)
     for line in lines:
         lesson, used = read_lesson(line, fields.form, texts)
         id_ = ids.of(line)

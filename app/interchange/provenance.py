@@ -28,8 +28,14 @@ def pin(files: Sequence[str], begun: Mapping[str, Any]) -> list[str]:
     return [next((old for old in known if same_place(old, each)), None) or pinned(each) for each in files]
 
 
-def read_from(files: Sequence[str], reading: Reading, fields: Fields, sift: Sift) -> dict[str, Any]:
-    """What pages say of it: names without the folders of this machine, and every option that is not the usual one."""
+def read_from(
+    files: Sequence[str], reading: Reading, fields: Fields, sift: Sift, after: str = ""
+) -> dict[str, Any]:
+    """What pages say of it: names without the folders of this machine, and every option that is not the usual one.
+
+    Args:
+        after: the corpus whose passages come before those of the files.
+    """
     shown = [each if each.startswith(HUB) else _name(each) for each in files]
     more = [f"and {len(shown) - NAMED:,} more"] if len(shown) > NAMED else []
     how = _given(fields, "_field", "id", "text") | _given(fields, "", "form")
@@ -39,6 +45,8 @@ def read_from(files: Sequence[str], reading: Reading, fields: Fields, sift: Sift
         how["seed"] = sift.seed
     if sift.chunk_tokens and sift.tokenizer:
         how["tokenizer"] = sift.tokenizer.parent.name
+    if after:
+        how["after"] = after
     if sift.left_out:
         how["left_out"] = len(sift.left_out)
     return {FILES: [*shown[:NAMED], *more]} | ({HOW: how} if how else {})

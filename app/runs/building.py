@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import isqrt
 from pathlib import Path
+from typing import Any
 
 from app.cluster.encoding import encoders
 from app.curvature.factors import Factors
@@ -23,7 +24,7 @@ from app.models.load import compute_type, load_model
 from app.models.text import Query
 from app.retrieval.kinds import kind_of
 from app.retrieval.search import prepare
-from app.runs.ranking.ekfac import fitted
+from app.runs.ranking.ekfac import FACTORS, fitted
 from app.runs.registering import register
 from app.runs.taking import ModelPlace
 from app.settings import Settings
@@ -33,6 +34,7 @@ from app.store.engine import Store
 from app.store.prompts import get_prompt_set, list_prompts
 from app.store.tables import Corpus
 from app.tracing.catalog import plain
+from app.trackstar.append import append_to_index
 from app.trackstar.build import build_index
 from app.trackstar.config import EncodingConfig
 from app.trackstar.index import open_index
@@ -76,6 +78,7 @@ class Build:
         adapter: whose gradients are taken of a model with an adapter, see `app.models.adapter_ways`.
         rerank: `ekfac`: its factors are fitted too, for the method that orders candidates by them.
         cluster: who encodes, an address for `app.cluster.joining.Cluster`; empty: this process.
+        append: an index to go on with, whose corpus this one begins with; what an encoding is made of is then that index's.
     """
 
     method: EncodingConfig
@@ -94,6 +97,7 @@ class Build:
     batch_tokens: int = 2048
     shard_rows: int = 4096
     overwrite: bool = False
+    append: str = ""
 
     def check(self) -> None:
         """Refuse what does not fit together, before anything is read.
@@ -110,6 +114,13 @@ class Build:
                 remedy=f"Choose the method {TRACKSTAR}, or leave them out.",
             )
         kind_of(self.search)
+        free: dict[str, Any] = {"append": "", "search": "exact", "device": "", "cluster": "", "overwrite": False}
+        if self.append and replace(self, **free) != Build(EncodingConfig()):
+            raise UserError(
+                "Passages are appended as those before them were encoded: nothing of the method can be chosen.",
+                field="append",
+                remedy="Beside --append give only --name, --index, --device, --cluster and --overwrite.",
+            )
 
 
 def build(
@@ -133,6 +144,10 @@ def build(
         UserError: as `Build.check` and `app.trackstar.build.build_index`.
     """
     how.check()
+    if how.append:
+        manifest = _append(settings, model, corpus, out, how, progress)
+        _keep(store, model, manifest.model.sha256)
+        return manifest
     with encoders(how.cluster, how.device or settings.device, how.adapter, how.weights) as hands:
         manifest = build_index(
             model.directory,
@@ -161,6 +176,35 @@ def build(
     if how.rerank:
         fit_beside(settings, corpus, out, how, bar)
     return manifest
+
+
+def _append(
+    settings: Settings,
+    model: ModelPlace,
+    corpus: StoredCorpus,
+    out: Path,
+    how: Build,
+    progress: Progress | None,
+) -> IndexManifest:
+    index = open_index(index_place(settings, how.append))
+    stood = str(index.manifest.search.get("kind", how.search))
+    kind = stood if how.search == "exact" else how.search
+    device = how.device or settings.device
+    adapter = index.manifest.opening["adapter"]
+    with encoders(how.cluster, device, adapter, index.manifest.weights) as hands:
+        return append_to_index(
+            index,
+            model.directory,
+            corpus,
+            out,
+            corpus_name=corpus.name,
+            device="cpu" if how.cluster else device,
+            overwrite=how.overwrite,
+            kept=[FACTORS],
+            prepare_search=lambda directory: prepare(directory, kind),
+            progress=progress,
+            hands=hands,
+        )
 
 
 def fit_beside(

@@ -8,9 +8,9 @@ from app.retrieval.codes import kept_codes
 from app.retrieval.kinds import KINDS, kind_of
 from app.retrieval.search import prepare
 from app.runs.ranking.ekfac import FACTORS
-from app.trackstar.build import with_search
 from app.trackstar.index import open_index
 from app.trackstar.manifest import IndexManifest
+from app.trackstar.placing import with_search
 
 
 def verify(place: Path) -> int:

@@ -177,6 +177,12 @@ def stream_lessons(session: Session, corpus_id: int) -> Iterator[tuple[str, Less
         yield row.external_id, lesson(row.text, row.roles)
 
 
+def stream_records(session: Session, corpus_id: int) -> Iterator[PassageRecord]:
+    """Every passage as it came in, by position, read in chunks."""
+    for row in _in_order(session, corpus_id, Passage.roles, Passage.meta):
+        yield PassageRecord(row.external_id, lesson(row.text, row.roles), row.meta)
+
+
 def _in_order(session: Session, corpus_id: int, *more: Any) -> Result[Any]:
     """Id, own id, text and `more` columns of every passage, by position, read in chunks."""
     query = select(Passage.id, Passage.external_id, Passage.text, *more).where(Passage.corpus_id == corpus_id)

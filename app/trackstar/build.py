@@ -5,36 +5,30 @@ killed goes on at its first missing shard: batches never cross a shard's border,
 undisturbed run.
 """
 
-import fcntl
 import hashlib
 import json
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from app.digests import file_sha256
-from app.errors import Interrupted, UserError
-from app.files import drop_partials, put, write_json
+from app.errors import UserError
 from app.models.adapter_ways import OWN
 from app.models.chats import template_sha256
 from app.models.load import LoadedModel, compute_type, load_model
 from app.models.text import Query
-from app.trackstar.checksums import Checksums
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import BATCH_TOKENS, PassageRows
 from app.trackstar.encode_shards import Counter, encode_shards
 from app.trackstar.fit import FILE as FIT
 from app.trackstar.fit import Fit
-from app.trackstar.fitting import DIVIDED, FITTED, fit_or_go_on, passes
+from app.trackstar.fitting import fit_or_go_on, passes
 from app.trackstar.hands import Hands, OwnHands
 from app.trackstar.manifest import ContentIdentity, IndexManifest
-from app.trackstar.parts import Parts
-from app.trackstar.shards import WrittenShard, drop_notes
-from app.trackstar.survey import IDS, SPOOL, Passages, Survey, survey
-from app.words.roles import TEXTS
+from app.trackstar.placing import PrepareSearch, building_place, finish, start_or_resume
+from app.trackstar.shards import WrittenShard
+from app.trackstar.survey import IDS, Passages, survey
+from app.words.roles import TEXTS, Lesson
 
 SHARD_ROWS = 4096
 PLAN = "build.json"
@@ -60,7 +54,7 @@ def build_index(
     marks: str = "",
     adapter: str = OWN,
     overwrite: bool = False,
-    prepare_search: Callable[[Path], dict[str, Any]] | None = None,
+    prepare_search: PrepareSearch | None = None,
     progress: Callable[[int, int], None] | None = None,
     hands: Callable[[LoadedModel], Hands] = OwnHands,
 ) -> IndexManifest:
@@ -89,12 +83,6 @@ def build_index(
     """
     method = method or EncodingConfig()
     out = Path(out)
-    if out.exists() and not overwrite:
-        raise UserError(
-            f"There is an index at {out} already.",
-            field="name",
-            remedy="Choose another --name, or give --overwrite.",
-        )
     if method.hessian == "mixed" and not queries:
         raise UserError(
             "A mixed Hessian needs queries of the task.",
@@ -105,8 +93,7 @@ def build_index(
         model_dir, device=device, dtype=compute_type(dtype), override=override, marks=marks, adapter=adapter
     )
     who = hands(loaded)
-    work = out.with_name(f".{out.name}.building")
-    with _held(work):
+    with building_place(out, overwrite=overwrite) as work:
         corpus = survey(passages, work, sample or max(1024, 4 * method.block_size), seed)
         plan = {
             "batch_tokens": batch_tokens,
@@ -119,7 +106,7 @@ def build_index(
             "marks": loaded.marks.as_dict(),
             **({"adapter": adapter} if loaded.adapted else {}),
             **({"left_out": loaded.left_out} if loaded.left_out else {}),
-            **_roles(loaded, corpus),
+            **roles(loaded, corpus.forms, corpus.sample),
         }
         whole = {
             **plan,
@@ -129,7 +116,7 @@ def build_index(
             "weights": dict(override or {}),
             "estimate": estimate,
         }
-        _start_or_resume(work, whole)
+        start_or_resume(work, whole)
         fitting = passes(loaded, method, corpus.sample, queries, estimate)
         counter = Counter(progress, corpus.count + fitting)
         fitted = fit_or_go_on(
@@ -156,77 +143,23 @@ def build_index(
             second_moments=_about_moments(fitted),
             hessian=fitted.whitening.report.as_dict() if fitted.whitening else None,
             row_scale=fitted.row_scale,
-            counts=_total(shards, corpus.count),
+            counts=total(shards, corpus.count),
             zero_rows=[row for written in shards for row in written.zero_rows],
             shards=[written.shard for written in shards],
             files={name: file_sha256(work / name) for name in (FIT, IDS)},
             build=plan,
             weights=dict(override or {}),
         )
-        manifest.write(work)
-        if prepare_search:
-            manifest = with_search(manifest, prepare_search(work))
-            manifest.write(work)
-        for name in (PLAN, FITTED, DIVIDED, SPOOL):
-            (work / name).unlink(missing_ok=True)
-        Parts(work).drop()
-        drop_notes(work)
-        drop_partials(work)
-        put(work, out)
-        Checksums(out, manifest.checksums).remember()
-    return manifest
+        return finish(work, out, manifest, prepare_search)
 
 
-def with_search(manifest: IndexManifest, about: Mapping[str, Any]) -> IndexManifest:
-    """The manifest with what searches the rows, the checksum (`sha256`) of its `file` among the others."""
-    own = {about["file"]: about["sha256"]} if "file" in about else {}
-    told = {name: value for name, value in about.items() if name != "sha256"}
-    return replace(manifest, search=told, files=manifest.files | own)
-
-
-@contextmanager
-def _held(work: Path) -> Iterator[None]:
-    """Only one process builds an index at a time. What was killed stays to be resumed, what was refused does not."""
-    work.mkdir(parents=True, exist_ok=True)
-    handle = (work.parent / f"{work.name}.lock").open("w")
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"Another process is building {work.name[1:-9]}.",
-                field="name",
-                remedy="Wait for it, or stop it.",
-            ) from None
-        try:
-            yield
-        except Interrupted:
-            raise
-        except UserError:
-            shutil.rmtree(work)  # the same command would end here again: there is nothing to resume
-            raise
-    finally:
-        handle.close()
-
-
-def _start_or_resume(work: Path, plan: dict[str, Any]) -> None:
-    """Keeps what an interrupted build of the very same index left; clears anything else."""
-    file = work / PLAN
-    if file.is_file() and json.loads(file.read_text(encoding="utf-8")) == json.loads(json.dumps(plan)):
-        return
-    for old in work.iterdir():
-        if old.name not in (IDS, SPOOL):
-            old.unlink()
-    write_json(file, plan)
-
-
-def _roles(loaded: LoadedModel, corpus: Survey) -> dict[str, Any]:
+def roles(loaded: LoadedModel, forms: Mapping[str, int], sample: Sequence[Lesson]) -> dict[str, Any]:
     """How many passages of a corpus are of which form, and what wrote its chats; nothing where all are plain texts."""
-    if set(corpus.forms) == {TEXTS}:
+    if set(forms) == {TEXTS}:
         return {}
-    chats = any(not isinstance(each, str) and each.is_chat for each in corpus.sample)
+    chats = any(not isinstance(each, str) and each.is_chat for each in sample)
     return {
-        "forms": corpus.forms,
+        "forms": dict(forms),
         **({"chat_template": template_sha256(loaded.tokenizer)} if chats else {}),
     }
 
@@ -235,7 +168,8 @@ def _about_moments(fitted: Fit) -> dict[str, Any] | None:
     return {"source": fitted.moments.source, "sha256": fitted.moments.sha256} if fitted.moments else None
 
 
-def _total(shards: Sequence[WrittenShard], passages: int) -> dict[str, int]:
+def total(shards: Sequence[WrittenShard], passages: int) -> dict[str, int]:
+    """`IndexManifest.counts` of these shards."""
     names = ("empty", "cut", "degenerate", "saturated")
     return {"passages": passages} | {name: sum(w.counts[name] for w in shards) for name in names}
 

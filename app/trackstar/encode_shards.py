@@ -12,6 +12,7 @@ from app.models.text import Texts
 from app.trackstar.encode import EncodedPassages, PassageRows, counted, finished
 from app.trackstar.fit import known_gradients
 from app.trackstar.hands import Hands
+from app.trackstar.manifest import Shard
 from app.trackstar.parts import Parts
 from app.trackstar.shards import WrittenShard, shard_name, whole_shard, write_shard
 from app.trackstar.survey import Survey
@@ -40,27 +41,30 @@ def encode_shards(
     shard_rows: int,
     scale: float,
     counter: Counter,
+    after: Sequence[Shard] = (),
 ) -> list[WrittenShard]:
     """All shards of a corpus, in order; each is written, with its checksum, by this process.
 
     Args:
         hands: who encodes. Nothing is asked of them that a stopped build left, or that fitting R made already.
         scale: float16's.
+        after: shards that stand before these.
 
     Raises:
         UserError: the corpus is another than was surveyed.
     """
     shards: dict[int, WrittenShard] = {}
+    row = sum(shard.rows for shard in after)
     asked: deque[tuple[int, int]] = deque()
     known = _Known(work, texts, corpus, directory)
 
     def write(number: int, start: int, made: EncodedPassages) -> None:
         zero = int((~made.rows.any(axis=1)).sum())
         counts = {"empty": made.empty, "cut": made.cut, "degenerate": zero - made.empty}
-        shards[number] = write_shard(directory, number, start, made.rows, scale, counts)
+        shards[number] = write_shard(directory, number, row + start, made.rows, scale, counts)
 
     def missing() -> Iterator[Sequence[Lesson]]:
-        for number, (start, passages) in enumerate(_cut(corpus, shard_rows)):
+        for number, (start, passages) in enumerate(_cut(corpus, shard_rows), len(after)):
             if written := whole_shard(directory / shard_name(number)):
                 shards[number] = written
             elif made := known.rows(start, passages):

@@ -90,7 +90,7 @@ def fit(
         parts: keeps the projected gradients that R is made of, so that they can be gone on with.
         done: called with the number of examples finished, part by part.
     """
-    summing = _Summing(hands, ProjectedRows(moments, _without_hessian(method), batch_tokens), parts, done)
+    summing = _Summing(hands, ProjectedRows(moments, without_hessian(method), batch_tokens), parts, done)
     whitening = None
     examples = loaded.texts.passages(sample)
     if method.hessian != "none":
@@ -150,7 +150,8 @@ def is_exact(moments: Moments | None) -> bool:
     return moments is not None and any(isinstance(value, Exact) for value in moments.values.values())
 
 
-def _without_hessian(method: EncodingConfig) -> EncodingConfig:
+def without_hessian(method: EncodingConfig) -> EncodingConfig:
+    """The method whose encodings are projected gradients that are not whitened."""
     return EncodingConfig.from_dict({**method.as_dict(), "hessian": "none", "mixing": None})
 
 

@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from app.cli.main import app
 from app.retrieval.search import open_search
 from app.settings import get_settings
+from app.store.corpora import list_corpora
 from app.store.engine import open_store
 from app.store.tables import Passage
 from app.trackstar.index import open_index
@@ -66,6 +67,39 @@ def test_a_file_becomes_a_corpus_of_the_store_and_an_index(
         assert again.exit_code == 0, again.output
     assert open_index(home / "indexes" / "tiny").manifest == index.manifest
     assert model.name in startrail("model", "list").output
+
+
+def test_a_corpus_grows_and_its_index_with_it(
+    home: Path, corpus: Path, tmp_path: Path, checkpoints: Callable[..., Path]
+) -> None:
+    """The old ones stay as they are: runs were made over them. Numbers go on after the old ids."""
+    model = checkpoints("llama")
+    built = startrail("index", model, corpus, "--name", "old", "--projection-dim", 3, "--index", "exact")
+    assert built.exit_code == 0, built.output
+    more = tmp_path / "more.txt"
+    more.write_text("A fox came by.\nThe river was cold.\n")
+    added = startrail("corpus", "add", more, "--name", "grown", "--after", "tiny")
+    assert added.exit_code == 0, added.output
+    assert f"{len(tiny.MANY) + 2} passages" in added.output
+    result = startrail("index", model.name, "grown", "--append", "old")
+    assert result.exit_code == 0, result.output
+    assert "2 passages by the V and R" in result.output
+    index = open_index(home / "indexes" / f"{model.name}-grown")
+    assert index.passage_ids == [f"p{n}" for n in range(len(tiny.MANY))] + [
+        str(len(tiny.MANY)),
+        str(len(tiny.MANY) + 1),
+    ]
+    with open_store(get_settings().url) as store, store.session() as session:
+        assert [each.sha256 for each in list_corpora(session) if each.name == "grown"] == [
+            index.manifest.corpus.sha256
+        ]
+
+    twice = startrail("corpus", "add", corpus, "--name", "twice", "--after", "tiny")
+    assert twice.exit_code == 2
+    assert "has the id “p0” already" in twice.output
+    other = startrail("index", model.name, "grown", "--append", "old", "--projection-dim", 4, "--overwrite")
+    assert other.exit_code == 2
+    assert "append" in other.output
 
 
 def test_the_chosen_kind_of_search_is_in_the_manifest_and_is_used(
