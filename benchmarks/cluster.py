@@ -21,7 +21,7 @@ from _report import Check, finish
 from app.cluster.encoding import members_of
 from app.cluster.joining import Cluster
 from app.models.load import LoadedModel, load_model
-from app.runs.building import stored_corpus
+from app.runs.building_corpus import stored_corpus
 from app.store.engine import open_store
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import PassageRows

@@ -99,7 +99,7 @@ class Home(Client):
         """
         from dataclasses import fields
 
-        from app.runs import building
+        from app.runs import building, building_corpus
         from app.runs.taking import find_model
         from app.trackstar.config import EncodingConfig
 
@@ -108,7 +108,7 @@ class Home(Client):
             "+V+R_train", **{key: how.pop(key) for key in list(how) if key not in known}
         )
         place = find_model(self.settings, model)
-        passages = building.stored_corpus(self.store, corpus)
+        passages = building_corpus.stored_corpus(self.store, corpus)
         out = building.index_place(self.settings, name or building.usual_name(place, passages))
         build = building.Build(**{"method": method, **how})
         return building.build(self.settings, self.store, place, passages, out, build, progress)

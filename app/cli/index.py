@@ -135,6 +135,7 @@ def index(
     from app.interchange.records import Reading
     from app.interchange.sift import Sift
     from app.runs import building
+    from app.runs.building_corpus import corpus_or_files
     from app.runs.taking import find_model
     from app.trackstar.config import EncodingConfig
 
@@ -180,9 +181,7 @@ def index(
     read_as, named = Reading(split=split, passages=passages), Fields(id_field, text_field, form)
     tokenizer = place.directory / "tokenizer.json"
     sift = Sift(limit, dedup=dedup, chunk_tokens=chunk_tokens, tokenizer=tokenizer, split_at=split_at)
-    rows = building.corpus_or_files(
-        store, corpus, corpus_name or name_of([corpus]), named, read_as, sift, bar
-    )
+    rows = corpus_or_files(store, corpus, corpus_name or name_of([corpus]), named, read_as, sift, bar)
     tell_left_out([(id_, f"as {first}") for id_, first in sift.left_out], None)
     tell_nulls(read_as.nulls)
     out = building.index_place(settings, name or building.usual_name(place, rows))

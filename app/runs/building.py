@@ -3,7 +3,7 @@
 Knows names (of models and corpora in a home) where `app.trackstar.build` knows directories and passages.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import isqrt
 from pathlib import Path
@@ -11,28 +11,20 @@ from typing import Any
 
 from app.cluster.encoding import encoders
 from app.curvature.factors import Factors
-from app.digests import CorpusDigest
 from app.errors import UserError
-from app.interchange.adding import add_corpus_files
-from app.interchange.fields import Fields
-from app.interchange.plain import read_passages
-from app.interchange.records import Reading
-from app.interchange.records.sources import names_files
-from app.interchange.sift import Sift
 from app.models.adapter_ways import OWN
 from app.models.load import compute_type, load_model
 from app.models.text import Query
 from app.retrieval.kinds import kind_of
 from app.retrieval.search import prepare
+from app.runs.building_corpus import StoredCorpus
 from app.runs.ranking.ekfac import FACTORS, fitted
 from app.runs.registering import register
 from app.runs.taking import ModelPlace
 from app.settings import Settings
 from app.showing import Bar, unseen
-from app.store.corpora import get_corpus, list_corpora, stream_lessons
 from app.store.engine import Store
 from app.store.prompts import get_prompt_set, list_prompts
-from app.store.tables import Corpus
 from app.tracing.catalog import plain
 from app.trackstar.append import append_to_index
 from app.trackstar.build import build_index
@@ -40,26 +32,8 @@ from app.trackstar.config import EncodingConfig
 from app.trackstar.index import open_index
 from app.trackstar.manifest import IndexManifest
 from app.words.methods import EKFAC, TRACKSTAR
-from app.words.roles import Lesson, contents
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class StoredCorpus:
-    """The passages of a corpus in the store, as often as they are asked for."""
-
-    store: Store
-    name: str
-    id: int
-
-    def __len__(self) -> int:
-        with self.store.session() as session:
-            return session.get_one(Corpus, self.id).passage_count
-
-    def __iter__(self) -> Iterator[tuple[str, Lesson]]:
-        with self.store.session() as session:
-            yield from stream_lessons(session, self.id)
 
 
 @dataclass(frozen=True)
@@ -114,7 +88,13 @@ class Build:
                 remedy=f"Choose the method {TRACKSTAR}, or leave them out.",
             )
         kind_of(self.search)
-        free: dict[str, Any] = {"append": "", "search": "exact", "device": "", "cluster": "", "overwrite": False}
+        free: dict[str, Any] = {
+            "append": "",
+            "search": "exact",
+            "device": "",
+            "cluster": "",
+            "overwrite": False,
+        }
         if self.append and replace(self, **free) != Build(EncodingConfig()):
             raise UserError(
                 "Passages are appended as those before them were encoded: nothing of the method can be chosen.",
@@ -270,59 +250,6 @@ def usual_name(model: ModelPlace, corpus: StoredCorpus) -> str:
     """The name of an index that was given none: MODEL-CORPUS, or one of them where they are equal."""
     own = model.place.name
     return own if own == corpus.name else f"{own}-{corpus.name}"
-
-
-def stored_corpus(store: Store, name: str) -> StoredCorpus:
-    """The corpus of this name.
-
-    Raises:
-        NotFound: there is none; names near it are suggested.
-    """
-    with store.session() as session:
-        return StoredCorpus(store, name, get_corpus(session, name).id)
-
-
-def corpus_or_files(
-    store: Store,
-    corpus: str,
-    name: str,
-    fields: Fields | None = None,
-    reading: Reading | None = None,
-    sift: Sift | None = None,
-    bar: Bar = unseen,
-) -> StoredCorpus:
-    """The corpus of this name; files are added to the store first, so that pages can show their passages.
-
-    Args:
-        corpus: a corpus of the store, or files of passages as `app.interchange.records` finds them.
-        name: what the corpus of the files is called. If the store has it already, the files must hold the same.
-        sift: what is taken of the files; all by default.
-        bar: shows how many bytes of how many are read.
-
-    Raises:
-        UserError: there is none, a record cannot be read, or another corpus has the name.
-    """
-    sift, fields, reading = sift or Sift(), fields or Fields(), reading or Reading()
-    with store.session() as session:
-        known = {row.name: row for row in list_corpora(session)}
-    if corpus in known or not names_files(corpus):
-        return stored_corpus(store, corpus)
-    if name in known:
-        digest = CorpusDigest()
-        for passage in sift(read_passages(corpus, fields=fields, reading=reading)):
-            digest.add(passage.external_id, *contents(passage.lesson))
-        if digest.hexdigest() != known[name].sha256:
-            raise UserError(
-                f"The store has another corpus called {name!r}.",
-                field="corpus",
-                remedy="Choose a --corpus-name.",
-            )
-        return StoredCorpus(store, name, known[name].id)
-    with bar(f"Adding corpus {name}, bytes") as step:
-        added = add_corpus_files(
-            store, [corpus], name, fields=fields, reading=reading, sift=sift, progress=step
-        )
-        return StoredCorpus(store, name, added.id)
 
 
 def task_queries(store: Store, prompt_set: str) -> list[Query]:

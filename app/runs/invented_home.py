@@ -24,7 +24,8 @@ from app.interchange.steps_file import fits
 from app.models.chats import render
 from app.models.checkpoint import CONFIG, model_sha256
 from app.models.load import load_tokenizer
-from app.runs.building import Build, build, index_place, stored_corpus
+from app.runs.building import Build, build, index_place
+from app.runs.building_corpus import stored_corpus
 from app.runs.inputs import ensure_answers, open_inputs
 from app.runs.ready_steps import make_ready
 from app.runs.retrieve import explain_beside, retrieve

@@ -26,7 +26,7 @@ from app.trackstar.hessian import Whitening
 from app.trackstar.index import TrackstarIndex
 from app.trackstar.manifest import ContentIdentity, IndexManifest
 from app.trackstar.placing import PrepareSearch, building_place, finish, start_or_resume
-from app.trackstar.survey import IDS, Passages, Standing, Survey, survey
+from app.trackstar.survey import IDS, Begun, Passages, Survey, survey
 from app.words.roles import TEXTS
 
 DRAWN = 512
@@ -68,7 +68,7 @@ def append_to_index(
     batch_tokens, shard_rows = old.build["batch_tokens"], old.build["shard_rows"]
     who = hands(loaded)
     with building_place(out, overwrite=overwrite) as work:
-        standing = Standing(old.passages, old.corpus.sha256)
+        standing = Begun(old.passages, old.corpus.sha256)
         corpus = survey(passages, work, DRAWN, old.build["seed"], standing)
         start_or_resume(work, {"appended": standing.sha256, "corpus": corpus.sha256, "model": loaded.sha256})
         _take_over(index, work, kept)

@@ -37,14 +37,14 @@ class Survey:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Begun:
     """The passages that a corpus begins with, if it is the one that an index was built of, grown."""
 
     passages: int = 0
     sha256: str = ""
 
 
-def survey(passages: Passages, work: Path, size: int, seed: int, standing: Standing = Standing()) -> Survey:
+def survey(passages: Passages, work: Path, size: int, seed: int, standing: Begun = Begun()) -> Survey:
     """Reads the corpus once, writes its ids to `work` and draws `size` texts, each with the same chance.
 
     A small corpus is held in memory and not read again.
@@ -85,7 +85,7 @@ def _written(passages: Passages, digest: CorpusDigest, ids: TextIO) -> Iterator[
         yield identifier, passage
 
 
-def _check(standing: Standing, count: int, digest: CorpusDigest) -> None:
+def _check(standing: Begun, count: int, digest: CorpusDigest) -> None:
     if standing.passages and (count, digest.hexdigest()) != (standing.passages, standing.sha256):
         raise UserError(
             f"The corpus does not begin with the {standing.passages:,} passages of the index.",
@@ -94,7 +94,7 @@ def _check(standing: Standing, count: int, digest: CorpusDigest) -> None:
         )
 
 
-def _nothing_in(standing: Standing) -> UserError:
+def _nothing_in(standing: Begun) -> UserError:
     if standing.passages:
         return UserError(
             "The corpus has no passages that are not in the index.", field="corpus", remedy="Add some first."

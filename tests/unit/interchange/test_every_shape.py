@@ -25,7 +25,7 @@ from app.interchange.adding import add_corpus_files, add_prompt_files
 from app.interchange.fields import Fields
 from app.interchange.records import Reading
 from app.interchange.results import export_results, import_results
-from app.runs.building import corpus_or_files
+from app.runs.building_corpus import corpus_or_files
 from app.store.engine import Store
 from app.store.prompts import get_prompt_set, list_prompts
 from app.store.runs import get_run

@@ -12,7 +12,8 @@ from app.curvature.influence import influences, preconditioned
 from app.errors import UserError
 from app.models.capture import Capture
 from app.retrieval.search import open_search
-from app.runs.building import Build, fit_beside, stored_corpus
+from app.runs.building import Build, fit_beside
+from app.runs.building_corpus import stored_corpus
 from app.runs.index_care import verify
 from app.runs.inputs import RunInputs, open_inputs
 from app.runs.ranking.ekfac import CANDIDATES
