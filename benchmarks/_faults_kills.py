@@ -135,7 +135,7 @@ def evaluations(field: Field, kills: int) -> int:
 
 def _measured(store: Store) -> int:
     with store.session() as session:
-        of_run = select(Result.id).join(Run).where(Run.name == "bm25")
+        of_run = select(Result.id).join(Run).where(Run.slug == "bm25")
         measured = (Retrieved.result_id.in_(of_run), Retrieved.tail_patch.is_not(None))
         return session.scalar(select(func.count()).select_from(Retrieved).where(*measured)) or 0
 
