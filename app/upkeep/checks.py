@@ -16,6 +16,8 @@ from app.store.base import now
 from app.store.engine import Store, check_version
 from app.store.job_kinds import TRACING
 from app.store.models import find_checkpoint
+from app.store.readers import EVERYTHING
+from app.store.standing_work import counts
 from app.store.tables import Corpus, Model
 from app.store.work_tables import Job
 from app.store.workers import alive
@@ -99,11 +101,18 @@ def of_workers(session: Session) -> Finding:
     if first.status != "ready":
         return Finding("worker", False, f"{first.id} is {first.status}: {first.detail}")
     late = select(func.count()).where(Job.state == "running", Job.kind.in_(TRACING), Job.lease_until < now())
-    if stuck := session.scalar(late):
+    if stuck := session.scalar(late, execution_options=EVERYTHING):
         return Finding(
             "worker", False, f"{stuck} questions make no progress.", "Another worker takes them soon."
         )
     return Finding("worker", True, f"{first.id} on {first.device}")
+
+
+def of_queue(session: Session, settings: Settings) -> Finding:
+    """There is room for a question."""
+    waiting = counts(session).get(("trace", "queued"), 0)
+    said = f"{waiting} of {settings.trace_queue_limit} questions wait."
+    return Finding("queue", waiting < settings.trace_queue_limit, said, "Start another worker.")
 
 
 def of_settings(settings: Settings) -> Iterator[Finding]:
@@ -140,5 +149,6 @@ def all_of(store: Store, settings: Settings) -> list[Finding]:
         found.append(log)
     if found[1].ok:
         with store.session() as session:
-            found += [*of_models(session, settings), *of_indexes(session, settings), of_workers(session)]
+            found += [*of_models(session, settings), *of_indexes(session, settings)]
+            found += [of_workers(session), of_queue(session, settings)]
     return found

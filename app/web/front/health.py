@@ -45,7 +45,7 @@ def healthz(request: Request) -> Response:
     also={503: {"model": HealthPage, "description": "Something is missing: the checks say what."}},
 )
 def readyz(request: Request, settings: Config) -> Response:
-    """Home, database, models, indexes and tracing worker: 200 if all can be used, else 503 naming what cannot.
+    """Home, database, models, indexes, tracing worker and queue: 200 if all can be used, else 503 naming what cannot.
 
     Paths and hosts are shown to admins only.
     """
@@ -54,7 +54,7 @@ def readyz(request: Request, settings: Config) -> Response:
     if found[0].ok:
         with store.session() as session:
             found += [*checks.of_models(session, settings), *checks.of_indexes(session, settings)]
-            found.append(checks.of_workers(session))
+            found += [checks.of_workers(session), checks.of_queue(session, settings)]
     visitor = READER.get()
     inside = visitor is not None and visitor.may("admin")
     shown = [
