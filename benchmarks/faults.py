@@ -43,10 +43,11 @@ def main() -> None:
             moved_over(home, url)
             (home / "startrail.db").unlink()
         suffer = partial(meet, checks, asked)
-        with served(home, url, log) as field:
-            until(field.site.ready, STARTS, "the first worker")
-            for name, fault in faults(asked, restart):
-                suffer(name, fault, field)
+        if of_one_site := list(faults(asked, restart)):
+            with served(home, url, log) as field:
+                until(field.site.ready, STARTS, "the first worker")
+                for name, fault in of_one_site:
+                    suffer(name, fault, field)
         if wanted(asked, "disk full", "home read-only") and asked.database == "sqlite":
             on_a_small_disk(suffer, asked, place)
         if wanted(asked, "clock set back"):
