@@ -48,11 +48,11 @@ def test_an_hour_forth_an_hour_back_and_right_again(
         worker.clock, worker.hung = Clock(says=lambda: base.now()), lambda: gave_up.append(True)
         answer = worker.engine.answer
 
-        def slowly(asked: Sequence[Job], report: Report) -> list[Outcome]:
+        def slowly(jobs: Sequence[Job], report: Report) -> list[Outcome]:
             taken.set()
             assert leapt.wait(30)
             leapt.clear()
-            return answer(asked, report)
+            return answer(jobs, report)
 
         worker.engine.answer = slowly  # type: ignore[method-assign]  # the clock is set while it answers
         for number, by in enumerate((HOUR, -HOUR, timedelta())):
