@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from _faults_site import STARTS, Field, stop, until, written
@@ -87,25 +88,25 @@ def _left(store: Store) -> int:
 
 
 def builders(field: Field, kills: int) -> int:
-    """An index build in parts of a second, which goes on where it was; returns how many parts were written again though they
-    were whole, and whether the index is wrong in the end.
+    """An index build in small parts, which goes on where it was; returns how many parts were written again though they were
+    whole, and whether the index is wrong in the end.
     """
-    words = ("index", "demo", "demo", "--name", "killed", "--shard-rows", "100", "--projection-dim", "8")
+    words = ("index", "demo", "demo", "--name", "killed", "--shard-rows", "50", "--projection-dim", "8")
     place = field.home / "indexes" / "killed"
     parts, found, again = place.with_name(".killed.building"), 0, 0
 
-    def build(anew: bool) -> "subprocess.Popen[bytes]":
-        if anew:
+    def build(_anew: bool) -> "subprocess.Popen[bytes]":
+        if place.is_dir():  # it was through
             shutil.rmtree(place)
         return field.command(*words)
 
-    for _ in range(kills):
+    for number in range(kills):
         before = _whole(parts)
-        if not _kill(build, 4, 20):
+        if not _kill(build, lambda: len(_whole(parts)), number):
             found += len(before)
             again += len(before.items() - _whole(parts).items())
     print(f"index build: {kills} kills, {found} whole parts found, {again} of them written again", flush=True)
-    if field.command(*words).wait():
+    if build(False).wait():
         return again + 1
     return again + field.command("index", "--verify", "killed", "demo", "demo").wait()
 
@@ -120,13 +121,14 @@ def evaluations(field: Field, kills: int) -> int:
     """An evaluation with tail-patches; returns how many steps it lost that were measured, and whether it fails in the end."""
     words = ("evaluate", "--runs", "bm25", "--tail-patch", "3", "--task", "")
     found, lost = 0, 0
+    field.command(*words, "--limit", "1", "--again").wait()
     for number in range(kills):
-        before = _measured(field.people.store) if number else 0
+        before = _measured(field.people.store)
 
-        def evaluate(anew: bool, first: bool = not number) -> "subprocess.Popen[bytes]":
-            return field.command(*words, *(["--again"] if anew or first else []))
+        def evaluate(anew: bool) -> "subprocess.Popen[bytes]":
+            return field.command(*words, *(["--again"] if anew else []))
 
-        if not _kill(evaluate, 5, 20):
+        if not _kill(evaluate, lambda: _measured(field.people.store), number):
             found += before
             lost += max(0, before - _measured(field.people.store))
     print(f"evaluation: {kills} kills, {found} measured steps found, {lost} of them lost", flush=True)
@@ -140,16 +142,19 @@ def _measured(store: Store) -> int:
         return session.scalar(select(func.count()).select_from(Retrieved).where(*measured)) or 0
 
 
-def _kill(start: Callable[[bool], "subprocess.Popen[bytes]"], least: float, most: float) -> bool:
-    """SIGKILL at a moment of these. What is through by then is begun anew, so that each kill meets something at work; whether
-    it was.
+def _kill(start: Callable[[bool], "subprocess.Popen[bytes]"], done: Callable[[], int], number: int) -> bool:
+    """SIGKILL, every fourth time at any moment of its beginning, else once it has done more than those before it. What is
+    through by then is begun anew, so that each kill meets something at work; whether it was.
     """
     anew = False
     while True:
+        before, early = 0 if anew else done(), number % 4 == 3
         process = start(anew)
-        try:
-            process.wait(random.uniform(least, most))
-        except subprocess.TimeoutExpired:
+        while process.poll() is None and not early and done() <= before:
+            time.sleep(0.05)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(random.uniform(0, 8 if early else 2))
+        if process.poll() is None:
             process.kill()
             process.wait()
             return anew
