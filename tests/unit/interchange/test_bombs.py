@@ -102,9 +102,9 @@ def test_both_bombs_are_refused_whichever_way_they_come_in(
     """A megabyte that is one line of a gigabyte took 4.2 GB of memory."""
     path = write(tmp_path / "bomb.jsonl.gz", make())
     assert path.stat().st_size < 2 * MB
-    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     said = run(*way.split(), path, *(("--run", "bomb") if way == "import" else ()))
-    took = time.monotonic() - started
+    took = time.process_time() - started  # a busy machine's clock says nothing of the reader
     assert said.exit_code == 2
     assert "bomb.jsonl.gz" in said.output
     assert took < 1
