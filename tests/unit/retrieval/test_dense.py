@@ -19,10 +19,13 @@ from app.errors import UserError
 from app.retrieval.dense import Dense
 from app.runs.inputs import open_inputs
 from app.runs.retrieve import retrieve
+from app.runs.retrieving import retrieve_set
 from app.settings import get_settings
 from app.store.corpora import get_corpus
 from app.store.engine import Store
+from app.store.models import NO_MODEL
 from app.store.prompts import PromptRecord, add_prompts
+from app.store.runs import get_run
 from app.store.tables import Retrieved
 from app.store.work_tables import Trace
 from app.tracing.asking import ask
@@ -189,6 +192,25 @@ def test_dense_becomes_a_run_with_its_configuration(store: Store, database_url: 
         found = session.scalars(select(Retrieved.score).order_by(Retrieved.rank)).all()
     assert run.configuration["model"] == "tiny"
     assert len(run.configuration["model_sha256"]) == 64
+    assert len(found) == 5
+    assert found == sorted(filter(None, found), reverse=True)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_corpus_is_ranked_by_meaning_where_there_is_no_index(
+    store: Store, database_url: str, model: Path, tmp_path: Path
+) -> None:
+    """A home of texts alone: nothing is asked of a language model, and no embedding is kept in a folder that is not there."""
+    put_corpus(store)
+    with store.session() as session:
+        add_prompts(session, "asked", [PromptRecord("one", "The capital of Mali is", "Bamako")])
+    settings = settings_of(tmp_path / "home", database_url, dense_model=model)
+    made = retrieve_set(settings, store, "", "asked", "dense", corpus="demo", k=5)
+    assert made.runs == ["demo-dense"]
+    with store.session() as session:
+        found = session.scalars(select(Retrieved.score).order_by(Retrieved.rank)).all()
+        run = get_run(session, "demo-dense")
+        assert (run.model.name, run.configuration["model"]) == (NO_MODEL, "tiny")
     assert len(found) == 5
     assert found == sorted(filter(None, found), reverse=True)
 
