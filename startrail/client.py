@@ -12,7 +12,7 @@ import httpx
 
 from app.errors import NotFound, UserError
 from app.files import whole
-from app.interchange.results_in import END
+from app.interchange.results_lines import END
 from startrail.evidence import Answer, Passage, Passages, Steps, Table
 
 API = "/api/v1"

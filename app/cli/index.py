@@ -12,6 +12,7 @@ from app.cli.reading import (
     ChunkTokens,
     Dedup,
     Form,
+    FormatName,
     IdField,
     Limit,
     Split,
@@ -46,6 +47,7 @@ def index(
     text_field: TextField = "",
     form: Form = "",
     split: Split = "",
+    format: FormatName = "",
     passages: Unit = "",
     limit: Limit = None,
     dedup: Dedup = "",
@@ -178,7 +180,10 @@ def index(
     if name:
         building.index_place(settings, name)  # refused before the corpus is read
     store = open_store(settings.url, migrate=True)
-    read_as, named = Reading(split=split, passages=passages), Fields(id_field, text_field, form)
+    read_as, named = (
+        Reading(format=format, split=split, passages=passages),
+        Fields(id_field, text_field, form),
+    )
     tokenizer = place.directory / "tokenizer.json"
     sift = Sift(limit, dedup=dedup, chunk_tokens=chunk_tokens, tokenizer=tokenizer, split_at=split_at)
     rows = corpus_or_files(store, corpus, corpus_name or name_of([corpus]), named, read_as, sift, bar)

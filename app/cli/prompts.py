@@ -11,6 +11,7 @@ from app.cli.reading import (
     FormatName,
     IdField,
     LabelField,
+    Limit,
     PromptField,
     Split,
     TargetField,
@@ -65,6 +66,9 @@ def add(
         str,
         typer.Option("--preset", help=f"A set as it is published: {', '.join(PRESETS)}."),
     ] = "",
+    limit: Limit = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="Only so many, drawn at random.")] = None,
+    seed: Annotated[int, typer.Option(help="Of --sample.")] = 0,
     dry_run: DryRun = False,
 ) -> None:
     """Add a prompt set: one transaction, in the order of the files, whole or not at all.
@@ -86,13 +90,15 @@ def add(
     from app.interchange.fields import Fields
     from app.interchange.plain import LeftOut, read_prompts
     from app.interchange.records import Reading
+    from app.interchange.sift import Part
 
     fields = Fields(
         id_field, prompt=prompt_field, target=target_field, choices=choices_field, label=label_field
     )
     reading, shape = Reading(format=format, split=split), preset(form) if form else None
+    part = Part(limit, sample, seed)
     if dry_run:
-        show(read_prompts(files, fields=fields, reading=reading, form=shape), SHOWN)
+        show(part(read_prompts(files, fields=fields, reading=reading, form=shape)), SHOWN)
         return
     left_out: LeftOut = []
     try:
@@ -106,6 +112,7 @@ def add(
                 fields=fields,
                 reading=reading,
                 form=shape,
+                part=part,
                 left_out=left_out,
                 progress=kilobytes(step),
             )

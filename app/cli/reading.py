@@ -4,11 +4,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.words.roles import FORMS
+
+if TYPE_CHECKING:
+    from app.interchange.results_parse import Parsed
 
 Files = Annotated[
     list[str],
@@ -75,6 +78,27 @@ def show(records: Iterable[Any], mapped: Sequence[str]) -> None:
                 table.add_row(name, Text(_short(value)))
         for name, value in (getattr(record, "meta", None) or getattr(record, "extra", None) or {}).items():
             table.add_row("kept", Text(f"{name}: {_short(value)}"))
+        console.print(table)
+
+
+def show_results(records: "Iterable[Parsed]") -> None:
+    """The first three records of a results file: which of their fields are read, and which are kept as they are."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from app.cli.progress import console
+    from app.interchange.results_fields import unknown
+
+    for number, parsed in enumerate(islice(records, 3), 1):
+        table = Table(title=f"record {number}", title_justify="left", box=None, pad_edge=False)
+        table.add_column("field", style="bold")
+        table.add_column("becomes")
+        table.add_column("value", overflow="fold")
+        strangers = unknown(parsed.record)
+        for name, value in parsed.record.items():
+            near = f"; was {strangers[name]} meant?" if strangers.get(name) else ""
+            becomes = f"kept, not understood{near}" if name in strangers else "read"
+            table.add_row(Text(_short(name)), Text(becomes), Text(_short(value)))
         console.print(table)
 
 

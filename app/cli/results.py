@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from app.cli.reading import DryRun, IdField, PromptField, TargetField, show_results, tell_nulls
+from app.errors import UserError
 from app.interchange.tools import AUTO, NAMES
 from app.interchange.tools.matrices import KEPT_PROPONENTS
 from app.settings import get_settings
@@ -41,6 +43,13 @@ def import_(
     k: Annotated[
         int, typer.Option("-k", min=1, help="Of a matrix: proponents kept for each prompt.")
     ] = KEPT_PROPONENTS,
+    id_field: IdField = "",
+    prompt_field: PromptField = "",
+    target_field: TargetField = "",
+    text_field: Annotated[
+        str, typer.Option(help="The field with the list of the passages' texts, if it is another.")
+    ] = "",
+    dry_run: DryRun = False,
 ) -> None:
     """Import results as a run, whole or not at all; until it is whole nobody sees any of it, and the site goes on.
 
@@ -53,15 +62,31 @@ def import_(
 
     Scores of other tools are read too: bergson's folder, kronfluence's file, a matrix in .npy, .safetensors or .pt (dattri,
     TRAK, LogIX). They say nothing of texts, so name the --prompts and the --corpus that they were computed for.
+
+    --dry-run shows what becomes of each field. What is named by --id-field and the like comes back under the format's name.
     """
     from rich.markup import escape
 
     from app.cli.opening import open_store
     from app.cli.progress import bar, console, kilobytes
-    from app.cli.reading import tell_nulls
+    from app.interchange.fields import Fields
+    from app.interchange.records import Reading
     from app.interchange.results import NULLS, UNKNOWN, Destination, import_results
+    from app.interchange.results_lines import result_lines
+    from app.interchange.results_parse import parse
+    from app.interchange.tools import tool_for
     from app.store.arriving import arrival
 
+    fields = Fields(id_field, text_field, prompt=prompt_field, target=target_field)
+    if dry_run:
+        if tool := tool_for(Path(file), form):
+            raise UserError(
+                f"These are scores ({tool.name}), which have no fields.",
+                file=file,
+                remedy="Leave out --dry-run; an import that is refused leaves nothing behind.",
+            )
+        show_results(map(parse, result_lines(file, Reading(), fields)))
+        return
     store = open_store(get_settings().url, migrate=True)
     gc.freeze()  # what is loaded by now stays; to look through it again and again costs a tenth of the import
     with bar("Importing, KB") as step:
@@ -75,6 +100,7 @@ def import_(
                 file,
                 run=run,
                 into=Destination(prompts, corpus, model, method),
+                fields=fields,
                 form=form,
                 rows=rows,
                 k=k,

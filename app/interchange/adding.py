@@ -15,7 +15,7 @@ from app.interchange.plain import STATED_BY, LeftOut, read_passages, read_prompt
 from app.interchange.presets import DatasetPreset
 from app.interchange.provenance import hub_page, pin, read_from
 from app.interchange.records import Reading
-from app.interchange.sift import Sift
+from app.interchange.sift import Part, Sift
 from app.interchange.trex import Selection, Stated, choose_facts, only
 from app.showing import Progress
 from app.store.corpora import PassageRecord, external_ids, get_corpus, stream_records
@@ -165,6 +165,7 @@ def add_prompt_files(
     fields: Fields | None = None,
     reading: Reading | None = None,
     form: DatasetPreset | None = None,
+    part: Part | None = None,
     left_out: LeftOut | None = None,
     progress: Progress | None = None,
 ) -> AddedPrompts:
@@ -174,6 +175,7 @@ def add_prompt_files(
         name: the set's; empty for the corpus's, or the first file's.
         strict: refuse a prompt that names a passage which the corpus has not, rather than leave it out.
         form: how a published set is laid out.
+        part: which of those that can be asked are taken; all by default.
         left_out: filled with (id, why) while the files are read, so that it is known also where they are refused.
 
     Raises:
@@ -186,6 +188,7 @@ def add_prompt_files(
         records = read_prompts(
             files, progress or _untold, fields=fields, reading=reading, form=form, left_out=left
         )
+        records = part(records) if part else records
         stated = Stated(external_ids(session, known)) if known and not strict else None
         try:
             added = add_prompts(session, name, stated.filter(records) if stated else records, corpus=known)

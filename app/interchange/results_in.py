@@ -1,7 +1,6 @@
 """A results file into the store: streaming, in the caller's transaction, what is known already found again."""
 
 from collections import Counter
-from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,10 +10,12 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from app.errors import UserError
-from app.interchange.records import USUAL, Line, Progress, Reading, read_records
+from app.interchange.fields import Fields
+from app.interchange.records import USUAL, Line, Progress, Reading
 from app.interchange.records.hub import HUB, pinned
 from app.interchange.records.not_numbers import count
 from app.interchange.results_fields import RETRIEVED, SIDES, unknown
+from app.interchange.results_lines import result_lines, whole
 from app.interchange.results_lossless import leftover
 from app.interchange.results_match import PromptMatcher, explains_said, put_answers
 from app.interchange.results_parse import Parsed, parse
@@ -40,7 +41,6 @@ from app.words.methods import IMPORTED
 AT_ONCE = 500  # records written together
 UNKNOWN = "unknown_fields"  # in a run's configuration: fields that were kept but not understood -> the nearest known
 NULLS = "read_as_null"  # there: numbers that were NaN, by field
-END = "end_of_export"  # our own exports say in the last record how many there are
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ def import_results(
     name: str | None = None,
     into: Destination | None = None,
     reading: Reading | None = None,
+    fields: Fields | None = None,
     form: str = AUTO,
     rows: str = "",
     k: int = KEPT_PROPONENTS,
@@ -74,6 +75,7 @@ def import_results(
         path: a file, folder or `-`, of any format that has fields.
         name: the file's name in messages; the path where there is no other.
         into: prompt set, corpus and model; made if they do not exist.
+        fields: names of the id, prompt, target and passages' texts, where they are not the format's.
         form: of `tools.NAMES`; `auto`: told by what is in the file.
         rows, k: of a matrix: what its rows are, and how many proponents are kept of each query.
         progress: told bytes read and in all.
@@ -90,48 +92,16 @@ def import_results(
         into = replace(into, method=into.method or tool.method)
         lines = tool.read(file, Places(session, into.prompts, into.corpus, rows, k))
     else:
-        lines = read_records(path, replace(reading or Reading(), name=name or "", texts=False), progress)
+        lines = result_lines(path, replace(reading or Reading(), name=name or ""), fields, progress)
     importer = _Importer(arrival, run, into, name or str(path))
     arrival.step()
-    with closing(_whole(lines, name or str(path))) as whole:
-        for chunk in chunks(map(parse, whole), AT_ONCE):
+    with closing(whole(lines, name or str(path))) as records:
+        for chunk in chunks(map(parse, records), AT_ONCE):
             arrival.alone()
             importer.add(chunk)
             arrival.step()
     arrival.alone()
     return importer.finish()
-
-
-def _whole(lines: Iterator[Line], file: str) -> Generator[Line, None, None]:
-    """The lines; where the file says how many there must be, all of them. With an error the file is closed, too."""
-    try:
-        yield from _counted(lines, file)
-    finally:
-        if isinstance(
-            lines, Generator
-        ):  # else the error would keep it open for as long as somebody looks at it
-            lines.close()
-
-
-def _counted(lines: Iterator[Line], file: str) -> Iterator[Line]:
-    count, ended = 0, None
-    for line in lines:
-        if ended is not None:
-            raise line.wrong(END, f"Line {ended} says that it is the last.", "Import the files one by one.")
-        count += 1
-        if END in line.record:
-            said, ended = line.record.pop(END), line.number
-            if said != count:
-                raise line.wrong(
-                    END,
-                    f"{said} records are announced, {count} are here: the file was cut.",
-                    "Export it again.",
-                )
-        yield line
-    if not count:
-        raise UserError(
-            "The file has no record.", file=file, remedy="Give a file with one JSON object a line."
-        )
 
 
 @dataclass

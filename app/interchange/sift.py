@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from app.errors import UserError
 from app.store.corpora import PassageRecord
 
 Passages = Iterator[PassageRecord]
+Record = TypeVar("Record")
 Spans = Callable[[str], list[tuple[int, int]]]
 """Where the tokens of a text stand: offsets in characters, ascending."""
 DEDUP = ("exact", "near")
@@ -60,9 +62,8 @@ class Sift:
                 field="dedup",
                 remedy=f"Use {' or '.join(DEDUP)}.",
             )
-        taken: Passages = islice(split(passages, self.split_at) if self.split_at else passages, self.limit)
-        if self.sample is not None:
-            taken = iter(draw(taken, self.sample, self.seed))
+        part = Part(self.limit, self.sample, self.seed)
+        taken = part(split(passages, self.split_at) if self.split_at else passages)
         if self.dedup:
             taken = self._once(taken)
         if self.chunk_tokens:
@@ -79,16 +80,30 @@ class Sift:
                 self.left_out.append((passage.external_id, first))
 
 
-def draw(passages: Iterable[PassageRecord], size: int, seed: int) -> list[PassageRecord]:
-    """`size` passages, each with the same chance, in order; all, where there are no more."""
+@dataclass(frozen=True)
+class Part:
+    """A part of the records: the first `limit`, and of these `sample` drawn at random, in the order of the file."""
+
+    limit: int | None = None
+    sample: int | None = None
+    seed: int = 0
+
+    def __call__(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Those that are taken."""
+        taken = islice(records, self.limit)
+        return taken if self.sample is None else iter(draw(taken, self.sample, self.seed))
+
+
+def draw(records: Iterable[Record], size: int, seed: int) -> list[Record]:
+    """`size` records, each with the same chance, in order; all, where there are no more."""
     chance = random.Random(seed)
-    kept: list[tuple[int, PassageRecord]] = []
-    for number, passage in enumerate(passages):
+    kept: list[tuple[int, Record]] = []
+    for number, record in enumerate(records):
         if number < size:
-            kept.append((number, passage))
+            kept.append((number, record))
         elif (place := chance.randrange(number + 1)) < size:
-            kept[place] = (number, passage)
-    return [passage for _, passage in sorted(kept, key=lambda each: each[0])]
+            kept[place] = (number, record)
+    return [record for _, record in sorted(kept, key=lambda each: each[0])]
 
 
 def cut(passages: Iterable[PassageRecord], size: int, spans: Spans) -> Passages:

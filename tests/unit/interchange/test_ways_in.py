@@ -206,3 +206,46 @@ def test_a_part_and_a_sample_keep_ids_and_order(tmp_path: Path) -> None:
     assert some == sorted(some, key=int) == taken(Sift(sample=10, seed=1))
     assert len(set(some)) == 10
     assert some != taken(Sift(sample=10, seed=2))
+
+
+def test_results_under_other_names_are_shown_and_come_in_under_the_formats(
+    run: Any, store: Store, tmp_path: Path
+) -> None:
+    row = {"uid": "u", "question": "Mali?", "answer": "Bamako", "docs": ["Bamako."], "proponent_score": [1.0]}
+    path = tmp_path / "found.jsonl"
+    path.write_bytes(jsonl([row]))
+    names = (
+        "--id-field",
+        "uid",
+        "--prompt-field",
+        "question",
+        "--target-field",
+        "answer",
+        "--text-field",
+        "docs",
+    )
+    shown = run("import", path, "--run", "found", *names, "--dry-run").output
+    assert "was proponent_scores meant?" in " ".join(shown.split())
+    with store.session() as session:
+        assert session.scalars(select(Result)).first() is None
+    assert run("import", path, "--run", "found", *names).exit_code == 0
+    assert run("export", "found", "-o", tmp_path / "out.jsonl").exit_code == 0
+    assert json.loads((tmp_path / "out.jsonl").read_bytes()) == {
+        "example_id": "u", "inputs_plaintext": "Mali?", "targets_plaintext": "Bamako", "proponents": ["Bamako."],
+        "proponent_score": [1.0],
+    }  # fmt: skip
+    path.write_bytes(jsonl([row | {"example_id": "other"}]))
+    refused = run("import", path, "--run", "again", *names)
+    assert refused.exit_code == 2
+    assert "found.jsonl:1, field uid: The record has “example_id”, too." in " ".join(refused.output.split())
+
+
+def test_a_part_of_a_prompt_set(run: Any, store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "asked.jsonl"
+    path.write_bytes(jsonl([{"prompt": f"The capital of {n} is", "target": "Velo"} for n in range(9)]))
+    assert run("prompts", "add", path, "--limit", "6", "--sample", "3", "--seed", "1").exit_code == 0
+    with store.session() as session:
+        found = session.scalars(select(Prompt.external_id).order_by(Prompt.position)).all()
+    assert len(found) == 3
+    assert found == sorted(found)
+    assert max(found) < "6"
