@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.reading import DryRun, IdField, PromptField, TargetField, show_results, tell_nulls
+from app.cli.reading import DryRun, IdField, PromptField, Split, TargetField, show_results, tell_nulls
 from app.errors import UserError
 from app.interchange.tools import AUTO, NAMES
 from app.interchange.tools.matrices import KEPT_PROPONENTS
@@ -49,6 +49,7 @@ def import_(
     text_field: Annotated[
         str, typer.Option(help="The field with the list of the passages' texts, if it is another.")
     ] = "",
+    split: Split = "",
     dry_run: DryRun = False,
 ) -> None:
     """Import results as a run, whole or not at all; until it is whole nobody sees any of it, and the site goes on.
@@ -78,6 +79,7 @@ def import_(
     from app.store.arriving import arrival
 
     fields = Fields(id_field, text_field, prompt=prompt_field, target=target_field)
+    reading = Reading(split=split)
     if dry_run:
         if tool := tool_for(Path(file), form):
             raise UserError(
@@ -85,7 +87,7 @@ def import_(
                 file=file,
                 remedy="Leave out --dry-run; an import that is refused leaves nothing behind.",
             )
-        show_results(map(parse, result_lines(file, Reading(), fields)))
+        show_results(map(parse, result_lines(file, reading, fields)))
         return
     store = open_store(get_settings().url, migrate=True)
     gc.freeze()  # what is loaded by now stays; to look through it again and again costs a tenth of the import
@@ -100,6 +102,7 @@ def import_(
                 file,
                 run=run,
                 into=Destination(prompts, corpus, model, method),
+                reading=reading,
                 fields=fields,
                 form=form,
                 rows=rows,

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -123,6 +124,8 @@ PROMPTS = [{"id": f"q{n}", "prompt": f"The capital of {n} is", "target": "Velo"}
 FORMS: dict[str, Callable[[list[dict[str, Any]]], bytes]] = {
     "lines": jsonl,
     "UTF-16": lambda rows: jsonl(rows).decode().encode("utf-16"),
+    "a byte order mark": lambda rows: b"\xef\xbb\xbf" + jsonl(rows),
+    "lz4": lambda rows: pa.compress(jsonl(rows), "lz4", asbytes=True),
     "gzip": lambda rows: gzip.compress(jsonl(rows)),
     "zstd": lambda rows: zstd(jsonl(rows)),
     "xz": lambda rows: lzma.compress(jsonl(rows)),
@@ -131,6 +134,7 @@ FORMS: dict[str, Callable[[list[dict[str, Any]]], bytes]] = {
     "an array": lambda rows: json.dumps(rows).encode(),
     "Parquet": parquet,
     "Feather": lambda rows: arrow(rows, pa.ipc.new_file),
+    "an Arrow stream": lambda rows: arrow(rows, pa.ipc.new_stream),
     "CSV": lambda rows: table(rows, ","),
     "TSV": lambda rows: table(rows, "\t"),
 }
@@ -168,6 +172,37 @@ def test_prompts_and_results_of_every_form_come_in_by_command(
         ]
         run = import_results(session, found, run="found")
         assert list(export_results(session, run)) == RESULTS
+
+
+SEVERAL: dict[str, Callable[[list[dict[str, Any]]], dict[str, bytes]]] = {  # name -> bytes; by folder, and by glob
+    "shards": lambda rows: {f"part-{n}.jsonl.gz": gzip.compress(jsonl([row])) for n, row in enumerate(rows, 9)},
+    "Parquet shards": lambda rows: {f"train-{n}.parquet": parquet([row]) for n, row in enumerate(rows, 9)},
+    "a data set saved on disk": lambda rows: {
+        "data-0.arrow": arrow(rows, pa.ipc.new_stream), "state.json": b'{"_data_files": [{"filename": "data-0.arrow"}]}',
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_prompts_and_results_come_in_by_folder_by_glob_and_by_standard_input(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for what, make in SEVERAL.items():
+        asked, found = (
+            Shape(make(rows)).put(tmp_path / what / name) for name, rows in (("q", PROMPTS), ("r", RESULTS))
+        )
+        known = "*.arrow" if "disk" in what else "*-*"
+        for number, inside in enumerate(("", f"/{known}")):
+            assert add_prompt_files(store, [asked + inside], f"{what} {number}").prompts == len(PROMPTS)
+            with store.session() as session:
+                run = import_results(session, found + inside, run=f"{what} {number}")
+                assert list(export_results(session, run)) == RESULTS, what
+    for rows in (PROMPTS, RESULTS):
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(zstd(jsonl(rows)))))
+        if rows is PROMPTS:
+            assert add_prompt_files(store, ["-"], "typed").prompts == len(PROMPTS)
+    with store.session() as session:
+        assert list(export_results(session, import_results(session, "-", run="typed"))) == RESULTS
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
