@@ -1,5 +1,6 @@
 """`startrail prompts`: what a model is asked."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -66,6 +67,12 @@ def add(
         str,
         typer.Option("--preset", help=f"A set as it is published: {', '.join(PRESETS)}."),
     ] = "",
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file with the right choice's number of each record, one a line (PIQA keeps them apart)."
+        ),
+    ] = None,
     limit: Limit = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Only so many, drawn at random.")] = None,
     seed: Annotated[int, typer.Option(help="Of --sample.")] = 0,
@@ -98,7 +105,7 @@ def add(
     reading, shape = Reading(format=format, split=split), preset(form) if form else None
     part = Part(limit, sample, seed)
     if dry_run:
-        show(part(read_prompts(files, fields=fields, reading=reading, form=shape)), SHOWN)
+        show(part(read_prompts(files, fields=fields, reading=reading, form=shape, labels=labels)), SHOWN)
         return
     left_out: LeftOut = []
     try:
@@ -112,6 +119,7 @@ def add(
                 fields=fields,
                 reading=reading,
                 form=shape,
+                labels=labels,
                 part=part,
                 left_out=left_out,
                 progress=kilobytes(step),

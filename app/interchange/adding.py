@@ -165,6 +165,7 @@ def add_prompt_files(
     fields: Fields | None = None,
     reading: Reading | None = None,
     form: DatasetPreset | None = None,
+    labels: Path | None = None,
     part: Part | None = None,
     left_out: LeftOut | None = None,
     progress: Progress | None = None,
@@ -175,6 +176,7 @@ def add_prompt_files(
         name: the set's; empty for the corpus's, or the first file's.
         strict: refuse a prompt that names a passage which the corpus has not, rather than leave it out.
         form: how a published set is laid out.
+        labels: a file of the right choices' numbers, where the set keeps them apart.
         part: which of those that can be asked are taken; all by default.
         left_out: filled with (id, why) while the files are read, so that it is known also where they are refused.
 
@@ -186,7 +188,13 @@ def add_prompt_files(
     with store.session() as session:
         known = get_corpus(session, corpus) if corpus else None
         records = read_prompts(
-            files, progress or _untold, fields=fields, reading=reading, form=form, left_out=left
+            files,
+            progress or _untold,
+            fields=fields,
+            reading=reading,
+            form=form,
+            labels=labels,
+            left_out=left,
         )
         records = part(records) if part else records
         stated = Stated(external_ids(session, known)) if known and not strict else None

@@ -74,12 +74,14 @@ def read_prompts(
     fields: Fields | None = None,
     reading: Reading | None = None,
     form: DatasetPreset | None = None,
+    labels: Path | None = None,
     left_out: LeftOut | None = None,
 ) -> Iterator[PromptRecord]:
     """The prompts of files, in order; a prompt without a task is a fact.
 
     Args:
         form: how a published set is laid out; None: as ours.
+        labels: a file with the number of the right choice of each record, one a line, where a set keeps them apart.
         left_out: filled with (id or place, reason) of what cannot be asked: a blank prompt or target, or no right choice.
 
     Raises:
@@ -87,6 +89,7 @@ def read_prompts(
     """
     left_out = left_out if left_out is not None else []
     lines = read_records(where, replace(reading or Reading(), texts=False), progress)
+    lines = _labelled(lines, labels) if labels else lines
     for prompt in as_prompts(_formed(lines, form, left_out) if form else lines, fields or Fields()):
         if blank := _blank(prompt):
             left_out.append((prompt.external_id, f"{blank} is blank"))
@@ -99,6 +102,24 @@ def _blank(prompt: PromptRecord) -> str:
     parts = {"the prompt": prompt.text, "the target": prompt.target}
     parts |= {f"choice {number}": choice for number, choice in enumerate(prompt.choices or (), 1)}
     return next((name for name, text in parts.items() if not text.strip()), "")
+
+
+def _labelled(lines: Iterator[Line], labels: Path) -> Iterator[Line]:
+    """Each record with its line of the labels.
+
+    Raises:
+        UserError: there are more of the one than of the other.
+    """
+    right = read_records(labels, Reading(passages="line"))
+    for line in lines:
+        label = next(right, None)
+        if label is None:
+            raise line.wrong(
+                "label", f"{labels.name} has no line for it.", "Give the labels of this very file."
+            )
+        yield replace(line, record={**line.record, "label": label.record["text"]})
+    if left := next(right, None):
+        raise left.wrong(None, "There are more labels than records.", "Give the labels of this very file.")
 
 
 def _formed(lines: Iterable[Line], form: DatasetPreset, left_out: LeftOut) -> Iterator[Line]:

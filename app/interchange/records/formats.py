@@ -72,7 +72,8 @@ def _magic(*starts: bytes) -> Callable[[FileHead], bool]:
 
 
 def _array(head: FileHead) -> bool:
-    return re.match(r"\s*\[\s*([{\]]|$)", head.text) is not None
+    start = r"\s*\[\s*([{\]]|$)" if head.suffix == ".txt" else r"\s*\[\s*([{\]\"]|$)"
+    return re.match(start, head.text) is not None
 
 
 def _json_lines(head: FileHead) -> bool:
@@ -130,6 +131,7 @@ _OTHERS = {
     b"Rar!": "a RAR archive",
     b"7z\xbc\xaf": "a 7z archive",
     b"\x89HDF": "an HDF5 file",
+    b"<?xml": "XML",
     b"FEA1": "a Feather file of the first version",
     b"Obj\x01": "an Avro file",
 }

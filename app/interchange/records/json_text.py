@@ -1,4 +1,4 @@
-"""JSON Lines, and arrays of JSON objects, a record at a time."""
+"""JSON Lines, and arrays of JSON objects, a record at a time. A text in place of an object is a record of it alone."""
 
 import codecs
 import io
@@ -176,6 +176,8 @@ def _record(
 
 
 def _object(file: Path | str, number: int, value: Any, bounds: Bounds) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"text": value}
     if not isinstance(value, dict):
         raise UserError(
             f"This is {kind_of(value)}, not a JSON object.",

@@ -85,6 +85,8 @@ CORPORA: dict[str, Shape] = {
     "a compression that the name hides": one(gzip.compress(jsonl(ROWS)), "web.jsonl"),
     "an array": one(json.dumps(ROWS).encode(), "web.json"),
     "an array for people": one(json.dumps(ROWS, indent=2).encode(), "web.json"),
+    "an array of texts": one(json.dumps([row["text"] for row in ROWS], indent=1).encode(), "web.json"),
+    "a text a line, in quotes": one("".join(json.dumps(row["text"]) + "\n" for row in ROWS).encode(), "web.jsonl"),
     "CSV": one(CSV.encode(), "web.csv"),
     "CSV from a spreadsheet": one(b"\xef\xbb\xbf" + CSV.replace("\n", "\r\n").encode(), "web.csv"),
     "TSV": one("".join(f"{a}\t{b}\n" for a, b in [("text", "url"), *(r.values() for r in ROWS)]).encode(), "web.tsv"),
@@ -233,6 +235,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "ids with a point": (b'{"id": 1.0, "text": "a"}\n', r":1, field id: 1\.0 is not an id"),
     "infinity": (b'{"text": "a"}\n{"text": "b", "x": -Infinity}\n', r":2, field x: .*null"),
     "a text that is NaN": (b'{"text": "a"}\n{"text": NaN}\n', r":2, field text: .*null"),
+    "XML": (b'<?xml version="1.0"?>\n<p>a</p>\n', "This is XML"),
     "a picture": (b"\x89PNG\r\n\x1a\n\0\0", "a picture"),
     "cut gzip": (gzip.compress(jsonl(ROWS * 99))[:-20], "breaks off"),
 }

@@ -192,3 +192,20 @@ def test_blank_prompts_and_targets_are_left_out_counted_and_listed(
     assert "none: the prompt is blank" in said.output
     with store.session() as session:
         assert session.scalars(select(Prompt.external_id)).all() == ["ok"]
+
+
+def test_labels_that_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
+    """As PIQA's archive has them."""
+    rows = [{"goal": "Dry a boot.", "sol1": "Fill it with paper.", "sol2": "Fill it with soup."}] * 2
+    asked, labels = tmp_path / "valid.jsonl", tmp_path / "valid-labels.lst"
+    asked.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    labels.write_text("0\n1\n")
+    found = read_prompts(asked, form=preset("piqa"), labels=labels)
+    assert [each.target for each in found] == ["Fill it with paper.", "Fill it with soup."]
+    for lines, said in (
+        ("0\n", ":2, field label: .* has no line for it"),
+        ("0\n1\n1\n", ":3: There are more labels"),
+    ):
+        labels.write_text(lines)
+        with pytest.raises(UserError, match=said):
+            list(read_prompts(asked, form=preset("piqa"), labels=labels))
