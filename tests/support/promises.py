@@ -18,6 +18,7 @@ from tests.support.routes import Values
 # Expressions of `?where=`: JSON Schema has no word for a grammar, so the document names a format.
 FILTERS = ("", "correct", "confidence >= 0.5", 'task = "fact" and not correct', 'ex["8b_confidence"] > 0.5')
 schemathesis.openapi.format("filter", st.sampled_from(FILTERS))
+SLOWEST = 120  # seconds: an answer that is late on a busy machine breaks no promise; one that never comes does
 # Whether a question can be asked depends on the model (its context, its tokens) and on the corpus.
 ASKING = ("/api/v1/traces", "/api/v1/batches", "/api/v1/traces/{trace_id}/steps")
 
@@ -80,6 +81,7 @@ def _config(known: Values, examples: int, always: Values, token: str) -> dict[st
         "dictionaries": {name: {"values": list(each)} for name, each in {**known, **always}.items()},
         "parameters": {name: {"dictionary": name, "probability": share} for name, share in drawn.items()},
         "generation": {"max-examples": examples, "database": "none", "deterministic": True},
+        "request-timeout": SLOWEST,
         "phases": {"coverage": whole, "stateful": whole},
         "checks": {
             "negative_data_rejection": {"expected-statuses": [*REFUSED, "413", "414", "431"]},
