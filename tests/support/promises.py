@@ -18,7 +18,7 @@ from tests.support.routes import Values
 # Expressions of `?where=`: JSON Schema has no word for a grammar, so the document names a format.
 FILTERS = ("", "correct", "confidence >= 0.5", 'task = "fact" and not correct', 'ex["8b_confidence"] > 0.5')
 schemathesis.openapi.format("filter", st.sampled_from(FILTERS))
-SLOWEST = 120  # seconds: an answer that is late on a busy machine breaks no promise; one that never comes does
+SLOWEST = 120  # seconds: an answer that is late on a busy machine breaks no promise
 # Whether a question can be asked depends on the model (its context, its tokens) and on the corpus.
 ASKING = ("/api/v1/traces", "/api/v1/batches", "/api/v1/traces/{trace_id}/steps")
 
