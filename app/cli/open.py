@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.reading import tell_run
 from app.cli.serve import HOST_HELP, run_site
 
 
@@ -42,7 +43,7 @@ def open_(
         with arrival(store) as arrives:
             into = Destination(prompts, corpus)
             made = import_results(arrives.session, path, run=slug, into=into, arrival=arrives)
-    console.print(f"[green]✓[/] run {made.slug}: {made.prompt_count:,} prompts")
+    tell_run(made)
     store.close()
     console.print(f"  http://{host}:{port}/runs/{slug}", soft_wrap=True)
     run_site(host, port, worker=False)

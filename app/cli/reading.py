@@ -12,6 +12,7 @@ from app.words.roles import FORMS
 
 if TYPE_CHECKING:
     from app.interchange.results_parse import Parsed
+    from app.store.tables import Run
 
 Files = Annotated[
     list[str],
@@ -118,6 +119,22 @@ def tell_left_out(left_out: Sequence[tuple[str, str]], file: Path | None) -> Non
     if len(left_out) > LISTED:
         where = f"all are in {file}" if file else "name a file with --left-out to have all"
         console.print(f"    … and {len(left_out) - LISTED:,} more; {where}", markup=False)
+
+
+def tell_run(made: "Run") -> None:
+    """What an import became, and what it did not understand."""
+    from rich.markup import escape
+
+    from app.cli.progress import console
+    from app.interchange.results import NULLS, UNKNOWN
+
+    console.print(f"[green]✓[/] run {made.slug} ({escape(made.method)}): {made.prompt_count:,} prompts")
+    for name, nearest in made.configuration.get(UNKNOWN, {}).items():
+        meant = f"; was “{nearest}” meant?" if nearest else "."
+        console.print(
+            f"  The field “{name}” is kept, and not understood{meant}", markup=False, soft_wrap=True
+        )
+    tell_nulls(made.configuration.get(NULLS, {}))
 
 
 def tell_nulls(nulls: Mapping[str, int]) -> None:

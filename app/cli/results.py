@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.reading import DryRun, IdField, PromptField, Split, TargetField, show_results, tell_nulls
+from app.cli.reading import DryRun, IdField, PromptField, Split, TargetField, show_results, tell_run
 from app.errors import UserError
 from app.interchange.tools import AUTO, NAMES
 from app.interchange.tools.matrices import KEPT_PROPONENTS
@@ -66,13 +66,11 @@ def import_(
 
     --dry-run shows what becomes of each field. What is named by --id-field and the like comes back under the format's name.
     """
-    from rich.markup import escape
-
     from app.cli.opening import open_store
-    from app.cli.progress import bar, console, kilobytes
+    from app.cli.progress import bar, kilobytes
     from app.interchange.fields import Fields
     from app.interchange.records import Reading
-    from app.interchange.results import NULLS, UNKNOWN, Destination, import_results
+    from app.interchange.results import Destination, import_results
     from app.interchange.results_lines import result_lines
     from app.interchange.results_parse import parse
     from app.interchange.tools import tool_for
@@ -110,13 +108,7 @@ def import_(
                 progress=kilobytes(step),
                 arrival=arrives,
             )
-    console.print(f"[green]✓[/] run {made.slug} ({escape(made.method)}): {made.prompt_count:,} prompts")
-    for name, nearest in made.configuration.get(UNKNOWN, {}).items():
-        meant = f"; was “{nearest}” meant?" if nearest else "."
-        console.print(
-            f"  The field “{name}” is kept, and not understood{meant}", markup=False, soft_wrap=True
-        )
-    tell_nulls(made.configuration.get(NULLS, {}))
+    tell_run(made)
 
 
 def export(

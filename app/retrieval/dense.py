@@ -134,7 +134,9 @@ def check_model(path: Path | None) -> Path:
 
 def _load(path: Path, device: str) -> "SentenceTransformer":
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as said
 
+    said.disable_progress_bar()  # ours says how far it is
     place = None if device == "auto" else device
     try:
         return SentenceTransformer(str(path), device=place, local_files_only=True)
