@@ -15,8 +15,10 @@ from app.cli.reading import (
     FormatName,
     IdField,
     Limit,
+    PromptField,
     Split,
     SplitAt,
+    TargetField,
     TextField,
     Unit,
     show,
@@ -46,6 +48,8 @@ def add(
     author: Author = "",
     id_field: IdField = "",
     text_field: TextField = "",
+    prompt_field: PromptField = "",
+    target_field: TargetField = "",
     form: Form = "",
     split: Split = "",
     format: FormatName = "",
@@ -117,7 +121,7 @@ def add(
     )
     reading, fields = (
         Reading(format=format, split=split, passages=passages),
-        Fields(id_field, text_field, form),
+        Fields(id_field, text_field, form, prompt_field, target_field),
     )
     if dry_run:
         show(sift(read_passages(files, fields=fields, reading=reading)), ("external_id", "teaches", "parts"))

@@ -15,8 +15,10 @@ from app.cli.reading import (
     FormatName,
     IdField,
     Limit,
+    PromptField,
     Split,
     SplitAt,
+    TargetField,
     TextField,
     Unit,
     tell_left_out,
@@ -45,6 +47,8 @@ def index(
     corpus_name: Annotated[str, typer.Option(help="Name for a corpus read from a file.")] = "",
     id_field: IdField = "",
     text_field: TextField = "",
+    prompt_field: PromptField = "",
+    target_field: TargetField = "",
     form: Form = "",
     split: Split = "",
     format: FormatName = "",
@@ -182,7 +186,7 @@ def index(
     store = open_store(settings.url, migrate=True)
     read_as, named = (
         Reading(format=format, split=split, passages=passages),
-        Fields(id_field, text_field, form),
+        Fields(id_field, text_field, form, prompt_field, target_field),
     )
     tokenizer = place.directory / "tokenizer.json"
     sift = Sift(limit, dedup=dedup, chunk_tokens=chunk_tokens, tokenizer=tokenizer, split_at=split_at)

@@ -1,7 +1,7 @@
 """Which field of a record is what: the usual names in the order in which they are looked for, or the one that was given."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.interchange.records import Line
@@ -138,6 +138,39 @@ class RecordIds:
             shown = str(value) if isinstance(value, float) else kind_of(value)
             raise line.wrong(name, f"{shown} is not an id.", "Give a text or a whole number.")
         return str(value)
+
+
+def renamed(lines: Iterable[Line], fields: Fields, usual: Mapping[str, str]) -> Iterator[Line]:
+    """Each record with the fields that the user named under their usual names.
+
+    Args:
+        usual: what kinds of fields these are, as in `OPTIONS`, and what each is called.
+
+    Raises:
+        UserError: a record lacks one, or has a field of the usual name besides.
+    """
+    given = {what: name for what in usual if (name := getattr(fields, what))}
+    return _renamed(lines, given, usual) if given else iter(lines)
+
+
+def _renamed(lines: Iterable[Line], given: Mapping[str, str], usual: Mapping[str, str]) -> Iterator[Line]:
+    lookups = [FieldLookup(what, name, ()) for what, name in given.items()]
+    try:
+        for line in lines:
+            names = {lookup.of(line): usual[lookup.what] for lookup in lookups}
+            for what, name in given.items():
+                if usual[what] in line.record and usual[what] not in names:
+                    raise line.wrong(
+                        name,
+                        f"The record has “{usual[what]}”, too.",
+                        f"Leave out {OPTIONS[what]}, or remove one of the two.",
+                    )
+            yield replace(line, record={names.get(name, name): value for name, value in line.record.items()})
+    finally:
+        if isinstance(
+            lines, Generator
+        ):  # else an error would keep the file open for as long as somebody looks at it
+            lines.close()
 
 
 def rest(record: Mapping[str, Any], *used: str | None) -> dict[str, Any]:

@@ -9,14 +9,16 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from app.errors import UserError
 from app.interchange.choosing import Choosing, choosing
 from app.interchange.field_names import PASSAGE_IDS, PROMPT_IDS, PROMPTS, TARGETS, TEXTS
-from app.interchange.fields import FieldLookup, Fields, RecordIds, rest
+from app.interchange.fields import FieldLookup, Fields, RecordIds, renamed, rest
 from app.interchange.lessons import read_lesson
 from app.interchange.presets import CannotBeAsked, DatasetPreset
 from app.interchange.records import Line, Progress, Reading, read_records
 from app.store.corpora import PassageRecord
 from app.store.prompts import PromptRecord
+from app.words.roles import COMPLETION, COMPLETIONS, PROMPT
 from app.words.tasks import TASKS
 
 STATED_BY = "entailing_passage_ids"
@@ -61,8 +63,9 @@ def as_passages(
 ) -> Iterator[PassageRecord]:
     """Each record as a passage, of the form that `app.interchange.lessons` sees."""
     ids, texts = RecordIds(fields.id, PASSAGE_IDS, before), FieldLookup("text", fields.text, TEXTS)
-    for line in lines:
-        lesson, used = read_lesson(line, fields.form, texts)
+    form = fields.form or (COMPLETIONS if fields.target else "")
+    for line in renamed(lines, fields, {"prompt": PROMPT, "target": COMPLETION}):
+        lesson, used = read_lesson(line, form, texts)
         id_ = ids.of(line)
         yield PassageRecord(id_, lesson, rest(line.record, *used, ids.name))
 
@@ -110,16 +113,14 @@ def _labelled(lines: Iterator[Line], labels: Path) -> Iterator[Line]:
     Raises:
         UserError: there are more of the one than of the other.
     """
-    right = read_records(labels, Reading(passages="line"))
-    for line in lines:
-        label = next(right, None)
-        if label is None:
-            raise line.wrong(
-                "label", f"{labels.name} has no line for it.", "Give the labels of this very file."
-            )
-        yield replace(line, record={**line.record, "label": label.record["text"]})
-    if left := next(right, None):
-        raise left.wrong(None, "There are more labels than records.", "Give the labels of this very file.")
+    right = [each.record["text"] for each in read_records(labels, Reading(passages="line"))]
+    remedy, number = "Give the labels of this very file.", 0
+    for number, line in enumerate(lines, 1):
+        if number > len(right):
+            raise line.wrong("label", f"{labels.name} has no line for it.", remedy)
+        yield replace(line, record={**line.record, "label": right[number - 1]})
+    if number < len(right):
+        raise UserError("There are more labels than records.", file=labels, line=number + 1, remedy=remedy)
 
 
 def _formed(lines: Iterable[Line], form: DatasetPreset, left_out: LeftOut) -> Iterator[Line]:

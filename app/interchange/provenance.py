@@ -38,7 +38,7 @@ def read_from(
     """
     shown = [each if each.startswith(HUB) else _name(each) for each in files]
     more = [f"and {len(shown) - NAMED:,} more"] if len(shown) > NAMED else []
-    how = _given(fields, "_field", "id", "text") | _given(fields, "", "form")
+    how = _given(fields, "_field", "id", "text", "prompt", "target") | _given(fields, "", "form")
     how |= _given(reading, "", "format", "split", "passages")
     how |= _given(sift, "", "limit", "sample", "dedup", "chunk_tokens")
     if sift.sample is not None:

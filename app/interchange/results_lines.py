@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.errors import UserError
-from app.interchange.fields import OPTIONS, FieldLookup, Fields
+from app.interchange.fields import Fields, renamed
 from app.interchange.records import Line, Progress, Reading, read_records
 
 END = "end_of_export"  # our own exports say in the last record how many there are
@@ -27,23 +27,7 @@ def result_lines(
         UserError: a record cannot be read, or has no field of a name that was given.
     """
     lines = read_records(path, replace(reading, texts=False), progress)
-    given = {what: name for what in FORMATS if (name := getattr(fields or Fields(), what))}
-    return _renamed(lines, given) if given else lines
-
-
-def _renamed(lines: Iterator[Line], given: dict[str, str]) -> Iterator[Line]:
-    lookups = [FieldLookup(what, name, ()) for what, name in given.items()]
-    for line in lines:
-        names = {lookup.of(line): FORMATS[lookup.what] for lookup in lookups}
-        for name, format_ in names.items():
-            if format_ in line.record and format_ not in names:
-                option = OPTIONS[next(what for what, each in FORMATS.items() if each == format_)]
-                raise line.wrong(
-                    name,
-                    f"The record has “{format_}”, too.",
-                    f"Leave out {option}, or remove one of the two.",
-                )
-        yield replace(line, record={names.get(name, name): value for name, value in line.record.items()})
+    return renamed(lines, fields or Fields(), FORMATS)
 
 
 def whole(lines: Iterator[Line], file: str) -> Generator[Line, None, None]:

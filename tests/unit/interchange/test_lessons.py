@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from app.errors import UserError
+from app.interchange.fields import Fields
+from app.interchange.plain import as_passages
+from app.interchange.records import Line
 from app.interchange.sift import Sift
 from app.store.corpora import PassageRecord
 from app.words.roles import RoledText
@@ -125,3 +128,16 @@ def test_passages_with_roles_are_never_cut_into_pieces() -> None:
     """The second half of a chat is no chat: it would be learned as a text."""
     chat = PassageRecord("8", lesson({"messages": [user("a b c d e f g"), assistant("h i j k")]}))
     assert list(Sift(chunk_tokens=3)([chat])) == [chat]
+
+
+def test_prompt_and_completion_under_other_names() -> None:
+    """As Alpaca has them, with the whole beside: what was named is what is learned."""
+    record = {"instruction": "Two and two?", "output": "Four.", "text": "Two and two? Four."}
+    fields = Fields(prompt="instruction", target="output")
+    (passage,) = as_passages([Line("alpaca.jsonl", 1, record)], fields)
+    assert passage.lesson == RoledText.of(
+        [("prompt", "Two and two?", 0), ("completion", "Four.", 1)], between=""
+    )
+    assert passage.meta == {"text": "Two and two? Four."}
+    with pytest.raises(UserError, match="has “prompt”, too"):
+        list(as_passages([Line("alpaca.jsonl", 1, record | {"prompt": "?"})], fields))
