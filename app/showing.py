@@ -15,6 +15,17 @@ class Progress(Protocol):
 Bar = Callable[[str], AbstractContextManager[Progress]]
 
 
+def counting(tell: Callable[[int, int], object], total: int, gone: int = 0) -> Callable[[int], None]:
+    """For work that says how many more are done: `tell` hears how many are done in all, of `total`."""
+
+    def more(count: int) -> None:
+        nonlocal gone
+        gone += count
+        tell(gone, total)
+
+    return more
+
+
 @contextmanager
 def unseen(what: str) -> Iterator[Progress]:
     """No progress shown."""

@@ -74,6 +74,7 @@ FUNCTIONS = {  # what a command does -> the function that does it, for scripts a
     "steps": "app.runs.ready_steps:make_ready",
     "trace": "app.tracing.waiting:trace_now",
     "truth": "app.runs.truth.experiment:run",
+    "recall": "app.runs.recall:measure_recall",
     "worker": "app.tracing.worker:Worker",
     "show": "app.store.showing:show",
     "tokens add": "app.store.tokens:add",

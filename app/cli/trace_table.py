@@ -13,6 +13,7 @@ from app.store.tables import Passage
 from app.store.work_tables import Trace
 from app.tracing.explained import span_of
 from app.tracing.trace_results import Completion, Hit, TraceResult, TrainingResult
+from app.words.methods import method_label
 
 
 def show(session: Session, trace: Trace, training: dict[str, Any] | None, *, reused: bool) -> None:
@@ -24,15 +25,22 @@ def show(session: Session, trace: Trace, training: dict[str, Any] | None, *, reu
     for sample in dict.fromkeys(result.samples):
         console.print(Text(f"  sampled {result.samples.count(sample)}×  {sample.strip()}", style="dim"))
     trained = TrainingResult.model_validate(training) if training else None
-    ranking = result.rankings["trackstar"]
+    ranking = result.own
     texts = _texts(session, [*ranking.proponents, *ranking.opponents])
-    others = {name: r for name, r in result.rankings.items() if name != "trackstar"}
+    others = {name: r for name, r in result.rankings.items() if name != result.method}
     console.print(_table("Proponents", ranking.proponents, texts, others, trained))
     if ranking.opponents:
         console.print(_table("Opponents", ranking.opponents, texts, {}, None))
     if trained:
         console.print(_verdict(trained))
     provenance = result.provenance
+    if stages := result.stages:
+        found = (
+            f"{method_label(stages.found_by)} found {stages.candidates} of {provenance.passages:,} passages"
+        )
+        console.print(
+            Text(f"{found}; EK-FAC decided their order, and of the others nothing is claimed.", style="dim")
+        )
     if missing := provenance.said_unsearched:
         console.print(Text(missing, style="bold yellow"))
     seen = "asked before; " if reused else ""

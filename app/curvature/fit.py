@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from app.curvature.factors import Covariances, Curvatures, Factors
+from app.curvature.place import MANIFEST
 from app.digests import file_sha256
 from app.errors import NotFound, UserError
 from app.files import whole, write_json
@@ -24,8 +25,8 @@ from app.models.capture import Capture, Sink
 from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
 from app.models.weights import LinearWeight
+from app.showing import counting
 
-MANIFEST = "curvature.json"
 BUDGET = 1 << 30
 BATCH_TOKENS = 2048
 
@@ -84,14 +85,7 @@ def fit_curvature(
     missing = [
         part for part in parts if not all(_file(directory, loaded.weights[at]).is_file() for at in part)
     ]
-    gone, total = 0, 2 * len(usable) * len(missing)
-
-    def went(count: int) -> None:
-        nonlocal gone
-        gone += count
-        if done:
-            done(gone, total)
-
+    went = counting(done or (lambda gone, total: None), 2 * len(usable) * len(missing))
     for part in missing:
         for at, factors in _fit_part(capture, usable, part, manifest, went).items():
             _save(factors, _file(directory, loaded.weights[at]))

@@ -78,7 +78,7 @@ def preconditioned(
 ) -> list[torch.Tensor]:
     """u: for each weight (H_W + damping)^-1 ∇L_q, (out, in), in the order of the model's weights."""
     return [
-        _factors(curvature, weight).solve(matrix, damping)
+        _factors(curvature, weight).solve(matrix.float(), damping).to(matrix.dtype)
         for weight, matrix in zip(capture.loaded.weights, whole_gradient(capture, query), strict=True)
     ]
 

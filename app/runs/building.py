@@ -11,6 +11,7 @@ from typing import Any
 
 from app.cluster.encoding import encoders
 from app.curvature.factors import Factors
+from app.curvature.place import FACTORS
 from app.errors import UserError
 from app.models.adapter_ways import OWN
 from app.models.load import compute_type, load_model
@@ -18,7 +19,7 @@ from app.models.text import Query
 from app.retrieval.kinds import kind_of
 from app.retrieval.search import prepare
 from app.runs.building_corpus import StoredCorpus
-from app.runs.ranking.ekfac import FACTORS, fitted
+from app.runs.ranking.ekfac import fitted
 from app.runs.registering import register
 from app.runs.taking import ModelPlace
 from app.settings import Settings

@@ -23,11 +23,12 @@ from app.models.load import load_model
 from app.models.steps import TailPatch
 from app.retrieval.search import prepare
 from app.runs.inputs import contrasting, ensure_answers, explaining, open_inputs
+from app.runs.ranking.ekfac import fitted
 from app.runs.ready_steps import make_ready
 from app.runs.retrieve import explain_beside, retrieve
 from app.settings import Settings
 from app.showing import Bar, unseen
-from app.store.corpora import add_corpus, find_corpus, get_corpus, stream_passages
+from app.store.corpora import add_corpus, find_corpus, get_corpus, stream_lessons, stream_passages
 from app.store.engine import Store
 from app.store.models import get_model
 from app.store.origins import Origin, describe
@@ -100,6 +101,7 @@ def build_demo(settings: Settings, store: Store, world: DemoFiles, bar: Bar = un
         _place_model(settings, world.model)
         _add_texts(store, world, bar)
         _index(settings, store, bar)
+        _fit_factors(settings, store, bar)
         _retrieve(settings, store, bar)
         _choose(settings, store, bar)
         _step(settings, store, world.steps, bar)
@@ -174,6 +176,15 @@ def _index(settings: Settings, store: Store, bar: Bar) -> None:
             prepare_search=lambda directory: prepare(directory, "exact"),
             progress=step,
         )
+
+
+def _fit_factors(settings: Settings, store: Store, bar: Bar) -> None:
+    """What orders the candidates of a question; those that are there are read."""
+    with store.session() as session:
+        lessons = [lesson for _, lesson in stream_lessons(session, get_corpus(session, NAME).id)]
+    loaded = load_model(settings.models / NAME, device=settings.device)
+    with bar("Fitting EK-FAC") as step:
+        fitted(loaded, loaded.texts.passages(lessons), settings.indexes / NAME, step)
 
 
 def _retrieve(settings: Settings, store: Store, bar: Bar) -> None:

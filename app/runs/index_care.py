@@ -3,11 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from app.curvature.fit import MANIFEST, verify_curvature
+from app.curvature.fit import verify_curvature
+from app.curvature.place import FACTORS, manifest_of
 from app.retrieval.codes import kept_codes
 from app.retrieval.kinds import KINDS, kind_of
 from app.retrieval.search import prepare
-from app.runs.ranking.ekfac import FACTORS
 from app.trackstar.index import open_index
 from app.trackstar.manifest import IndexManifest
 from app.trackstar.placing import with_search
@@ -26,7 +26,7 @@ def verify(place: Path) -> int:
         if codes := kept_codes(index, kind):
             codes.rows.checksums.compare(again=True)
             count += len(codes.rows.checksums.wanted)
-    if (place / FACTORS / MANIFEST).is_file():
+    if manifest_of(place).is_file():
         count += verify_curvature(place / FACTORS)
     return count
 

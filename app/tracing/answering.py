@@ -19,14 +19,15 @@ from app.models.load import LoadedModel
 from app.models.text import Query
 from app.store.engine import Store
 from app.store.work_tables import Job
-from app.tracing.loaded import LoadedIndex, ranking
+from app.tracing.deciding import decided, depth, stages_of
+from app.tracing.loaded import LoadedIndex, first, ranking
 from app.tracing.probabilities import completions
 from app.tracing.questions import Question
 from app.tracing.trace_results import Completion, Match, Provenance, Ranking, TraceResult
 from app.tracing.version import code_version
 from app.tracing.worker import Cancelled, Outcome, Report
 from app.words.answers import answer_end
-from app.words.methods import BM25, TRACKSTAR
+from app.words.methods import BM25, TRACKSTAR, TWO_STAGES
 
 SAMPLE_SEED = 0
 
@@ -134,7 +135,8 @@ class _Batch:
         loaded, works = self.loaded, self.works
         with self.timed("searching"):
             vectors = [loaded.encoder.finish(rows[work.job.id]) for work in works]
-            influences = loaded.influence(vectors, [(w.question.k, w.question.opponents) for w in works])
+            wanted = [(depth(loaded, w.question.k), w.question.opponents) for w in works]
+            influences = loaded.influence(vectors, wanted)
             self.unsearched = loaded.missed()
         with self.timed("comparing"):
             texts, counts = [work.joined for work in works], [work.question.k for work in works]
@@ -146,14 +148,20 @@ class _Batch:
         named += [row for own in stretches for stretch in own for row in stretch.rows]
         with self.store.session() as session:
             ids = loaded.ids(session, named)
-        for at, (work, sides, own, stretch) in enumerate(
-            zip(works, influences, words, stretches, strict=True)
+            with self.timed("deciding"):
+                orders = [
+                    decided(session, loaded, work.queries, sides, ids, work.question.k)
+                    for work, sides in zip(works, influences, strict=True)
+                ]
+        for at, (work, sides, order, own, stretch) in enumerate(
+            zip(works, influences, orders, words, stretches, strict=True)
         ):
-            influence = [ranking(side, ids) for side in sides]
-            work.rankings = {TRACKSTAR: influence[0], BM25: ranking((own, (), None), ids)}
+            influence = [ranking(first(side, work.question.k), ids) for side in sides]
+            work.rankings = {TWO_STAGES: order[0]} if order else {}
+            work.rankings |= {TRACKSTAR: influence[0], BM25: ranking((own, (), None), ids)}
             if meanings is not None:
                 work.rankings["dense"] = ranking((meanings[at], (), None), ids)
-            work.sides = influence[1:]
+            work.sides = (order or influence)[1:]
             work.verbatim = [
                 Match(start=s.start, end=s.end, passages=s.count, passage_ids=[ids[row] for row in s.rows])
                 for s in stretch
@@ -198,6 +206,7 @@ class _Batch:
                 verbatim=work.verbatim,
                 contrast=work.weighed[1] if len(work.weighed) > 1 else None,
                 sides=work.sides,
+                stages=stages_of(self.loaded, work.question.k),
                 provenance=provenance,
             ).model_dump(mode="json")
         return self.ended

@@ -13,6 +13,8 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from app.curvature.place import manifest_of
+from app.digests import file_sha256
 from app.errors import UserError
 from app.models.context_length import longest_input
 from app.models.continuing import continuing, whole
@@ -27,7 +29,9 @@ class Askable:
     """An index and its model, found on disk and fitting each other."""
 
     index: str
-    index_sha256: str  # of its manifest, which names every other file's checksum
+    index_sha256: (
+        str  # of its manifest, and of its factors' where it has some: they name every other file's checksum
+    )
     model: str
     model_sha256: str
     corpus: str
@@ -136,6 +140,7 @@ def _askable(settings: Settings, name: str, hidden: Collection[str] = ()) -> Ask
             field="index",
         )
     manifest, sha256 = _manifest(str(file), file.stat().st_mtime_ns)
+    sha256 = _with_factors(manifest_of(file.parent), sha256)
     path, configuration = _model(settings, manifest.model.name, "index")
     tokenizer, marks = _json_beside(path, "tokenizer_config.json"), manifest.marks
     return Askable(
@@ -173,6 +178,13 @@ def plain(name: str) -> bool:
 @lru_cache(64)
 def _manifest(file: str, _changed: int) -> tuple[IndexManifest, str]:
     return IndexManifest.read(Path(file).parent), hashlib.sha256(Path(file).read_bytes()).hexdigest()
+
+
+def _with_factors(file: Path, sha256: str) -> str:
+    """An answer depends on what decides the order, too: equal questions before and after a fit are two."""
+    if not file.is_file():
+        return sha256
+    return hashlib.sha256(f"{sha256} {file_sha256(file)}".encode()).hexdigest()
 
 
 @lru_cache(64)

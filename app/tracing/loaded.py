@@ -9,6 +9,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.curvature.deciding import Deciding, deciding_beside
 from app.errors import UserError
 from app.files import whole
 from app.models.estimated import SAMPLE
@@ -62,6 +63,7 @@ class LoadedIndex:
     verbatim: Verbatim | None
     corpus_id: int
     sample: list[Lesson]  # passages to estimate an optimizer's state from
+    deciding: Deciding | None = None  # what orders the candidates that the rows find, where it was fitted
     _patches: dict[tuple[str, float | None], TailPatch] = field(default_factory=dict)
 
     def patch(self, optimizer: str = "", learning_rate: float | None = None) -> TailPatch:
@@ -89,6 +91,9 @@ class LoadedIndex:
         self.influence([vectors], [(1, False)])
         self.by_words(["The first"], [1])
         self.by_meaning(["The first"], [1])
+        if self.deciding:
+            first = self.model.texts.query(Query("The", " first"))
+            self.deciding.order(self.deciding.direction(first), [first], np.zeros(1, dtype=np.int64), 1)
 
     def influence(
         self, vectors: Sequence[np.ndarray], wanted: Sequence[tuple[int, bool]]
@@ -173,6 +178,12 @@ def ranking(sides: Sides, ids: Mapping[int, int]) -> Ranking:
     return Ranking(proponents=proponents, opponents=opponents, chance=sides[2])
 
 
+def first(sides: Sides, k: int) -> Sides:
+    """The k first of either side."""
+    proponents, opponents, chance = sides
+    return proponents[:k], opponents[:k], chance
+
+
 def open_loaded(
     settings: Settings, store: Store, name: str, *, device: str = "cpu", place: SearchPlace | None = None
 ) -> LoadedIndex:
@@ -218,6 +229,7 @@ def open_loaded(
             verbatim=verbatim,
             corpus_id=corpus.id,
             sample=sample_lessons(session, corpus, SAMPLE),
+            deciding=deciding_beside(index.path, model),
         )
 
 

@@ -21,11 +21,12 @@ from app.models.text import Query
 from app.store import steps, traces
 from app.store.engine import Store
 from app.store.tables import Output, Prompt, Result, Retrieved, Run
+from app.tracing.deciding import decided, depth
 from app.tracing.explained import asked_of, explained
 from app.tracing.loaded import LoadedIndex
 from app.tracing.trace_results import Hit, TraceResult
 from app.tracing.training import texts_of
-from app.words.methods import BM25, TRACKSTAR
+from app.words.methods import BM25
 
 FEW = 3  # passages a lane where steps are dear
 DRAWN = 250  # random passages, of which those are taken that stand in no other lane: as many whatever is asked for
@@ -119,7 +120,7 @@ def subject_of(session: Session, parent: str) -> Subject:
     kind, _, id_ = parent.partition(":")
     if kind == "trace" and (trace := traces.get(session, id_)) is not None:
         result = TraceResult.model_validate(trace.result)
-        own = result.rankings[TRACKSTAR]
+        own = result.own
         shown = {"for": _ids(own.proponents), "against": _ids(own.opponents)}
         if BM25 in result.rankings:
             shown["words"] = _ids(result.rankings[BM25].proponents)
@@ -180,8 +181,12 @@ def _by_words(session: Session, loaded: LoadedIndex, query: Query, count: int) -
 
 def _opponents(session: Session, loaded: LoadedIndex, query: Query, count: int) -> list[int]:
     vectors = loaded.encoder.encode_queries([query])
-    _, rows = loaded.search.search(vectors, count, opponents=True)
-    return _passages(session, loaded, [int(row) for row in rows[0] if row >= 0])
+    scores, rows = loaded.search.search(vectors, depth(loaded, count), opponents=True)
+    found = [(int(row), float(score)) for row, score in zip(rows[0], scores[0], strict=True) if row >= 0]
+    ids = loaded.ids(session, [row for row, _ in found])
+    for ranking in decided(session, loaded, [query], [((), found, None)], ids, count):
+        return _ids(ranking.opponents)
+    return [ids[row] for row, _ in found]
 
 
 def _passages(session: Session, loaded: LoadedIndex, rows: Sequence[int]) -> list[int]:

@@ -3,11 +3,13 @@
 A result names passages by id and repeats no text: passages do not change, and neither does a result.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from app.words.chance import Chance
+from app.words.methods import TRACKSTAR, TWO_STAGES
 
 
 class CompletionToken(BaseModel):
@@ -39,15 +41,19 @@ class Completion(BaseModel):
 
 
 class Hit(BaseModel):
-    """A passage at a rank, from 1. Scores of different methods do not compare."""
+    """A passage at a rank, from 1. Scores of different methods do not compare.
+
+    `found` is the score by which a first stage found it, where a second gave `score` and `rank`.
+    """
 
     rank: int
     score: float
     passage_id: int
+    found: float | None = None
 
 
 class Ranking(BaseModel):
-    """What one method found, and what of it is more than chance, where its scores tell."""
+    """What one method found, and what of it is more than chance, where its scores tell; of two stages, the first's."""
 
     proponents: list[Hit]
     opponents: list[Hit] = []
@@ -100,12 +106,38 @@ class Provenance(BaseModel):
         )
 
 
+class FirstStageRecall(BaseModel):
+    """See `app.curvature.deciding.CandidateRecall`."""
+
+    share: float
+    low: float
+    high: float
+    questions: int
+    prompts: str
+    first: int
+    candidates: int
+
+
+class TwoStages(BaseModel):
+    """How an answer came in two stages: so many candidates of the first, ordered by the second.
+
+    `recall` of the first stage; None where it was not measured for this index.
+    """
+
+    found_by: str
+    decided_by: str
+    candidates: int
+    damping: float
+    recall: FirstStageRecall | None = None
+
+
 class TraceResult(BaseModel):
     """The answer to a `Question`.
 
     Args:
         joined: prompt and completion as the model reads them; `verbatim` counts characters of it.
-        rankings: by method. With a contrast, `trackstar` is of the difference.
+        rankings: by method, the one that decides first. With a contrast, the index's own is of the difference.
+        stages: where the index's rows found candidates and something else decided their order.
         target: the characters of the completion that are explained: a span that was asked for, else the answer in what the
             model said, or all of what was given. None in old traces.
         contrast: the second completion; `sides` are then the proponents of the first and of the second alone.
@@ -121,7 +153,23 @@ class TraceResult(BaseModel):
     verbatim: list[Match] = []
     contrast: Completion | None = None
     sides: list[Ranking] = []
+    stages: TwoStages | None = None
     provenance: Provenance
+
+    @property
+    def method(self) -> str:
+        """The method whose order is shown first, stepped on and cited."""
+        return decides(self.rankings)
+
+    @property
+    def own(self) -> Ranking:
+        """That method's ranking."""
+        return self.rankings[self.method]
+
+
+def decides(rankings: Mapping[str, Any]) -> str:
+    """Of an answer's rankings, as saved or as read, the method whose order counts."""
+    return TWO_STAGES if TWO_STAGES in rankings else TRACKSTAR
 
 
 class Step(BaseModel):

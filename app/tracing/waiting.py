@@ -14,8 +14,8 @@ from app.store.work_tables import Job, Trace
 from app.tracing import asking
 from app.tracing.questions import Question, StepRequest
 from app.tracing.trace_engine import TraceEngine, use_threads
+from app.tracing.trace_results import decides
 from app.tracing.worker import Worker
-from app.words.methods import TRACKSTAR
 
 POLL = 0.02  # seconds between two looks at a job that somebody else answers
 LOADING = "No worker is running: loading model and index here …"
@@ -71,7 +71,8 @@ def trace_now(
     training = None
     if steps:
         with store.session() as session:
-            hits = session.get_one(Trace, done.id).result["rankings"][TRACKSTAR]["proponents"]
+            rankings = session.get_one(Trace, done.id).result["rankings"]
+            hits = rankings[decides(rankings)]["proponents"]
             wanted = StepRequest(
                 trace=done.id,
                 passages=tuple(hit["passage_id"] for hit in hits),

@@ -81,6 +81,41 @@ def datamodelling(
     )
 
 
+def over_all(
+    predicted: Mapping[str, np.ndarray], measured: np.ndarray, *, seed: int = 0
+) -> dict[str, Estimate]:
+    """Each method's rank correlation over all pairs of a training and a prompt, with its interval.
+
+    Args:
+        predicted, measured: as they vary over trainings, in a unit that all prompts share (trainings, prompts).
+    """
+    trainings, prompts = measured.shape
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(trainings, np.full(trainings, 1 / trainings), DRAWS) / trainings
+    asked = rng.multinomial(prompts, np.full(prompts, 1 / prompts), DRAWS) / prompts
+    by_training = np.vstack([np.full((1, trainings), 1 / trainings), drawn])
+    by_prompt = np.vstack([np.full((1, prompts), 1 / prompts), asked])
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.asarray(((by_training @ values) * by_prompt).sum(1))
+
+    y = _ranked_together(measured)
+    found = {}
+    for method, sums in predicted.items():
+        x = _ranked_together(sums)
+        covariance = mean(x * y) - mean(x) * mean(y)
+        spread = (mean(x**2) - mean(x) ** 2) * (mean(y**2) - mean(y) ** 2)
+        values = np.where(spread > 1e-9, covariance / np.sqrt(np.maximum(spread, 1e-9)), 0.0)
+        found[method] = _interval(values, measured.size)
+    return found
+
+
+def _ranked_together(values: np.ndarray) -> np.ndarray:
+    """Ranks among all values, about zero."""
+    own = ranks(values.reshape(-1, 1)).reshape(values.shape)
+    return np.asarray(own - own.mean())
+
+
 def _interval(values: np.ndarray, count: int) -> Estimate:
     """Of the value itself, at the front, and what it was in each draw."""
     low, high = np.percentile(values[1:], ENDS)

@@ -9,16 +9,16 @@ shape, seed, corpus and the rule of the draws (`app.truth.plan`). Figures are no
 import gzip
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from app.errors import UserError
-from app.evaluation.metrics import Estimate, estimate
+from app.evaluation.metrics import Estimate, estimate, paired_difference
 from app.files import write_bytes
-from app.truth.agreement import agreement, datamodelling
+from app.truth.agreement import agreement, datamodelling, over_all
 
 SUFFIX = ".json.gz"
 FEWEST = 6  # trainings: three in either half are the least that have an order
@@ -35,6 +35,7 @@ class Outcome:
         trainings: name, digest of what was seen, seconds, loss of each training without a random part.
         measured: margins (trainings, prompts).
         predicted: by method, sums of influences of what stayed in (trainings, prompts).
+        by_first: as `predicted`, of each method's own first `about["first"]` passages alone.
         without: trainings without a method's first percent: `method`, `prompts` (places) and their `margins`.
     """
 
@@ -45,6 +46,7 @@ class Outcome:
     measured: np.ndarray
     predicted: Mapping[str, np.ndarray]
     without: Sequence[Mapping[str, Any]]
+    by_first: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,20 @@ class TruthFigures:
     Args:
         apart: of each two methods (better, worse) whose LDS differ with an interval that has no zero: by how much.
         level: of all other two: by how much.
+        by_first: LDS of the sums of a method's own first passages alone.
         halves: the methods' order by either half of the trainings.
+        foretold: by method, the rank correlation of predicted and measured over all pairs of a random half and a prompt.
+        further: of each two methods (more, less) by how much further margins fall without the first's first percent, where
+            the interval has no zero.
     """
 
     methods: list[MethodFigures]
     apart: dict[tuple[str, str], Estimate]
     level: dict[tuple[str, str], Estimate]
     halves: tuple[list[str], list[str]]
+    foretold: dict[str, Estimate]
+    by_first: dict[str, Estimate]
+    further: dict[tuple[str, str], Estimate]
 
     @property
     def stable(self) -> bool:
@@ -88,10 +97,20 @@ def figures(outcome: Outcome, *, seed: int = 0) -> TruthFigures | None:
     lds, differences = datamodelling(ordered, outcome.measured, seed=seed)
     apart = {pair: found for pair, found in differences.items() if found.low > 0}
     return TruthFigures(
-        [MethodFigures(method, lds[method], _fall(outcome, method)) for method in ordered],
+        [
+            MethodFigures(method, lds[method], estimate(list(_falls(outcome, method).values())))
+            for method in ordered
+        ],
         apart,
         {pair: found for pair, found in differences.items() if pair not in apart},
         (_order(outcome, slice(0, None, 2)), _order(outcome, slice(1, None, 2))),
+        over_all(
+            {method: _standard(sums) for method, sums in ordered.items()},
+            _standard(outcome.measured),
+            seed=seed,
+        ),
+        datamodelling(outcome.by_first, outcome.measured, seed=seed)[0],
+        _further(outcome, list(ordered)),
     )
 
 
@@ -108,10 +127,8 @@ def write_outcome(outcome: Outcome, file: Path) -> None:
         "everything": outcome.everything.tolist(),
         "trainings": [dict(row) for row in outcome.trainings],
         "measured": outcome.measured.tolist(),
-        "predicted": {
-            method: [[float(f"{value:.7g}") for value in row] for row in sums]
-            for method, sums in outcome.predicted.items()
-        },
+        "predicted": _written(outcome.predicted),
+        "by_first": _written(outcome.by_first),
         "without": [dict(row) for row in outcome.without],
     }
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -132,11 +149,9 @@ def read_outcome(file: Path) -> Outcome:
             np.array(content["everything"]),
             content["trainings"],
             np.array(content["measured"], dtype=float).reshape(-1, len(content["prompts"])),
-            {
-                method: np.array(sums, dtype=float).reshape(-1, len(content["prompts"]))
-                for method, sums in content["predicted"].items()
-            },
+            _read(content["predicted"], len(content["prompts"])),
             content["without"],
+            _read(content.get("by_first", {}), len(content["prompts"])),
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise UserError(
@@ -146,14 +161,37 @@ def read_outcome(file: Path) -> Outcome:
         ) from None
 
 
-def _fall(outcome: Outcome, method: str) -> Estimate | None:
-    falls = [
-        outcome.everything[at] - margin
+def _written(predicted: Mapping[str, np.ndarray]) -> dict[str, list[list[float]]]:
+    return {
+        method: [[float(f"{value:.7g}") for value in row] for row in sums]
+        for method, sums in predicted.items()
+    }
+
+
+def _read(predicted: Mapping[str, Any], prompts: int) -> dict[str, np.ndarray]:
+    return {method: np.array(sums, dtype=float).reshape(-1, prompts) for method, sums in predicted.items()}
+
+
+def _falls(outcome: Outcome, method: str) -> dict[int, float]:
+    """By prompt, how far its margin falls without the method's first percent."""
+    return {
+        at: float(outcome.everything[at] - margin)
         for row in outcome.without
         if row["method"] == method
         for at, margin in zip(row["prompts"], row["margins"], strict=True)
-    ]
-    return estimate(falls)
+    }
+
+
+def _further(outcome: Outcome, methods: list[str]) -> dict[tuple[str, str], Estimate]:
+    falls = {method: _falls(outcome, method) for method in methods}
+    found = {}
+    for one in methods:
+        for other in methods:
+            shared = sorted(falls[one].keys() & falls[other].keys())
+            gap = paired_difference([falls[one][at] for at in shared], [falls[other][at] for at in shared])
+            if gap is not None and gap.low > 0:
+                found[one, other] = gap
+    return found
 
 
 def _order(outcome: Outcome, some: slice) -> list[str]:

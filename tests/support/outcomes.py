@@ -14,7 +14,14 @@ def outcome(trainings: int, *, noise: float = 0.3) -> Outcome:
     truth, other, chance = (rng.normal(size=(trainings, PROMPTS)) for _ in range(3))
     measured = np.round(truth + noise * rng.normal(size=truth.shape), 4)
     return Outcome(
-        about={"command": "startrail truth", "passages": 1000, "share": 0.5, "seed": 0, "parameters": 4321},
+        about={
+            "command": "startrail truth",
+            "passages": 1000,
+            "share": 0.5,
+            "first": 100,
+            "seed": 0,
+            "parameters": 4321,
+        },
         prompts=[
             {"id": f"fact-{at}", "text": "The capital is", "target": "Oslo", "relation": RELATIONS[at % 2]}
             for at in range(PROMPTS)
@@ -22,6 +29,7 @@ def outcome(trainings: int, *, noise: float = 0.3) -> Outcome:
         everything=np.zeros(PROMPTS),
         trainings=[{"name": f"part-{at:04d}", "kept_sha256": "0" * 64} for at in range(trainings)],
         measured=measured,
+        by_first={"ekfac": truth, "bm25": truth + other},
         predicted={"random": chance, "ekfac": truth, "bm25": truth + 2 * other},
         without=[
             {"method": "ekfac", "prompts": [0, 3], "margins": [-2.0, -1.0]},

@@ -5,28 +5,22 @@ projection (`app.curvature.influence`), so that neither a seed nor the size of t
 passages that are no candidates nothing is claimed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
-import numpy as np
-import torch
-
+from app.curvature.deciding import CANDIDATES, Deciding
 from app.curvature.factors import Factors
 from app.curvature.fit import fit_curvature
-from app.curvature.influence import DAMPING, influences, preconditioned
-from app.models.capture import Capture
-from app.models.contrast import difference, shares
+from app.curvature.influence import DAMPING
+from app.curvature.place import FACTORS
 from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
-from app.models.text import Query
 from app.retrieval.search import open_search
 from app.runs.ranking.request import Ranked, RankingRequest
 from app.runs.saving import PromptRanking, rankings_of
 
-CANDIDATES = 100
 SAMPLE = 2_048  # passages that the factors are fitted on
-FACTORS = "curvature"  # the directory of them, in that of the index
 
 
 def rank(request: RankingRequest) -> Ranked:
@@ -36,11 +30,10 @@ def rank(request: RankingRequest) -> Ranked:
         UserError: the factors beside the index are another model's or damaged.
     """
     inputs = request.inputs
-    passages = inputs.loaded.texts.passages(list(request.lessons()))
-    capture, factors = (
-        Capture(inputs.loaded),
-        fitted(inputs.loaded, passages, inputs.index.path, request.progress),
-    )
+    texts = inputs.loaded.texts
+    passages = texts.passages(list(request.lessons()))
+    factors = fitted(inputs.loaded, passages, inputs.index.path, request.progress)
+    second = Deciding(inputs.loaded, factors)
     encoder = inputs.index.encoder(inputs.loaded)
     search = open_search(inputs.index, request.search, device=str(inputs.loaded.device))
     wanted = max(CANDIDATES, request.k)
@@ -48,11 +41,10 @@ def rank(request: RankingRequest) -> Ranked:
     for queries, others in request.pairs():
         _, rows = search.search(encoder.encode_against(queries, others), wanted)
         for query, other, near in zip(queries, others, rows, strict=True):
-            direction = _direction(capture, factors, query, other)
+            direction = second.direction(texts.query(query), texts.query(other) if other else None)
             own = near[near >= 0]
-            scores = influences(capture, direction, [passages[row] for row in own]).numpy()
-            best = np.lexsort((own, -scores))[: request.k]
-            rankings += rankings_of((scores[None, best], own[None, best]))
+            scores, best = second.order(direction, [passages[row] for row in own], own, request.k)
+            rankings += rankings_of((scores[None], best[None]))
     about = {
         "candidates": wanted,
         "found_by": inputs.index.manifest.method.as_dict(),
@@ -68,22 +60,6 @@ def rank(request: RankingRequest) -> Ranked:
         "corpus_sha256": inputs.index.manifest.corpus.sha256,
     }
     return rankings, about
-
-
-def _direction(
-    capture: Capture, factors: Mapping[str, Factors], query: Query, other: Query | None
-) -> list[torch.Tensor]:
-    """What a passage's gradient is multiplied with, (out, in) for each weight; see `app.models.contrast`."""
-    this = capture.loaded.texts.query(query)
-    alone = preconditioned(capture, factors, this)
-    if other is None:
-        return alone
-    that = capture.loaded.texts.query(other)
-    counted = shares(capture.loaded, [this], [that])
-    return [
-        difference(one[None], against[None], counted)[0]
-        for one, against in zip(alone, preconditioned(capture, factors, that), strict=True)
-    ]
 
 
 def fitted(

@@ -12,12 +12,13 @@ from sqlalchemy import select
 
 from app.demo.pretrain import PretrainConfig
 from app.errors import UserError
-from app.runs.truth.scores import Scores, scores
+from app.runs.truth.scores import CANDIDATES, Scores, first_only, scores
 from app.runs.truth.trainings import (
     EVERYTHING,
     SHAPE,
     AskedPrompt,
     Experiment,
+    Trained,
     begin,
     finished,
     train,
@@ -29,7 +30,7 @@ from app.store.prompts import get_prompt_set, list_prompts
 from app.store.tables import Passage
 from app.truth.outcome import Outcome, write_outcome
 from app.truth.plan import Halves, first_percent, groups_of
-from app.words.methods import HELD_TO_TRUTH
+from app.words.methods import HELD_TO_TRUTH, RANDOM, TWO_STAGES
 
 SHARE = 0.5  # of the passages stay in, as Park et al. 2023 have it
 PROMPTS = 200  # asked of each training
@@ -112,11 +113,11 @@ def run(experiment: Experiment, extent: Extent, out: Path, command: str, bar: Ba
     begin(experiment)
     passages = len(experiment.ids)
     halves = Halves(passages, SHARE, extent.seed)
-    if extent.train:
-        train(experiment, EVERYTHING, np.ones(passages, dtype=bool), bar)
-        for number in range(extent.trainings):
-            train(experiment, _half(number), halves.kept(number), bar)
     done = finished(experiment.work)
+    if extent.train:
+        train(experiment, EVERYTHING, np.ones(passages, dtype=bool), done, bar)
+        for number in range(extent.trainings):
+            train(experiment, _half(number), halves.kept(number), done, bar)
     if EVERYTHING not in done:
         raise UserError(
             "No training is done.",
@@ -129,9 +130,9 @@ def run(experiment: Experiment, extent: Extent, out: Path, command: str, bar: Ba
         row
         for at, group in enumerate(groups)
         for method in HELD_TO_TRUTH
-        if (row := _without(experiment, found, method, at, group, extent.train, bar))
+        if (row := _without(experiment, found[method], method, at, group, done, extent.train, bar))
     ]
-    outcome = _outcome(experiment, halves, found, without, command)
+    outcome = _outcome(experiment, halves, found, without, done, command)
     write_outcome(outcome, out)
     return outcome
 
@@ -142,29 +143,34 @@ def _half(number: int) -> str:
 
 def _without(
     experiment: Experiment,
-    found: Scores,
+    scored: np.ndarray,
     method: str,
     number: int,
     group: Sequence[int],
+    done: dict[str, Trained],
     may_train: bool,
     bar: Bar,
 ) -> dict[str, Any] | None:
     """The training without a method's first percent for each prompt of a group; None if it is not done."""
     kept = np.ones(len(experiment.ids), dtype=bool)
     for prompt in group:
-        kept[first_percent(found[method][prompt])] = False
+        kept[first_percent(scored[prompt])] = False
     name = f"without-{number:02d}-{method}"
-    if not may_train and name not in finished(experiment.work):
+    if not may_train and name not in done:
         return None
-    row = train(experiment, name, kept, bar)
+    row = train(experiment, name, kept, done, bar)
     margins = [row["margins"][prompt] for prompt in group]
     return {"method": method, "prompts": list(group), "margins": margins, "passages": row["passages"]}
 
 
 def _outcome(
-    experiment: Experiment, halves: Halves, found: Scores, without: list[dict[str, Any]], command: str
+    experiment: Experiment,
+    halves: Halves,
+    found: Scores,
+    without: list[dict[str, Any]],
+    done: dict[str, Trained],
+    command: str,
 ) -> Outcome:
-    done = finished(experiment.work)
     parts = sorted((int(name.removeprefix("part-")), name) for name in done if name.startswith("part-"))
     masks = (
         np.stack([halves.kept(number) for number, _ in parts]) if parts else np.zeros((0, halves.passages))
@@ -178,6 +184,7 @@ def _outcome(
             "only": experiment.only,
             "passages": halves.passages,
             "share": halves.share,
+            "first": CANDIDATES,
             "seed": halves.seed,
             "config": asdict(experiment.config),
             "parameters": everything["parameters"],
@@ -190,5 +197,10 @@ def _outcome(
         trainings=rows,
         measured=np.array([done[name]["margins"] for _, name in parts]),
         predicted={method: masks.astype(np.float32) @ found[method].T for method in HELD_TO_TRUTH},
+        by_first={
+            method: masks.astype(np.float32) @ first_only(found[method]).T
+            for method in HELD_TO_TRUTH
+            if method not in (TWO_STAGES, RANDOM)
+        },
         without=without,
     )

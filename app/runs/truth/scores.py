@@ -21,7 +21,7 @@ from app.models.examples import TrainingExample
 from app.models.load import LoadedModel, load_model
 from app.retrieval.bm25 import BM25
 from app.runs.truth.trainings import MODEL, Experiment
-from app.showing import Bar, unseen
+from app.showing import Bar, counting, unseen
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
 from app.trackstar.hessian import Autocorrelation, fit_whitening
@@ -81,14 +81,7 @@ def projected(
     """The cosine of encodings, as an index of this method has it; R of the task from the queries themselves."""
     moments = load_moments(loaded, config.second_moments)
     plain = Encoder(loaded, moments, replace(config, hessian="none", mixing=None, unit_norm=False), None)
-    gone = 0
-
-    def done(count: int) -> None:
-        nonlocal gone
-        gone += count
-        step(gone, len(passages))
-
-    rows, asked = plain.gradients(passages, done=done), plain.gradients(queries)
+    rows, asked = plain.gradients(passages, done=counting(step, len(passages))), plain.gradients(queries)
     train, evaluation = (Autocorrelation(config.blocks, config.block_size) for _ in range(2))
     train.add(rows[Random(0).sample(range(len(rows)), min(len(rows), 4 * config.block_size))])
     evaluation.add(asked)
@@ -113,18 +106,17 @@ def whole(
     capture = Capture(loaded)
     plain = [whole_gradient(capture, query) for query in queries]
     turned = [preconditioned(capture, curvature, query) for query in queries]
-    gone = 0
     with bar("Products of whole gradients") as step:
-
-        def done(count: int) -> None:
-            nonlocal gone
-            gone += count
-            step(gone, len(passages))
-
-        both, lengths = products(capture, stacked([*plain, *turned]), passages, done=done)
+        told = counting(step, len(passages))
+        both, lengths = products(capture, stacked([*plain, *turned]), passages, done=told)
     dot, ekfac = (part.T.float().numpy() for part in both.split(len(queries), 1))
     sizes = torch.where(lengths > 0, lengths, 1.0).float().numpy()
     return {DOT: dot, COSINE: dot / sizes, EKFAC: ekfac}
+
+
+def first_only(scores: np.ndarray) -> np.ndarray:
+    """A method's scores of its own best; the small ones of thousands, whose sum is mostly noise, count nothing."""
+    return candidates_only(scores, scores)
 
 
 def candidates_only(first: np.ndarray, second: np.ndarray) -> np.ndarray:

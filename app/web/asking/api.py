@@ -11,6 +11,7 @@ from app.store import jobs, traces
 from app.store.work_tables import Job
 from app.tracing import asking
 from app.tracing.questions import MAX_BODY, MAX_PASSAGES, PassageId, Question, StepRequest
+from app.tracing.trace_results import decides
 from app.web.asking.form import BorderHint, doubts_of
 from app.web.asking.trace import live
 from app.web.site import urls
@@ -122,7 +123,8 @@ async def steps(request: Request, trace_id: Slug) -> Response:
 
 def _shown(session: Session, trace_id: str) -> list[int]:
     trace = traces.get(session, trace_id)
-    hits = trace.result["rankings"]["trackstar"]["proponents"] if trace else []
+    rankings = trace.result["rankings"] if trace else {}
+    hits = rankings[decides(rankings)]["proponents"] if trace else []
     return [hit["passage_id"] for hit in hits] or [0]
 
 

@@ -1,12 +1,15 @@
 """What changed between two traces: the question, and the passages found."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.store.tables import Passage
 from app.store.work_tables import Trace
 from app.tracing.explained import span_of
-from app.tracing.trace_results import TraceResult
+from app.tracing.trace_results import TraceResult, decides
 from app.web.site import urls
 from app.web.site.links import PageUrl
 
@@ -61,8 +64,7 @@ def changes(session: Session, before: Trace | None, now: Trace) -> TraceChanges 
     if before is None or before.id == now.id:
         return None
     then, here = before.result, now.result
-    old = {hit["passage_id"]: hit["rank"] for hit in then["rankings"]["trackstar"]["proponents"]}
-    new = {hit["passage_id"]: hit["rank"] for hit in here["rankings"]["trackstar"]["proponents"]}
+    old, new = _ranks(then["rankings"]), _ranks(here["rankings"])
     gone = []
     for passage_id in (id_ for id_ in old if id_ not in new):
         passage = session.get(Passage, passage_id)
@@ -85,6 +87,11 @@ def changes(session: Session, before: Trace | None, now: Trace) -> TraceChanges 
         kept=len(old.keys() & new.keys()),
         gone=gone,
     )
+
+
+def _ranks(rankings: Mapping[str, Any]) -> dict[int, int]:
+    """By passage, of the method that decides."""
+    return {hit["passage_id"]: hit["rank"] for hit in rankings[decides(rankings)]["proponents"]}
 
 
 def _edited(before: Trace, now: Trace) -> list[Edited]:

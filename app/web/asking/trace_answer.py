@@ -14,7 +14,14 @@ from app.store.tables import Model
 from app.store.work_tables import Trace
 from app.tracing.explained import explained, span_of
 from app.tracing.questions import Shading
-from app.tracing.trace_results import Completion, Provenance, Ranking, TraceResult, TrainingResult
+from app.tracing.trace_results import (
+    Completion,
+    Provenance,
+    Ranking,
+    TraceResult,
+    TrainingResult,
+    TwoStages,
+)
 from app.web.asking.trace_cards import Column, Drawing, card_of, column, texts_of
 from app.web.asking.trace_truth import with_truth
 from app.web.asking.trace_view import View, views, views_of
@@ -31,7 +38,7 @@ from app.web.evidence.stepping import Reader, is_filling
 from app.web.evidence.traced import alike, evidence_of_trace, to_measure, unasked
 from app.web.marking.highlight import Span
 from app.web.site import urls
-from app.words.methods import BM25, TRACKSTAR, method_label
+from app.words.methods import BM25, method_label
 
 MARKS = {"tokens": "Word by word", "names": "Names", "plain": "Plain"}
 
@@ -60,6 +67,8 @@ class Answer(BaseModel):
     stretch_spans: list[Span]
     provenance: Provenance
     to_measure: list[int]  # passages of its lanes that no step is known of
+    method: str  # whose order is shown first
+    stages: TwoStages | None
 
 
 @dataclass(frozen=True)
@@ -88,7 +97,7 @@ def answered(
     trained = alike([*unasked(taken), *trainings])
     claim = with_truth(session, claim_of_trace(trace, result, _parameters(session, result.provenance.model)))
     single = rankings[0][2] if len(rankings) == 1 else None
-    ids = _shown_ids(single, taken, view)
+    ids = _shown_ids(single, taken, decides=view == result.method)
     evidence = noted(session, _evidence(result, claim, trained, taken, ids))
     shading, tokens = _shading(session, settings, trace, result, ids, claim)
     marks = looked.marks or ("tokens" if shading and shading.status == "done" else "names")
@@ -126,7 +135,7 @@ def answered(
         "view": view,
         "span_url": urls.trace(trace.id, "span"),
         "filling": is_filling(session, settings, reader, of_trace(trace.id), taken, shading),
-        **_shared(trace, claim, evidence, columns),
+        **_shared(trace, result.method, claim, evidence, columns),
         "found_by": ", ".join(each.title for each in columns),
         "cite_url": urls.trace(trace.id, "cite"),
         "csv_url": urls.twin(urls.trace(trace.id, view=looked.view), "csv"),
@@ -142,6 +151,8 @@ def answered(
             stretch_spans=[Span(start=m.start, end=m.end, kind="verbatim") for m in result.verbatim],
             provenance=result.provenance,
             to_measure=to_measure(result, trained),
+            method=result.method,
+            stages=result.stages,
         ),
     }
 
@@ -155,12 +166,14 @@ def _unasked_opponents(ids: Sequence[int], drawing: Drawing, view: str, evidence
     return cards
 
 
-def _shared(trace: Trace, claim: Claim, evidence: Evidence, columns: Sequence[Column]) -> dict[str, Any]:
+def _shared(
+    trace: Trace, method: str, claim: Claim, evidence: Evidence, columns: Sequence[Column]
+) -> dict[str, Any]:
     """What sites show of a link to the trace."""
     first = next((card.text for each in columns for card in each.proponents), "")
     return {
         "og_title": og_title(claim.prompt + claim.lead, claim.said),
-        "og_text": og_text(method_label(TRACKSTAR), first, evidence),
+        "og_text": og_text(method_label(method), first, evidence),
         "og_image": urls.card(urls.trace(trace.id)),
         "og_url": urls.trace(trace.id),
         "embeds": bool(evidence.lanes),
@@ -186,12 +199,14 @@ def _rankings(result: TraceResult, view: str) -> list[tuple[str, str, Ranking]]:
     return []
 
 
-def _shown_ids(ranking: Ranking | None, taken: StepsOf | None, view: str) -> tuple[list[int], list[int]]:
+def _shown_ids(
+    ranking: Ranking | None, taken: StepsOf | None, *, decides: bool
+) -> tuple[list[int], list[int]]:
     """The passages for and against; where nobody asked for those against, the ones that steps were taken on."""
     if ranking is None:
         return [], []
     against = [hit.passage_id for hit in ranking.opponents]
-    if not against and taken and view == TRACKSTAR:
+    if not against and taken and decides:
         against = [dot.passage_id for dot in taken.lanes.get(AGAINST, []) if dot.after is not None]
     return [hit.passage_id for hit in ranking.proponents], against
 
@@ -210,7 +225,7 @@ def _evidence(
         for rank, id_ in enumerate(shown, 1)
     }
     if taken and after_steps(taken):
-        methods = {FOR: TRACKSTAR, WORDS: BM25, AGAINST: TRACKSTAR}
+        methods = {FOR: result.method, WORDS: BM25, AGAINST: result.method}
         return of_taken(claim.said, taken, methods, places)
     return evidence_of_trace(result, claim.said, trained, {id_: url for (_, id_), url in places.items()})
 
@@ -264,7 +279,7 @@ def _stretches(result: TraceResult) -> list[LinkedSpan]:
 
 
 def _note(view: View) -> str:
-    """How many of TrackStar's passages another method found: `3/10`."""
+    """How many of the passages shown first another method found: `3/10`."""
     return f"{view.shared}/{view.of}" if view.shared is not None else ""
 
 

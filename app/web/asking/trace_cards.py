@@ -14,7 +14,7 @@ from app.web.evidence.chance import Standing, standing
 from app.web.evidence.lanes import after
 from app.web.evidence.shading import ShadedToken, shades
 from app.web.marking.highlight import find
-from app.words.methods import TRACKSTAR, method_label
+from app.words.methods import method_label
 
 
 class Column(BaseModel):
@@ -63,7 +63,7 @@ def column(name: str, title: str, ranking: Ranking, drawing: Drawing, result: Tr
         opponents=against,
         standing=standing(
             chance,
-            name if name in result.rankings else TRACKSTAR,
+            name if name in result.rankings else result.method,
             result.completion.probability,
             result.completion.text,
         ),
@@ -72,13 +72,21 @@ def column(name: str, title: str, ranking: Ranking, drawing: Drawing, result: Tr
 
 def _cards(hits: Iterable[Hit], drawing: Drawing, name: str) -> list[Card]:
     return with_shares(
-        card_of(hit.passage_id, hit.rank, hit.score, drawing, name)
+        card_of(hit.passage_id, hit.rank, hit.score, drawing, name, found=hit.found)
         for hit in hits
         if hit.passage_id in drawing.texts
     )
 
 
-def card_of(passage_id: int, rank: int, score: float | None, drawing: Drawing, name: str) -> Card:
+def card_of(
+    passage_id: int,
+    rank: int,
+    score: float | None,
+    drawing: Drawing,
+    name: str,
+    *,
+    found: float | None = None,
+) -> Card:
     """One passage as a card; `score` None where it was not found by one."""
     passage = drawing.texts[passage_id]
     spans = [span for term, kind in drawing.names for span in find(passage.text, [term.strip()], kind)]
@@ -90,6 +98,7 @@ def card_of(passage_id: int, rank: int, score: float | None, drawing: Drawing, n
     said = Measured(
         rank=rank,
         score=score,
+        found=found,
         tail_patch=points,
         before=before,
         after=None if before is None or points is None else after(before, points),
@@ -98,7 +107,7 @@ def card_of(passage_id: int, rank: int, score: float | None, drawing: Drawing, n
     card.tokens = tokens
     for other, places in drawing.ranks.items():
         if other != name:
-            found = places.get(passage_id)
-            lower = found - rank if found else 0
-            card.elsewhere.append(Elsewhere(name=other, label=method_label(other), rank=found, lower=lower))
+            place = places.get(passage_id)
+            lower = place - rank if place else 0
+            card.elsewhere.append(Elsewhere(name=other, label=method_label(other), rank=place, lower=lower))
     return card

@@ -10,7 +10,7 @@ from app.tracing.trace_results import TraceResult, TrainingResult
 from app.web.marking.overlap import rank_biased_overlap, shared
 from app.web.site import urls
 from app.web.site.links import PageUrl
-from app.words.methods import TRACKSTAR, method_label
+from app.words.methods import method_label
 
 STAGES = {
     "queued": "Waiting",
@@ -30,7 +30,7 @@ class Stage(BaseModel):
 
 
 class View(BaseModel):
-    """A way of looking at the answer; `shared` of `of` passages are TrackStar's too."""
+    """A way of looking at the answer; `shared` of `of` passages are those of the method that decides, too."""
 
     name: str
     title: str
@@ -92,14 +92,14 @@ def views_of(result: TraceResult) -> list[str]:
 
 
 def views(trace: Trace, result: TraceResult, view: str, since: str) -> list[View]:
-    """The ways of looking at an answer; `shared` says what other methods found of TrackStar's passages."""
-    own = [hit.passage_id for hit in result.rankings[TRACKSTAR].proponents]
+    """The ways of looking at an answer; `shared` says what other methods found of the passages shown first."""
+    own = [hit.passage_id for hit in result.own.proponents]
     titles = {"verbatim": "Word for word", "sides": "Side by side", "all": "All methods"}
     made = []
     for number, name in enumerate(views_of(result)):
         url = urls.trace(trace.id, view=name if number else None, since=since)
         one = View(name=name, title=titles.get(name) or method_label(name), url=url, current=name == view)
-        if name in result.rankings and name != TRACKSTAR:
+        if name in result.rankings and name != result.method:
             other = [hit.passage_id for hit in result.rankings[name].proponents]
             one.shared, one.of = shared(own, other), max(len(own), len(other))
             one.overlap = rank_biased_overlap(own, other)

@@ -41,7 +41,8 @@ class PassageText(BaseModel):
 class Measured(BaseModel):
     """What is known of a passage for one prompt; `tail_patch` in percentage points after one training step on it,
     which led the answer's probability from `before` to `after` (None where nobody knows it); `halves`: among how many of
-    the two halves of the projection's first ten it stands."""
+    the two halves of the projection's first ten it stands; `found`: the score by which a first stage found it, where a
+    second gave `score` and `rank`."""
 
     rank: int
     original_rank: int | None = None
@@ -55,6 +56,7 @@ class Measured(BaseModel):
     before: float | None = None
     after: float | None = None
     halves: int | None = None
+    found: float | None = None
 
 
 class Duplicate(BaseModel):
@@ -89,6 +91,11 @@ class Card(PassageText, Measured):
     elsewhere: list[Elsewhere] = []
     reasons: list[str] = []  # what it has to do with the answer, and where words would have put it
     only_here: bool = False
+
+    @property
+    def among_all(self) -> float | None:
+        """The score that all passages have one like: the first stage's, where there are two."""
+        return self.score if self.found is None else self.found
 
 
 @dataclass(frozen=True)
@@ -166,9 +173,13 @@ def with_shares(cards: Iterable[Card]) -> list[Card]:
 
 
 def with_chance(cards: list[Card], chance: Chance | None, *, opponents: bool = False) -> list[Card]:
-    """The cards of one list, each of which is now known to be more than chance or not."""
+    """The cards of one list, each of which is now known to be more than chance or not.
+
+    A first stage's score tells what stands out; of what does not, the second stage has still its own to say.
+    """
     for card in cards:
-        card.above_chance = is_beyond(card.score, chance, opponent=opponents)
+        beyond = is_beyond(card.among_all, chance, opponent=opponents)
+        card.above_chance = beyond if card.found is None else beyond or None
     return cards
 
 

@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from app.words.chance import COUNTED_MOST, Chance
-from app.words.methods import method_of
+from app.words.methods import TRACKSTAR, TWO_STAGES, method_of
 from app.words.saying import number, percentage, plural
 
 GUESS = 0.01  # a word of an answer less probable than this was a guess
@@ -29,7 +29,9 @@ def standing(chance: Chance | None, method: str, probability: float | None, said
     """
     return Standing(
         chance=chance,
-        sentence=_for(chance.above, chance.passages, chance.floor) if chance else _unknown(method),
+        sentence=_by(method) + _for(chance.above, chance.passages, chance.floor)
+        if chance
+        else _unknown(method),
         opponents=_against(chance.opponents_beyond, chance.passages, chance.opponent_floor) if chance else "",
         guess=f"The model was guessing ({percentage(probability or 0.0)})."
         if guessed(probability, said)
@@ -47,6 +49,11 @@ def is_beyond(score: float | None, chance: Chance | None, *, opponent: bool = Fa
     if chance is None or score is None:
         return None
     return score < chance.opponent_floor if opponent else score > chance.floor
+
+
+def _by(method: str) -> str:
+    """Whose scores these are, where another method decides the order."""
+    return f"By {method_of(TRACKSTAR).label}’s own scores: " if method == TWO_STAGES else ""
 
 
 def _for(count: int | None, passages: int, floor: float) -> str:

@@ -11,7 +11,6 @@ from app.tracing.trace_results import CompletionToken, TraceResult
 from app.web.evidence.searched import included, searched_for
 from app.words.answers import SAID, TARGET
 from app.words.chat_text import read_on
-from app.words.methods import TRACKSTAR
 from app.words.saying import percentage
 
 
@@ -91,7 +90,7 @@ def claim_of_trace(trace: Trace, result: TraceResult, parameters: int | None) ->
         probability=result.completion.probability,
         contrast=against.text if against else None,
         contrast_probability=against.probability if against else None,
-        searched=searched_for(TRACKSTAR, said, against.text if against else None, None),
+        searched=searched_for(result.method, said, against.text if against else None, None),
         included=included(said, against.text if against else None),
         model=result.provenance.model,
         parameters=parameters,

@@ -7,7 +7,7 @@ from app.tracing.trace_results import Hit, Step, TraceResult, TrainingResult
 from app.web.evidence.lanes import AGAINST, FOR, RANDOM, WORDS, Dot, Evidence, Lane, after, lane, source_of
 from app.web.evidence.measured import DEPTH, after_steps, evidence
 from app.web.site import urls
-from app.words.methods import BM25, TRACKSTAR
+from app.words.methods import BM25
 
 
 def evidence_of_trace(
@@ -32,7 +32,7 @@ def evidence_of_trace(
         ]
         return lane(name, dots, source=source_of(name, method, len(dots)), method=method)
 
-    own, words = result.rankings.get(TRACKSTAR), result.rankings.get(BM25)
+    own, words = result.rankings.get(result.method), result.rankings.get(BM25)
     control = [
         Dot(
             passage_id=step.passage_id,
@@ -42,10 +42,10 @@ def evidence_of_trace(
         for step in last.control
     ]
     lanes = [
-        measured(FOR, TRACKSTAR, own.proponents if own else []),
+        measured(FOR, result.method, own.proponents if own else []),
         measured(WORDS, BM25, words.proponents if words else []),
         lane(RANDOM, control, source=source_of(RANDOM, "", len(control))),
-        measured(AGAINST, TRACKSTAR, own.opponents if own else []),
+        measured(AGAINST, result.method, own.opponents if own else []),
     ]
     return evidence(answer, last.probability, lanes, last.settings)
 
@@ -75,7 +75,7 @@ def unasked(taken: StepsOf | None) -> list[TrainingResult]:
 def to_measure(result: TraceResult, trainings: Sequence[TrainingResult]) -> list[int]:
     """The passages whose step is not known yet, of all lanes."""
     known = {step.passage_id for training in trainings for step in training.steps}
-    own, words = result.rankings.get(TRACKSTAR), result.rankings.get(BM25)
+    own, words = result.rankings.get(result.method), result.rankings.get(BM25)
     lists = [own.proponents, own.opponents] if own else []
     lists += [words.proponents] if words else []
     wanted = dict.fromkeys(hit.passage_id for hits in lists for hit in hits[:DEPTH])

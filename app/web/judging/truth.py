@@ -20,7 +20,7 @@ from app.web.site.params import OutcomeName
 from app.web.site.respond import respond
 from app.web.site.routing import page_route
 from app.web.site.tables import table, table_route
-from app.words.methods import method_label
+from app.words.methods import BM25, RANDOM, method_label
 
 router = APIRouter()
 
@@ -35,6 +35,19 @@ class MethodTruth(BaseModel):
     qld: float | None
     qld_low: float | None
     qld_high: float | None
+
+
+class Foretold(BaseModel):
+    """How well a method's sums foretell what was measured, over all pairs of a random group that went and a prompt; and the
+    LDS of its own first passages alone, null where that is the method itself."""
+
+    method: str
+    spearman: float
+    low: float
+    high: float
+    first: float | None = None
+    first_low: float | None = None
+    first_high: float | None = None
 
 
 class OtherOutcome(BaseModel):
@@ -59,6 +72,8 @@ class TruthPage(BaseModel):
     methods: list[MethodTruth]
     apart: str
     stable: str
+    without: str
+    foretold: list[Foretold]
     figures: list[Figure]
     export_url: str
 
@@ -115,6 +130,8 @@ def _page(directory: Path, of: str) -> TruthPage:
             methods=[],
             apart="",
             stable="",
+            without="",
+            foretold=[],
             figures=[],
             export_url="",
         )
@@ -132,6 +149,8 @@ def _page(directory: Path, of: str) -> TruthPage:
         methods=[_row(each.method, each.lds, each.qld) for each in found.methods] if found else [],
         apart=told_apart(found) if found else "",
         stable=stability(found) if found else "",
+        without=further(found) if found else "",
+        foretold=_foretold(found) if found else [],
         figures=[foretold(outcome, found, page), by_relation(outcome, found, page)] if found else [],
         export_url=urls.twin(page, "csv"),
     )
@@ -154,15 +173,15 @@ def _signed(value: float) -> str:
 
 
 def told_apart(found: TruthFigures) -> str:
-    """One sentence on which methods differ, and which cannot be told apart."""
+    """Which methods differ, and which cannot be told apart."""
     if not found.apart:
         return "No two methods can be told apart: each difference has zero in its interval."
     first = found.methods[0].method
-    level = [worse for better, worse in found.level if better == first]
-    best = method_label(first)
-    rest = ", ".join(method_label(each) for each in level)
-    beside = f"{best} cannot be told apart from {rest}" if level else f"{best} is above all others"
-    return f"Of {len(found.apart) + len(found.level)} pairs {len(found.apart)} can be told apart; {beside}."
+    alone = all(first not in pair for pair in found.level)
+    said = f"Of {len(found.apart) + len(found.level)} pairs {len(found.apart)} can be told apart"
+    said += f"; {method_label(first)} is above all others." if alone else "."
+    level = "; ".join(f"{method_label(one)} and {method_label(other)}" for one, other in found.level)
+    return f"{said} Not told apart: {level}." if level else said
 
 
 def stability(found: TruthFigures) -> str:
@@ -171,6 +190,35 @@ def stability(found: TruthFigures) -> str:
     if found.stable and found.apart:
         return f"All that can be told apart is in the same order in either half of the trainings ({one})."
     return f"The two halves of the trainings disagree on the order: {one}; and {other}."
+
+
+def further(found: TruthFigures) -> str:
+    """One sentence on whose first percent is missed more than random passages, and than BM25's."""
+    said = []
+    for less in (RANDOM, BM25):
+        more = [method for method, other in found.further if other == less]
+        if more:
+            names = ", ".join(
+                f"{method_label(each)}’s ({found.further[each, less].mean:.2f} more)" for each in more
+            )
+            said.append(f"than without {_WHOSE[less]}: without {names}")
+    if not said:
+        known = any(each.qld for each in found.methods)
+        return "No method’s first 1 % is missed more than random passages are." if known else ""
+    return f"Margins fall further {'; and further '.join(said)}; 95 % intervals, pair by pair, without zero."
+
+
+_WHOSE = {RANDOM: "as many random passages", BM25: f"{method_label(BM25)}’s"}
+
+
+def _foretold(found: TruthFigures) -> list[Foretold]:
+    rows = []
+    for method, each in found.foretold.items():
+        row = Foretold(method=method, spearman=each.mean, low=each.low, high=each.high)
+        if first := found.by_first.get(method):
+            row.first, row.first_low, row.first_high = first.mean, first.low, first.high
+        rows.append(row)
+    return rows
 
 
 def _row(method: str, lds: Estimate, qld: Estimate | None) -> MethodTruth:

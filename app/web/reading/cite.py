@@ -28,7 +28,7 @@ from app.web.site.routing import page_route
 from app.web.site.serialize import text_bytes
 from app.words.answers import SAID, TARGET
 from app.words.chat_text import spoken
-from app.words.methods import TRACKSTAR, method_label
+from app.words.methods import method_label
 
 router = APIRouter()
 FILES = ("bib", "txt")
@@ -136,7 +136,7 @@ def _cited_trace(request: Request, db: Db, trace_id: str) -> Cited:
         instead=claim.contrast and claim.contrast.strip(),
         kind="trace",
         run=job.id,
-        method=method_label(TRACKSTAR),
+        method=method_label(result.method),
         model=claim.model,
         corpus=claim.corpus,
         model_origin=origin_of(model) if model else NOTHING_SAID,

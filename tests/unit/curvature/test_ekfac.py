@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from app.curvature.factors import Factors
-from app.curvature.fit import MANIFEST, fit_curvature, parted, read_curvature, verify_curvature
+from app.curvature.fit import fit_curvature, parted, read_curvature, verify_curvature
 from app.curvature.influence import influences, preconditioned, whole_gradient
 from app.curvature.many import products, stacked
+from app.curvature.place import MANIFEST
 from app.errors import NotFound, UserError
 from app.models.capture import Capture
 from app.models.load import LoadedModel

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from app.curvature.deciding import CANDIDATES
 from app.curvature.fit import read_curvature
 from app.curvature.influence import influences, preconditioned
 from app.errors import UserError
@@ -16,7 +17,6 @@ from app.runs.building import Build, fit_beside
 from app.runs.building_corpus import stored_corpus
 from app.runs.index_care import verify
 from app.runs.inputs import RunInputs, open_inputs
-from app.runs.ranking.ekfac import CANDIDATES
 from app.runs.retrieve import retrieve
 from app.store.corpora import get_corpus
 from app.store.engine import Store

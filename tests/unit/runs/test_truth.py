@@ -53,17 +53,17 @@ def test_a_training_is_kept_when_it_is_done_and_a_line_cut_by_a_kill_is_trained_
     experiment: Experiment,
 ) -> None:
     begin(experiment)
-    first = train(experiment, "one", kept(3, 4))
+    first = train(experiment, "one", kept(3, 4), finished(experiment.work))
     file = experiment.work / TRAININGS
     file.write_bytes(file.read_bytes() + b'{"name": "two", "mar')
     assert finished(experiment.work).keys() == {"one"}
-    second = train(experiment, "two", kept(3, 4))
+    second = train(experiment, "two", kept(3, 4), finished(experiment.work))
     assert second["margins"] == first["margins"], "the same passages, batches and threads: the same weights"
     assert [json.loads(line)["name"] for line in file.read_text().splitlines()] == ["one", "two"]
-    assert train(experiment, "one", kept(3, 4)) == first
+    assert train(experiment, "one", kept(3, 4), finished(experiment.work)) == first
     assert {each.name for each in experiment.work.iterdir()} == {"plan.json", TRAININGS}
     with pytest.raises(UserError, match="other passages"):
-        train(experiment, "one", kept(5))
+        train(experiment, "one", kept(5), finished(experiment.work))
 
 
 def test_a_work_directory_is_of_one_experiment(experiment: Experiment) -> None:
@@ -105,6 +105,7 @@ def test_the_whole_experiment_ends_in_a_file_and_a_second_call_in_the_same_bytes
     assert np.allclose(made.predicted[TWO_STAGES], made.predicted[EKFAC], rtol=1e-4), (
         "30 passages: all are candidates"
     )
+    assert np.allclose(made.by_first[EKFAC], made.predicted[EKFAC], rtol=1e-4)
     assert not np.allclose(made.predicted[DOT], made.predicted[EKFAC])
     first = out.read_bytes()
     assert (experiment.work / "model" / "config.json").is_file()

@@ -1,5 +1,6 @@
 """Figures of leaving out: right where the truth is known, with intervals that hold, and worked out again from the file."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from scipy.stats import spearmanr
 from app.demo.shipped import truth_path
 from app.errors import UserError
 from app.truth.agreement import agreement, datamodelling, ranks
-from app.truth.outcome import FEWEST, figures, read_outcome, write_outcome
+from app.truth.outcome import FEWEST, figures, predicted_and_measured, read_outcome, write_outcome
 from app.truth.plan import Halves, first_percent, groups_of
+from app.web.judging.truth import told_apart
 from tests.support.outcomes import PROMPTS, outcome
 
 
@@ -52,12 +54,38 @@ def test_methods_are_ordered_told_apart_and_held_against_halves() -> None:
     assert means == {"ekfac": 1.5, "random": pytest.approx(0), "bm25": None}, "none trained without BM25's"
 
 
+def test_predicted_against_measured_is_spearmans_over_all_pairs() -> None:
+    """Each prompt in its own standard deviations, so that a prompt whose margins move much does not decide alone."""
+    made = outcome(20)
+    found = figures(made)
+    assert found is not None
+    assert list(found.foretold) == [each.method for each in found.methods]
+    x, y = predicted_and_measured(made, "ekfac")
+    expected = spearmanr(x.ravel(), y.ravel()).statistic
+    assert found.foretold["ekfac"].mean == pytest.approx(expected)
+    assert found.foretold["ekfac"].low < expected < found.foretold["ekfac"].high
+    assert found.foretold["random"].low < 0.1
+    assert found.by_first["ekfac"].mean > found.by_first["bm25"].mean > found.methods[1].lds.mean
+
+
+def test_falls_are_compared_prompt_by_prompt() -> None:
+    found = figures(outcome(20))
+    assert found is not None
+    assert list(found.further) == [("ekfac", "random")]
+    assert found.further["ekfac", "random"].mean == pytest.approx(1.5)
+
+
 def test_two_equal_methods_are_not_told_apart() -> None:
     twice = outcome(20)
     twice.predicted["gradient-dot"] = twice.predicted["ekfac"] * 3
     found = figures(twice)
     assert found is not None
     assert ("ekfac", "gradient-dot") in found.level or ("gradient-dot", "ekfac") in found.level
+    said = told_apart(found)
+    assert "above all others" not in said
+    assert re.search(
+        r"Not told apart: (EK-FAC over all and Gradient dot|Gradient dot and EK-FAC over all)\.", said
+    )
 
 
 def test_a_few_trainings_have_no_order() -> None:

@@ -1,0 +1,120 @@
+"""The second of two stages: what a first stage found is put in the order of its exact influence.
+
+    projected rows find candidates  ->  ∇L_m · (H + damping)⁻¹ ∇L_q decides their order
+
+No projection, so neither a seed nor the size of the encodings decides. Of passages that are no candidates nothing is
+claimed; how many of them would have been first is the first stage's recall, measured once for an index and kept beside
+its factors.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from app.curvature.factors import Factors
+from app.curvature.fit import read_curvature
+from app.curvature.influence import influences, preconditioned
+from app.curvature.place import FACTORS, manifest_of
+from app.errors import UserError
+from app.files import write_json
+from app.models.capture import Capture
+from app.models.contrast import difference, shares
+from app.models.examples import TrainingExample
+from app.models.load import LoadedModel
+
+CANDIDATES = 100
+RECALL = "recall.json"
+
+
+@dataclass(frozen=True)
+class CandidateRecall:
+    """How many of the passages that EK-FAC over all would put first are among a first stage's candidates.
+
+    Args:
+        share: of the first `first`, the mean over questions; `low` to `high` is its 95 % interval.
+        questions: how many were asked, of the prompt set `prompts`.
+        candidates: of the first stage.
+    """
+
+    share: float
+    low: float
+    high: float
+    questions: int
+    prompts: str
+    first: int
+    candidates: int
+
+
+class Deciding:
+    """EK-FAC's factors of a loaded model, ready to put candidates in order."""
+
+    def __init__(self, loaded: LoadedModel, factors: Mapping[str, Factors]) -> None:
+        self.capture = Capture(loaded)
+        self.factors = factors
+
+    def direction(self, this: TrainingExample, that: TrainingExample | None = None) -> list[torch.Tensor]:
+        """What a passage's gradient is multiplied with, (out, in) for each weight; with `that`, of the difference."""
+        alone = preconditioned(self.capture, self.factors, this)
+        if that is None:
+            return alone
+        counted = shares(self.capture.loaded, [this], [that])
+        return [
+            difference(one[None], against[None], counted)[0]
+            for one, against in zip(alone, preconditioned(self.capture, self.factors, that), strict=True)
+        ]
+
+    def order(
+        self,
+        direction: Sequence[torch.Tensor],
+        passages: Sequence[TrainingExample],
+        rows: np.ndarray,
+        k: int,
+        *,
+        opponents: bool = False,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Influence and row of the `k` first of the candidates, ties by row.
+
+        Args:
+            passages: of the candidates, in the order of their `rows`.
+            opponents: those first whose influence is most negative.
+        """
+        scores = influences(self.capture, direction, passages).numpy()
+        best = np.lexsort((rows, scores if opponents else -scores))[:k]
+        return scores[best], rows[best]
+
+
+def deciding_beside(index: Path, loaded: LoadedModel) -> Deciding | None:
+    """With the factors that stand beside an index; None where none were fitted.
+
+    Raises:
+        UserError: they are another model's, damaged or not finished.
+    """
+    if not manifest_of(index).is_file():
+        return None
+    return Deciding(loaded, read_curvature(index / FACTORS, loaded))
+
+
+def keep_recall(index: Path, recall: CandidateRecall) -> None:
+    """Keep it beside the index's factors."""
+    write_json(index / FACTORS / RECALL, asdict(recall))
+
+
+def recall_of(index: Path) -> CandidateRecall | None:
+    """What was measured of this index; None where nothing was.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    file = index / FACTORS / RECALL
+    if not file.is_file():
+        return None
+    try:
+        return CandidateRecall(**json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"It is damaged: {error}.", file=file, remedy="Remove it, and measure again."
+        ) from None
