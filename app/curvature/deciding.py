@@ -37,7 +37,7 @@ class CandidateRecall:
     Args:
         share: of the first `first`, the mean over questions; `low` to `high` is its 95 % interval.
         questions: how many were asked, of the prompt set `prompts`.
-        candidates: of the first stage.
+        candidates: of the first stage. passages: among which; of a corpus that grew since, it says nothing.
     """
 
     share: float
@@ -47,6 +47,7 @@ class CandidateRecall:
     prompts: str
     first: int
     candidates: int
+    passages: int
 
 
 class Deciding:

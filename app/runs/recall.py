@@ -93,6 +93,7 @@ def measure_recall(
         prompt_set,
         first,
         CANDIDATES,
+        len(passages),
     )
     keep_recall(index.path, recall)
     return recall

@@ -57,13 +57,14 @@ def stages_of(loaded: LoadedIndex, k: int) -> TwoStages | None:
     """What is said of the stages beside an answer with `k` passages; None where there is one only."""
     if loaded.deciding is None:
         return None
+    passages = loaded.index.manifest.passages
     recall = recall_of(loaded.index.path)  # it may have been measured since the index was loaded
     return TwoStages(
         found_by=TRACKSTAR,
         decided_by=TWO_STAGES,
-        candidates=min(depth(loaded, k), loaded.index.manifest.passages),
+        candidates=min(depth(loaded, k), passages),
         damping=DAMPING,
-        recall=FirstStageRecall(**asdict(recall)) if recall else None,
+        recall=FirstStageRecall(**asdict(recall)) if recall and recall.passages == passages else None,
     )
 
 

@@ -116,6 +116,7 @@ class FirstStageRecall(BaseModel):
     prompts: str
     first: int
     candidates: int
+    passages: int
 
 
 class TwoStages(BaseModel):

@@ -93,7 +93,7 @@ def rather_than(text: str) -> Question:
 def test_the_page_says_which_stage_found_which_decided_and_what_the_first_may_miss(
     factors: str, worker: Worker, store: Store, settings: Settings
 ) -> None:
-    keep_recall(settings.indexes / "demo", CandidateRecall(0.91, 0.84, 0.97, 20, "demo", 10, CANDIDATES))
+    keep_recall(settings.indexes / "demo", CandidateRecall(0.91, 0.84, 0.97, 20, "demo", 10, CANDIDATES, 300))
     id_ = put(store, settings, ASKED)
     worker.step()
     assert result(store, id_).stages is not None
@@ -102,6 +102,12 @@ def test_the_page_says_which_stage_found_which_decided_and_what_the_first_may_mi
         said = reader.get(f"/traces/{id_}.json").json()
         cited = reader.get(f"/traces/{id_}/cite.json").json()
     text = " ".join(page.select_one("#stages").get_text().split())
+    keep_recall(settings.indexes / "demo", CandidateRecall(0.91, 0.84, 0.97, 20, "demo", 10, CANDIDATES, 200))
+    old = put(store, settings, ASKED.model_copy(update={"k": 3}))
+    worker.step()
+    stages = result(store, old).stages
+    assert stages is not None
+    assert stages.recall is None, "measured before the corpus grew"
     for part in (
         "TrackStar found the 100 nearest of 300 passages",
         "decided their order",
