@@ -6,6 +6,10 @@ from typing import NamedTuple
 import torch
 
 from app.models.examples import TrainingExample, rows_of
+from app.models.load import LoadedModel
+
+ROOM = 512 << 20
+"""Bytes that what a pass keeps for its backward may take on a processor, where the weights take less."""
 
 
 def length_batches(lengths: Sequence[int], budget: int, *, alike: float = 0.0) -> list[list[int]]:
@@ -27,6 +31,19 @@ def length_batches(lengths: Sequence[int], budget: int, *, alike: float = 0.0) -
         else:
             batches.append([row])
     return batches
+
+
+def tokens_in_room(loaded: LoadedModel, asked: int) -> int:
+    """Tokens of one forward and backward pass: as asked, and on a processor so few that they take no more than the weights.
+
+    What is kept of a token are the inputs and outputs of the weights, and what lies between them, about as much again.
+    """
+    if loaded.device.type != "cpu":
+        return asked
+    held = sum(value.numel() * value.element_size() for value in loaded.model.parameters())
+    wide = sum(weight.in_features + weight.out_features for weight in loaded.weights)
+    each = 2 * wide * torch.empty(0, dtype=loaded.dtype).element_size()
+    return max(1, min(asked, max(held, ROOM) // max(1, each)))
 
 
 def pad(examples: Sequence[TrainingExample], device: torch.device) -> torch.Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from app.errors import UserError
-from app.models.batching import length_batches
+from app.models.batching import length_batches, tokens_in_room
 from app.models.capture import Capture
 from app.models.contrast import difference, shares
 from app.models.examples import TrainingExample
@@ -35,7 +35,7 @@ class Encoder:
     Args:
         moments: V, where the method divides by it.
         whitening: R^(-1/2), where the method has a Hessian. It comes before the unit norm, on both sides.
-        batch_tokens: tokens of one forward and backward pass, padding included.
+        batch_tokens: tokens of one forward and backward pass at most, padding included; see `tokens_in_room`.
 
     Raises:
         UserError: the method needs moments or a whitening that is not given, or does not fit the model.
@@ -58,7 +58,7 @@ class Encoder:
         self.method = method
         self.moments = moments
         self.whitening = whitening
-        self.batch_tokens = batch_tokens
+        self.batch_tokens = tokens_in_room(model, batch_tokens)
         self.dimension = method.dimension
         self.projected = project_weights(
             model.weights, method, moments, device=model.device, dtype=model.dtype

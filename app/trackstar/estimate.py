@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from app.errors import UserError
-from app.models.batching import length_batches
+from app.models.batching import length_batches, tokens_in_room
 from app.models.capture import EXACT_CHUNK, Capture
 from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
@@ -59,12 +59,12 @@ class SquaredGradients:
 
     def begin(self, loaded: LoadedModel) -> Callable[[Sequence[TrainingExample], Done], np.ndarray]:
         """See `app.trackstar.hands.Work.begin`."""
-        capture = Capture(loaded)
+        capture, most = Capture(loaded), tokens_in_room(loaded, self.batch_tokens)
 
         def squares(examples: Sequence[TrainingExample], done: Done) -> np.ndarray:
             sums = _Squares(loaded.weights, loaded.device)
             own = [example for example in examples if example.targets]
-            for batch in length_batches([example.size for example in own], self.batch_tokens):
+            for batch in length_batches([example.size for example in own], most):
                 capture.run([own[row] for row in batch], sums)
                 done(len(batch))
             return sums.flat

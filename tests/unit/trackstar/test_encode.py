@@ -221,3 +221,25 @@ def test_a_method_and_its_parts_must_agree(load: Callable[..., LoadedModel]) -> 
         Encoder(loaded, None, EncodingConfig.preset("gradient-dot", groups=3), None)
     with pytest.raises(UserError, match="Choose one of gradient-dot"):
         EncodingConfig.preset("influence")
+
+
+def test_a_pass_keeps_no_more_than_the_weights_take_and_encodes_the_same(
+    load: Callable[..., LoadedModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a large model 2,048 tokens keep several times its weights for the backward pass."""
+    loaded = load("llama")
+    method = EncodingConfig(groups=1, projection_dim=4, second_moments="none", hessian="none")
+    texts = ["The capital of France is Paris.", "Two and three make five.", "The sea."]
+    roomy = Encoder(loaded, None, method, None)
+    assert roomy.batch_tokens == 2048
+    monkeypatch.setattr("app.models.batching.ROOM", 0)
+    wide = sum(weight.in_features + weight.out_features for weight in loaded.weights)
+    held = sum(value.numel() for value in loaded.model.parameters())
+    tight = Encoder(loaded, None, method, None)
+    assert tight.batch_tokens == held // (2 * wide) < 2048
+    tight.batch_tokens = 8
+    assert torch.allclose(
+        torch.from_numpy(tight.encode_passages(texts)),
+        torch.from_numpy(roomy.encode_passages(texts)),
+        atol=1e-6,
+    )
