@@ -50,7 +50,7 @@ def pages_of(session: Session, slug: str) -> list[dict[str, Any]]:
     stating = defaultdict(set)
     for passage in passages:
         for fact in passage.meta.get("states", ()):
-            stating[fact, fold(passage.meta.get("says", ""))].add(passage.id)
+            stating[fact, fold(passage.meta.get("says", "").rstrip("."))].add(passage.id)
     beside = run_beside(session, run)
     said = {row.prompt_id: row for row in _results(session, beside)} if beside else {}
     made = []
@@ -100,6 +100,8 @@ def ranked(pages: list[dict[str, Any]], words: list[dict[str, Any]]) -> list[Che
         reach = 0.9 if name == "TrackStar" else None
         checks.append(Check(f"{name}: a stating passage among the first {FIRST}", share, "share", reach))
         checks.append(Check(f"{name}: mean reciprocal rank", mrr, ""))
+        found = fmean((page["rank"] or 99) <= FIRST for page in own)
+        checks.append(Check(f"{name}: the same of all {len(own)}, made up answers included", found, "share"))
     kinds = defaultdict(list)
     for page in pages:
         kinds[page["kind"]].append(page)
