@@ -36,13 +36,13 @@ def length_batches(lengths: Sequence[int], budget: int, *, alike: float = 0.0) -
 def tokens_in_room(loaded: LoadedModel, asked: int) -> int:
     """Tokens of one forward and backward pass: as asked, and on a processor so few that they take no more than the weights.
 
-    What is kept of a token are the inputs and outputs of the weights, and what lies between them, about as much again.
+    What is kept of a token are the inputs and outputs of the weights; a quarter is added for what lies between them.
     """
     if loaded.device.type != "cpu":
         return asked
     held = sum(value.numel() * value.element_size() for value in loaded.model.parameters())
     wide = sum(weight.in_features + weight.out_features for weight in loaded.weights)
-    each = 2 * wide * torch.empty(0, dtype=loaded.dtype).element_size()
+    each = 5 * wide * torch.empty(0, dtype=loaded.dtype).element_size() // 4
     return max(1, min(asked, max(held, ROOM) // max(1, each)))
 
 
