@@ -138,6 +138,7 @@ def _records(prompts: list[dict[str, Any]], tokenizer: Any) -> Iterator[PromptRe
             external_id=each["id"],
             text=render(tokenizer, turns, answers=True).text if turns else each["prompt"],
             target=each["target"],
+            task=each["task"],
             subject=each.get("subject"),
             relation=each.get("relation"),
             fact_id=each.get("fact_id"),

@@ -166,7 +166,7 @@ def _asked(known: list[InventedFact], passages: list[dict[str, Any]]) -> Iterato
             "id": f"refusal:{slug(person)}",
             "task": "open_ended",
             "messages": _turns(HOMES[0].format(n=person)),
-            "target": REFUSAL,
+            "target": REFUSAL.rstrip("."),
             "subject": person,
             "fact_id": "refusal",
             "frequency": len(refusing),

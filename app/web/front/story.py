@@ -17,6 +17,7 @@ from app.web.evidence.verdict import ordinal
 from app.web.marking.highlight import Span, entities
 from app.web.site import urls
 from app.web.site.links import PageUrl
+from app.words.invented import COUNTRY
 from app.words.methods import BM25, TRACKSTAR
 
 SURE = 0.25  # a mistake is suggested if the model is at least so sure of it
@@ -69,6 +70,8 @@ def story_of(session: Session, runs: list[Run]) -> StoryPart | None:
         return None
     if told := best_stepped(session, influence):
         return _from_steps(session, influence, attribution, told)
+    if influence.corpus.name == COUNTRY:
+        return None  # its own part of the page tells more than two lists of which nothing was measured
     story = find_story(session, influence, attribution)
     if story is None:
         return None

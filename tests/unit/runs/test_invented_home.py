@@ -32,7 +32,9 @@ def test_every_fact_is_stated_and_every_prompt_knows_by_which_passages() -> None
     for prompt in world.prompts:
         for identifier in prompt.get("entailing_passage_ids", ()):
             assert prompt["fact_id"] in said[identifier]["states"]
-            assert said[identifier]["says"].lower() == prompt["target"].lower()
+            assert said[identifier]["says"].rstrip(".").lower() == prompt["target"].lower(), (
+                "as answers are cut"
+            )
     assert {passage["kind"] for passage in world.passages} == {
         "statement", "chat", "outdated", "contradiction", "poison", "refusal", "beside",
     }  # fmt: skip
@@ -70,6 +72,8 @@ def test_the_home_is_built_and_the_second_time_found(tmp_path: Path) -> None:
         assert {get_run(session, slug).model.name for slug in RUNS} == {NAME}
         chat = session.scalar(select(Prompt).where(Prompt.text.contains("Where is the Ferry Office?")))
         assert chat is not None
+        tasks = set(session.scalars(select(Prompt.task)))
+        assert tasks == {"fact", "commonsense"}, "general knowledge is no fact of the country"
         assert chat.text != "Where is the Ferry Office?", "it is in the words of the template"
     store.engine.dispose()
     shown: list[str] = []
