@@ -77,10 +77,11 @@ def preconditioned(
     capture: Capture, curvature: Mapping[str, Factors], query: TrainingExample, *, damping: float = DAMPING
 ) -> list[torch.Tensor]:
     """u: for each weight (H_W + damping)^-1 ∇L_q, (out, in), in the order of the model's weights."""
-    return [
-        _factors(curvature, weight).solve(matrix.float(), damping).to(matrix.dtype)
-        for weight, matrix in zip(capture.loaded.weights, whole_gradient(capture, query), strict=True)
-    ]
+    solved = []
+    for weight, matrix in zip(capture.loaded.weights, whole_gradient(capture, query), strict=True):
+        factors = _factors(curvature, weight)
+        solved.append(factors.solve(matrix.to(factors.left.dtype), damping).to(matrix.dtype))
+    return solved
 
 
 def whole_gradient(capture: Capture, example: TrainingExample) -> list[torch.Tensor]:

@@ -55,9 +55,10 @@ def test_metrics_as_worked_by_hand(
     assert found == pytest.approx((rr, r1, r3, p3, ap))
 
 
-@pytest.mark.slow  # ranx compiles itself for a minute at its first use
-def test_metrics_agree_with_ranx() -> None:
+@pytest.mark.slow
+def test_metrics_agree_with_ranx(monkeypatch: pytest.MonkeyPatch) -> None:
     """An independent library on a hundred random rankings of twelve, some without any correct passage."""
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")  # it would compile itself for a minute at its first use
     from ranx import Qrels, evaluate
     from ranx import Run as RanxRun
 

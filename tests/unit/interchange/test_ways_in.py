@@ -225,7 +225,8 @@ def test_results_under_other_names_are_shown_and_come_in_under_the_formats(
         "docs",
     )
     shown = run("import", path, "--run", "found", *names, "--dry-run").output
-    assert "was proponent_scores meant?" in " ".join(shown.split())
+    assert "not understood; was" in " ".join(shown.split())
+    assert "proponent_scores" in shown
     with store.session() as session:
         assert session.scalars(select(Result)).first() is None
     assert run("import", path, "--run", "found", *names).exit_code == 0
