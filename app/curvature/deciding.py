@@ -7,9 +7,7 @@ claimed; how many of them would have been first is the first stage's recall, mea
 its factors.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,35 +17,12 @@ from app.curvature.factors import Factors
 from app.curvature.fit import read_curvature
 from app.curvature.influence import influences, preconditioned
 from app.curvature.place import FACTORS, manifest_of
-from app.errors import UserError
-from app.files import write_json
 from app.models.capture import Capture
 from app.models.contrast import difference, shares
 from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
 
 CANDIDATES = 100
-RECALL = "recall.json"
-
-
-@dataclass(frozen=True)
-class CandidateRecall:
-    """How many of the passages that EK-FAC over all would put first are among a first stage's candidates.
-
-    Args:
-        share: of the first `first`, the mean over questions; `low` to `high` is its 95 % interval.
-        questions: how many were asked, of the prompt set `prompts`.
-        candidates: of the first stage. passages: among which; of a corpus that grew since, it says nothing.
-    """
-
-    share: float
-    low: float
-    high: float
-    questions: int
-    prompts: str
-    first: int
-    candidates: int
-    passages: int
 
 
 class Deciding:
@@ -97,25 +72,3 @@ def deciding_beside(index: Path, loaded: LoadedModel) -> Deciding | None:
     if not manifest_of(index).is_file():
         return None
     return Deciding(loaded, read_curvature(index / FACTORS, loaded))
-
-
-def keep_recall(index: Path, recall: CandidateRecall) -> None:
-    """Keep it beside the index's factors."""
-    write_json(index / FACTORS / RECALL, asdict(recall))
-
-
-def recall_of(index: Path) -> CandidateRecall | None:
-    """What was measured of this index; None where nothing was.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    file = index / FACTORS / RECALL
-    if not file.is_file():
-        return None
-    try:
-        return CandidateRecall(**json.loads(file.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise UserError(
-            f"It is damaged: {error}.", file=file, remedy="Remove it, and measure again."
-        ) from None

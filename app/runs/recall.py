@@ -10,8 +10,9 @@ from random import Random
 import numpy as np
 import torch
 
-from app.curvature.deciding import CANDIDATES, CandidateRecall, deciding_beside, keep_recall
+from app.curvature.deciding import CANDIDATES, deciding_beside
 from app.curvature.many import products, stacked
+from app.curvature.recall import CandidateRecall, keep_recall
 from app.errors import NotFound, UserError
 from app.evaluation.metrics import estimate
 from app.models.load import compute_type, load_model

@@ -184,7 +184,12 @@ def _with_factors(file: Path, sha256: str) -> str:
     """An answer depends on what decides the order, too: equal questions before and after a fit are two."""
     if not file.is_file():
         return sha256
-    return hashlib.sha256(f"{sha256} {file_sha256(file)}".encode()).hexdigest()
+    return hashlib.sha256(f"{sha256} {_digest(str(file), file.stat().st_mtime_ns)}".encode()).hexdigest()
+
+
+@lru_cache(64)
+def _digest(file: str, _changed: int) -> str:
+    return file_sha256(Path(file))
 
 
 @lru_cache(64)

@@ -1,16 +1,16 @@
 """The second of two stages for questions: what the index's rows found is ordered by EK-FAC's exact influence."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 
 import numpy as np
 from sqlalchemy.orm import Session
 
-from app.curvature.deciding import CANDIDATES, recall_of
+from app.curvature.deciding import CANDIDATES
 from app.curvature.influence import DAMPING
+from app.curvature.recall import recall_of
 from app.models.text import Query
 from app.tracing.loaded import LoadedIndex, Sides
-from app.tracing.trace_results import FirstStageRecall, Hit, Ranking, TwoStages
+from app.tracing.trace_results import Hit, Ranking, TwoStages
 from app.tracing.training import texts_of
 from app.words.methods import TRACKSTAR, TWO_STAGES
 
@@ -64,7 +64,7 @@ def stages_of(loaded: LoadedIndex, k: int) -> TwoStages | None:
         decided_by=TWO_STAGES,
         candidates=min(depth(loaded, k), passages),
         damping=DAMPING,
-        recall=FirstStageRecall(**asdict(recall)) if recall and recall.passages == passages else None,
+        recall=recall if recall and recall.passages == passages else None,
     )
 
 

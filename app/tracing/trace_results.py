@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from app.curvature.recall import CandidateRecall
 from app.words.chance import Chance
 from app.words.methods import TRACKSTAR, TWO_STAGES
 
@@ -106,19 +107,6 @@ class Provenance(BaseModel):
         )
 
 
-class FirstStageRecall(BaseModel):
-    """See `app.curvature.deciding.CandidateRecall`."""
-
-    share: float
-    low: float
-    high: float
-    questions: int
-    prompts: str
-    first: int
-    candidates: int
-    passages: int
-
-
 class TwoStages(BaseModel):
     """How an answer came in two stages: so many candidates of the first, ordered by the second.
 
@@ -129,7 +117,7 @@ class TwoStages(BaseModel):
     decided_by: str
     candidates: int
     damping: float
-    recall: FirstStageRecall | None = None
+    recall: CandidateRecall | None = None
 
 
 class TraceResult(BaseModel):

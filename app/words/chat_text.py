@@ -5,7 +5,6 @@ templates that models have most are known here; a text with any other, or with s
 """
 
 import re
-from functools import lru_cache
 from typing import NamedTuple
 
 from app.words.roles import ASSISTANT
@@ -32,15 +31,15 @@ _TEMPLATES = tuple(
         ),  # Phi
     )
 )
-_START = re.compile(r"(?:<s>|<bos>|<\|begin_of_text\|>)?")
+_STARTS = ("<s>", "<bos>", "<|begin_of_text|>")
 _ANSWERS = {"model": ASSISTANT}  # Gemma's word for it
 
 
-@lru_cache(4096)
 def chat_turns(text: str) -> tuple[ChatTurn, ...]:
     """The turns of a chat in a template's words; none where it is none."""
+    start = next((len(sign) for sign in _STARTS if text.startswith(sign)), 0)
     for begins, ends in _TEMPLATES:
-        at = _START.match(text).end()  # type: ignore[union-attr]  # it matches nothing as well
+        at = start
         found: list[ChatTurn] = []
         while at < len(text) and (opened := begins.match(text, at)):
             closed = ends.search(text, opened.end())

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from app.curvature.deciding import CANDIDATES, CandidateRecall, deciding_beside, keep_recall
+from app.curvature.deciding import CANDIDATES, deciding_beside
+from app.curvature.recall import CandidateRecall, keep_recall
 from app.models.load import LoadedModel
 from app.models.text import Query
 from app.retrieval.search import open_search
