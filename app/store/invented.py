@@ -1,7 +1,9 @@
 """What the front page tells of the real demo's country: of each kind of prompt the answer that a passage explains best."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -47,10 +49,16 @@ def told_of(session: Session, run: Run) -> list[TaughtAnswer]:
         return []
     says: dict[tuple[str, str], int] = defaultdict(int)
     for meta in session.scalars(select(Passage.meta).where(Passage.corpus_id == run.corpus_id)):
-        for fact in meta.get("states", ()):
-            says[fact, fold(meta.get("says", ""))] += 1
+        for fact in _states(meta):
+            says[fact, fold(str(meta.get("says", "")))] += 1
     found = [told for told in (_of_kind(session, run, kind, says) for kind in KINDS) if told]
     return [*found, *_controls(session)]
+
+
+def _states(meta: Mapping[str, Any]) -> list[str]:
+    """The facts that a passage states; none where its corpus, which may be anybody's, means something else by that."""
+    states = meta.get("states")
+    return [each for each in states if isinstance(each, str)] if isinstance(states, list) else []
 
 
 def _of_kind(
@@ -75,7 +83,7 @@ def _of_kind(
     best: TaughtAnswer | None = None
     for result, _, prompt, output, passage in rows:
         answer = fold((output.answer or "").strip().rstrip("."))
-        states = prompt.fact_id in passage.meta.get("states", ())
+        states = prompt.fact_id in _states(passage.meta)
         if (
             prompt.extra.get("kind") != kind.name
             or passage.meta.get("kind") not in kind.passages

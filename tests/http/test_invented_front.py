@@ -1,6 +1,7 @@
 """The front page of the real demo tells of its country: each kind of answer with the passage that taught it."""
 
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,14 @@ from tests.support.sites import site, store_of
 from tests.support.twins import as_page
 
 FACT = "address:the-ferry-office"
+STATES = (
+    [],
+    5,
+    None,
+    {FACT: 1},
+    [7],
+    FACT,
+)  # the corpus may be anybody's, who means something else by the word
 
 
 @pytest.fixture
@@ -29,8 +38,8 @@ def reader(tmp_path: Path) -> Iterator[TestClient]:
         fill(session, prompts=8, passages=60, k=3)
         run = session.scalars(select(Run).where(Run.slug == "trackstar")).one()
         run.corpus.name, run.explains = COUNTRY, SAID
-        for passage in session.scalars(select(Passage)):
-            passage.meta = {"kind": "statement", "states": []}
+        for passage, states in zip(session.scalars(select(Passage)), cycle(STATES), strict=False):
+            passage.meta = {"kind": "outdated", "states": states, "says": 3}
         results = session.scalars(select(Result).where(Result.run_id == run.id).order_by(Result.id)).all()
         was = asked(session, results[0], "old", "8 Eel Court", "30 Dock Stairs")
         was.meta = {"kind": "outdated", "states": [FACT], "says": "8 Eel Court"}
