@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
@@ -20,7 +21,7 @@ from tests.support.sites import site, store_of
 from tests.support.twins import as_page
 
 FACT = "address:the-ferry-office"
-STATES = (
+STATES: tuple[Any, ...] = (
     [],
     5,
     None,
