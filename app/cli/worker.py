@@ -46,6 +46,7 @@ def worker(
 
     from app.cli.opening import open_store
     from app.cli.progress import errors
+    from app.upkeep.supervise import beat, end_with_starter
 
     settings = computing_in(get_settings(), dtype)
     if check:
@@ -53,12 +54,12 @@ def worker(
 
         found = open_store(settings.url)
         raise typer.Exit(0 if looked_at(lambda: _lives(found)) else 1)
+    end_with_starter()
     store = _reach(settings.url)
     from app.logs import write_logs
     from app.tracing.trace_engine import TraceEngine, use_threads
     from app.tracing.worker import Worker
     from app.upkeep.running import at_work
-    from app.upkeep.supervise import beat
 
     write_logs(settings.log_format, settings.log_level, access=False)
     use_threads(threads)
@@ -70,6 +71,8 @@ def worker(
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         running.stopping.set()
+        if running.status == "loading":  # a large model takes minutes, and nothing is in hand
+            raise SystemExit(0)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)

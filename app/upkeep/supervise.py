@@ -22,15 +22,27 @@ PATIENCE = 8.0  # seconds that a process has to end in good order
 
 
 def beat() -> None:
-    """Give a sign of life, if somebody listens. Whoever started this process was killed where nobody does any more: it ends."""
+    """Give a sign of life, if somebody listens."""
     if handle := os.environ.get(HEART):
         try:
             os.write(int(handle), b".")
-        except BrokenPipeError:
-            os.environ.pop(HEART, None)
-            os.kill(os.getpid(), signal.SIGTERM)
         except (OSError, ValueError):  # it waits with a full pipe, which says as much
             return
+
+
+def end_with_starter() -> None:
+    """Have this process told to end (SIGTERM) once whoever started it is gone, whatever it is busy with then."""
+    handle = os.environ.get(HEART, "")
+    if handle.isdecimal():
+        threading.Thread(target=_mind, args=(int(handle),), name="starter", daemon=True).start()
+
+
+def _mind(pipe: int) -> None:
+    """That nobody reads from a pipe any more is told as an error, unasked."""
+    poll = select.poll()
+    poll.register(pipe, 0)
+    if any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll()):
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def keep(

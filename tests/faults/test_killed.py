@@ -27,8 +27,9 @@ from app.store.prompts import PromptRecord, add_prompts
 from app.store.runs import get_run
 from app.store.tables import Result, Retrieved
 from app.store.work_tables import Job, Trace
+from app.tracing.trace_engine import TraceEngine
 from tests.support.asking import made_home, passages, put_corpus, settings_of
-from tests.support.mortal import command_process, worker_process
+from tests.support.mortal import command_process, forking, run, worker_process
 from tests.support.sites import site
 
 pytestmark = pytest.mark.slow
@@ -142,3 +143,29 @@ def test_two_servers_and_four_workers_share_a_home(store: Store, database_url: s
         traces = session.scalars(select(Trace.id)).all()
     assert ended == dict.fromkeys(accepted, "done")
     assert sorted(traces) == sorted(accepted)
+
+
+def load_for_ever(home: Path, url: str, file: Path) -> None:
+    """A worker with a very large model; `file` is there once it reads that."""
+
+    def load(_engine: TraceEngine) -> None:
+        file.touch()
+        time.sleep(600)
+
+    TraceEngine.load = load  # type: ignore[method-assign,assignment]  # in a process of its own
+    run(home, url)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_worker_told_to_end_does_not_load_its_model_first(database_url: str, tmp_path: Path) -> None:
+    """It held the memory and the processor that the next one needed."""
+    file = tmp_path / "loading"
+    worker = forking.Process(target=load_for_ever, args=(tmp_path, database_url, file))
+    worker.start()
+    try:
+        until(file.exists, "it to load")
+        worker.terminate()
+        worker.join(30)
+        assert worker.exitcode == 0
+    finally:
+        worker.kill()

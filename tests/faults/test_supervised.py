@@ -60,10 +60,17 @@ def test_a_stopped_worker_is_killed_and_replaced_and_a_dead_one_too(tmp_path: Pa
 
 
 def test_a_worker_does_not_outlive_a_server_that_was_killed(tmp_path: Path) -> None:
-    """Twenty servers killed left twenty workers, each with its model."""
+    """Twenty servers killed left twenty workers, each with its model or about to load it: too busy for signs of life."""
     file = tmp_path / "pids"
+    loading = """
+import os, sys, time
+from app.upkeep.supervise import end_with_starter
+end_with_starter()
+open(sys.argv[1], "a").write(f"{os.getpid()}\\n")
+time.sleep(60)
+"""
     keeping = "import sys, threading; from app.upkeep.supervise import keep; keep(sys.argv[1:], threading.Event(), print)"
-    command = [sys.executable, "-c", keeping, sys.executable, "-c", BEATING, str(file)]
+    command = [sys.executable, "-c", keeping, sys.executable, "-c", loading, str(file)]
     with subprocess.Popen(command) as server:
         (worker,) = pids(file, 1)
         time.sleep(0.2)
