@@ -27,6 +27,12 @@ def truth(
         int,
         typer.Option(min=0, help="Groups of eight prompts for which each method's first 1 % is left out."),
     ] = 1,
+    ticked: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Models without small groups of passages, one group for each of 50 prompts."
+        ),
+    ] = 4,
     train: Annotated[
         bool, typer.Option(help="Train what is missing; else write the outcome of what is done.")
     ] = True,
@@ -59,8 +65,8 @@ def truth(
         prompts=most,
     )
     again = f"startrail truth {name} --corpus {corpus} --prompts {prompts} --task {task}"
-    again += f"{f' --only {only}' if only else ''} --most {most} --trainings {trainings} --groups {groups}"
+    again += f"{f' --only {only}' if only else ''} --most {most} --trainings {trainings} --groups {groups} --ticked {ticked}"
     file = place / f"{name}.json.gz"
-    outcome = run(experiment, Extent(trainings, groups, train), file, again, bar)
+    outcome = run(experiment, Extent(trainings, groups, train, ticked=ticked), file, again, bar)
     console.print(table(outcome))
     console.print(f"[green]✓[/] {file}: {len(outcome.trainings)} trainings without a random half")

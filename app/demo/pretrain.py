@@ -26,6 +26,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from app.demo.batches import length_batches
 from app.demo.checkpoint import save_checkpoint
 from app.demo.tokenizer import BOS, EOS, PAD, save_tokenizer, token_id, train_tokenizer
+from app.demo.training_state import TrainingState, gone_on, keep
 from app.errors import UserError
 from app.files import whole
 
@@ -34,7 +35,6 @@ Progress = Callable[[int, int, int, float, float], None]
 
 WARMUP = 0.02
 """Share of the steps in which the learning rate rises."""
-LOSS_CURVE_POINTS = 200
 # eps1 is squared inside torch's Adafactor: 1e-16 keeps the square above float32's smallest normal number
 # and, unlike torch's default (1.2e-7), never stands in for the mean of the row factors.
 EPS = (1e-16, 1e-3)
@@ -116,6 +116,7 @@ def pretrain(
     checkpoints: int = 0,
     half: bool = False,
     left_out: Collection[int] = (),
+    state: Path | None = None,
 ) -> PretrainReport:
     """Trains a tokenizer and a model on the texts and writes the model directory `out`.
 
@@ -125,6 +126,8 @@ def pretrain(
             tokenizer, the first weights, the order and learning rate of all others are as with everything.
         checkpoints: also write so many intermediate states, evenly spaced, to `out/checkpoints/step-N`.
         half: store the weights in float16 (the optimizer's state stays in float32).
+        state: file that keeps how far it is after each reading of the corpus; where it is there, the training goes on
+            from it, to the same weights. Of these texts, settings and `left_out` alone.
 
     Raises:
         UserError: there are no texts, `out` exists already, or training diverges.
@@ -141,21 +144,21 @@ def pretrain(
         partial.mkdir()
         tokenizer = train_tokenizer(texts, config.vocab_size)
         save_tokenizer(tokenizer, partial, config.max_length)
-        model, optimizer, curve, tokens = _train(
-            texts, tokenizer, config, partial, progress, checkpoints, half, frozenset(left_out)
+        model, optimizer, counted = _train(
+            texts, tokenizer, config, partial, progress, checkpoints, half, frozenset(left_out), state
         )
         save_checkpoint(model, optimizer, _final_rate(config), partial, half=half)
         report = PretrainReport(
             out=out,
             parameters=sum(parameter.numel() for parameter in model.parameters()),
             passages=len(texts),
-            steps=curve[-1][0],
-            tokens=tokens,
-            first_loss=curve[0][1],
-            final_loss=curve[-1][1],
+            steps=counted.curve[-1][0],
+            tokens=counted.tokens,
+            first_loss=counted.curve[0][1],
+            final_loss=counted.curve[-1][1],
             seconds=round(time.monotonic() - started, 1),
         )
-        _write_training(partial / "training.json", report, config, texts, curve)
+        _write_training(partial / "training.json", report, config, texts, counted.curve)
     return report
 
 
@@ -168,7 +171,8 @@ def _train(
     checkpoints: int,
     half: bool,
     left_out: frozenset[int],
-) -> tuple[LlamaForCausalLM, Adafactor, list[tuple[int, float]], int]:
+    state: Path | None,
+) -> tuple[LlamaForCausalLM, Adafactor, TrainingState]:
     bos, eos = token_id(tokenizer, BOS), token_id(tokenizer, EOS)
     kept = config.max_length - 2
     sequences = [[bos, *encoding.ids[:kept], eos] for encoding in tokenizer.encode_batch(list(texts))]
@@ -178,18 +182,16 @@ def _train(
     optimizer = Adafactor(model.parameters(), lr=config.learning_rate, eps=EPS)
     total = config.epochs * math.ceil(len(sequences) / config.batch_size)
     keep_at = {round(total * part / (checkpoints + 1)) for part in range(1, checkpoints + 1)}
-    curve: list[tuple[int, float]] = []
-    step = tokens = 0
-    recent: list[float] = []
+    counted = gone_on(state, model, optimizer, shuffler)
     # Denormal numbers cost a hundred times as much on a CPU, and mean nothing here.
     torch.set_flush_denormal(True)
     try:
-        for _ in range(config.epochs):
+        for _ in range(counted.epochs, config.epochs):
             for batch in length_batches([len(ids) for ids in sequences], config.batch_size, shuffler):
-                rate = _rate(step, total, config)
+                rate = _rate(counted.step, total, config)
                 batch = [row for row in batch if row not in left_out]
                 if not batch:
-                    step += 1
+                    counted.step += 1
                     continue
                 for group in optimizer.param_groups:
                     group["lr"] = rate
@@ -197,23 +199,20 @@ def _train(
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
-                step += 1
-                tokens += sum(len(sequences[row]) for row in batch)
-                recent.append(loss.item())
-                check_loss(recent[-1], step)
-                if step == 1 or step == total or step % max(1, total // LOSS_CURVE_POINTS) == 0:
-                    curve.append((step, round(sum(recent) / len(recent), 4)))
-                    recent = []
+                check_loss(loss.item(), counted.step + 1)
+                counted.count(loss.item(), sum(len(sequences[row]) for row in batch), total)
                 if progress:
-                    progress(step, total, tokens, loss.item(), rate)
-                if step in keep_at:
-                    place = out / "checkpoints" / f"step-{step}"
+                    progress(counted.step, total, counted.tokens, loss.item(), rate)
+                if counted.step in keep_at:
+                    place = out / "checkpoints" / f"step-{counted.step}"
                     place.mkdir(parents=True)
                     save_tokenizer(tokenizer, place, config.max_length)
                     save_checkpoint(model, optimizer, rate, place, half=half)
+            counted.epochs += 1
+            keep(state, counted, model, optimizer, shuffler)
     finally:
         torch.set_flush_denormal(False)
-    return model, optimizer, curve, tokens
+    return model, optimizer, counted
 
 
 def _new_model(config: PretrainConfig, tokenizer: Tokenizer) -> LlamaForCausalLM:

@@ -33,7 +33,9 @@ KINDS = {
     ),  # a large model's longest stage, first load included
     "shade": JobKind(timedelta(minutes=10), timedelta(hours=1)),
     "steps": JobKind(timedelta(minutes=10), timedelta(hours=1)),
+    "without": JobKind(timedelta(minutes=10), timedelta(hours=6)),
     # Done by the process that took the file in, which alone has it.
     "import": JobKind(timedelta(minutes=5), timedelta(hours=6), attempts=1, lost=_SENT_AGAIN),
 }
 TRACING = ("trace", "shade", "steps")  # what a tracing worker does
+TRAINING = ("without",)  # what it does when nobody waits for an answer

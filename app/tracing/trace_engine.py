@@ -12,10 +12,12 @@ from app.errors import UserError
 from app.settings import Settings
 from app.store import steps
 from app.store.engine import Store
+from app.store.job_kinds import TRAINING
 from app.store.work_tables import Job
 from app.tracing import asking
 from app.tracing.answering import answer_together
 from app.tracing.loaded import LoadedIndex, open_loaded
+from app.tracing.retraining import retrain
 from app.tracing.search_place import SearchPlace
 from app.tracing.shading import shade
 from app.tracing.stepping import NotWanted, take_steps
@@ -77,6 +79,8 @@ class TraceEngine:
 
     def _alone(self, job: Job, report: Report) -> Outcome:
         """A training, a shading or steps: nothing is gained by answering several together."""
+        if job.kind in TRAINING:
+            return self._without(job, report)
         training = job.kind == "steps"
         if not all(report([job], "training" if training else "shading")):
             return Cancelled()
@@ -97,6 +101,20 @@ class TraceEngine:
                     patch = loaded.patch(asked.get("optimizer", ""), asked.get("learning_rate"))
                     return train(session, patch, asked).model_dump(mode="json")
                 return shade(session, loaded.encoder, job.request).model_dump(mode="json")
+        except NotWanted:
+            return Cancelled()
+        except UserError as error:
+            return error
+
+    def _without(self, job: Job, report: Report) -> Outcome:
+        try:
+            return retrain(
+                self.settings,
+                self.store,
+                job.id,
+                job.request,
+                lambda stage, done, total: all(report([job], stage, done, total)),
+            )
         except NotWanted:
             return Cancelled()
         except UserError as error:

@@ -6,7 +6,7 @@ within seconds; only progress renews the lease of a job, so that a worker that h
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -17,6 +17,7 @@ from app.errors import UserError
 from app.store import arriving, leases, traces, workers
 from app.store.commits import CommitListener
 from app.store.engine import Store
+from app.store.job_kinds import TRACING, TRAINING
 from app.store.trouble import CALM, Told, is_trouble
 from app.store.work_tables import Job
 from app.tracing.clock import Clock
@@ -168,9 +169,12 @@ class Worker:
                 raise
 
     def step(self) -> int:
-        """Take and answer what waits, `BATCH` questions at most; returns how many were taken."""
+        """Take and answer what waits, `BATCH` questions at most or one training; returns how many were taken."""
+        return self._take(TRACING, BATCH) or self._take(TRAINING, 1)
+
+    def _take(self, kinds: Collection[str], limit: int) -> int:
         with self.store.session() as session:
-            taken = leases.claim(session, self.name, BATCH)
+            taken = leases.claim(session, self.name, limit, kinds)
         if taken:
             self._answer(taken)
         return len(taken)
@@ -212,6 +216,10 @@ class Worker:
     def _report(
         self, taken: Sequence[Job], stage: str, done: int = 0, total: int | None = None
     ) -> list[bool]:
+        if taken[0].kind in TRAINING:  # which takes long: whoever asks meanwhile is answered first
+            if self.stopping.is_set():  # it waits for the next worker, which goes on with it
+                return [False for _ in taken]
+            self._take(TRACING, BATCH)
         with self.store.session() as session:
             if self.clock.leapt():
                 leases.renew(session, self.name)

@@ -37,6 +37,9 @@ class Outcome:
         predicted: by method, sums of influences of what stayed in (trainings, prompts).
         by_first: as `predicted`, of each method's own first `about["first"]` passages alone.
         without: trainings without a method's first percent: `method`, `prompts` (places) and their `margins`.
+        influences: of each prompt's first passages, by one `method`: their ids (`passages`) and `scores`; empty if unknown.
+        ticked: small groups that were left out: `training`, `prompt` (place), `passages` (its own), `left_out` (of all groups
+            of the training), the sum of their influences (`predicted`) and the change of log p (`measured`).
     """
 
     about: Mapping[str, Any]
@@ -47,6 +50,8 @@ class Outcome:
     predicted: Mapping[str, np.ndarray]
     without: Sequence[Mapping[str, Any]]
     by_first: Mapping[str, np.ndarray] = field(default_factory=dict)
+    influences: Mapping[str, Any] = field(default_factory=dict)
+    ticked: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,8 @@ def write_outcome(outcome: Outcome, file: Path) -> None:
         "predicted": _written(outcome.predicted),
         "by_first": _written(outcome.by_first),
         "without": [dict(row) for row in outcome.without],
+        "influences": dict(outcome.influences),
+        "ticked": [dict(row) for row in outcome.ticked],
     }
     file.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(file, gzip.compress(json.dumps(content, ensure_ascii=False).encode(), mtime=0))
@@ -152,6 +159,8 @@ def read_outcome(file: Path) -> Outcome:
             _read(content["predicted"], len(content["prompts"])),
             content["without"],
             _read(content.get("by_first", {}), len(content["prompts"])),
+            content.get("influences", {}),
+            content.get("ticked", ()),
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise UserError(

@@ -44,3 +44,18 @@ def groups_of(relations: list[str], size: int, groups: int) -> list[list[int]]:
                 group.append(at)
                 break
     return [group for group in made if group]
+
+
+SIZES = (1, 2, 3, 5, 8, 13, 20)  # passages of a group that somebody might tick
+AMONG = 40  # of a method's first
+
+
+def ticked(scores: np.ndarray, prompt: int, seed: int) -> np.ndarray:
+    """Rows of a random few of the passages that a method puts first for a prompt, as a reader might tick them.
+
+    Args:
+        scores: (passages,), the method's. prompt: its place; each has a draw of its own.
+    """
+    rng = np.random.default_rng([seed, 1, prompt])
+    first = np.lexsort((np.arange(len(scores)), -scores))[:AMONG]
+    return np.sort(rng.choice(first, size=min(int(rng.choice(SIZES)), len(first)), replace=False))

@@ -1,5 +1,7 @@
 """An outcome of leaving out with a truth that is known: margins follow the first method's sums, with noise."""
 
+from typing import Any
+
 import numpy as np
 
 from app.truth.outcome import Outcome
@@ -36,3 +38,23 @@ def outcome(trainings: int, *, noise: float = 0.3) -> Outcome:
             {"method": "random", "prompts": [0, 3], "margins": [0.1, -0.1]},
         ],
     )
+
+
+SLOPE, SCATTER = 0.5, 0.2  # of log p by unit of influence; standard deviation about it
+
+
+def ticked(groups: int) -> list[dict[str, Any]]:
+    """Small groups whose sums are worth `SLOPE`, up to noise."""
+    rng = np.random.default_rng(11)
+    sums = rng.exponential(2.0, size=groups)
+    return [
+        {
+            "training": f"ticked-{at % 4:02d}",
+            "prompt": at % PROMPTS,
+            "passages": 1 + at % 20,
+            "left_out": 200,
+            "predicted": float(total),
+            "measured": float(-SLOPE * total + SCATTER * rng.normal()),
+        }
+        for at, total in enumerate(sums)
+    ]

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from app.demo.pretrain import PretrainConfig
 from app.errors import UserError
 from app.runs.truth.scores import CANDIDATES, Scores, first_only, scores
+from app.runs.truth.ticked import DECIDING, influences, leave_ticked
 from app.runs.truth.trainings import (
     EVERYTHING,
     SHAPE,
@@ -44,12 +45,14 @@ class Extent:
     Args:
         trainings: without a random part. groups: of prompts, for which each method's first percent is left out.
         train: whether what is missing is trained; else the outcome is written of what is done.
+        ticked: trainings without small groups of passages, as readers tick them, one for each of some prompts.
     """
 
     trainings: int
     groups: int
     train: bool = True
     seed: int = 0
+    ticked: int = 0
 
 
 def ask(
@@ -132,7 +135,16 @@ def run(experiment: Experiment, extent: Extent, out: Path, command: str, bar: Ba
         for method in HELD_TO_TRUTH
         if (row := _without(experiment, found[method], method, at, group, done, extent.train, bar))
     ]
-    outcome = _outcome(experiment, halves, found, without, done, command)
+    ticked = leave_ticked(
+        experiment,
+        found[DECIDING],
+        extent.ticked,
+        done,
+        bar,
+        may_train=extent.train,
+        seed=extent.seed,
+    )
+    outcome = _outcome(experiment, halves, found, without, done, command, ticked)
     write_outcome(outcome, out)
     return outcome
 
@@ -170,6 +182,7 @@ def _outcome(
     without: list[dict[str, Any]],
     done: dict[str, Trained],
     command: str,
+    ticked: list[dict[str, Any]],
 ) -> Outcome:
     parts = sorted((int(name.removeprefix("part-")), name) for name in done if name.startswith("part-"))
     masks = (
@@ -203,4 +216,6 @@ def _outcome(
             if method not in (TWO_STAGES, RANDOM)
         },
         without=without,
+        influences=influences(experiment, found[DECIDING]),
+        ticked=ticked,
     )

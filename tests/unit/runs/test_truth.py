@@ -87,6 +87,33 @@ def test_what_is_left_out_leaves_its_place_empty(tmp_path: Path) -> None:
         pretrain(TEXTS, tmp_path / "none", SMALL, left_out=range(30))
 
 
+def test_a_training_that_was_stopped_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    """As if nobody had stopped it: at its last finished reading, with the optimizer and the order that it had there."""
+    config, state, steps = replace(SMALL, epochs=3), tmp_path / "state", []
+
+    def stop(step: int, total: int, tokens: int, loss: float, rate: float) -> None:
+        steps.append(step)
+        if step == 9:  # in the third reading of four steps each
+            raise KeyboardInterrupt
+
+    whole = pretrain(TEXTS, tmp_path / "whole", config, left_out=[3])
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(TEXTS, tmp_path / "part", config, left_out=[3], state=state, progress=stop)
+    assert [each.name for each in tmp_path.iterdir() if each.name != "whole"] == ["state"]
+    again = pretrain(
+        TEXTS,
+        tmp_path / "part",
+        config,
+        left_out=[3],
+        state=state,
+        progress=lambda *said: steps.append(said[0]),
+    )
+    assert steps == [*range(1, 10), *range(9, 13)]
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "part")]
+    assert weights[0] == weights[1]
+    assert (again.tokens, again.final_loss) == (whole.tokens, whole.final_loss)
+
+
 def test_nothing_is_invented_where_nothing_is_trained(experiment: Experiment, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No training is done"):
         run(experiment, Extent(3, 0, train=False), tmp_path / "out.json.gz", "startrail truth")
@@ -97,7 +124,7 @@ def test_the_whole_experiment_ends_in_a_file_and_a_second_call_in_the_same_bytes
     experiment: Experiment, tmp_path: Path
 ) -> None:
     out = tmp_path / "truth.json.gz"
-    made = run(experiment, Extent(3, 1), out, "startrail truth")
+    made = run(experiment, Extent(3, 1, ticked=1), out, "startrail truth")
     assert made.measured.shape == (3, 4)
     assert made.predicted.keys() == set(HELD_TO_TRUTH)
     assert all(np.isfinite(sums).all() for sums in made.predicted.values())
@@ -109,8 +136,12 @@ def test_the_whole_experiment_ends_in_a_file_and_a_second_call_in_the_same_bytes
     assert not np.allclose(made.predicted[DOT], made.predicted[EKFAC])
     first = out.read_bytes()
     assert (experiment.work / "model" / "config.json").is_file()
-    run(experiment, Extent(3, 1, train=False), out, "startrail truth")
+    run(experiment, Extent(3, 1, train=False, ticked=1), out, "startrail truth")
     assert out.read_bytes() == first
     assert read_outcome(out).trainings == made.trainings
-    assert len(finished(experiment.work)) == 1 + 3 + len(HELD_TO_TRUTH)
+    assert [(row["training"], row["prompt"]) for row in made.ticked] == [("ticked-00", at) for at in range(4)]
+    assert all(
+        len(ids) == len(scores) > 0 for ids, scores in zip(*list(made.influences.values())[1:], strict=True)
+    )
+    assert len(finished(experiment.work)) == 1 + 3 + len(HELD_TO_TRUTH) + 1
     assert EVERYTHING in finished(experiment.work)
