@@ -52,10 +52,17 @@ def restore(
 def doctor() -> None:
     """Look at home, database, models, indexes, workers and settings, and say what to do. Exit code 1 if something is wrong."""
     from app.cli.progress import console
+    from app.errors import UserError
     from app.store.engine import Store, make_engine
     from app.upkeep.checks import all_of
 
     settings = get_settings()
+    if not settings.home.is_dir():  # looking must not make one
+        raise UserError(
+            f"There is no home at {settings.home.absolute()}.",
+            field="STARTRAIL_HOME",
+            remedy="Name the one that is meant, or make one: `startrail migrate`, or `startrail demo`.",
+        )
     store = Store(make_engine(settings.url))
     found = all_of(store, settings)
     store.close()

@@ -99,7 +99,8 @@ def of_workers(session: Session) -> Finding:
         return Finding("worker", False, "No tracing worker runs; start one with `startrail worker`.")
     first = workers[0]
     if first.status != "ready":
-        return Finding("worker", False, f"{first.id} is {first.status}: {first.detail}")
+        said = f"{first.id} is {first.status}{': ' if first.detail else '.'}{first.detail}"
+        return Finding("worker", False, said)
     late = select(func.count()).where(Job.state == "running", Job.kind.in_(TRACING), Job.lease_until < now())
     if stuck := session.scalar(late, execution_options=EVERYTHING):
         return Finding(

@@ -167,3 +167,12 @@ def test_the_doctor_names_what_is_wrong(
         "not https",
     ):
         assert words in said.output, words
+
+
+def test_the_doctor_makes_no_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slip in its name was a home without fault, and a database to migrate."""
+    monkeypatch.setenv("STARTRAIL_HOME", str(tmp_path / "hoem"))
+    said = CliRunner().invoke(app, ["doctor"])
+    assert said.exit_code == 2
+    assert "There is no home" in said.output
+    assert not (tmp_path / "hoem").exists()
