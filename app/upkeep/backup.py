@@ -64,15 +64,18 @@ def back_up(settings: Settings, to: Path) -> Contents:
                     for each in sorted(Path(gathered).iterdir()):
                         tar.add(each, each.name)
             return made
+    except shutil.Error as error:
+        (source, _, why), *_ = error.args[0]
+        raise UserError(f"It cannot be copied into the backup: {why}.", file=source) from None
     except OSError as error:
         raise UserError(f"The backup cannot be written: {error.strerror}.", file=to) from None
 
 
 def _fill(settings: Settings, directory: Path) -> Contents:
+    found = {name: sorted((settings.home / name).glob("[!.]*")) for name in FOLDERS}
+    _sound(path for paths in found.values() for path in paths)
     database.copy(settings.url, directory / database.name_of(settings.url))
-    folders = {
-        name: _copied(sorted((settings.home / name).glob("[!.]*")), directory / name) for name in FOLDERS
-    }
+    folders = {name: _copied(paths, directory / name) for name, paths in found.items()}
     elsewhere = [path for name, path in _registered(settings) if name not in folders["models"]]
     folders["models"] += _copied(elsewhere, directory / "models")
     made = Contents(
@@ -93,6 +96,18 @@ def _registered(settings: Settings) -> list[tuple[str, Path]]:
     store.close()
     found = [(row.name, find_checkpoint(row, settings.models)) for row in rows]
     return [(name, path) for name, path in found if path is not None and "/" not in name]
+
+
+def _sound(paths: Iterable[Path]) -> None:
+    """Every link leads somewhere: a backup without a model's weights is none."""
+    for path in paths:
+        for each in (path, *path.rglob("*")):
+            if each.is_symlink() and not each.exists():
+                raise UserError(
+                    f"This link leads to nothing: {each.readlink()}.",
+                    file=each,
+                    remedy="Bring back what it leads to, or remove it; then back up again.",
+                )
 
 
 def _copied(paths: Iterable[Path], to: Path) -> list[str]:

@@ -176,3 +176,16 @@ def test_the_doctor_makes_no_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert said.exit_code == 2
     assert "There is no home" in said.output
     assert not (tmp_path / "hoem").exists()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("broken", ["linked", "linked/model.safetensors"])
+def test_a_link_that_leads_to_nothing_is_named(settings: Settings, tmp_path: Path, broken: str) -> None:
+    """A backup without a model's weights is found to be one when it is needed."""
+    link = settings.home / "models" / broken
+    link.unlink()
+    link.symlink_to(tmp_path / "gone")
+    with pytest.raises(UserError, match=r"leads to nothing: .*/gone") as refused:
+        back_up(settings, tmp_path / "kept")
+    assert str(refused.value.file) == str(link)
+    assert {each.name for each in tmp_path.glob("*kept*")} == set()
