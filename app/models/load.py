@@ -58,7 +58,8 @@ class LoadedModel:
     @property
     def texts(self) -> Texts:
         """Text to tokens for this model."""
-        return Texts(self.tokenizer, self.context, self.marks)
+        rows = int(self.model.get_input_embeddings().weight.shape[0])
+        return Texts(self.tokenizer, self.context, self.marks, rows)
 
     @property
     def adapted(self) -> bool:

@@ -25,6 +25,7 @@ from app.models.continuing import continuing
 from app.models.examples import Located, TrainingExample
 from app.models.lessons import Placed, located_lesson
 from app.models.marks import Marks
+from app.models.rows import within
 from app.models.spelling import LETTER, Spelled, spell
 from app.words.answers import SAID, answer_end
 from app.words.joining import follow
@@ -100,13 +101,21 @@ def _continuing(tokenizer: Any) -> Tokenizer:
 
 
 class Texts:
-    """Turns text into examples for one tokenizer, context length (in tokens) and way to mark texts."""
+    """Turns text into examples for one tokenizer, context length (in tokens), way to mark texts and `rows` of embedding.
 
-    def __init__(self, tokenizer: Any, context: int, marks: Marks | None = None) -> None:
+    Raises:
+        UserError: then and later, a token has no row.
+    """
+
+    def __init__(
+        self, tokenizer: Any, context: int, marks: Marks | None = None, rows: int | None = None
+    ) -> None:
         self.tokenizer = tokenizer
         self.context = context
         self.marks = Marks.of(tokenizer) if marks is None else marks
         self.start, self.end = self.marks.start, self.marks.end
+        self.rows = rows
+        within(tokenizer, (*self.start, *self.end), rows)
 
     def passages(self, passages: Sequence[Lesson]) -> list[TrainingExample]:
         """One example per passage; a blank one has no targets, so that it encodes to zero.
@@ -145,7 +154,8 @@ class Texts:
         made = self.tokenizer(
             readable(text), add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )
-        return made["input_ids"], [(int(start), int(end)) for start, end in made["offset_mapping"]]
+        ids = within(self.tokenizer, made["input_ids"], self.rows)
+        return ids, [(int(start), int(end)) for start, end in made["offset_mapping"]]
 
     def continued(self, prompt: str, completion: str) -> Placed:
         """The tokens of what follows a prompt with their places in it.
@@ -247,7 +257,8 @@ class Texts:
     def _continued(self, query: Query) -> tuple[int, ...]:
         if self._fast:
             text = readable(query.completion)
-            return tuple(_continuing(self.tokenizer).encode(text, add_special_tokens=False).ids)
+            ids = _continuing(self.tokenizer).encode(text, add_special_tokens=False).ids
+            return tuple(within(self.tokenizer, ids, self.rows))
         before, together = self._ids([query.prompt, query.joined])
         if together[: len(before)] != before:
             raise UserError(
@@ -261,7 +272,10 @@ class Texts:
         if not texts:
             return []
         asked = [readable(text) for text in texts]
-        return self.tokenizer(asked, add_special_tokens=False, verbose=False)["input_ids"]
+        made: list[list[int]] = self.tokenizer(asked, add_special_tokens=False, verbose=False)["input_ids"]
+        for ids in made:
+            within(self.tokenizer, ids, self.rows)
+        return made
 
     def _decode(self, ids: Sequence[int]) -> str:
         if self._fast:

@@ -152,3 +152,20 @@ def test_a_span_keeps_only_the_tokens_it_touches() -> None:
 def test_queries_that_cannot_be_traced_say_why(query: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         texts().query(query)
+
+
+def test_a_token_beyond_the_embedding_is_named_where_a_text_has_it() -> None:
+    """It was torch's “index out of range in self”. A token that no text has (Gemma 3's for pictures) refuses no model."""
+    more = of_tokenizer("<s> $A </s>")
+    rows = len(more)
+    more.add_special_tokens({"additional_special_tokens": ["<new>"]})
+    made = Texts(more, 48, rows=rows)
+    assert made.passages(["The fox ran."])[0].ids
+    for read in (
+        lambda: made.passages(["The fox <new>"]),
+        lambda: made.query(Query("The fox", " <new>")),
+        lambda: made.placed("a <new>"),
+        lambda: Texts(more, 48, Marks((rows,)), rows),
+    ):
+        with pytest.raises(UserError, match=f"'<new>' has the number {rows:,}, .* only {rows:,} rows"):
+            read()
