@@ -187,7 +187,31 @@ def test_a_file_that_broke_off_is_gone_on_with(client: TestClient, path: str) ->
     assert client.get(path, headers={"Range": "bytes=0-0"}).content == whole.content[:1]
     other = client.get(path, headers={"Range": "bytes=5-", "If-Range": '"another"', **plain})
     assert (other.status_code, other.content) == (200, whole.content)
+    again = client.get(
+        path, headers={"Range": "bytes=5-", "If-Range": '"another"', "Accept-Encoding": "gzip"}
+    )
+    assert again.headers["etag"] == tag, "a strong tag is of these very bytes"
+    assert again.headers.get("content-encoding", "identity") == "identity"
     past = client.get(path, headers={"Range": f"bytes={size}-"})
     assert (past.status_code, past.headers["content-range"]) == (416, f"bytes */{size}")
     for unread in ("bytes=1-2,5-6", "lines=1-2", "bytes=x-"):
         assert client.get(path, headers={"Range": unread, **plain}).content == whole.content, unread
+
+
+@pytest.mark.parametrize("path", ["/api/v1/runs/trackstar.jsonl", "/prompts.csv?run=bm25&task=fact"])
+def test_only_the_file_that_if_match_names_is_sent(client: TestClient, path: str) -> None:
+    """RFC 9110, 13.1.1: strongly compared, and before If-None-Match and Range. Every one of these was 200."""
+    tag = client.get(path, headers={"Accept-Encoding": "identity"}).headers["etag"]
+    for accepted in ("identity", "gzip"):
+        for held in (tag, "*", f'"another", {tag}'):
+            answer = client.get(path, headers={"If-Match": held, "Accept-Encoding": accepted})
+            assert (answer.status_code, answer.headers["etag"]) == (200, tag), held
+        for other in ('"another"', f"W/{tag}"):
+            for more in ({}, {"Range": "bytes=0-9"}, {"If-None-Match": tag}):
+                answer = client.get(path, headers={"If-Match": other, "Accept-Encoding": accepted, **more})
+                assert answer.status_code == 412, (other, more)
+    part = client.get(path, headers={"If-Match": tag, "Range": "bytes=0-9"})
+    assert (part.status_code, len(part.content)) == (206, 10)
+    assert client.head(path, headers={"If-Match": '"another"'}).status_code == 412
+    assert client.get("/runs.json", headers={"If-Match": "*"}).status_code == 200
+    assert client.get("/runs.json", headers={"If-Match": tag}).status_code == 412

@@ -16,7 +16,7 @@ from app.web.site.hosts import origin_of
 from app.web.site.middleware import HttpMiddleware
 
 SHOWN = "Content-Disposition, Content-Range, ETag, Location, Retry-After, X-Row-Count"
-SENT = "Accept, Authorization, If-None-Match, If-Range, Range"
+SENT = "Accept, Authorization, If-Match, If-None-Match, If-Range, Range"
 DAY = "86400"
 
 

@@ -34,6 +34,17 @@ class NotInRange(UserError):
         self.headers = {"Content-Range": f"bytes */{size}"}
 
 
+class NotWhatIsThere(UserError):
+    """The file is none of those that the reader has (HTTP 412)."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "What is here is not what If-Match names.",
+            remedy="Ask again without it; a tag that begins with W/ names nothing to the byte.",
+            status=412,
+        )
+
+
 def etag(*parts: object) -> str:
     """A weak ETag over what decides the answer's content."""
     said = b"".join(
@@ -44,8 +55,23 @@ def etag(*parts: object) -> str:
 
 def known_already(request: Request, tag: str) -> bool:
     """Whether the reader's copy is the current one: If-None-Match by RFC 9110, weakly compared."""
-    held = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
+    held = [each.removeprefix("W/") for each in _listed(request, "if-none-match")]
     return "*" in held or tag.removeprefix("W/") in held
+
+
+def need_match(request: Request, tag: str) -> None:
+    """Refuse what is there unless If-Match names it: by RFC 9110, strongly compared, before every other condition.
+
+    Raises:
+        NotWhatIsThere: it names something else, or only the weak tag of what may differ in its bytes.
+    """
+    wanted = _listed(request, "if-match")
+    if wanted and "*" not in wanted and (tag.startswith("W/") or tag not in wanted):
+        raise NotWhatIsThere
+
+
+def _listed(request: Request, header: str) -> list[str]:
+    return [each.strip() for line in request.headers.getlist(header) for each in line.split(",")]
 
 
 def unless_known(
@@ -55,13 +81,18 @@ def unless_known(
     media_type: str,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The body, or 304 with the same headers where the reader has it. Chunks are not asked for on 304."""
+    """The body, or 304 with the same headers where the reader has it. Chunks are not asked for on 304.
+
+    Raises:
+        NotWhatIsThere: see `need_match`.
+    """
+    need_match(request, tag)
     sent = {"ETag": tag, "Cache-Control": "no-cache", **(headers or {})}
     if known_already(request, tag):
         return Response(status_code=304, headers=sent)
     if isinstance(body, bytes):
         return Response(body, media_type=media_type, headers=sent)
-    packed = "gzip" in request.headers.get("accept-encoding", "")
+    packed = tag.startswith("W/") and "gzip" in request.headers.get("accept-encoding", "")
     if packed:
         sent |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
     return StreamingResponse(in_turn(body, packed=packed), media_type=media_type, headers=sent)
@@ -75,7 +106,7 @@ def download(
     `chunks` may open a store session when first asked; it is never asked on 304. Equal tags must mean equal bytes.
 
     Raises:
-        NotInRange: the file is shorter than the part asked for.
+        NotInRange: the file is shorter than the part asked for. NotWhatIsThere: see `need_match`.
     """
     headers = {
         "Content-Disposition": disposition(f"{name}.{kind}"),
@@ -84,8 +115,12 @@ def download(
         "Vary": "Accept-Encoding",
     }
     wanted = _RANGE.fullmatch(request.headers.get("range", "").strip())
-    if "gzip" not in request.headers.get("accept-encoding", "") or wanted:
+    exact = wanted is not None or "if-match" in request.headers
+    if exact or "gzip" not in request.headers.get("accept-encoding", ""):
         tag = tag.removeprefix("W/")  # the bytes are sent as they are, so parts of them fit together
+    if exact:  # nothing on the way may compress what has a strong tag, or a part as if it were a whole
+        headers["Content-Encoding"] = "identity"
+    need_match(request, tag)
     if wanted is None or known_already(request, tag) or request.headers.get("if-range", tag) != tag:
         return unless_known(request, tag, chunks, TYPES[kind], headers)
     return _part(wanted, chunks, TYPES[kind], {"ETag": tag, "Cache-Control": "no-cache", **headers})
@@ -105,12 +140,10 @@ def _part(
         raise NotInRange(size)
     spool.seek(start)
     length = end - start + 1
-    # `identity`: nothing on the way may compress a part as if it were a whole.
     sent = {
         **headers,
         "Content-Range": f"bytes {start}-{end}/{size}",
         "Content-Length": str(length),
-        "Content-Encoding": "identity",
     }
     return StreamingResponse(_read(spool, length), 206, sent, media_type)
 

@@ -14,6 +14,7 @@ STATUSES = {
     408: "The rest of the body did not come.",
     409: "It is in no state for this.",
     410: "It was here and was taken away; `detail` says why.",
+    412: "What is here is not what `If-Match` names.",
     413: "More than is read.",
     414: "The address is too long.",
     415: "A body of this type is not read.",
@@ -48,7 +49,6 @@ HEADERS = {  # as components of the document; who promises one always sends it
     for name, said in _SAID.items()
 }
 _OF = {401: "WWW-Authenticate", 405: "Allow", 416: "Content-Range", 429: "Retry-After", 503: "Retry-After"}
-UNCHANGED: Responses = {304: {"description": "What the reader has (`If-None-Match`) is what there is."}}
 
 
 def headers(*names: str) -> dict[str, Any]:
@@ -74,3 +74,9 @@ def elsewhere(status: int = 307, said: str = "The whole address is `Location`.")
 def _problem(status: int) -> dict[str, Any]:
     said: dict[str, Any] = {"model": ProblemDetails, "description": STATUSES[status]}
     return said | ({"headers": headers(_OF[status])} if status in _OF else {})
+
+
+CONDITIONS: Responses = {
+    304: {"description": "What the reader has (`If-None-Match`) is what there is."},
+    **problems(412),
+}

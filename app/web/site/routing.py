@@ -13,10 +13,10 @@ from starlette.responses import FileResponse
 
 from app.web.site import urls
 from app.web.site.downloads import TYPES
-from app.web.site.promised import ALWAYS, NAMED, SENT, UNCHANGED, Responses, headers, problems, sent_on
+from app.web.site.promised import ALWAYS, CONDITIONS, NAMED, SENT, Responses, headers, problems, sent_on
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
-_DOCUMENT: Responses = {200: {"headers": headers("ETag")}, **UNCHANGED}
+_DOCUMENT: Responses = {200: {"headers": headers("ETag")}, **CONDITIONS}
 
 
 def page_route(
@@ -97,7 +97,7 @@ def file_route(
             responses={
                 200: {"description": "The file.", "content": content, "headers": whole},
                 206: part,
-                **UNCHANGED,
+                **CONDITIONS,
                 **problems(*sorted({*ALWAYS, *NAMED, 416, *statuses})),
                 **sent_on(path),
             },
