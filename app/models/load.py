@@ -58,8 +58,8 @@ class LoadedModel:
     @property
     def texts(self) -> Texts:
         """Text to tokens for this model."""
-        rows = int(self.model.get_input_embeddings().weight.shape[0])
-        return Texts(self.tokenizer, self.context, self.marks, rows)
+        model: Any = self.model  # torch does not say what a module of transformers has
+        return Texts(self.tokenizer, self.context, self.marks, len(model.get_input_embeddings().weight))
 
     @property
     def adapted(self) -> bool:
