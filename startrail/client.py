@@ -160,19 +160,20 @@ class Client(AbstractContextManager["Client"]):
         return Steps(made["probability"], changes, [s["change"] for s in made["control"]], made["settings"])
 
     def import_results(
-        self, file: Path | str, *, run: str = "", token: str = "", wait: float = WAIT_SECONDS
+        self, file: Path | str, *, run: str = "", token: str = "", wait: float = WAIT_SECONDS, **named: str
     ) -> str:
         """Load a results file as a run, and wait until it can be browsed; returns the run's name.
 
         Args:
             run: the name it gets; empty for the file's.
             token: where the site asks for one.
+            named: fields with names of their own: `id_field`, `prompt_field`, `target_field`, `text_field`.
 
         Raises:
             UserError: the file is broken (line and field are named), or the site takes none.
         """
         path = Path(file)
-        fields = {key: value for key, value in {"token": token, "run": run}.items() if value}
+        fields = {key: value for key, value in {"token": token, "run": run, **named}.items() if value}
         with path.open("rb") as content:
             ticket = self._call(
                 "POST", f"{API}/uploads", data=fields, files={"file": (path.name, content)}

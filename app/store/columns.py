@@ -20,12 +20,14 @@ from sqlalchemy.orm import Session
 
 from app.store.examples import first_judged
 from app.store.memory import remembered_each, state_of
-from app.store.slicing import FACETS, SORTS, joined
-from app.store.tables import KeptColumns, Result, Run
+from app.store.slicing import ENTAILED, FACETS, SORTS, joined
+from app.store.tables import KeptColumns, Result, Retrieved, Run
+from app.words.passages import PROPONENT
 
 KEPT_FROM = 2_000  # prompts of a run; fewer are read in less time than anybody notices
+FIRST = 10  # proponents that recall and precision look at
 AT_ONCE = 10_000  # rows read at a time
-FORMAT = 2  # of what is kept
+FORMAT = 3  # of what is kept
 
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
@@ -43,6 +45,8 @@ class Columns:
         codes: of each facet's value in `values`, −1 where there is none.
         known: somebody judged whether its passages state it.
         ranks: of the first proponent that states it, 0 where none does.
+        hits: how many of the first ten proponents state it.
+        by_ais: its proponents have AIS scores; ais_ranks, ais_hits: as `ranks` and `hits`, by a score above `ENTAILED`.
         patches: mean tail-patch in percentage points, NaN where nothing was measured.
         orders: by name of a sort, the rows in its order.
     """
@@ -53,6 +57,10 @@ class Columns:
     values: Mapping[str, Sequence[str]]
     known: Bools
     ranks: Ints
+    hits: Ints
+    by_ais: Bools
+    ais_ranks: Ints
+    ais_hits: Ints
     patches: Floats
     orders: Mapping[str, Ints]
     _placed: dict[str, Ints] = field(default_factory=dict, repr=False)
@@ -64,7 +72,11 @@ class Columns:
     @cached_property
     def nbytes(self) -> int:
         """Memory that they take."""
-        arrays: list[NDArray[Any]] = [self.positions, self.prompts, self.known, self.ranks, self.patches]
+        arrays: list[NDArray[Any]] = [
+            self.positions,
+            self.prompts,
+            *(getattr(self, name) for name in _MEASURES),
+        ]
         return sum(each.nbytes for each in [*arrays, *self.codes.values(), *self.orders.values()])
 
     def code(self, facet: str, value: str) -> int:
@@ -129,12 +141,31 @@ def _mark(run: Run) -> str:
     return sha256(repr((FORMAT, state_of(run))).encode()).hexdigest()
 
 
-_MEASURES: dict[str, ColumnElement[Any]] = {
-    # The list is looked into only where no passage of it states the fact.
+def _of_list(found: ColumnElement[Any], *conditions: ColumnElement[bool]) -> ColumnElement[Any]:
+    """What is `found` in the proponents of a `Result` for which all of this holds; by their key."""
+    own = (Retrieved.result_id == Result.id, Retrieved.side == PROPONENT)
+    return select(found).where(*own, *conditions).scalar_subquery()
+
+
+def _hits(states: ColumnElement[bool]) -> ColumnElement[Any]:
+    return _of_list(func.count(), Retrieved.rank <= FIRST, states)
+
+
+_ENTAILS = Retrieved.ais_score > ENTAILED
+_MEASURES: dict[
+    str, ColumnElement[Any]
+] = {  # the list is looked into only where the result does not say it all
     "known": case((Result.first_correct_rank.is_not(None), 1), (first_judged(), 1), else_=0),
     "ranks": func.coalesce(Result.first_correct_rank, 0),
+    "hits": case((Result.first_correct_rank <= FIRST, _hits(Retrieved.correct.is_(True))), else_=0),
+    "by_ais": case((Result.best_ais.is_not(None), 1), else_=0),
+    "ais_ranks": case(
+        (Result.best_ais > ENTAILED, _of_list(func.coalesce(func.min(Retrieved.rank), 0), _ENTAILS)), else_=0
+    ),
+    "ais_hits": case((Result.best_ais > ENTAILED, _hits(_ENTAILS)), else_=0),
     "patches": Result.tail_patch.expression,
 }
+_BOOLS, _FLOATS = ("known", "by_ais"), ("patches",)
 
 
 def _read(session: Session, runs: Sequence[Run]) -> list[Columns]:
@@ -180,21 +211,23 @@ class _Reading:
         width = 2 + len(FACETS) + len(_MEASURES) + len(SORTS)
         none = [np.empty(0, np.int64)] * width
         whole = [np.concatenate(each) for each in zip(*self._pieces, strict=True)] or none
-        known, ranks, patches = whole[2 + len(FACETS) :][: len(_MEASURES)]
+        measured = dict(zip(_MEASURES, whole[2 + len(FACETS) :], strict=False))
         sorted_by = whole[2 + len(FACETS) + len(_MEASURES) :]
         return Columns(
             positions=whole[0].astype(np.int32),
             prompts=whole[1].astype(np.int64),
             codes={name: _narrow(each) for name, each in zip(FACETS, whole[2:], strict=False)},
             values={name: list(known) for name, known in self._codes.items()},
-            known=known.astype(np.bool_),
-            ranks=ranks.astype(np.int32),
-            patches=patches.astype(np.float64),
+            **{name: each.astype(_type_of(name)) for name, each in measured.items()},
             orders={
                 name: np.argsort(-each if descending else each, kind="stable").astype(np.int32)
                 for (name, (_, descending)), each in zip(SORTS.items(), sorted_by, strict=True)
             },
         )
+
+
+def _type_of(measure: str) -> type[np.generic]:
+    return np.bool_ if measure in _BOOLS else np.float64 if measure in _FLOATS else np.int32
 
 
 def _narrow(codes: NDArray[Any]) -> NDArray[Any]:
@@ -209,9 +242,7 @@ def _packed(columns: Columns) -> bytes:
         allow_pickle=False,
         positions=columns.positions,
         prompts=columns.prompts,
-        known=columns.known,
-        ranks=columns.ranks,
-        patches=columns.patches,
+        **{name: getattr(columns, name) for name in _MEASURES},
         values=np.frombuffer(json.dumps(columns.values).encode(), np.uint8),
         codes=np.stack(list(columns.codes.values())),
         orders=np.stack(list(columns.orders.values())),
@@ -226,8 +257,6 @@ def _unpacked(data: bytes) -> Columns:
             prompts=kept["prompts"],
             codes=dict(zip(FACETS, kept["codes"], strict=True)),
             values=json.loads(kept["values"].tobytes()),
-            known=kept["known"],
-            ranks=kept["ranks"],
-            patches=kept["patches"],
+            **{name: kept[name] for name in _MEASURES},
             orders=dict(zip(SORTS, kept["orders"], strict=True)),
         )

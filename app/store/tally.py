@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from app.store.columns import Columns, Floats, Ints, Longs
+from app.store.columns import FIRST, Columns, Floats, Ints, Longs
 from app.words.slices import SLICES
 
 NAMES = tuple(SLICES)
@@ -26,6 +26,11 @@ SUMS = (
     "known",
     "within_10",
     "reciprocal_ranks",
+    "hits",
+    "by_ais",
+    "ais_within_10",
+    "ais_reciprocal_ranks",
+    "ais_hits",
     "measured",
     "tail_patches",
 )
@@ -46,10 +51,17 @@ class Summary:
     prompts: int
     judged: int  # answers that somebody judged
     known: int  # prompts whose passages somebody judged by whether they state it
+    by_ais: int  # prompts whose passages have AIS scores
     measured: int  # prompts with a tail-patch
     right: float | None  # share of the judged answers
     mrr: float | None  # over the `known`, as the paper's viewer counts it
     recall_at_10: float | None
+    precision_at_10: (
+        float | None
+    )  # a place without a passage is a wrong one; of a shorter list the viewer says 0
+    ais_mrr: float | None  # the same over those with AIS scores, by a score above 0.5
+    ais_recall_at_10: float | None
+    ais_precision_at_10: float | None
     tail_patch: float | None  # mean, percentage points
 
 
@@ -126,10 +138,15 @@ def _summary(cells: Sequence[Combination]) -> Summary:
         prompts=int(total["prompts"]),
         judged=int(total["judged"]),
         known=int(total["known"]),
+        by_ais=int(total["by_ais"]),
         measured=int(total["measured"]),
         right=share("right", total["judged"]),
         mrr=share("reciprocal_ranks", total["known"]),
         recall_at_10=share("within_10", total["known"]),
+        precision_at_10=share("hits", FIRST * total["known"]),
+        ais_mrr=share("ais_reciprocal_ranks", total["by_ais"]),
+        ais_recall_at_10=share("ais_within_10", total["by_ais"]),
+        ais_precision_at_10=share("ais_hits", FIRST * total["by_ais"]),
         tail_patch=share("tail_patches", total["measured"]),
     )
 
@@ -169,19 +186,27 @@ def _told_apart(keys: Longs, possible: int) -> tuple[Longs, Longs]:
 def _weights(columns: Columns, rows: Ints | None) -> list[Floats]:
     """What each row adds to each of `SUMS`."""
     right = _part(columns.codes["right"], rows)
-    ranks, patches = _part(columns.ranks, rows), _part(columns.patches, rows)
+    patches = _part(columns.patches, rows)
     measured = ~np.isnan(patches)
     weights = (
         np.ones(len(right)),
         right >= 0,
         right == columns.code("right", "yes"),
         _part(columns.known, rows),
-        (ranks > 0) & (ranks <= 10),
-        np.divide(1.0, ranks, out=np.zeros(len(ranks)), where=ranks > 0),
+        *_by_rank(_part(columns.ranks, rows)),
+        _part(columns.hits, rows),
+        _part(columns.by_ais, rows),
+        *_by_rank(_part(columns.ais_ranks, rows)),
+        _part(columns.ais_hits, rows),
         measured,
         np.where(measured, patches, 0.0),
     )
     return [np.asarray(each, np.float64) for each in weights]
+
+
+def _by_rank(ranks: Ints) -> tuple[Any, Any]:
+    """Whether the first passage that states it is among the first ten, and one by its rank."""
+    return (ranks > 0) & (ranks <= FIRST), np.divide(1.0, ranks, out=np.zeros(len(ranks)), where=ranks > 0)
 
 
 def _ordered(found: Mapping[str | None, float], chosen: str) -> list[Count]:

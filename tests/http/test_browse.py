@@ -175,6 +175,11 @@ def test_the_numbers_of_a_list_are_those_of_its_prompts(client: TestClient) -> N
     assert summary["recall_at_10"] == pytest.approx(
         sum(bool(rank and rank <= 10) for rank in ranks) / len(ranks)
     )
+    lists = [
+        client.get(f"{item['url'].partition('?')[0]}.json").json()["proponents"] for item in answer["items"]
+    ]
+    hits = [sum(bool(card["correct"]) for card in cards if card["rank"] <= 10) for cards in lists]
+    assert summary["precision_at_10"] == pytest.approx(sum(hits) / 10 / len(ranks)) != 0
     assert summary["right"] == pytest.approx(sum(item["correct"] for item in answer["items"]) / len(ranks))
     patches = [item["tail_patch"] for item in answer["items"]]
     assert summary["tail_patch"] == pytest.approx(sum(patches) / len(patches))

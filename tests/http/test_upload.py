@@ -252,3 +252,32 @@ def test_a_file_without_a_name_is_read_as_any(start: Callable[..., TestClient]) 
     client = start()
     state = outcome(client, client.post("/api/uploads", files={"file": (None, b"{}")}))
     assert state["problem"]["field"] == "inputs_plaintext"
+
+
+def test_fields_of_ones_own_are_named_beside_the_file(start: Callable[..., TestClient]) -> None:
+    """As `startrail import` has them: the page's own form, and an error that says what to write there."""
+    client = start()
+    theirs = [
+        {
+            "qid": n,
+            "question": "The capital of Mali is",
+            "gold": "Bamako",
+            "found": ["Bamako, in Mali.", "Mali"],
+        }
+        for n in range(2)
+    ]
+    form = BeautifulSoup(client.get("/upload").text, "html.parser").select_one("form[data-upload]")
+    assert form is not None
+    given = {"id_field": "qid", "prompt_field": "question", "target_field": "gold", "text_field": "found"}
+    assert [each["name"] for each in form.select("details label input")] == list(given)
+    shown = client.get("/upload.json").json()["fields"]
+    assert list(shown) == list(given)
+    state = outcome(client, send(client, jsonl(theirs), **given))
+    assert (state["problem"], state["unknown_fields"]) == (None, {})
+    item = client.get("/prompts.json").json()["listing"]["items"][0]
+    assert (item["text"], item["target"]) == ("The capital of Mali is", "Bamako")
+    wrong = outcome(client, send(client, jsonl(theirs), **(given | {"prompt_field": "query"})))["problem"]
+    assert (wrong["line"], wrong["field"]) == (1, "query")
+    assert "“question”" in wrong["message"]
+    assert "“prompt_field”, among the Fields of the form" in wrong["remedy"]
+    assert "--" not in wrong["remedy"]

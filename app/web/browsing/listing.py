@@ -84,10 +84,15 @@ class ListingSummary(BaseModel):
     prompts: int
     judged: int
     known: int
+    by_ais: int
     measured: int
     right: float | None
     mrr: float | None
     recall_at_10: float | None
+    precision_at_10: float | None
+    ais_mrr: float | None
+    ais_recall_at_10: float | None
+    ais_precision_at_10: float | None
     tail_patch: float | None
 
 

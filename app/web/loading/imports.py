@@ -16,29 +16,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound, UserError
-from app.interchange.records import Bounds, Reading, weigh
-from app.interchange.results import import_results
 from app.store import jobs, leases, workers
-from app.store.arriving import arrival
 from app.store.engine import Store
-from app.store.naming import slugify
-from app.store.tables import Run
 from app.store.trouble import Told, is_trouble
 from app.store.work_tables import Job
-from app.web.loading.multipart import need_room
-from app.web.loading.names import unused
 from app.web.site.problems import TROUBLE
 
 KEEP_SECONDS = 7 * 24 * 3600  # for files that a process left behind when it died
 MAX_WAITING = 20
 SHOWN_EVERY = 0.25  # seconds
-INFLATED = 20  # bytes that may come out of a file for each that may be sent
-# Bytes of disk for each of a file: rows, their search index, and both once more in the log of SQLite (3.1 measured).
-STORED = 4
 ENDINGS = re.compile(r"(\.[A-Za-z0-9]{1,8}){0,2}$")
 
 PATIENCE, AGAIN = 600.0, 1.0  # seconds that trouble may last, and between two tries
@@ -240,49 +229,3 @@ def _state(job: Job, told: tuple[str, int, int | None] | None) -> ImportState:
     stage, done, total = told or (job.stage, job.done, job.total)
     known |= {"stage": "waiting" if stage == "queued" else stage, "done": done, "total": total}
     return ImportState(**known)
-
-
-def load_results(
-    store: Store,
-    path: Path,
-    file: str,
-    run: str,
-    *,
-    rename: bool,
-    limit: int,
-    report: Report,
-    finish: Finish,
-) -> None:
-    """Import a results file as a run, whole or not at all; with `rename`, under the next free name like `run`.
-
-    Args:
-        limit: bytes that a file may have as it is sent; decompressed it may have `INFLATED` times as many.
-
-    Raises:
-        UserError: a line of the file is broken, the name is taken, or the disk has no room for what comes out of it.
-    """
-    bounds = Bounds(
-        total=INFLATED * max(limit, path.stat().st_size)
-    )  # a file of the operator's own may be larger
-    try:
-        size = weigh(path, bounds)
-    except UserError as error:
-        error.file = file
-        raise
-    if store.engine.dialect.name == "sqlite":
-        need_room(path.parent, STORED * size)
-    if rename:
-        with store.session() as session:
-            taken = set(session.scalars(select(Run.slug)))
-        run = unused(run, lambda name: slugify(name) in taken)
-    with arrival(store) as arrives:
-        made = import_results(
-            arrives.session,
-            path,
-            run=run,
-            name=file,
-            reading=Reading(bounds=bounds),
-            progress=lambda done, total: report("importing", done, total),
-            arrival=arrives,
-        )
-        finish(arrives.session, made.slug, made.prompt_count)

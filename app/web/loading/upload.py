@@ -18,14 +18,16 @@ from starlette.responses import RedirectResponse, Response
 
 from app.errors import NotFound, UserError
 from app.files import json_line, put
+from app.interchange.fields import Fields
 from app.interchange.results_words import example
 from app.settings import Settings
 from app.store import audit
 from app.store.engine import Store
 from app.web.loading.fetching import check, fetch
-from app.web.loading.imports import Finish, Imports, Report, Work, load_results
+from app.web.loading.imports import Finish, Imports, Report, Work
 from app.web.loading.multipart import need_room, receive_form, too_large
 from app.web.loading.names import presets, run_name
+from app.web.loading.taking_in import load_results
 from app.web.site import urls
 from app.web.site.context import Config
 from app.web.site.downloads import download, etag
@@ -34,6 +36,12 @@ from app.web.site.routing import action_route, file_route, page_route
 from app.web.site.serialize import json_bytes
 
 router = APIRouter()
+FIELDS = {  # of the form and the API -> what they name; as the options of `startrail import`
+    "id_field": "ids",
+    "prompt_field": "prompts",
+    "target_field": "targets",
+    "text_field": "list of the passages' texts",
+}
 FORM_OVERHEAD = 64 << 10  # what a form adds to its file
 
 
@@ -54,6 +62,7 @@ class UploadPage(BaseModel):
     limit: int
     hosts: list[str]
     presets: list[PresetFile]
+    fields: dict[str, str] = FIELDS
 
 
 class UploadTicket(BaseModel):
@@ -89,6 +98,10 @@ def example_file(request: Request) -> Response:
 _OF_ALL = {
     "token": {"type": "string", "description": "Where the site asks for one; comes before `file`."},
     "run": {"type": "string", "description": "The run's name; else the file's."},
+    **{
+        name: {"type": "string", "description": f"The field with the {what}, if it is another."}
+        for name, what in FIELDS.items()
+    },
 }
 _ONE_OF: dict[str, dict[str, Any]] = {
     "file": {"type": "string", "format": "binary", "description": "A results file, .jsonl or .jsonl.gz."},
@@ -119,7 +132,7 @@ _FORM = {
     body={"multipart/form-data": {"schema": _FORM}}, statuses=(415, 507),
 )  # fmt: skip
 async def receive(request: Request, settings: Config) -> Response:
-    """Take one file in: a form with `file`, or `url`, or `preset`; beside it `run` (its name) and `token`."""
+    """Take one file in: a form with `file`, or `url`, or `preset`; beside it `run` (its name), `token` and `FIELDS`."""
     _open(settings)
     imports: Imports = request.app.state.imports
     limit = _limit(settings)
@@ -174,7 +187,8 @@ def _start(request: Request, settings: Settings, id_: str, fields: dict[str, str
         source.write_text(fields["file"], "utf-8", "surrogatepass")
     named = fields.get("run", "").strip()
     run = named or run_name(file)
-    work = _work(imports.store, settings, source, file, run, rename=not named, fetched=fetched)
+    given = Fields(**{name.removesuffix("_field"): fields.get(name, "").strip() for name in FIELDS})
+    work = _work(imports.store, settings, source, file, run, given, rename=not named, fetched=fetched)
     imports.start(id_, file, run, work)
     with imports.store.session() as session:
         audit.record(session, "import", run, file=file)
@@ -196,7 +210,15 @@ def _preset(settings: Settings, name: str) -> Path:
 
 
 def _work(
-    store: Store, settings: Settings, source: Path, file: str, run: str, *, rename: bool, fetched: str
+    store: Store,
+    settings: Settings,
+    source: Path,
+    file: str,
+    run: str,
+    fields: Fields,
+    *,
+    rename: bool,
+    fetched: str,
 ) -> Work:
     """What the import does: first get the file from the address `fetched`, if there is one."""
 
@@ -210,7 +232,9 @@ def _work(
                 progress=lambda done, total: report("fetching", done, total),
             )
         limit = _limit(settings)
-        load_results(store, source, file, run, rename=rename, limit=limit, report=report, finish=finish)
+        load_results(
+            store, source, file, run, fields, rename=rename, limit=limit, report=report, finish=finish
+        )
 
     return work
 

@@ -11,19 +11,15 @@ import pytest
 from sqlalchemy import func, select, update
 
 from app.errors import NotFound, UserError
+from app.interchange.fields import Fields
 from app.store import jobs, leases
 from app.store.engine import Store
 from app.store.tables import Corpus
 from app.store.work_tables import Job
-from app.web.loading.imports import (
-    Finish,
-    Imports,
-    ImportState,
-    Report,
-    load_results,
-)
+from app.web.loading.imports import Finish, Imports, ImportState, Report
 from app.web.loading.multipart import LEFT
 from app.web.loading.names import presets, run_name, unused
+from app.web.loading.taking_in import load_results
 from tests.support import bombs
 from tests.support.pair_files import jsonl, record
 
@@ -183,6 +179,7 @@ def load(store: Store, path: Path, file: str) -> None:
         path,
         file,
         "bomb",
+        Fields(),
         rename=False,
         limit=200 << 20,
         report=lambda *_: None,
