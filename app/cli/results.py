@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from app.cli.reading import DryRun, IdField, PromptField, Split, TargetField, show_results, tell_run
-from app.errors import UserError
 from app.interchange.tools import AUTO, NAMES
 from app.interchange.tools.matrices import KEPT_PROPONENTS
 from app.settings import get_settings
@@ -64,30 +63,31 @@ def import_(
     Scores of other tools are read too: bergson's folder, kronfluence's file, a matrix in .npy, .safetensors or .pt (dattri,
     TRAK, LogIX). They say nothing of texts, so name the --prompts and the --corpus that they were computed for.
 
-    --dry-run shows what becomes of each field. What is named by --id-field and the like comes back under the format's name.
+    --dry-run shows what becomes of each field, and as which records another tool's scores are read. What is named by --id-field
+    and the like comes back under the format's name.
     """
     from app.cli.opening import open_store
-    from app.cli.progress import bar, kilobytes
+    from app.cli.progress import bar, console, kilobytes
     from app.interchange.fields import Fields
     from app.interchange.records import Reading
     from app.interchange.results import Destination, import_results
     from app.interchange.results_lines import result_lines
     from app.interchange.results_parse import parse
     from app.interchange.tools import tool_for
+    from app.interchange.tools.matrices import Places
     from app.store.arriving import arrival
 
     fields = Fields(id_field, text_field, prompt=prompt_field, target=target_field)
     reading = Reading(split=split)
-    if dry_run:
-        if tool := tool_for(Path(file), form):
-            raise UserError(
-                f"These are scores ({tool.name}), which have no fields.",
-                file=file,
-                remedy="Leave out --dry-run; an import that is refused leaves nothing behind.",
-            )
+    if dry_run and (tool := tool_for(Path(file), form)) is None:
         show_results(map(parse, result_lines(file, reading, fields)))
         return
     store = open_store(get_settings().url, migrate=True)
+    if dry_run and tool:  # its scores may be of prompts and passages that are named here only
+        console.print(f"{tool.name}, read as records of the paper's format:")
+        with store.session() as session:
+            show_results(map(parse, tool.read(Path(file), Places(session, prompts, corpus, rows, k))))
+        return
     gc.freeze()  # what is loaded by now stays; to look through it again and again costs a tenth of the import
     with bar("Importing, KB") as step:
 

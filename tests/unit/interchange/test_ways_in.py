@@ -250,3 +250,24 @@ def test_a_part_of_a_prompt_set(run: Any, store: Store, tmp_path: Path) -> None:
     assert len(found) == 3
     assert found == sorted(found)
     assert max(found) < "6"
+
+
+def test_scores_of_another_tool_are_shown_as_they_will_be_read(
+    run: Any, store: Store, tmp_path: Path
+) -> None:
+    """It was refused: “scores, which have no fields”. What comes of them is what one asks before an import."""
+    path = tmp_path / "query.csv"
+    path.write_text(
+        'query,direction,result,result_index,score\nAccra is in,highest,"Accra, in Ghana.",17,0.5\n'
+    )
+    shown = run("import", path, "--run", "theirs", "--dry-run")
+    said = " ".join(shown.output.split())
+    assert shown.exit_code == 0, said
+    for part in ("bergson-query", "inputs_plaintext read Accra is in", 'proponent_ids read ["17"]', "[0.5]"):
+        assert part in said
+    path.write_text("query,direction,result,result_index,score\nAccra is in,upwards,Accra.,17,0.5\n")
+    refused = run("import", path, "--run", "theirs", "--dry-run")
+    assert refused.exit_code == 2
+    assert "line" in refused.output or ":2, field direction" in " ".join(refused.output.split())
+    with store.session() as session:
+        assert session.scalars(select(Result)).first() is None
