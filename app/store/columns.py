@@ -211,7 +211,7 @@ class _Reading:
         width = 2 + len(FACETS) + len(_MEASURES) + len(SORTS)
         none = [np.empty(0, np.int64)] * width
         whole = [np.concatenate(each) for each in zip(*self._pieces, strict=True)] or none
-        measured = dict(zip(_MEASURES, whole[2 + len(FACETS) :], strict=False))
+        measured: dict[str, Any] = dict(zip(_MEASURES, whole[2 + len(FACETS) :], strict=False))
         sorted_by = whole[2 + len(FACETS) + len(_MEASURES) :]
         return Columns(
             positions=whole[0].astype(np.int32),
@@ -252,11 +252,12 @@ def _packed(columns: Columns) -> bytes:
 
 def _unpacked(data: bytes) -> Columns:
     with np.load(io.BytesIO(data), allow_pickle=False) as kept:
+        measured: dict[str, Any] = {name: kept[name] for name in _MEASURES}
         return Columns(
             positions=kept["positions"],
             prompts=kept["prompts"],
             codes=dict(zip(FACETS, kept["codes"], strict=True)),
             values=json.loads(kept["values"].tobytes()),
-            **{name: kept[name] for name in _MEASURES},
+            **measured,
             orders=dict(zip(SORTS, kept["orders"], strict=True)),
         )

@@ -113,7 +113,6 @@ def _sound(paths: Iterable[Path]) -> None:
 def _copied(paths: Iterable[Path], to: Path) -> list[str]:
     names = []
     for path in paths:
-        _whole(path)
         to.mkdir(exist_ok=True)
         if path.is_dir():
             shutil.copytree(path, to / path.name, ignore=shutil.ignore_patterns(f"*{PARTIAL}"))
@@ -121,16 +120,6 @@ def _copied(paths: Iterable[Path], to: Path) -> list[str]:
             shutil.copy2(path, to / path.name)
         names.append(path.name)
     return names
-
-
-def _whole(path: Path) -> None:
-    for each in (path, *path.rglob("*")):
-        if each.is_symlink() and not each.exists():
-            raise UserError(
-                f"This is a link to {each.readlink()}, where there is nothing.",
-                file=each,
-                remedy="Bring back what was there, or remove the link; a backup without it would lack it.",
-            )
 
 
 def restore(settings: Settings, source: Path) -> Contents:
