@@ -29,7 +29,7 @@ from pathlib import Path
 
 import httpx
 from _report import Check, finish
-from _visitors import EXPORTS, Crowd, beside_files, p95
+from _visitors import EXPORTS, FILE, Crowd, beside_files, p95
 
 WARM = 10  # seconds of a crowd before memory and files count: what a first one brings (connections, threads) stays
 LOOKS = 20  # looks at memory and files while the crowd is there
@@ -73,6 +73,9 @@ def serving(home: Path) -> Iterator[tuple[str, Kept]]:
         try:
             base = f"http://127.0.0.1:{port}"
             _answers(base)
+            with httpx.stream("GET", base + FILE, timeout=60) as file:
+                if file.status_code != 200:
+                    sys.exit(f"{home} has no {FILE} to take: retrieve something first.")
             yield base, Kept(server.pid)
         finally:
             server.terminate()
