@@ -17,6 +17,7 @@ from app.store.engine import Store
 from app.store.tables import Passage, Prompt, Result, Retrieved, Run
 
 RECORDS = 20_000  # of the file that is imported again and again
+PARTS = 100  # of the index that is built again and again
 
 
 def servers(field: Field, kills: int) -> None:
@@ -91,7 +92,9 @@ def builders(field: Field, kills: int) -> int:
     """An index build in small parts, which goes on where it was; returns how many parts were written again though they were
     whole, and whether the index is wrong in the end.
     """
-    words = ("index", "demo", "demo", "--name", "killed", "--shard-rows", "50", "--projection-dim", "8")
+    with field.people.store.session() as session:  # the small passages of a small home are encoded in seconds
+        rows = max(1, (session.scalar(select(func.count()).select_from(Passage)) or 0) // PARTS)
+    words = ("index", "demo", "demo", "--name", "killed", "--shard-rows", str(rows), "--projection-dim", "8")
     place = field.home / "indexes" / "killed"
     parts, found, again = place.with_name(".killed.building"), 0, 0
 
@@ -153,7 +156,7 @@ def _kill(start: Callable[[bool], "subprocess.Popen[bytes]"], done: Callable[[],
         while process.poll() is None and not early and done() <= before:
             time.sleep(0.05)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(random.uniform(0, 8 if early else 2))
+            process.wait(random.uniform(0, 8 if early else 0.5))
         if process.poll() is None:
             process.kill()
             process.wait()

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.slow
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The site with its worker, both ready."""
+def serving(home: Path, said: bytes) -> Iterator[subprocess.Popen[bytes]]:
+    """The site with its worker, once the worker has said so much."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
@@ -30,7 +30,7 @@ def serving(home: Path) -> Iterator[subprocess.Popen[bytes]]:
     ) as site:
         try:
             assert site.stderr is not None
-            assert any(b"worker is ready" in line for line in site.stderr)
+            assert any(said in line for line in site.stderr)
             yield site
         finally:
             site.kill()
@@ -42,10 +42,10 @@ def children(process: int) -> list[int]:
     return [int(child) for file in tasks for child in file.read_text().split()]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_no_worker_outlives_its_site(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(("number", "said"), [(signal.SIGTERM, b"is ready"), (signal.SIGINT, b"is loading")])
+def test_no_worker_outlives_its_site(tmp_path: Path, number: signal.Signals, said: bytes) -> None:
     """Service managers stop a site by SIGTERM; a worker left behind would hold the model and answer for nobody."""
-    with serving(Path(shutil.copytree(made_home(), tmp_path / "home"))) as site:
+    with serving(Path(shutil.copytree(made_home(), tmp_path / "home")), said) as site:
         (worker,) = children(site.pid)
         site.send_signal(number)
         assert site.wait(timeout=20) in (0, 128 + number, -number)
