@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 
 from app.store.engine import Store
 from app.store.tables import Passage, Prompt, Result, Retrieved, Run
+from app.store.workers import alive
 
 RECORDS = 20_000  # of the file that is imported again and again
 PARTS = 100  # of the index that is built again and again
@@ -29,12 +30,24 @@ def servers(field: Field, kills: int) -> None:
 
 
 def workers(field: Field, kills: int) -> None:
-    """The worker, at any moment after it was started."""
-    for _ in range(kills):
+    """The worker, every fourth time at any moment of its beginning, else once it answers: on a busy machine most would die
+    before they came to load.
+    """
+    for number in range(kills):
         until(lambda: bool(field.site.workers()), STARTS, "a worker")
-        time.sleep(random.uniform(0.5, 8))
+        if number % 4 != 3:
+            until(lambda: _answers(field), STARTS, "a worker that answers")
+        time.sleep(random.uniform(0.5, 8 if number % 4 == 3 else 2))
         for worker in field.site.workers():
             stop(worker)
+
+
+def _answers(field: Field) -> bool:
+    """Whether a worker that runs has loaded; those that were killed are in the list for a while."""
+    marks = [f"/{process}/" for process in field.site.workers()]
+    with field.people.store.session() as session:
+        ready = [each.id for each in alive(session) if each.status == "ready"]
+    return any(mark in name for mark in marks for name in ready)
 
 
 def importers(field: Field, kills: int) -> int:
