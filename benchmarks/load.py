@@ -79,7 +79,11 @@ def serving(home: Path) -> Iterator[tuple[str, Kept]]:
             yield base, Kept(server.pid)
         finally:
             server.terminate()
-            server.wait(20)
+            try:
+                server.wait(60)
+            except subprocess.TimeoutExpired:  # what was measured is told all the same
+                server.kill()
+                server.wait()
 
 
 def _answers(base: str) -> None:
