@@ -180,20 +180,26 @@ class TrainingResult(BaseModel):
 
 
 class Shaded(BaseModel):
-    """One passage's influence split over its tokens: `(start, end, value)` by characters, adding up to `score`."""
+    """One passage's influence split over its tokens: `(start, end, value)` by characters, adding up to `score`.
+
+    `parts`: the same split over the answer's parts, adding up to `score` too.
+    """
 
     passage_id: int
     tokens: list[tuple[int, int, float]]
     score: float
+    parts: list[float] = []
 
 
 class ShadingResult(BaseModel):
     """The answer to a `Shading`; the split is by the token whose loss it is.
 
-    `completion` has what is explained token by token; old shadings lack it.
+    `completion` has what is explained token by token; old shadings lack it. `parts`: start and end, in characters of the
+    completion, of the sentences and numbers of what is explained; none where another completion is subtracted.
     """
 
     kind: Literal["shade"] = "shade"
     completion: Completion | None = None
+    parts: list[tuple[int, int]] = []
     passages: list[Shaded]
     timings: dict[str, float]

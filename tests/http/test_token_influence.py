@@ -32,6 +32,7 @@ pytestmark = pytest.mark.slow
 
 EXAMPLE = "/runs/traced/prompts/one"
 K = 4
+ANSWER = "Paris. It has 2 rivers"
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def home(tmp_path: Path) -> Path:
     with store.session() as session:
         corpus = get_corpus(session, "demo")
         prompts = add_prompts(
-            session, "own", [PromptRecord("one", "The capital of France is", "Paris")], corpus=corpus
+            session, "own", [PromptRecord("one", "The capital of France is", ANSWER)], corpus=corpus
         )
         model = register_model(session, "demo")
         (prompt,) = list_prompts(session, prompts.id)
@@ -116,7 +117,7 @@ def test_each_word_is_shaded_by_what_the_worker_computed(
     index = open_index(home / "indexes" / "demo")
     encoder = index.encoder(load_model(home / "models" / "demo"))
     texts = [card["text"] for card in said["proponents"]]
-    own = token_influences(encoder, Query.of_target("The capital of France is", "Paris"), texts)
+    own = token_influences(encoder, Query.of_target("The capital of France is", ANSWER), texts)
     for card, each in zip(said["proponents"], own, strict=True):
         wanted = [(start, end, value) for start, end, value in each.passage if start < end]
         assert [(t["start"], t["end"]) for t in card["tokens"]] == [(start, end) for start, end, _ in wanted]
@@ -132,6 +133,14 @@ def test_each_word_is_shaded_by_what_the_worker_computed(
     darkest = [span for card in said["proponents"] for span in shaded(card) if span["kind"].endswith("-5")]
     assert darkest
     done = BeautifulSoup(client.get(path).text, "html.parser")
+    split = said["parts"]
+    assert [part["text"] for part in split["parts"]] == [" Paris. ", "It has ", "2", " rivers"]
+    for at, each in enumerate(own):
+        values = [part["values"][at]["value"] for part in split["parts"]]
+        assert sum(values) == pytest.approx(each.score, rel=1e-5), "the parts are the whole"
+        begins = len("The capital of France is")
+        of_number = [value for start, _, value in each.query if ANSWER.index("2") + 1 <= start - begins + 1 <= 17]
+    assert [row.get_text(" ", strip=True).split()[-1] for row in done.select(".by-part tfoot tr")]
     assert [p.get_text() for p in done.select(".proponent .passage")] == texts
     assert [mark.get_text() for mark in done.select(".legend mark[class*='-']")] == [
         "away",

@@ -18,6 +18,7 @@ from app.tracing.trace_results import (
     Completion,
     Provenance,
     Ranking,
+    ShadingResult,
     TraceResult,
     TrainingResult,
     TwoStages,
@@ -31,6 +32,7 @@ from app.web.evidence.claim import Claim, claim_of_trace
 from app.web.evidence.lanes import AGAINST, FOR, RANDOM, WORDS, Evidence
 from app.web.evidence.measured import after_steps, of_taken
 from app.web.evidence.notes import noted
+from app.web.evidence.parts import answer_parts
 from app.web.evidence.reasons import give_reasons
 from app.web.evidence.shading import ShadedToken, ShadingView, shading_of, token_influence
 from app.web.evidence.share_card import og_text, og_title
@@ -99,7 +101,7 @@ def answered(
     single = rankings[0][2] if len(rankings) == 1 else None
     ids = _shown_ids(single, taken, decides=view == result.method)
     evidence = noted(session, _evidence(result, claim, trained, taken, ids))
-    shading, tokens = _shading(session, settings, trace, result, ids, claim)
+    shading, tokens, split = _shading(session, settings, trace, result, ids)
     marks = looked.marks or ("tokens" if shading and shading.status == "done" else "names")
     terms = [(claim.said, "target")] + ([(result.contrast.text, "subject")] if result.contrast else [])
     drawing = Drawing(
@@ -123,6 +125,9 @@ def answered(
             page["opponents"] = _unasked_opponents(ids[1], drawing, view, evidence)
         cards = [*page["proponents"], *page["opponents"]]
         give_reasons(cards, evidence, view, {}, wrong=False)
+        page["parts"] = answer_parts(
+            split, explained(trace.request, result).completion, page["proponents"], page["opponents"]
+        )
         page |= chance_fields(own.standing.chance)
     made = views(trace, result, view, looked.since)
     return page | {
@@ -236,13 +241,11 @@ def _shading(
     trace: Trace,
     result: TraceResult,
     ids: tuple[list[int], list[int]],
-    claim: Claim,
-) -> tuple[ShadingView | None, dict[int, list[ShadedToken]]]:
+) -> tuple[ShadingView | None, dict[int, list[ShadedToken]], ShadingResult | None]:
     asked = shading_of_trace(settings, trace, result, ids)
     if asked is None:
-        return None, {}
-    view, tokens, _ = token_influence(session, settings, asked, "")
-    return view, tokens
+        return None, {}, None
+    return token_influence(session, settings, asked, "")
 
 
 def shading_of_trace(

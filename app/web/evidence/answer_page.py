@@ -9,6 +9,7 @@ from app.web.evidence.cards import Card
 from app.web.evidence.chance import Standing
 from app.web.evidence.claim import Claim
 from app.web.evidence.lanes import Evidence
+from app.web.evidence.parts import AnswerParts
 from app.web.site.links import PageUrl
 from app.web.site.moments import Moment
 from app.web.site.shareable import Shareable
@@ -39,6 +40,7 @@ class AnswerPage(Shareable, BaseModel):
         claim, evidence: None while the answer is not there yet.
         methods: the same answer as other methods explain it.
         views: what can be marked in the passages.
+        parts: which part of the answer each passage speaks for; None while nobody has split it, and where it has one part.
         span_url: where to ask about some words of the answer, or why it rather than something else; None where nobody can.
         filling: whether more of what was measured will be there soon.
         found_by, made: the method whose passages these are, and when they were found.
@@ -61,6 +63,7 @@ class AnswerPage(Shareable, BaseModel):
     view: str = ""
     span_url: str | None = None
     filling: bool = False
+    parts: AnswerParts | None = None
     found_by: str = ""
     made: Moment | None = None
     cite_url: PageUrl = ""

@@ -17,7 +17,7 @@ from app.store.jobs import OVER
 from app.tracing.asking import shaded
 from app.tracing.explained import asked_of
 from app.tracing.questions import MAX_PASSAGES, Shading
-from app.tracing.trace_results import Completion, ShadingResult
+from app.tracing.trace_results import ShadingResult
 from app.web.marking.highlight import Span
 from app.words.passages import OPPONENT, PROPONENT
 
@@ -83,8 +83,8 @@ def example_query(example: Example) -> Query:
 
 def token_influence(
     session: Session, settings: Settings, shading: Shading | None, ask_url: str
-) -> tuple[ShadingView, dict[int, list[ShadedToken]], Completion | None]:
-    """The state of the shading; once it is done the tokens of each passage by its id, and what is explained by token."""
+) -> tuple[ShadingView, dict[int, list[ShadedToken]], ShadingResult | None]:
+    """The state of the shading; once it is done the tokens of each passage by its id, and all that was computed."""
     ready = any(worker.status == "ready" for worker in workers.alive(session))
     view = ShadingView(status="never asked", ready=ready, ask_url=ask_url)
     if shading is None:
@@ -109,7 +109,7 @@ def token_influence(
     }
     view.status = "done"
     view.most = max((abs(token.value) for found in tokens.values() for token in found), default=0.0)
-    return view, tokens, result.completion
+    return view, tokens, result
 
 
 def shades(text: str, tokens: list[ShadedToken], most: float) -> list[Span]:
@@ -119,10 +119,14 @@ def shades(text: str, tokens: list[ShadedToken], most: float) -> list[Span]:
     """
     spans = []
     for token in tokens:
-        share = abs(token.value) / most if most else 0.0
-        if share >= 1 / (2 * STEPS):
-            kind = f"{'for' if token.value > 0 else 'against'}-{ceil(share * STEPS)}"
+        if kind := shade_of(token.value, most):
             piece = text[token.start : token.end]
             start = token.start + len(piece) - len(piece.lstrip())
             spans.append(Span(start=start, end=token.end, kind=kind))
     return spans
+
+
+def shade_of(value: float, most: float) -> str:
+    """`for-1` to `for-5`, `against-1` to `-5`; empty below a tenth of the most."""
+    share = abs(value) / most if most else 0.0
+    return f"{'for' if value > 0 else 'against'}-{ceil(share * STEPS)}" if share >= 1 / (2 * STEPS) else ""

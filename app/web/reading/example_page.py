@@ -9,6 +9,7 @@ from app.store.examples import Example, found_for_counts, get_example, other_sub
 from app.store.runs import get_run, sibling_runs
 from app.store.steps import StepsOf, of_result, steps_of
 from app.store.tables import Run
+from app.tracing.trace_results import ShadingResult
 from app.web.browsing.list_query import ListQuery
 from app.web.browsing.listing import Item, none_states
 from app.web.evidence.answer_page import AnswerPage, Link, chance_fields, samples_of_example
@@ -18,6 +19,7 @@ from app.web.evidence.chance import standing
 from app.web.evidence.claim import Claim, tokens_as_pieces
 from app.web.evidence.explained import claim_of, evidence_for, explained_of
 from app.web.evidence.notes import noted
+from app.web.evidence.parts import answer_parts
 from app.web.evidence.reasons import give_reasons
 from app.web.evidence.shading import (
     ShadedToken,
@@ -123,7 +125,7 @@ def example_page_of(
     listed = example.listed
     place = {"explains": example.asked}
     here = _addresses(listed, prompt.slug, asked.query() | place)
-    shading, tokens = _shading(session, settings, example, claim)
+    shading, tokens, split = _shading(session, settings, example, claim)
     view = asked.view or ("tokens" if shading and shading.status == "done" else "entities")
     view = view if view != "tokens" or shading else "entities"
     ids = [row.passage_id for row in example.retrieved]
@@ -166,6 +168,7 @@ def example_page_of(
         if can_shade(settings, example)
         else None,
         filling=is_filling(session, settings, reader, of_result(result.id), taken, shading),
+        parts=answer_parts(split, example_query(example).completion, proponents, opponents),
         run=listed.slug,
         run_name=listed.name,
         run_url=urls.run(listed.slug),
@@ -260,17 +263,17 @@ def _addresses(run: Run, slug: str, query: dict[str, object]) -> Callable[..., s
 
 def _shading(
     session: Session, settings: Settings, example: Example, claim: Claim
-) -> tuple[ShadingView | None, dict[int, list[ShadedToken]]]:
-    """How far the shading is, and the tokens by passage; the claim gets its own tokens where they are known."""
+) -> tuple[ShadingView | None, dict[int, list[ShadedToken]], ShadingResult | None]:
+    """How far the shading is, the tokens by passage, and all of it; the claim gets its own tokens where they are known."""
     asked = shading_of_example(settings, example)
     if asked is None:
-        return None, {}
+        return None, {}, None
     ask_url = urls.token_influence(example.listed.slug, example.prompt.slug, explains=example.asked)
-    view, tokens, completion = token_influence(session, settings, asked, ask_url)
-    if completion is not None:
+    view, tokens, split = token_influence(session, settings, asked, ask_url)
+    if split is not None and split.completion is not None:
         query = example_query(example)
-        claim.pieces = tokens_as_pieces(completion.tokens, query.span or (0, len(query.completion)))
-    return view, tokens
+        claim.pieces = tokens_as_pieces(split.completion.tokens, query.span or (0, len(query.completion)))
+    return view, tokens, split
 
 
 def _first_text(cards: list[Card]) -> str:
