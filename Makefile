@@ -11,18 +11,19 @@ RAY = $(shell grep ^ray== constraints.txt)
 FAISS = $(shell sed -n s/^faiss-cpu==//p constraints.txt)
 export STARTRAIL_HOME ?= startrail-home
 
-.PHONY: help install demo demo-real dev test test-fast test-gpu-wheel test-cluster fuzz promises faults test-on test-browser test-nginx coverage lint format lock reference bench screenshots system clean
+.PHONY: help install demo demo-real dev test test-fast test-long test-gpu-wheel test-cluster fuzz promises faults test-on test-browser test-nginx coverage lint format lock reference bench screenshots system clean
 
 help:
 	@echo "make demo         install, build the demo world, serve it at http://localhost:$(PORT)/"
 	@echo "make demo-real    the same with a real language model, fine-tuned on a country that does not exist"
 	@echo "make test         install, check style, types and rooms, run all tests"
 	@echo "make test-fast    the tests of a developer's loop: SQLite only, no browser, nothing slow"
+	@echo "make test-long    what takes too long for make test: trainings, the notebook, more kills, more fuzz"
 	@echo "make test-on      without the browser, on one database: DATABASE=sqlite or DATABASE=postgresql"
 	@echo "make dev          serve with reload, without a worker: a saved file shows at once"
 	@echo "make test-gpu-wheel  the retrieval tests with faiss-gpu in place of faiss-cpu"
 	@echo "make test-cluster  encoding and searching on a Ray of this machine, in an environment that has Ray"
-	@echo "make fuzz         twenty thousand requests that nobody means, on each database; make test asks two thousand"
+	@echo "make fuzz         twenty thousand requests that nobody means, on each database; make test asks a thousand"
 	@echo "make promises     every answer against the OpenAPI document, at every limit and in each kind of access; make test asks less"
 	@echo "make test-nginx   the browser's tests behind a real nginx: TLS, under a path, buffered (BROWSER=tests/browser/…)"
 	@echo "make faults       kills, locks, full disks and hangs on a copy of STARTRAIL_HOME, twenty of each kill, while people ask"
@@ -103,6 +104,10 @@ faults: install
 
 test-fast: install system
 	$(PYTEST) -m "not slow and not postgresql" --hypothesis-profile=fast tests/unit tests/http
+
+test-long: install system
+	STARTRAIL_KILLS=20 $(PYTEST) tests/long tests/unit/tracing/test_worker_killed.py
+	$(MAKE) fuzz promises
 
 fuzz: install system
 	STARTRAIL_FUZZ=20000 $(PYTEST) -m slow tests/http/test_fuzz.py

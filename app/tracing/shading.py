@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from time import perf_counter
-
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -41,7 +40,9 @@ def shade(session: Session, encoder: Encoder, request: dict[str, Any]) -> Shadin
             passage_id=id_,
             tokens=[token for token in each.passage if token[0] < token[1]],
             score=each.score,
-            parts=_by_part(each.query, [(len(query.prompt) + start, len(query.prompt) + end) for start, end in parts]),
+            parts=_by_part(
+                each.query, [(len(query.prompt) + start, len(query.prompt) + end) for start, end in parts]
+            ),
         )
         for id_, each in zip(ids, found, strict=True)
     ]

@@ -1,6 +1,7 @@
 """An answer cut into parts that are each worth a question: its sentences, and every number by itself. They leave nothing out."""
 
 import re
+from itertools import pairwise
 
 _NUMBER = re.compile(r"[+\-−]?\d+(?:[.,:/]\d+)*(?:\s?%)?")
 _SENTENCE = re.compile(r"(?:[.!?…][\"'”’)\]]*(?=\s)|[。！？]|\n)\s*")
@@ -18,7 +19,7 @@ def parts_of(text: str) -> list[tuple[int, int]]:
     cuts |= {border.end() for border in _SENTENCE.finditer(text)}
     ordered = sorted(cuts)
     parts: list[tuple[int, int]] = []
-    for start, end in zip(ordered, ordered[1:], strict=False):
+    for start, end in pairwise(ordered):
         if parts and (not _WORD.search(text, start, end) or not _WORD.search(text, *parts[-1])):
             parts[-1] = (parts[-1][0], end)
         else:

@@ -20,7 +20,7 @@ VALUES = {
 }  # fmt: skip
 
 
-MANY = int(os.environ.get("STARTRAIL_FUZZ", 2_000))  # `make fuzz` asks twenty thousand on each database
+MANY = int(os.environ.get("STARTRAIL_FUZZ", 1_000))  # `make fuzz` asks twenty thousand on each database
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Workers killed at any moment under load: no accepted question is lost, none is half answered, pages say why."""
 
+import os
 import random
 import threading
 import time
@@ -26,7 +27,7 @@ from tests.support.sites import site
 
 pytestmark = pytest.mark.slow
 
-KILLS = 6
+KILLS = int(os.environ.get("STARTRAIL_KILLS", 4))  # `make test-long` kills twenty times
 MAY_WAIT = 30
 LONG = {"prompt": "The oldest lighthouse of Ghana is", "samples": 20, "k": 100, "opponents": True}
 PLACES = ["Ghana", "Mali", "Chile", "Norway", "Kenya", "Peru", "Togo"]

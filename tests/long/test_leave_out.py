@@ -20,7 +20,7 @@ from tests.support.asking import made_home, passages, settings_of
 
 pytestmark = pytest.mark.slow
 
-SCRIPT = Path(__file__).parents[3] / "benchmarks" / "leave_out.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "leave_out.py"
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from nbclient import NotebookClient
 from tests.support.world import build_small
 
 pytestmark = pytest.mark.slow
-NOTEBOOK = Path(__file__).parents[3] / "docs" / "notebook.ipynb"
+NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebook.ipynb"
 
 
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

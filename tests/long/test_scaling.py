@@ -17,7 +17,7 @@ from tests.support.sites import site
 
 pytestmark = pytest.mark.slow
 
-SCRIPT = Path(__file__).parents[3] / "benchmarks" / "scaling.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "scaling.py"
 TINY = ("--prompts asked --sizes 16,24 --layers 2 --vocab-size 400 --max-length 64 --epochs 1"
         " --checkpoints 2 --projection-dim 4 --limit 2")  # fmt: skip
 
