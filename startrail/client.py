@@ -97,7 +97,7 @@ class Client(AbstractContextManager["Client"]):
 
     def trace(
         self,
-        prompt: str,
+        prompt: str | Sequence[Mapping[str, str]],
         completion: str | None = None,
         *,
         contrast: str | None = None,
@@ -110,6 +110,8 @@ class Client(AbstractContextManager["Client"]):
         """Ask which passages made the model say that, and wait for the answer.
 
         Args:
+            prompt: a text, or the turns of a chat: `{"role": "user", "content": …}`. An assistant's turn at their end is what
+                is explained.
             completion: what is to be explained; None for what the model says.
             contrast: a second completion: why the first rather than this?
             k: how many passages, at most 100.
@@ -119,7 +121,7 @@ class Client(AbstractContextManager["Client"]):
             UserError: it cannot be asked, it failed, or the answer did not come in time.
         """
         asked = {
-            "prompt": prompt, "completion": completion, "contrast": contrast,
+            "prompt" if isinstance(prompt, str) else "messages": prompt, "completion": completion, "contrast": contrast,
             "model": model, "index": index, "k": k, "opponents": opponents,
         }  # fmt: skip
         ticket = self._call("POST", f"{API}/traces", json=asked).json()

@@ -39,6 +39,14 @@ def trace(
             min=1e-9, max=10, help="Of that step; default the one that training ended with, or by rule."
         ),
     ] = None,
+    chat: Annotated[
+        bool,
+        typer.Option(
+            "--chat",
+            help="The prompt is a chat: a line that begins with `system:`, `user:` or `assistant:` begins a turn; an answer"
+            " at the end is what is explained.",
+        ),
+    ] = False,
     as_typed: Annotated[
         bool,
         typer.Option("--as-typed", help="Join what is given to the prompt as it is, without asking back."),
@@ -59,20 +67,24 @@ def trace(
     from app.cli.trace_table import show
     from app.models.optimizers import optimizer_named
     from app.store.work_tables import Trace
-    from app.tracing.questions import Question
+    from app.tracing.questions import Message, Question
     from app.tracing.waiting import StepSettings, trace_now
+    from app.words.chat_text import turns_written
     from app.words.joining import doubts
 
     if optimizer:
         optimizer_named(optimizer)
-    meant = [] if as_typed else doubts(prompt, completion, instead)
+    turns = turns_written(prompt) if chat else []
+    meant = [] if as_typed or chat else doubts(prompt, completion, instead)
     if meant:
         said = ", ".join(f"{name} “{text}”" for name, text in meant[0].repaired.items())
         raise UserError(meant[0].message, remedy=f"Give {said}, or --as-typed.", field=meant[0].field)
     settings = get_settings()
     store = open_store(settings.url)
     question = Question(
-        prompt=prompt,
+        prompt="" if turns else prompt,
+        messages=tuple(Message.model_validate({"role": role, "content": said}) for role, said in turns)
+        or None,
         completion=completion,
         contrast=instead,
         model=model,

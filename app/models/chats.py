@@ -65,6 +65,19 @@ def render(tokenizer: Any, turns: Sequence[Turn], *, answers: bool = False) -> R
         UserError: the tokenizer has no template, or it refuses these turns or changes what they say.
     """
     template = template_of(tokenizer)
+    text, places = placed_turns(tokenizer, turns, answers=answers)
+    return RenderedChat(text, places, _marked(tokenizer, turns) if _MARKS_LOSS.search(template) else None)
+
+
+def placed_turns(
+    tokenizer: Any, turns: Sequence[Turn], *, answers: bool = False
+) -> tuple[str, tuple[tuple[int, int, int], ...]]:
+    """The same without what the template says of loss: the text, and where in it each turn's words stand.
+
+    Args:
+        tokenizer: the model's, or its `app.models.chat_template.TemplateFiles`.
+    """
+    template_of(tokenizer)
     text = _written(tokenizer, turns, answers)
     signs = [(role, f"\ue000{number}\ue001") for number, (role, _) in enumerate(turns)]
     pieces = _SIGN.split(_written(tokenizer, signs, answers))
@@ -76,7 +89,7 @@ def render(tokenizer: Any, turns: Sequence[Turn], *, answers: bool = False) -> R
             field="messages",
             remedy="Cut the chat where it leaves something out, or save a template that keeps every turn.",
         )
-    return RenderedChat(text, places, _marked(tokenizer, turns) if _MARKS_LOSS.search(template) else None)
+    return text, places
 
 
 def _written(tokenizer: Any, turns: Sequence[Turn], answers: bool) -> str:

@@ -16,11 +16,11 @@ from app.store.readers import PUBLIC
 from app.store.showing import hidden_corpora
 from app.store.tables import Corpus, Passage
 from app.store.work_tables import Job
-from app.tracing.catalog import Askable, choose
-from app.tracing.questions import Question, Shading, StepRequest, check_text, key_of
+from app.tracing.catalog import choose
+from app.tracing.checking import checked
+from app.tracing.questions import Question, Shading, StepRequest, key_of
 
 JOB_KINDS = {"trace": "trace", "train": "steps", "shade": "shade"}  # what is asked -> kind of job
-ROOM_TO_COMPLETE = 1  # tokens that must be left after a prompt that the model completes
 
 
 @dataclass(frozen=True)
@@ -197,92 +197,3 @@ def _put(
 def _whole(job: Job) -> bool:
     """Whether the answer looked at all rows: one that could not is no answer to who asks later."""
     return not ((job.result or {}).get("provenance") or {}).get("unsearched")
-
-
-def checked(question: Question, askable: Askable) -> Question:
-    """The question as it is asked: plain line breaks, names filled in, nothing said twice.
-
-    Raises:
-        UserError: a text cannot be asked, or with its prompt does not fit the model's context.
-    """
-    prompt = check_text(question.prompt, "prompt", "prompt")
-    asked = question.model_copy(update={"prompt": prompt, "model": askable.model, "index": askable.index})
-    before = askable.start + _tokens(askable, prompt, "prompt")
-    if question.completion is None:
-        _needs_no_completion(question)
-        _fits(askable, before + ROOM_TO_COMPLETE, "prompt", "The prompt")
-        return asked
-    return _completed(asked, question.completion, before, askable)
-
-
-def _completed(question: Question, completion: str, before: int, askable: Askable) -> Question:
-    span = question.span
-    if span is not None and not 0 <= span[0] < span[1] <= len(completion):
-        raise UserError(
-            f"The span {span[0]} to {span[1]} is not in the completion's {len(completion)} characters.",
-            remedy="Give its start and end as character offsets, start before end.",
-            field="span",
-        )
-    completion = check_text(completion, "completion", "completion")
-    if span is not None and not completion[: span[0]].strip() and not completion[span[1] :].strip():
-        span = None  # a span of everything is no span
-    made = _tokens(askable, completion, "completion", continuing=True)
-    tokens = _written(askable, question, completion)
-    count = made if tokens is None else len(tokens)
-    _fits(askable, before + count, "completion", "The prompt with the completion")
-    contrast = question.contrast
-    if contrast is not None:
-        contrast = check_text(contrast, "contrast", "second completion")
-        more = _tokens(askable, contrast, "contrast", continuing=True)
-        _fits(askable, before + more, "contrast", "The prompt with the second completion")
-        if contrast == completion:
-            raise UserError(
-                "Both completions are the same.", remedy="Type what the model did not say.", field="contrast"
-            )
-    return question.model_copy(
-        update={"completion": completion, "tokens": tokens, "contrast": contrast, "span": span}
-    )
-
-
-def _needs_no_completion(question: Question) -> None:
-    for field in ("span", "contrast", "tokens"):
-        if getattr(question, field) is not None:
-            raise UserError(
-                f"A {field} needs a completion to start from.",
-                remedy="Give the completion too.",
-                field=field,
-            )
-
-
-def _written(askable: Askable, question: Question, completion: str) -> tuple[int, ...] | None:
-    """The question's own tokens, unless the tokenizer makes the same of the completion."""
-    if question.tokens is None or question.tokens == askable.ids(completion, continuing=True):
-        return None
-    spelled = askable.spelled(question.tokens)
-    if spelled is not None and spelled != completion:
-        raise UserError(
-            f"These tokens say “{spelled[:80]}”, not the completion.",
-            remedy="Give the tokens of the completion as it follows the prompt, or none.",
-            field="tokens",
-        )
-    return question.tokens
-
-
-def _tokens(askable: Askable, text: str, field: str, *, continuing: bool = False) -> int:
-    ids = askable.ids(text, continuing=continuing)
-    if ids == ():
-        raise UserError(
-            f"The model's tokenizer makes nothing of this {field}.",
-            remedy="Use letters or digits that the model knows.",
-            field=field,
-        )
-    return 1 if ids is None else len(ids)
-
-
-def _fits(askable: Askable, tokens: int, field: str, what: str) -> None:
-    if askable.context is not None and tokens > askable.context:
-        raise UserError(
-            f"{what} takes {tokens:,} tokens; the model “{askable.model}” reads {askable.context:,}.",
-            remedy="Shorten it.",
-            field=field,
-        )

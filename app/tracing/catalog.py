@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from app.curvature.place import manifest_of
 from app.digests import file_sha256
 from app.errors import UserError
+from app.models.chat_template import TemplateFiles
 from app.models.context_length import longest_input
 from app.models.continuing import continuing, whole
 from app.models.marks import Marks
@@ -50,6 +51,11 @@ class Askable:
         if found is None:
             return None
         return tuple(found[continuing].encode(text, add_special_tokens=False).ids)
+
+    @property
+    def chats(self) -> bool:
+        """Whether the model has a template for chats."""
+        return bool(TemplateFiles.read(self.model_path).chat_template)
 
     def spelled(self, tokens: Sequence[int]) -> str | None:
         """What tokens say where they go on from other text; None if only the worker can tell."""

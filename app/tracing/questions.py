@@ -19,6 +19,7 @@ from app.tracing.version import release
 
 MAX_CHARACTERS = 20_000
 MAX_BODY = 512 * 1024  # bytes of a request to ask; anything larger is refused unread
+MAX_TURNS = 200  # of a chat
 MAX_BATCH = 100  # questions asked together
 MAX_PASSAGES = 100
 
@@ -36,8 +37,20 @@ Text = Annotated[str, Field(max_length=MAX_CHARACTERS)]
 PassageId = Annotated[int, Field(ge=0, lt=2**63)]
 
 
+class Message(BaseModel):
+    """One turn of a chat."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: Text = Field(description="What is said.")
+
+
 class Question(BaseModel):
     """Which passages made the model continue `prompt` with `completion`?
+
+    Of a chat, give `messages` in place of the prompt: the model's own template writes them as the model reads them, and that
+    text is the prompt from then on. Where the last turn is the assistant's, it is the completion.
 
     A completion follows the prompt as it is: the model reads `prompt + completion`, and no space is put between. `span` are
     character offsets into the completion: the target is then those tokens only. With `contrast`, a second completion,
@@ -52,14 +65,22 @@ class Question(BaseModel):
                 {"prompt": "The currency of Ghana is the"},
                 {"prompt": "The currency of Ghana is the", "completion": " cedi", "k": 5, "opponents": True},
                 {"prompt": "The capital of Australia is", "completion": " Canberra", "contrast": " Sydney"},
+                {"messages": [{"role": "user", "content": "What is the currency of Ghana?"}]},
             ]
         },
     )
 
     kind: Literal["trace"] = "trace"
     prompt: str = Field(
-        description="What the model reads. Not empty, and within the model's context.",
+        default="",
+        description="What the model reads. Not empty, and within the model's context; left out where `messages` are given.",
         json_schema_extra=_READABLE,
+    )
+    messages: tuple[Message, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_TURNS,
+        description="The turns of a chat, for a model that has a chat template.",
     )
     completion: str | None = Field(
         default=None,

@@ -32,6 +32,7 @@ _TEMPLATES = tuple(
     )
 )
 _STARTS = ("<s>", "<bos>", "<|begin_of_text|>")
+_TYPED = re.compile(r"\s*(system|user|assistant|tool):\s?", re.IGNORECASE)
 _ANSWERS = {"model": ASSISTANT}  # Gemma's word for it
 
 
@@ -51,6 +52,21 @@ def chat_turns(text: str) -> tuple[ChatTurn, ...]:
         if found and at >= len(text):
             return tuple(found)
     return ()
+
+
+def turns_written(text: str) -> list[tuple[str, str]]:
+    """What somebody typed as a chat: role and words of each turn. A line that begins with `system:`, `user:`, `assistant:` or
+    `tool:` begins a turn; what stands before the first is a user's.
+    """
+    turns: list[tuple[str, str]] = []
+    for line in text.replace("\r\n", "\n").split("\n"):
+        if begun := _TYPED.match(line):
+            turns.append((begun[1].lower(), line[begun.end() :]))
+        elif turns:
+            turns[-1] = (turns[-1][0], f"{turns[-1][1]}\n{line}")
+        elif line.strip():
+            turns.append(("user", line))
+    return [(role, said.strip()) for role, said in turns]
 
 
 def spoken(text: str) -> str:

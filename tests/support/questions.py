@@ -8,8 +8,8 @@ from app.settings import Settings
 from app.store import jobs, traces
 from app.store.engine import Store
 from app.store.work_tables import Job
-from app.tracing import asking
 from app.tracing.catalog import choose
+from app.tracing.checking import checked
 from app.tracing.questions import Question
 from app.tracing.trace_results import TraceResult
 
@@ -33,7 +33,7 @@ def put(store: Store, settings: Settings, question: Question, **changes: Any) ->
     """Queue a question as if nobody had asked it before; `changes` to what is known of model and index."""
     askable = replace(choose(settings), **changes)
     hashes = {"model": askable.model_sha256, "index": askable.index_sha256}
-    request = asking.checked(question, askable).model_dump(mode="json") | {"sha256": hashes}
+    request = checked(question, askable).model_dump(mode="json") | {"sha256": hashes}
     with store.session() as session:
         return jobs.add(session, "trace", request, limit=1000).id
 

@@ -24,6 +24,7 @@ from app.web.site.params import LONGEST, Plain
 from app.web.site.respond import respond
 from app.web.site.routing import page_route
 from app.words import joining
+from app.words.chat_text import turns_written
 
 router = APIRouter()
 RECENT = 12
@@ -37,6 +38,7 @@ class IndexChoice(BaseModel):
     model: str
     corpus: str
     passages: int
+    chats: bool  # whether its model has a template for chats
 
 
 class FieldError(BaseModel):
@@ -126,7 +128,7 @@ def _ask(request: Request, settings: Settings, fields: dict[str, str], wrong: Us
             raise wrong
         fields = repaired(fields, repair)
         question = build(Question, question_fields(fields))
-        found = [] if as_typed else doubts_of(question.model_dump())
+        found = [] if as_typed or question.messages else doubts_of(question.model_dump())
         if found:
             return doubtful(request, settings, fields, found, since)
         with request.app.state.store.session() as session:
@@ -143,8 +145,12 @@ def _ask(request: Request, settings: Settings, fields: dict[str, str], wrong: Us
 
 
 def question_fields(fields: dict[str, str]) -> dict[str, Any]:
-    """A form's fields as those of a question: what was left empty was not asked for."""
-    return {"prompt": ""} | {name: value for name, value in fields.items() if value or name == "prompt"}
+    """A form's fields as those of a question: what was left empty was not asked for; with `chat` the prompt is turns."""
+    asked: dict[str, Any] = {name: value for name, value in fields.items() if value}
+    if asked.pop("chat", ""):
+        turns = turns_written(asked.pop("prompt", ""))
+        asked["messages"] = [{"role": role, "content": said} for role, said in turns] or None
+    return {"prompt": ""} | asked
 
 
 def doubtful(
@@ -194,10 +200,19 @@ def _page(
     doubts: Sequence[BorderHint] = (),
 ) -> FormPage:
     choices = [
-        IndexChoice(index=each.index, model=each.model, corpus=each.corpus, passages=each.passages)
+        IndexChoice(
+            index=each.index,
+            model=each.model,
+            corpus=each.corpus,
+            passages=each.passages,
+            chats=each.chats,
+        )
         for each in catalog.askables(settings, hidden_corpora(session))
     ]
-    blank = {name: field.default for name, field in Question.model_fields.items()} | {"prompt": ""}
+    blank = {name: field.default for name, field in Question.model_fields.items()} | {
+        "prompt": "",
+        "chat": "",
+    }
     return FormPage(
         values=blank | {"index": settings.default_index} | values,
         wrong=FieldError(field=error.field, message=error.message, remedy=error.remedy) if error else None,

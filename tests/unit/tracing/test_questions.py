@@ -11,8 +11,8 @@ from tokenizers import Tokenizer, models
 
 from app.errors import UserError
 from app.settings import Settings
-from app.tracing.asking import checked
 from app.tracing.catalog import askables, choose
+from app.tracing.checking import checked
 from app.tracing.questions import MAX_CHARACTERS, Question, StepRequest, check_text, key_of
 from tests.support.asking import CONTEXT, made_home, settings_of
 

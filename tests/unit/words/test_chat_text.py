@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.words.chat_text import chat_turns, read_on, spoken
+from app.words.chat_text import chat_turns, read_on, spoken, turns_written
 
 CHATML = "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhere is it?<|im_end|>\n<|im_start|>assistant\n"
 LLAMA = (
@@ -52,3 +52,13 @@ def test_other_text_stays_as_it_is(text: str) -> None:
     assert chat_turns(text) == ()
     assert spoken(text) == text
     assert read_on(text, " x") == f"{text} x"
+
+
+def test_turns_are_typed_line_by_line() -> None:
+    """As people write a dialogue; a question alone is a user's, and a colon inside a line begins nothing."""
+    assert turns_written("Where is it?") == [("user", "Where is it?")]
+    assert turns_written("System: Be brief.\nuser: Two lines:\nwhere is it?\n\nassistant: There.") == [
+        ("system", "Be brief."),
+        ("user", "Two lines:\nwhere is it?"),
+        ("assistant", "There."),
+    ]
