@@ -136,11 +136,11 @@ def test_each_word_is_shaded_by_what_the_worker_computed(
     split = said["parts"]
     assert [part["text"] for part in split["parts"]] == [" Paris. ", "It has ", "2", " rivers"]
     for at, each in enumerate(own):
-        values = [part["values"][at]["value"] for part in split["parts"]]
-        assert sum(values) == pytest.approx(each.score, rel=1e-5), "the parts are the whole"
+        carried = [part["values"][at]["value"] for part in split["parts"]]
+        assert sum(carried) == pytest.approx(each.score, rel=1e-5), "the parts are the whole"
         ends = len("The capital of France is It has 2 rivers") + len(" Paris.")
         of_last = [value for _, end, value in each.query if end > ends - len(" rivers")]
-        assert values[-1] == pytest.approx(sum(of_last), rel=1e-4, abs=1e-6)
+        assert carried[-1] == pytest.approx(sum(of_last), rel=1e-4, abs=1e-6)
     assert len(done.select(".by-part tfoot td")) == K
     assert done.select_one('.by-part button[name="part"]') is not None, "each part can be asked for alone"
     assert [p.get_text() for p in done.select(".proponent .passage")] == texts
