@@ -81,6 +81,12 @@ class Settings(BaseSettings):
         "float32",
         description="What models compute in: float32, or bfloat16: half the memory, steps exact to within a point.",
     )
+    worker_memory_gb: float = Field(
+        0,
+        ge=0,
+        description="Memory in which a worker keeps models with their indexes, in GB; the one used least lately is let go for"
+        " another. 0: half of what the machine or its container has.",
+    )
     entailment_model: Path | None = Field(
         None, description="Entailment model for AIS scores (a Hugging Face directory)."
     )

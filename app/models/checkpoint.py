@@ -137,6 +137,16 @@ def weight_files(path: Path) -> set[Path]:
     return weights
 
 
+def weight_bytes(path: Path) -> int:
+    """Bytes of a model's weight files, of an adapter's with its base's.
+
+    Raises:
+        UserError: see `read_checkpoint`.
+    """
+    places = {path, read_checkpoint(path).base}
+    return sum(file.stat().st_size for place in places for file in weight_files(place))
+
+
 def model_sha256(path: Path) -> str:
     """SHA-256 over the names and bytes of the configuration, weight and tokenizer files, an adapter's base included.
 

@@ -1,7 +1,6 @@
 """Answers questions with the models and indexes of one device, several questions at once."""
 
 import os
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ import torch
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
+from app.models.checkpoint import weight_files
 from app.settings import Settings
 from app.store import steps
 from app.store.engine import Store
@@ -16,6 +16,8 @@ from app.store.job_kinds import TRAINING
 from app.store.work_tables import Job
 from app.tracing import asking
 from app.tracing.answering import answer_together
+from app.tracing.catalog import choose
+from app.tracing.least_used import LeastUsed, machine_memory
 from app.tracing.loaded import LoadedIndex, open_loaded
 from app.tracing.retraining import retrain
 from app.tracing.search_place import SearchPlace
@@ -24,7 +26,7 @@ from app.tracing.stepping import NotWanted, take_steps
 from app.tracing.training import train
 from app.tracing.worker import Cancelled, Outcome, Report
 
-KEPT = 2  # indexes in memory at once
+WEIGHTS = 3  # times the bytes of its weight files that a model takes, about: numbers of 16 bits are computed with in 32
 
 
 def use_threads(count: int = 0) -> None:
@@ -40,7 +42,8 @@ class TraceEngine:
         self.store = store
         self.device = device
         self._searching = SearchPlace(cluster)
-        self._kept: OrderedDict[str, LoadedIndex] = OrderedDict()
+        budget = settings.worker_memory_gb * 1e9 or machine_memory() / 2
+        self._kept: LeastUsed[LoadedIndex] = LeastUsed(int(budget))
 
     def follow(self, session: Session, job: Job) -> None:
         """After an answer, the steps on its passages: when nobody's question waits."""
@@ -128,13 +131,16 @@ class TraceEngine:
         """
         kept = self._kept.get(name)
         if kept is None or sha256 not in ("", kept.sha256):
-            self._kept.pop(name, None)  # room first: two of a kind may not fit
-            while len(self._kept) >= KEPT:
-                self._kept.popitem(last=False)
-            kept = self._kept[name] = open_loaded(
-                self.settings, self.store, name, device=self.device, place=self._searching
+            need = WEIGHTS * sum(
+                file.stat().st_size for file in weight_files(choose(self.settings, index=name).model_path)
             )
-        self._kept.move_to_end(name)
+            kept = self._kept.put(
+                name,
+                need,
+                lambda: open_loaded(
+                    self.settings, self.store, name, device=self.device, place=self._searching
+                ),
+            )
         if sha256 not in ("", kept.sha256):
             raise UserError(
                 f"The index “{name}” was built again while this question waited.", remedy="Ask again."
