@@ -8,7 +8,7 @@ import torch
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
-from app.models.checkpoint import weight_files
+from app.models.checkpoint import weight_bytes
 from app.settings import Settings
 from app.store import steps
 from app.store.engine import Store
@@ -131,9 +131,7 @@ class TraceEngine:
         """
         kept = self._kept.get(name)
         if kept is None or sha256 not in ("", kept.sha256):
-            need = WEIGHTS * sum(
-                file.stat().st_size for file in weight_files(choose(self.settings, index=name).model_path)
-            )
+            need = WEIGHTS * weight_bytes(choose(self.settings, index=name).model_path)
             kept = self._kept.put(
                 name,
                 need,
