@@ -75,6 +75,7 @@ FUNCTIONS = {  # what a command does -> the function that does it, for scripts a
     "trace": "app.tracing.waiting:trace_now",
     "truth": "app.runs.truth.experiment:run",
     "recall": "app.runs.recall:measure_recall",
+    "without": "app.tracing.without:ask_without",
     "worker": "app.tracing.worker:Worker",
     "show": "app.store.showing:show",
     "tokens add": "app.store.tokens:add",

@@ -38,7 +38,7 @@ app = typer.Typer(
 # the command, so that `startrail --help` answers at once.
 GROUPS: tuple[str, ...] = (
     "demo", "serve", "export_site", "index", "index_care",
-    "model", "pretrain", "finetune", "answers", "retrieve", "ablate", "evaluate", "doubt", "steps", "truth", "recall",
+    "model", "pretrain", "finetune", "answers", "retrieve", "ablate", "evaluate", "doubt", "steps", "truth", "without", "recall",
     "trace", "worker", "results", "corpus", "prompts", "migrate", "access", "remove", "upkeep", "mcp", "open",
 )  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.curvature.place import manifest_of
 from app.demo.shipped import corpus_path, endings_path, model_path, prompts_path, steps_path, truth_path
 from app.errors import UserError
 from app.evaluation.classify import classify_run
@@ -106,6 +107,8 @@ def build_demo(settings: Settings, store: Store, world: DemoFiles, bar: Bar = un
         _choose(settings, store, bar)
         _step(settings, store, world.steps, bar)
         _evaluate(settings, store, bar)
+    elif not manifest_of(settings.indexes / NAME).is_file():  # a home of before EK-FAC decided
+        _fit_factors(settings, store, bar)
     _place_truth(settings, world.truth)
     _describe(settings, store)
 

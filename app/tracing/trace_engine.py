@@ -37,7 +37,10 @@ def use_threads(count: int = 0) -> None:
 class TraceEngine:
     """What a worker answers with. Not shared between threads."""
 
-    def __init__(self, settings: Settings, store: Store, *, device: str = "auto", cluster: str = "") -> None:
+    def __init__(
+        self, settings: Settings, store: Store, *, device: str = "auto", cluster: str = "", loads: bool = True
+    ) -> None:
+        self._loads = loads
         self.settings = settings
         self.store = store
         self.device = device
@@ -56,6 +59,8 @@ class TraceEngine:
         Raises:
             UserError: one is missing or damaged, or they do not fit each other.
         """
+        if not self._loads:  # it only trains, or loads what it is asked of
+            return {}
         loaded = self._open(self.settings.default_index)
         self.device = str(loaded.model.device)
         loaded.warm_up()

@@ -1,6 +1,7 @@
 """A question asked and waited for: by the worker that runs already, or, where none does, in this process."""
 
 import time
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from app.settings import Settings
 from app.showing import Bar, unseen
 from app.store import jobs, workers
 from app.store.engine import Store
+from app.store.job_kinds import TRACING
 from app.store.work_tables import Job, Trace
 from app.tracing import asking
 from app.tracing.questions import Question, StepRequest
@@ -18,6 +20,7 @@ from app.tracing.trace_results import decides
 from app.tracing.worker import Worker
 
 POLL = 0.02  # seconds between two looks at a job that somebody else answers
+TRAINS = "No worker is running: training here …"
 LOADING = "No worker is running: loading model and index here …"
 
 
@@ -67,7 +70,7 @@ def trace_now(
     """
     with store.session() as session:
         asked = asking.ask(session, settings, question)
-    done = _waited(settings, store, asked.job.id, bar)
+    done = wait_for(settings, store, asked.job.id, bar)
     training = None
     if steps:
         with store.session() as session:
@@ -80,34 +83,40 @@ def trace_now(
                 learning_rate=steps.learning_rate,
             )
             put = asking.train(session, settings, wanted)
-        training = _waited(settings, store, put.job.id, bar).result
+        training = wait_for(settings, store, put.job.id, bar).result
     return AnsweredTrace(done.id, asked.reused, training)
 
 
-def _waited(settings: Settings, store: Store, id_: str, bar: Bar) -> Job:
-    """The job once it is over."""
+def wait_for(
+    settings: Settings, store: Store, id_: str, bar: Bar = unseen, kinds: Collection[str] = TRACING
+) -> Job:
+    """The job once it is over: a worker that runs does it, or, where none does, this process.
+
+    Raises:
+        UserError: it failed, or was cancelled.
+    """
     own = None
     with ExitStack() as closing:
         while True:
             with store.session() as session:
-                found = jobs.find(session, id_)
+                found = jobs.find(session, id_, kinds)
                 somebody = any(each.status != "failed" for each in workers.alive(session))
             if found.state in jobs.OVER:
                 break
             if somebody and own is None:
                 time.sleep(POLL)
             else:
-                own = own or _own_worker(settings, store, closing, bar)
+                own = own or _own_worker(settings, store, closing, bar, loads=found.kind in TRACING)
                 own.step()
     if found.state != "done":
-        error = found.error or {"message": "The question was cancelled.", "remedy": ""}
+        error = found.error or {"message": "It was cancelled.", "remedy": ""}
         raise UserError(error["message"], remedy=error["remedy"], field=error.get("field"))
     return found
 
 
-def _own_worker(settings: Settings, store: Store, closing: ExitStack, bar: Bar) -> Worker:
+def _own_worker(settings: Settings, store: Store, closing: ExitStack, bar: Bar, *, loads: bool) -> Worker:
     """One that ends when `closing` does: also one that cannot load, whose heart beats already."""
     use_threads(0)
-    own = Worker(store, TraceEngine(settings, store, device=settings.device))
-    with bar(LOADING):
+    own = Worker(store, TraceEngine(settings, store, device=settings.device, loads=loads))
+    with bar(LOADING if loads else TRAINS):
         return closing.enter_context(own.opened())

@@ -1,11 +1,13 @@
 """From a sum of influences to a change of log-probability: the slope that trainings gave, and how far single ones scatter.
 
-A method's influences have a unit of their own. Trainings without small groups of passages say what it is worth: for each
-group the sum of its passages' influences on a prompt, and by how much the prompt's answer became less likely without them.
+A method's influences have a unit of their own. Trainings without groups of passages say what it is worth: for each group the
+sum of its passages' influences on a prompt, and by how much the prompt's answer became less likely without them.
 
     change of log p = − slope · Σ influence of what was left out
 
-Intervals are 95 %: of the slope by drawing groups anew, a thousand times; of one training by the scatter about it, too.
+The groups are small ones, as readers tick them, where there are enough; else the random halves, of which only the differences
+count: without half of everything all answers become less likely. Intervals are 95 %: of the slope by drawing groups anew
+(of halves: trainings and prompts), a thousand times; of one training by the scatter about it, too.
 """
 
 from dataclasses import dataclass
@@ -13,10 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.evaluation.metrics import Estimate
-from app.truth.agreement import DRAWS, ENDS, ranks
+from app.truth.agreement import DRAWS, ENDS, over_all, ranks
 from app.truth.outcome import Outcome
 
 FEWEST = 20  # groups, for a slope
+TINY = 1e-30
 NORMAL = 1.96  # standard deviations on either side that hold 95 %
 
 
@@ -30,7 +33,8 @@ class Calibration:
         spearman: rank correlation, over groups, of predicted and measured changes.
         predicted, measured: changes of log p of each group, in one order.
         sizes: passages of the smallest and largest group.
-        trainings: that left groups out.
+        groups, trainings: how many groups were left out, and in how many trainings.
+        halves: whether these are random halves of the corpus, of which `predicted` has each prompt's difference from its mean.
     """
 
     method: str
@@ -40,7 +44,9 @@ class Calibration:
     predicted: list[float]
     measured: list[float]
     sizes: tuple[int, int]
+    groups: int
     trainings: int
+    halves: bool
 
     def change(self, total: float) -> Estimate:
         """Of log p where passages with this sum of influences are left out of one training."""
@@ -51,29 +57,79 @@ class Calibration:
 
 
 def calibrate(outcome: Outcome, *, seed: int = 0) -> Calibration | None:
-    """The slope through nothing (no passage, no change); None where too few groups were left out."""
-    groups = outcome.ticked
-    if len(groups) < FEWEST or not outcome.influences:
+    """What the outcome's influences are worth; None where too few groups were left out."""
+    if not outcome.influences:
         return None
+    return _by_small(outcome, seed) or _by_halves(outcome, seed)
+
+
+def _by_small(outcome: Outcome, seed: int) -> Calibration | None:
+    """The slope through nothing: without a passage, no change."""
+    groups = outcome.ticked
     sums = np.array([group["predicted"] for group in groups])
     measured = np.array([group["measured"] for group in groups])
-    if not (sums**2).sum():
+    if len(groups) < FEWEST or not (sums**2).sum():
         return None
     drawn = np.random.default_rng(seed).multinomial(len(groups), np.full(len(groups), 1 / len(groups)), DRAWS)
     weights = np.vstack([np.ones(len(groups)), drawn])
-    slopes = -(weights @ (sums * measured)) / np.maximum(weights @ sums**2, 1e-30)
+    slopes = -(weights @ (sums * measured)) / np.maximum(weights @ sums**2, TINY)
     predicted = -slopes[0] * sums
     own = [int(group["passages"]) for group in groups]
     return Calibration(
         method=str(outcome.influences["method"]),
         slope=_interval(slopes, len(groups)),
-        scatter=float(np.sqrt(((measured - predicted) ** 2).sum() / max(1, len(groups) - 1))),
+        scatter=_scatter(measured - predicted),
         spearman=_interval(_correlations(predicted, measured, weights), len(groups)),
         predicted=predicted.tolist(),
         measured=measured.tolist(),
         sizes=(min(own), max(own)),
+        groups=len(groups),
         trainings=len({group["training"] for group in groups}),
+        halves=False,
     )
+
+
+def _by_halves(outcome: Outcome, seed: int) -> Calibration | None:
+    """The slope of each prompt's differences between trainings, one for all prompts."""
+    method = str(outcome.influences["method"])
+    trainings, prompts = outcome.measured.shape
+    stayed = outcome.predicted.get(method)
+    if trainings < FEWEST or stayed is None:
+        return None
+    gone = stayed.mean(0) - stayed
+    logs = log_probability(outcome.measured)
+    change = logs - logs.mean(0)
+    if not (gone**2).sum():
+        return None
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(trainings, np.full(trainings, 1 / trainings), DRAWS)
+    asked = rng.multinomial(prompts, np.full(prompts, 1 / prompts), DRAWS)
+    by_training = np.vstack([np.ones((1, trainings)), drawn])
+    by_prompt = np.vstack([np.ones((1, prompts)), asked])
+
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.asarray(((by_training @ values) * by_prompt).sum(1))
+
+    slopes = -total(gone * change) / np.maximum(total(gone**2), TINY)
+    predicted = -slopes[0] * gone
+    left_out = round(outcome.about["passages"] * (1 - outcome.about["share"]))
+    return Calibration(
+        method=method,
+        slope=_interval(slopes, trainings),
+        scatter=_scatter(change - predicted) * (trainings / (trainings - 1)) ** 0.5,
+        spearman=over_all({method: predicted}, change, seed=seed)[method],
+        predicted=predicted.ravel().tolist(),
+        measured=change.ravel().tolist(),
+        sizes=(left_out, left_out),
+        groups=trainings,
+        trainings=trainings,
+        halves=True,
+    )
+
+
+def _scatter(rest: np.ndarray) -> float:
+    """Standard deviation about zero."""
+    return float(np.sqrt((rest**2).mean()))
 
 
 class Influences:

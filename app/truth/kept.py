@@ -15,7 +15,7 @@ from app.truth.outcome import SUFFIX, Outcome, read_outcome
 PLACE = "truth"  # of a home
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KeptOutcome:
     """An outcome with what its influences are worth."""
 

@@ -23,6 +23,8 @@ PAGES = (
     "judging.evaluation_prompts",
     "judging.methods",
     "judging.truth",
+    "judging.without_form",
+    "judging.without",
     "front.about",
     "front.glossary",
     "front.health",

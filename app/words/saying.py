@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from math import exp
 from typing import Any
 
 from app.words.chat_text import spoken
@@ -42,6 +43,27 @@ def plural(count: int, noun: str) -> str:
 def number(value: float | None, digits: int = 2) -> str:
     """A number with a fixed number of digits, an en dash for none, a true minus sign."""
     return "–" if value is None else f"{value:,.{digits}f}".replace("-", "−")
+
+
+_POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def score(value: float | None) -> str:
+    """A score in the unit of its method: `0.412`, `107.8k`, `−2.346M`, `3.3·10⁻⁵`. The exact number stands beside."""
+    size = abs(value or 0.0)
+    if value is None or size == 0 or 0.0005 <= size < 1000:
+        return number(value, 3)
+    if size < 1:
+        digits, _, power = f"{value:.1e}".partition("e")
+        return f"{digits}·10{str(int(power)).translate(_POWERS)}".replace("-", "−")
+    unit, letter = next(each for each in UNITS if size >= each[0])
+    return f"{value / unit:.4g}{letter}".replace("-", "−")
+
+
+def from_log(log: float) -> str:
+    """The probability whose natural logarithm this is: `0.4 %`."""
+    return percentage(exp(min(0.0, log)))
 
 
 def signed(value: float | None, digits: int = 1) -> str:
@@ -152,6 +174,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "plural": plural,
     "number": number,
     "signed": signed,
+    "score": score,
+    "from_log": from_log,
     "points": points,
     "step_words": step_words,
     "percentage": percentage,

@@ -14,6 +14,8 @@ NEEDS = {
     "POST /traces": "ask",  # of the API, where addresses stand below /api/v1
     "POST /batches": "ask",
     "POST /batches/{batch_id}/cancel": "ask",
+    "POST /without": "ask",
+    "POST /without/{training_id}/cancel": "ask",
     "POST /uploads": "import",
     "POST /upload": "import",
     "POST /api/uploads": "import",

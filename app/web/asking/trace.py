@@ -238,6 +238,7 @@ def load(request: Request, session: Session, job: Job, looked: Looked, *, again:
         permalink=origin(request) + urls.trace(job.id),
         made=jobs.utc(job.finished_at) if job.finished_at else None,
         trace_url=urls.trace_form(from_=job.id),
+        without_url=urls.without(trace=job.id) if job.state == "done" else "",
     )
     if job.kind != "trace":
         page.result = job.result

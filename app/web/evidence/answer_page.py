@@ -44,8 +44,8 @@ class AnswerPage(Shareable, BaseModel):
         span_url: where to ask about some words of the answer, or why it rather than something else; None where nobody can.
         filling: whether more of what was measured will be there soon.
         found_by, made: the method whose passages these are, and when they were found.
-        cite_url, csv_url, trace_url, compare_url: what else can be done with it: cite it, have it as a table, ask again,
-            see it beside other methods; empty where that cannot be done.
+        cite_url, csv_url, trace_url, compare_url, without_url: what else can be done with it: cite it, have it as a table,
+            ask again, see it beside other methods, train without its passages; empty where that cannot be done.
     """
 
     claim: Claim | None = None
@@ -70,6 +70,7 @@ class AnswerPage(Shareable, BaseModel):
     csv_url: str = ""
     trace_url: PageUrl = ""
     compare_url: PageUrl | None = None
+    without_url: PageUrl = ""
 
 
 def chance_fields(chance: Chance | None) -> dict[str, float | int | None]:

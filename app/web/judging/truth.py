@@ -6,15 +6,19 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
+from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.errors import NotFound
 from app.evaluation.metrics import Estimate
-from app.truth.outcome import SUFFIX, Outcome, TruthFigures, figures, read_outcome
+from app.truth.kept import PLACE, KeptOutcome, kept_outcome, outcome_names
+from app.truth.outcome import SUFFIX, Outcome, TruthFigures, figures
 from app.web.judging.figures import Figure
-from app.web.judging.truth_figures import by_relation, foretold
+from app.web.judging.truth_figures import by_relation, foretold, groups_left_out
+from app.web.judging.without import WithoutLink, recent
+from app.web.judging.worth import Worth, worth_of
 from app.web.site import urls
-from app.web.site.context import Config
+from app.web.site.context import Config, Db
 from app.web.site.links import PageUrl
 from app.web.site.params import OutcomeName
 from app.web.site.respond import respond
@@ -23,6 +27,7 @@ from app.web.site.tables import table, table_route
 from app.words.methods import BM25, RANDOM, method_label
 
 router = APIRouter()
+LISTED = 12  # trainings without passages
 
 
 class MethodTruth(BaseModel):
@@ -76,18 +81,21 @@ class TruthPage(BaseModel):
     foretold: list[Foretold]
     figures: list[Figure]
     export_url: str
+    worth: Worth | None
+    trained_without: list[WithoutLink]
 
 
 @page_route(router, "/truth", TruthPage, "get_truth")
-def truth_page(request: Request, settings: Config, of: OutcomeName = "") -> Response:
+def truth_page(request: Request, session: Db, settings: Config, of: OutcomeName = "") -> Response:
     """Each method's LDS and QLD (`of`: the outcome), who can be told apart, and predicted against measured."""
-    return respond(request, _page(settings.home / "truth", of), "truth.html")
+    return respond(request, _page(session, settings.home, of), "truth.html")
 
 
 @table_route(router, "/truth", "export_truth")
 def truth_file(request: Request, settings: Config, of: OutcomeName = "") -> Response:
     """What every training measured and every method had predicted of it: the figures can be worked out again."""
-    outcome = _outcome(settings.home / "truth", of)
+    kept = _outcome(settings.home, of)
+    outcome = kept.outcome if kept else None
     columns = ["training", "prompt", "relation", "measured", *(outcome.predicted if outcome else ())]
     return table(request, "truth", columns, rows_of(outcome) if outcome else [])
 
@@ -107,18 +115,18 @@ def rows_of(outcome: Outcome) -> list[dict[str, Any]]:
     ]
 
 
-def _outcome(directory: Path, of: str) -> Outcome | None:
-    names = _names(directory)
+def _outcome(home: Path, of: str) -> KeptOutcome | None:
+    names = outcome_names(home)
     if of and of not in names:
         raise NotFound(
             f"There is no outcome “{of}”.", field="of", remedy=f"There are: {', '.join(names) or 'none'}."
         )
-    return _read(*_stamp(directory / f"{of or names[0]}{SUFFIX}"))[0] if names else None
+    return kept_outcome(home, of or names[0]) if names else None
 
 
-def _page(directory: Path, of: str) -> TruthPage:
-    names, outcome = _names(directory), _outcome(directory, of)
-    if outcome is None:
+def _page(session: Session, home: Path, of: str) -> TruthPage:
+    kept = _outcome(home, of)
+    if kept is None:
         return TruthPage(
             name="",
             outcomes=[],
@@ -134,13 +142,17 @@ def _page(directory: Path, of: str) -> TruthPage:
             foretold=[],
             figures=[],
             export_url="",
+            worth=None,
+            trained_without=[],
         )
-    name = of or names[0]
-    found = _read(*_stamp(directory / f"{name}{SUFFIX}"))[1]
+    names, outcome, file = outcome_names(home), kept.outcome, home / PLACE / f"{kept.name}{SUFFIX}"
+    found = _figures(file, file.stat().st_mtime_ns, kept)
     page = urls.truth(of=of)
     return TruthPage(
-        name=name,
-        outcomes=[OtherOutcome(name=each, url=urls.truth(of=each), chosen=each == name) for each in names],
+        name=kept.name,
+        outcomes=[
+            OtherOutcome(name=each, url=urls.truth(of=each), chosen=each == kept.name) for each in names
+        ],
         trainings=len(outcome.trainings),
         qld_trainings=len(outcome.without),
         prompts=len(outcome.prompts),
@@ -151,8 +163,13 @@ def _page(directory: Path, of: str) -> TruthPage:
         stable=stability(found) if found else "",
         without=further(found) if found else "",
         foretold=_foretold(found) if found else [],
-        figures=[foretold(outcome, found, page), by_relation(outcome, found, page)] if found else [],
+        figures=[
+            *([groups_left_out(kept.calibration, page)] if kept.calibration else []),
+            *([foretold(outcome, found, page), by_relation(outcome, found, page)] if found else []),
+        ],
         export_url=urls.twin(page, "csv"),
+        worth=worth_of(kept.calibration),
+        trained_without=recent(session, LISTED),
     )
 
 
@@ -233,16 +250,7 @@ def _row(method: str, lds: Estimate, qld: Estimate | None) -> MethodTruth:
     )
 
 
-def _names(directory: Path) -> list[str]:
-    return sorted(file.name.removesuffix(SUFFIX) for file in directory.glob(f"[!.]*{SUFFIX}"))
-
-
-def _stamp(file: Path) -> tuple[Path, int]:
-    return file, file.stat().st_mtime_ns
-
-
 @lru_cache(maxsize=4)
-def _read(file: Path, changed: int) -> tuple[Outcome, TruthFigures | None]:
-    """The outcome and its figures, worked out once for each state of the file."""
-    outcome = read_outcome(file)
-    return outcome, figures(outcome)
+def _figures(file: Path, changed: int, outcome: KeptOutcome) -> TruthFigures | None:
+    """The figures, worked out once for each state of the file."""
+    return figures(outcome.outcome)

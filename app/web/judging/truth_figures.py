@@ -3,6 +3,7 @@
 import numpy as np
 
 from app.truth.agreement import agreement
+from app.truth.calibration import Calibration
 from app.truth.outcome import Outcome, TruthFigures, predicted_and_measured
 from app.web.judging import charts
 from app.web.judging.figures import Figure, LegendKey, Value
@@ -10,6 +11,7 @@ from app.web.site import urls
 from app.words.methods import method_label, method_of
 
 TENTHS = 10
+FIFTHS = 5
 DRAWN = 5  # methods that the first chart has room for
 SPOKEN = 3  # prompts at least, for a relation to stand by itself
 
@@ -29,6 +31,45 @@ def foretold(outcome: Outcome, found: TruthFigures, page: str) -> Figure:
         "measured",
         page,
     )
+
+
+def groups_left_out(worth: Calibration, page: str) -> Figure:
+    """Predicted against measured over groups that were left out: fifths of what was predicted, and their mean change."""
+    order = np.argsort(worth.predicted, kind="stable")
+    parts = [part for part in np.array_split(order, FIFTHS) if len(part)]
+    predicted, measured = np.array(worth.predicted), np.array(worth.measured)
+    values: list[tuple[str, float, charts.Interval | None]] = [
+        (
+            f"{predicted[part].mean():.2f}".replace("-", "−"),
+            float(measured[part].mean()),
+            _mean_interval(measured[part]),
+        )
+        for part in parts
+    ]
+    label = method_label(worth.method)
+    return _figure(
+        "worth",
+        "Groups left out, predicted and measured",
+        (
+            f"{worth.groups} random halves and all prompts, each as it differs from its mean"
+            if worth.halves
+            else f"{worth.groups} random groups of {worth.sizes[0]} to {worth.sizes[1]} passages"
+        )
+        + ", in fifths of the change of log p that was predicted; up, the mean change measured, with its 95 % interval.",
+        {label: values},
+        {label: method_of(worth.method).css},
+        "predicted change of log p",
+        "measured",
+        page,
+    )
+
+
+def _mean_interval(values: np.ndarray) -> charts.Interval | None:
+    if len(values) < SPOKEN:
+        return None
+    half = 1.96 * float(values.std(ddof=1)) / len(values) ** 0.5
+    mean = float(values.mean())
+    return mean - half, mean + half
 
 
 def by_relation(outcome: Outcome, found: TruthFigures, page: str) -> Figure:

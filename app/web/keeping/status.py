@@ -24,7 +24,13 @@ from app.web.site.watching import UNROUTED, Measures
 router = APIRouter()
 LATELY = 3600.0  # seconds
 SLOWEST = 8
-NAMES = {"trace": "questions", "steps": "training steps", "shade": "token influence", "import": "files"}
+NAMES = {
+    "trace": "questions",
+    "steps": "training steps",
+    "shade": "token influence",
+    "without": "trainings without passages",
+    "import": "files",
+}
 
 
 class Waiting(BaseModel):

@@ -43,6 +43,13 @@ def first_near_duplicates(texts: Sequence[str]) -> list[int]:
     return firsts
 
 
+def alike(text: str, others: Sequence[str]) -> list[int]:
+    """Which of the others all but repeat the text: their places."""
+    known = _shingles(text)
+    size = range(len(text) // 2, 2 * len(text) + 20)  # a text of another length shares too few word sequences
+    return [at for at, other in enumerate(others) if len(other) in size and _alike(known, _shingles(other))]
+
+
 def _shingles(text: str) -> frozenset[int]:
     words = _WORD.findall(fold(text[: 20 * MOST_WORDS]))[:MOST_WORDS] or [text]
     said = [word.encode("utf-8", "surrogatepass") for word in words]

@@ -214,6 +214,7 @@ def example_page_of(
         compare_url=urls.compare(prompt.slug, [listed.slug, rivals[0]], explains=example.asked)
         if rivals
         else None,
+        without_url=urls.without(run=run.slug, prompt=prompt.external_id),
         trace_url=urls.trace_form(prompt=prompt.text, completion=explained.text, contrast=explained.instead),
         list_url=urls.prompts(run=listed.slug, **asked.listed.query()),
         extra={**prompt.extra, **result.extra},

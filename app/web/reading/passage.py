@@ -81,6 +81,7 @@ class PassagePage(PassageText, Shareable):
     total: int
     more_url: PageUrl | None
     trace_url: PageUrl
+    without_url: PageUrl
 
 
 @page_route(router, "/passages/{id}", PassagePage, "get_passage")
@@ -128,6 +129,7 @@ def passage_page(
         more_url=urls.passage(id, run=run, offset=offset + size, limit=limit)
         if offset + size < total
         else None,
+        without_url=urls.without(passage=id),
         trace_url=urls.trace_form(prompt=cut(passage.text, 300).removesuffix(ELLIPSIS)),
         og_title=og_title(passage.text, ""),
         og_text=f"A training passage of {cut(clean(passage.corpus.name), 80)}, found for {plural(total, 'prompt')}.",

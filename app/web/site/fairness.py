@@ -19,7 +19,7 @@ from app.settings import Settings
 from app.store.readers import Visitor
 from app.web.site.respond import own_path
 
-_STEPS = re.compile(r"/(api/(v1/)?)?traces/[^/]+/steps|/runs/[^/]+/prompts/[^/]+/tokens")
+_STEPS = re.compile(r"/(api/(v1/)?)?traces/[^/]+/steps|/runs/[^/]+/prompts/[^/]+/tokens|/(api/v1/)?without")
 _FILES = (".csv", ".jsonl", ".parquet")
 WRONG_TOKENS = "wrong tokens"
 

@@ -24,6 +24,7 @@ _TABLE: tuple[tuple[Kind, str, Need], ...] = (
     ("change", r"/trace|/traces/[^/]+/(cancel|steps|span)", "ask"),
     ("change", r"/runs/[^/]+/prompts/[^/]+/(tokens|span)", "ask"),
     ("change", r"/(api/)?traces(/.*)?|/batches(/[^/]+/cancel)?", "ask"),
+    ("change", r"/without(/[^/]+/cancel)?", "ask"),
     # Files that come in.
     ("change", r"/upload|/(api/)?uploads", "import"),
     ("read", r".*", "read"),

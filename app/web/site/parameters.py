@@ -19,6 +19,7 @@ _NAMED: dict[str, tuple[str, str | int]] = {
     "upload": ("id of an upload", "4t9w2k7m3x6b"),
     "models": ("name of a model", "demo"),
     "corpora": ("name of a corpus", "demo"),
+    "without": ("id of a training", "4t9w2k7m3x6b"),
     "finds": ("a kind of find", "words-mislead"),
 }
 # What means the same wherever it stands, where its declaration says nothing.

@@ -130,6 +130,7 @@ def known_to_all(request: Request, page: BaseModel, here: str) -> dict[str, Any]
         "origin": origin(request),
         "reader": READER.get() or Visitor(),
         "can_trace": any(request.app.state.settings.indexes.glob("*/manifest.json")),
+        "can_leave_out": any((request.app.state.settings.home / "truth").glob("*.json.gz")),
     }
 
 

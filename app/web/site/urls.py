@@ -1,5 +1,4 @@
-"""The only place that makes a URL. Every address begins at the root of its host, so it works behind any; where a proxy
-shows the site below a path of its host, with that path."""
+"""The only place that makes a URL. Every address begins at the root of its host, or at the path below which a proxy shows it."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,9 +13,8 @@ from app.words.methods import method_of
 API = "/api/v1"  # below it every page stands as JSON, and every file
 SHOWN = (20, 200, 2_000, 5_000)  # passages on an example's page: at first, and each time a reader wants more
 
-ROOT: ContextVar[str] = ContextVar(
-    "root", default=""
-)  # `/startrail`; set for each request by `proxy.Proxied`
+# `/startrail`; set for each request by `proxy.Proxied`
+ROOT: ContextVar[str] = ContextVar("root", default="")
 
 
 def at(path: str) -> str:
@@ -154,6 +152,11 @@ def methods(name: str = "") -> str:
 def truth(**query: object) -> str:
     """Which method foretold what models trained without parts of the corpus say."""
     return with_query(at("/truth"), query)
+
+
+def without(id_: str = "", part: str = "", **query: object) -> str:
+    """Train without passages; one such training; or a part of it: `cancel`."""
+    return with_query(at("/".join(["/without", *(quote(each) for each in (id_, part) if each)])), query)
 
 
 def about() -> str:

@@ -28,6 +28,7 @@ def test_slope_scatter_and_rank_correlation_are_those_that_made_the_groups() -> 
     assert found.scatter == pytest.approx(SCATTER, rel=0.15)
     assert 0.9 < found.spearman.low < found.spearman.mean < found.spearman.high <= 1
     assert (found.sizes, found.trainings, found.method) == ((1, 20), 4, "trackstar+ekfac")
+    assert (found.groups, found.halves) == (200, False)
 
 
 def test_a_prediction_covers_single_trainings_as_often_as_it_says() -> None:
@@ -41,12 +42,28 @@ def test_a_prediction_covers_single_trainings_as_often_as_it_says() -> None:
 
 
 def test_the_interval_is_of_the_slope_and_of_the_scatter_together() -> None:
-    made = Calibration("x", Estimate(0.5, 0.4, 0.6, 50), 0.2, Estimate(0, 0, 0, 50), [], [], (1, 2), 1)
+    made = Calibration(
+        "x", Estimate(0.5, 0.4, 0.6, 50), 0.2, Estimate(0, 0, 0, 50), [], [], (1, 2), 50, 1, False
+    )
     nothing, much = made.change(0.0), made.change(10.0)
     assert nothing.mean == 0
     assert nothing.low == pytest.approx(-1.96 * 0.2)
     assert much.mean == pytest.approx(-5)
     assert much.high - much.mean == pytest.approx((1.0 + (1.96 * 0.2) ** 2) ** 0.5)
+
+
+def test_without_small_groups_random_halves_say_it() -> None:
+    """Their margins follow the sums of what stayed in, unit for unit; log p follows the margin where that is low."""
+    made = outcome(40)
+    low = replace(made, measured=made.measured - 8, influences={**KEPT, "method": "ekfac"})
+    found = calibrate(low)
+    assert found is not None
+    assert found.halves
+    assert (found.groups, found.sizes) == (40, (500, 500))
+    assert found.slope.mean == pytest.approx(1, abs=0.1)
+    assert found.slope.low < 1 < found.slope.high
+    assert found.scatter == pytest.approx(0.3, rel=0.2)
+    assert found.spearman.low > 0.8
 
 
 def test_too_few_groups_have_no_slope() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.web.marking import near
-from app.web.marking.near import _alike, _shingles, first_near_duplicates
+from app.web.marking.near import _alike, _shingles, alike, first_near_duplicates
 
 LONG = " ".join(f"word{n}" for n in range(60))
 
@@ -15,6 +15,11 @@ LONG = " ".join(f"word{n}" for n in range(60))
 def test_a_text_folds_into_the_first_it_repeats() -> None:
     assert first_near_duplicates(["a b c d e f", "Something else is here.", "A, b; c d E f!"]) == [0, 1, 0]
     assert first_near_duplicates([LONG, f"{LONG} and a tail", f"Well: {LONG}"]) == [0, 0, 0]
+
+
+def test_what_repeats_one_text_is_found() -> None:
+    others = ["A, b; c d E f!", "Something else is here.", "a b c d e f", f"a b c d e f {LONG}"]
+    assert alike("a b c d e f", others) == [0, 2]
 
 
 def test_templates_with_other_names_stay_apart() -> None:
