@@ -7,15 +7,15 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from app.tracing.without import AskedOf, Foretold
+from app.tracing.without import AskedOf, PredictedChange
 from app.words.saying import number, percentage, score, signed
 
 
-def table(asked: Sequence[AskedOf], told: Sequence[Foretold], result: dict[str, Any] | None) -> Table:
+def table(asked: Sequence[AskedOf], told: Sequence[PredictedChange], result: dict[str, Any] | None) -> Table:
     """A row a prompt: predicted with its interval, and measured."""
     shown = Table("prompt", "predicted change of log p", "95 %", "measured", "probability")
     for each in document(asked, told, result)["prompts"]:
-        one = Foretold.model_validate(each["predicted"])
+        one = PredictedChange.model_validate(each["predicted"])
         said = signed(one.change, 2) if one.change is not None else f"sum {score(one.total)}"
         sure = f"{number(one.low)} to {number(one.high)}" if one.change is not None else "not known"
         after = (
@@ -28,7 +28,7 @@ def table(asked: Sequence[AskedOf], told: Sequence[Foretold], result: dict[str, 
 
 
 def document(
-    asked: Sequence[AskedOf], told: Sequence[Foretold], result: dict[str, Any] | None
+    asked: Sequence[AskedOf], told: Sequence[PredictedChange], result: dict[str, Any] | None
 ) -> dict[str, Any]:
     """The same for scripts; what it takes to train it again stands beside, once it is trained."""
     measured = result["prompts"] if result else [{} for _ in asked]

@@ -53,7 +53,7 @@ class BareSum(BaseModel):
     known: int
 
 
-class Foretold(BaseModel):
+class PredictedChange(BaseModel):
     """What is predicted of one prompt before anything is trained.
 
     Args:
@@ -171,15 +171,15 @@ def bounded(count: int) -> None:
         )
 
 
-def foretold(kept: KeptOutcome, out: LeftOut, prompts: Sequence[AskedOf]) -> list[Foretold]:
+def foretold(kept: KeptOutcome, out: LeftOut, prompts: Sequence[AskedOf]) -> list[PredictedChange]:
     """What is predicted of each prompt: the sum of its influences, and what trainings say that it is worth."""
     found = []
     for asked in prompts:
         total = kept.influences.known(asked.id, out.external_ids)
         if total is None:
-            found.append(Foretold())
+            found.append(PredictedChange())
             continue
-        one = Foretold(method=kept.influences.method, total=total[0], known=total[1])
+        one = PredictedChange(method=kept.influences.method, total=total[0], known=total[1])
         if kept.calibration is not None:
             change = kept.calibration.change(total[0])
             one = one.model_copy(update={"change": change.mean, "low": change.low, "high": change.high})
@@ -191,7 +191,7 @@ def ask_without(
     session: Session,
     settings: Settings,
     request: WithoutRequest,
-    predicted: Sequence[Foretold] | None = None,
+    predicted: Sequence[PredictedChange] | None = None,
 ) -> Submitted:
     """Queue the training, or find one that was asked before.
 

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from app.store import jobs, leaving
 from app.store.work_tables import Job
-from app.tracing.without import Foretold, find_without, recent_without
+from app.tracing.without import PredictedChange, find_without, recent_without
 from app.web.site import urls
 from app.web.site.context import Db
 from app.web.site.links import PageUrl
@@ -50,7 +50,7 @@ class WithoutRow(BaseModel):
     id: str
     prompt: str
     completion: str
-    predicted: Foretold
+    predicted: PredictedChange
     before: float | None = None
     after: float | None = None
     change: float | None = None
@@ -175,7 +175,7 @@ def rows_of(job: Job) -> list[WithoutRow]:
     found = []
     measured = (job.result or {}).get("prompts") or [None] * len(job.request["prompts"])
     for asked, told, both in zip(job.request["prompts"], job.request["predicted"], measured, strict=True):
-        predicted = Foretold.model_validate(told)
+        predicted = PredictedChange.model_validate(told)
         row = WithoutRow(
             id=asked["id"], prompt=asked["prompt"], completion=asked["completion"], predicted=predicted
         )

@@ -17,7 +17,15 @@ from app.store.tables import Passage, Run
 from app.store.work_tables import Trace
 from app.tracing.explained import explained
 from app.tracing.trace_results import TraceResult, decides
-from app.tracing.without import MOST_PASSAGES, MOST_PROMPTS, AskedOf, BareSum, Foretold, foretold, left_out
+from app.tracing.without import (
+    MOST_PASSAGES,
+    MOST_PROMPTS,
+    AskedOf,
+    BareSum,
+    PredictedChange,
+    foretold,
+    left_out,
+)
 from app.truth.kept import KeptOutcome, outcome_of, passage_rows
 from app.web.marking.near import alike
 from app.words.joining import follow
@@ -114,7 +122,7 @@ def chosen(session: Session, settings: Settings, wanted: Wanted) -> Chosen:
     return found
 
 
-def predicted(session: Session, settings: Settings, found: Chosen) -> list[Foretold]:
+def predicted(session: Session, settings: Settings, found: Chosen) -> list[PredictedChange]:
     """What is predicted of each prompt; where the small model's influences are not known, the bare sum of the run's scores.
 
     Raises:

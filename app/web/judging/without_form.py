@@ -17,7 +17,7 @@ from app.tracing.without import (
     MOST_PASSAGES,
     MOST_PROMPTS,
     AskedOf,
-    Foretold,
+    PredictedChange,
     WithoutRequest,
     ask_without,
     bounded,
@@ -75,7 +75,7 @@ class PromptChoice(BaseModel):
     prompt: str
     completion: str
     before: float | None = None
-    foretold: Foretold | None = None
+    foretold: PredictedChange | None = None
 
 
 class WithoutFormPage(BaseModel):
@@ -251,7 +251,7 @@ def _page(
 
 
 def _prompts(
-    asked: Sequence[AskedOf], told: Sequence[Foretold], kept: KeptOutcome | None
+    asked: Sequence[AskedOf], told: Sequence[PredictedChange], kept: KeptOutcome | None
 ) -> list[PromptChoice]:
     choices = []
     for at, each in enumerate(asked):
