@@ -107,7 +107,7 @@ def test_a_form_becomes_a_job_that_trains_and_a_page_that_says_both(
     assert (waiting["status"], waiting["pending"], waiting["rows"][0]["change"]) == ("queued", True, None)
     assert soup(client, page).select_one(f'form[action="{page}/cancel"] button')
     store = store_of(client)
-    settings: Settings = client.app.state.settings  # type: ignore[attr-defined]
+    settings: Settings = client.app.state.settings  # type: ignore[attr-defined]  # TestClient.app is any ASGI application
     worker = Worker(store, TraceEngine(settings, store, device="cpu"))
     assert worker.step() == 1
     done = client.get(f"{page}.json").json()
