@@ -15,7 +15,7 @@ NEEDS = {
     "POST /batches": "ask",
     "POST /batches/{batch_id}/cancel": "ask",
     "POST /without": "ask",
-    "POST /without/{training_id}/cancel": "ask",
+    "POST /without/{id_}/cancel": "ask",
     "POST /uploads": "import",
     "POST /upload": "import",
     "POST /api/uploads": "import",

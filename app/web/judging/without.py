@@ -105,27 +105,27 @@ class WithoutLink(BaseModel):
     change: float
 
 
-@page_route(router, "/without/{training_id}", WithoutPage, "get_without")
-def without_page(request: Request, session: Db, training_id: Slug) -> Response:
+@page_route(router, "/without/{id_}", WithoutPage, "get_without")
+def without_page(request: Request, session: Db, id_: Slug) -> Response:
     """A training without some passages: how far it is, then predicted and measured for each prompt."""
-    page = load(request, session, find_without(session, training_id))
+    page = load(request, session, find_without(session, id_))
     return respond(request, page, "without.html", block="live")
 
 
-@router.post("/without/{training_id}/cancel", include_in_schema=False)
-def cancel_without(request: Request, training_id: Slug) -> Response:
+@router.post("/without/{id_}/cancel", include_in_schema=False)
+def cancel_without(request: Request, id_: Slug) -> Response:
     """Take the training back."""
     with request.app.state.store.session() as session:
-        jobs.cancel(session, find_without(session, training_id).id)
-    return RedirectResponse(urls.without(training_id), status_code=303)
+        jobs.cancel(session, find_without(session, id_).id)
+    return RedirectResponse(urls.without(id_), status_code=303)
 
 
-@action_route(router, "/without/{training_id}/cancel", WithoutPage, "cancel_without", statuses=(), status=200)
-def cancel_without_api(request: Request, training_id: Slug) -> WithoutPage:
+@action_route(router, "/without/{id_}/cancel", WithoutPage, "cancel_without", statuses=(), status=200)
+def cancel_without_api(request: Request, id_: Slug) -> WithoutPage:
     """It is not trained further; what is over stays as it is."""
     with request.app.state.store.session() as session:
-        jobs.cancel(session, find_without(session, training_id).id)
-        return load(request, session, find_without(session, training_id))
+        jobs.cancel(session, find_without(session, id_).id)
+        return load(request, session, find_without(session, id_))
 
 
 def load(request: Request, session: Session, job: Job) -> WithoutPage:
