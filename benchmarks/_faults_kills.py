@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from app.store.engine import Store
 from app.store.tables import Passage, Prompt, Result, Retrieved, Run
-from app.store.workers import alive
+from app.store.work_tables import Trace
 
 RECORDS = 20_000  # of the file that is imported again and again
 PARTS = 100  # of the index that is built again and again
@@ -30,24 +30,22 @@ def servers(field: Field, kills: int) -> None:
 
 
 def workers(field: Field, kills: int) -> None:
-    """The worker, every fourth time at any moment of its beginning, else once it answers: on a busy machine most would die
-    before they came to load.
+    """The worker, every fourth time at any moment of its beginning, else once it has answered something: on a busy machine
+    most would die before they came to load. A question that three workers die over is given up, by design; so each goes on.
     """
     for number in range(kills):
         until(lambda: bool(field.site.workers()), STARTS, "a worker")
         if number % 4 != 3:
-            until(lambda: _answers(field), STARTS, "a worker that answers")
+            before = _answered(field.people.store)
+            until(lambda before=before: _answered(field.people.store) > before, STARTS, "an answer")
         time.sleep(random.uniform(0.5, 8 if number % 4 == 3 else 2))
         for worker in field.site.workers():
             stop(worker)
 
 
-def _answers(field: Field) -> bool:
-    """Whether a worker that runs has loaded; those that were killed are in the list for a while."""
-    marks = [f"/{process}/" for process in field.site.workers()]
-    with field.people.store.session() as session:
-        ready = [each.id for each in alive(session) if each.status == "ready"]
-    return any(mark in name for mark in marks for name in ready)
+def _answered(store: Store) -> int:
+    with store.session() as session:
+        return session.scalar(select(func.count()).select_from(Trace)) or 0
 
 
 def importers(field: Field, kills: int) -> int:
