@@ -36,11 +36,15 @@ def workers(field: Field, kills: int) -> None:
     for number in range(kills):
         until(lambda: bool(field.site.workers()), STARTS, "a worker")
         if number % 4 != 3:
-            before = _answered(field.people.store)
-            until(lambda before=before: _answered(field.people.store) > before, STARTS, "an answer")
+            _another_answer(field.people.store)
         time.sleep(random.uniform(0.5, 8 if number % 4 == 3 else 2))
         for worker in field.site.workers():
             stop(worker)
+
+
+def _another_answer(store: Store) -> None:
+    before = _answered(store)
+    until(lambda: _answered(store) > before, STARTS, "an answer")
 
 
 def _answered(store: Store) -> int:
