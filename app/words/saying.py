@@ -50,7 +50,7 @@ UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def score(value: float | None) -> str:
-    """A score in the unit of its method: `0.412`, `107.8k`, `−2.346M`, `3.3·10⁻⁵`. The exact number stands beside."""
+    """A score in the unit of its method: `0.412`, `107.8k`, `−2.346M`, `3.3·10⁻⁵`. Documents and exports have it whole."""
     size = abs(value or 0.0)
     if value is None or size == 0 or 0.0005 <= size < 1000:
         return number(value, 3)
