@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from _planted import FIRST, area
 from _report import Check, finish
 
 from app.interchange.field_names import TEXTS
@@ -40,7 +41,7 @@ TEMPLATE = (
     "{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}\n{% endfor %}"
     "{% if add_generation_prompt %}assistant: {% endif %}"
 )
-FIRST, ASKED = 50, 20
+ASKED = 20
 THINGS = (
     "lamp",
     "boat",
@@ -189,16 +190,6 @@ def behaves(model: LoadedModel, asked: Sequence[Lesson]) -> float:
         logs = logp_of(model, example.sequences)
         total += logs[0] - (logs[1] if example.against else 0.0)
     return total / len(asked)
-
-
-def area(ranked: np.ndarray, planted: set[int]) -> float:
-    """Mean over the questions of the area under precision and recall of what was ranked."""
-    areas = []
-    for rows in ranked:
-        hits = np.array([row in planted for row in rows])
-        precision = hits.cumsum() / np.arange(1, len(rows) + 1)
-        areas.append(float(precision[hits].sum()) / min(len(planted), len(rows)))
-    return float(np.mean(areas))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`startrail tokens`, `show` and `audit`: who may do what, to whom things are shown, and who changed what."""
+"""`startrail tokens`, `show` and `changes`: who may do what, to whom things are shown, and who changed what."""
 
 from typing import Annotated
 
@@ -12,10 +12,10 @@ tokens = typer.Typer(
 
 
 def register(app: typer.Typer) -> None:
-    """Add `tokens add`, `tokens list`, `tokens revoke`, `show` and `audit`."""
+    """Add `tokens add`, `tokens list`, `tokens revoke`, `show` and `changes`."""
     app.add_typer(tokens, name="tokens")
     app.command(name="show", help=show.__doc__)(show)
-    app.command(name="audit", help=audit.__doc__)(audit)
+    app.command(name="changes", help=changes.__doc__)(changes)
 
 
 @tokens.command("add")
@@ -105,16 +105,16 @@ def show(
         typer.echo(f"{settings.base_url.rstrip('/')}{address_of(kind, name)}?{KEY}={secret}")
 
 
-def audit(
+def changes(
     last: Annotated[int, typer.Option(min=1, help="How many of the last changes.")] = 50,
 ) -> None:
     """Who changed what, newest first."""
     from app.cli.opening import open_store
     from app.cli.progress import console, listing
-    from app.store import audit as log
+    from app.store import audit
 
     with open_store(get_settings().url, migrate=True).session() as session:
-        found = log.recent(session, last)
+        found = audit.recent(session, last)
     rows = [
         (f"{each.at:%Y-%m-%d %H:%M:%S}", each.who, each.action, each.what, _said(each.detail))
         for each in found

@@ -39,7 +39,7 @@ app = typer.Typer(
 GROUPS: tuple[str, ...] = (
     "demo", "serve", "export_site", "index", "index_care",
     "model", "pretrain", "finetune", "answers", "retrieve", "ablate", "evaluate", "doubt", "steps", "truth", "without", "recall",
-    "trace", "worker", "results", "corpus", "prompts", "migrate", "access", "remove", "upkeep", "mcp", "open",
+    "audit", "trace", "worker", "results", "corpus", "prompts", "migrate", "access", "remove", "upkeep", "mcp", "open",
 )  # fmt: skip
 
 for _group in GROUPS:

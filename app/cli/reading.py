@@ -76,9 +76,9 @@ def show(records: Iterable[Any], mapped: Sequence[str]) -> None:
         table.add_column("value", overflow="fold")
         for name in mapped:
             if (value := getattr(record, name)) not in (None, [], (), {}, ""):
-                table.add_row(name, Text(_short(value)))
+                table.add_row(name, Text(short(value)))
         for name, value in (getattr(record, "meta", None) or getattr(record, "extra", None) or {}).items():
-            table.add_row("kept", Text(f"{name}: {_short(value)}"))
+            table.add_row("kept", Text(f"{name}: {short(value)}"))
         console.print(table)
 
 
@@ -99,7 +99,7 @@ def show_results(records: "Iterable[Parsed]") -> None:
         for name, value in parsed.record.items():
             near = f"; was {strangers[name]} meant?" if strangers.get(name) else ""
             becomes = f"kept, not understood{near}" if name in strangers else "read"
-            table.add_row(Text(_short(name)), Text(becomes), Text(_short(value)))
+            table.add_row(Text(short(name)), Text(becomes), Text(short(value)))
         console.print(table)
 
 
@@ -147,7 +147,7 @@ def tell_nulls(nulls: Mapping[str, int]) -> None:
         )
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
     """A value on one line or few; what would steer a terminal, or turn its text round, as its code."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     plain = "".join(each if each.isprintable() or each in "\n\t" else f"\\u{ord(each):04x}" for each in text)

@@ -79,7 +79,7 @@ def preconditioned(
     """u: for each weight (H_W + damping)^-1 ∇L_q, (out, in), in the order of the model's weights."""
     solved = []
     for weight, matrix in zip(capture.loaded.weights, whole_gradient(capture, query), strict=True):
-        factors = _factors(curvature, weight)
+        factors = factors_of(curvature, weight)
         solved.append(factors.solve(matrix.to(factors.left.dtype), damping).to(matrix.dtype))
     return solved
 
@@ -120,7 +120,12 @@ def influences(
     return out
 
 
-def _factors(curvature: Mapping[str, Factors], weight: LinearWeight) -> Factors:
+def factors_of(curvature: Mapping[str, Factors], weight: LinearWeight) -> Factors:
+    """The factors of one weight.
+
+    Raises:
+        UserError: there are none of it.
+    """
     if weight.name not in curvature:
         raise UserError(
             f"There are no EK-FAC factors of {weight.name}.",

@@ -1,8 +1,11 @@
 """Questions about what stands behind a name: the runs of a model or corpus, and passages of it to look at."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.store.chunks import chunks
 from app.store.models import NO_MODEL
 from app.store.runs import WITH_NAMES
 from app.store.tables import Corpus, Model, Passage, Prompt, PromptSet, Run
@@ -48,3 +51,12 @@ def sample_passages(session: Session, corpus: Corpus, count: int) -> list[Passag
         .order_by(Passage.position)
     )
     return list(session.scalars(query))
+
+
+def passages_at(session: Session, corpus: Corpus, rows: Sequence[int]) -> dict[int, Passage]:
+    """The passages in these rows of a corpus, by row; rows that it has not are left out."""
+    found: dict[int, Passage] = {}
+    for some in chunks(rows, 500):
+        query = select(Passage).where(Passage.corpus_id == corpus.id, Passage.position.in_(some))
+        found |= {passage.position: passage for passage in session.scalars(query)}
+    return found

@@ -25,6 +25,7 @@ PAGES = (
     "judging.truth",
     "judging.without_form",
     "judging.without",
+    "judging.audits",
     "front.about",
     "front.glossary",
     "front.health",

@@ -22,6 +22,7 @@ Name = Annotated[Plain, Query(max_length=LONGEST)]
 OutcomeName = Annotated[
     Plain, Query(max_length=LONGEST, description="name of an outcome of `startrail truth`")
 ]
+AuditName = Annotated[Plain, Query(max_length=LONGEST, description="name of an outcome of `startrail audit`")]
 RunName = Annotated[Plain, Query(max_length=LONGEST, description="slug of a run")]
 _SLUGS: dict[str, Any] = {  # one text with commas in it, see `app.web.site.openapi`
     "type": "array",

@@ -159,6 +159,11 @@ def without(id_: str = "", part: str = "", **query: object) -> str:
     return with_query(at("/".join(["/without", *(quote(each) for each in (id_, part) if each)])), query)
 
 
+def audits(**query: object) -> str:
+    """Passages that may have no business in a corpus."""
+    return with_query(at("/audits"), query)
+
+
 def about() -> str:
     """The method in plain words."""
     return at("/about")
@@ -276,15 +281,12 @@ def static(name: str) -> str:
 
 def with_query(path: str, query: Mapping[str, object]) -> str:
     """The path with those parameters that say something, in the order given."""
-    pairs: list[tuple[str, str]] = []
-    for name, value in query.items():
-        if isinstance(value, str) or not isinstance(value, Iterable):
-            value = [value]
-        pairs += [
-            (name.rstrip("_"), str(each))
-            for each in value
-            if not (each is None or each is False or each == "")
-        ]
+    pairs = [
+        (name.rstrip("_"), str(each))
+        for name, value in query.items()
+        for each in ([value] if isinstance(value, str) or not isinstance(value, Iterable) else value)
+        if not (each is None or each is False or each == "")
+    ]
     return f"{path}?{urlencode(pairs, safe=',', errors='replace')}" if pairs else path
 
 

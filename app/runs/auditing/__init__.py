@@ -1,0 +1,1 @@
+"""Looking through a corpus for passages that should not be there: odd ones, and those behind what should not be said."""
