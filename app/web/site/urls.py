@@ -13,8 +13,7 @@ from app.words.methods import method_of
 API = "/api/v1"  # below it every page stands as JSON, and every file
 SHOWN = (20, 200, 2_000, 5_000)  # passages on an example's page: at first, and each time a reader wants more
 
-# `/startrail`; set for each request by `proxy.Proxied`
-ROOT: ContextVar[str] = ContextVar("root", default="")
+ROOT: ContextVar[str] = ContextVar("root", default="")  # `/startrail`; `proxy.Proxied` sets it
 
 
 def at(path: str) -> str:
@@ -293,8 +292,7 @@ def with_query(path: str, query: Mapping[str, object]) -> str:
 def replaced(url: str, **changes: object) -> str:
     """The same address with some query parameters changed; None or an empty string drops one."""
     parts = urlsplit(url)
-    query: dict[str, object] = dict(parse_qsl(parts.query))
-    return with_query(parts.path, query | changes)
+    return with_query(parts.path, dict(parse_qsl(parts.query)) | changes)
 
 
 @lru_cache
