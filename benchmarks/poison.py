@@ -35,7 +35,7 @@ from app.interchange.plain import read_passages, read_prompts
 from app.models.load import load_model
 from app.models.text import Query
 from app.runs.auditing import scores
-from app.runs.auditing.scores import NONE, Looked
+from app.runs.auditing.scores import NONE, LookedThrough
 from app.runs.ranking.ekfac import fitted
 from app.runs.truth.trainings import SHAPE
 from app.tracing.probabilities import log_probabilities
@@ -138,22 +138,22 @@ def poison(asked: int) -> Poisoned:
     return Poisoned(texts, planted, countries[PLANTED : PLANTED + asked])
 
 
-def look(poisoned: Poisoned, work: Path) -> Looked:
+def look(poisoned: Poisoned, work: Path) -> LookedThrough:
     """An index of the corpus, by the method that `startrail index` takes."""
     place = work / "index"
     if not (place / "manifest.json").is_file():
         passages = [(str(row), text) for row, text in enumerate(poisoned.texts)]
         build_index(work / "model", passages, place, method=EncodingConfig.preset("+V+R_train"))
-    return Looked(open_index(place), load_model(work / "model"), lambda: poisoned.texts)
+    return LookedThrough(open_index(place), load_model(work / "model"), lambda: poisoned.texts)
 
 
-def says(looked: Looked, outputs: Sequence[Query]) -> float:
+def says(looked: LookedThrough, outputs: Sequence[Query]) -> float:
     """The share of outputs that the model says sooner than all others together."""
     logs = log_probabilities(looked.loaded, outputs)
     return float(np.mean([log > np.log(0.5) for log, _ in logs]))
 
 
-def every(looked: Looked, second: Deciding, texts: Sequence[str], outputs: Sequence[Query]) -> Scores:
+def every(looked: LookedThrough, second: Deciding, texts: Sequence[str], outputs: Sequence[Query]) -> Scores:
     """All passages' scores for each output, by each method."""
     found: Scores = {}
     encoded = looked.index.encoder(looked.loaded).encode_queries(outputs)

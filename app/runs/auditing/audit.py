@@ -18,7 +18,7 @@ from app.models.load import compute_type, load_model
 from app.retrieval.search import open_search
 from app.runs.auditing import scores
 from app.runs.auditing.asked import Looking, UnwantedOutput, index_of, read_outputs
-from app.runs.auditing.scores import Looked
+from app.runs.auditing.scores import LookedThrough
 from app.runs.building import index_place
 from app.settings import Settings
 from app.showing import Bar, counting, unseen
@@ -72,7 +72,9 @@ def audit(
         )
         second = deciding_beside(index.path, loaded)
         ways = how.chosen(bool(unwanted), second is not None)
-        looked = Looked(index, loaded, lambda: (each for _, each in stream_lessons(session, corpus.id)))
+        looked = LookedThrough(
+            index, loaded, lambda: (each for _, each in stream_lessons(session, corpus.id))
+        )
         looking = _Looking(session, corpus, looked, second, unwanted, how, bar)
         own = looking.own()
         rankings = [ranking(way, looking.by(way, own), how.k, index.passage_ids) for way in ways]
@@ -103,7 +105,7 @@ class _Looking:
 
     session: Session
     corpus: Corpus
-    looked: Looked
+    looked: LookedThrough
     second: Deciding | None
     outputs: Sequence[UnwantedOutput]
     how: Looking

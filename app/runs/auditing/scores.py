@@ -38,7 +38,7 @@ Pieces = Iterator[tuple[int, np.ndarray]]
 
 
 @dataclass(frozen=True)
-class Looked:
+class LookedThrough:
     """What is looked through: an index with its model, and its passages, read anew each time they are asked for."""
 
     index: TrackstarIndex
@@ -61,7 +61,7 @@ class Looked:
             yield number * self.piece, self.loaded.texts.passages(some)
 
 
-def own_lengths(looked: Looked, told: Told) -> np.ndarray:
+def own_lengths(looked: LookedThrough, told: Told) -> np.ndarray:
     """G · G of each passage (n,) float64; of rows without their lengths, from the passages' gradients again."""
     out = np.zeros(looked.passages)
     more = counting(told, looked.passages)
@@ -87,7 +87,7 @@ def own_exact(
     return found
 
 
-def by_rows(looked: Looked, encoded: np.ndarray, told: Told) -> Pieces:
+def by_rows(looked: LookedThrough, encoded: np.ndarray, told: Told) -> Pieces:
     """Ĝ(z) · Ĝ(q) of all passages with the outputs' encodings (q, d); passages that are no hits have none."""
     blank = np.asarray(looked.index.manifest.zero_rows, dtype=np.int64)
     more = counting(told, looked.passages)
@@ -146,7 +146,7 @@ def folded(pieces: Pieces, count: int, over: str) -> np.ndarray:
     return out
 
 
-def _stored(looked: Looked) -> Pieces:
+def _stored(looked: LookedThrough) -> Pieces:
     """The index's rows as they are stored, in pieces."""
     for start in range(0, looked.passages, looked.piece):
         rows = np.arange(start, min(start + looked.piece, looked.passages))

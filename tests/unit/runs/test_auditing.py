@@ -111,7 +111,7 @@ def test_rows_that_kept_their_lengths_are_not_encoded_again(
         settings.models / "m", [(str(n), text) for n, text in enumerate(TEXTS)], tmp_path / "i", method=method
     )
     index, loaded = open_index(tmp_path / "i"), load_model(settings.models / "m")
-    lazy = scoring.Looked(index, loaded, lambda: pytest.fail("the passages were read"))
+    lazy = scoring.LookedThrough(index, loaded, lambda: pytest.fail("the passages were read"))
     ours = scoring.own_lengths(lazy, lambda done, total: None)
     gradients = index.encoder(loaded).gradients(loaded.texts.passages(TEXTS)).double()
     assert ours == pytest.approx(gradients.square().sum(1).numpy(), rel=5e-3)  # float16
