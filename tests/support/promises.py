@@ -20,7 +20,7 @@ FILTERS = ("", "correct", "confidence >= 0.5", 'task = "fact" and not correct', 
 schemathesis.openapi.format("filter", st.sampled_from(FILTERS))
 SLOWEST = 120  # seconds: an answer that is late on a busy machine breaks no promise
 # Whether a question can be asked depends on the model (its context, its tokens) and on the corpus.
-ASKING = ("/api/v1/traces", "/api/v1/batches", "/api/v1/traces/{trace_id}/steps")
+ASKING = ("/api/v1/traces", "/api/v1/batches", "/api/v1/traces/{trace_id}/steps", "/api/v1/without")
 
 
 @dataclass
