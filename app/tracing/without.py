@@ -6,13 +6,14 @@ Knows no torch, so that the web server can ask. `app.tracing.retraining` trains.
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound, UserError
+from app.models.text import readable
 from app.settings import Settings
 from app.store import jobs
 from app.store.readers import Visibility
@@ -26,6 +27,7 @@ from app.truth.kept import KeptOutcome, is_meant, outcome_of
 KIND = "without"
 MOST_PASSAGES = 1_000
 MOST_PROMPTS = 10
+LONGEST_ID = 300
 WAITING = 20  # trainings that may wait
 PRIORITY = 3  # behind everything that somebody waits for
 
@@ -35,13 +37,28 @@ class AskedOf(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str = Field("", max_length=300)
+    id: str = Field("", max_length=LONGEST_ID)
     prompt: str = Field(min_length=1, max_length=MAX_CHARACTERS)
     completion: str = Field(
         min_length=1,
         max_length=MAX_CHARACTERS,
         description="As it follows the prompt, with the space it begins with.",
     )
+
+    @classmethod
+    def stored(cls, id_: str, prompt: str, completion: str) -> Self:
+        """A prompt as the store has it, whose text may be whatever the web holds; read as a model reads it.
+
+        Raises:
+            UserError: it is empty, or longer than any question may be.
+        """
+        if not 0 < min(len(prompt), len(completion)) <= max(len(prompt), len(completion)) <= MAX_CHARACTERS:
+            raise UserError(
+                f"A prompt and its answer have 1 to {MAX_CHARACTERS:,} characters each where they are measured again.",
+                remedy="Choose another prompt.",
+                field="prompt",
+            )
+        return cls(id=readable(id_)[:LONGEST_ID], prompt=readable(prompt), completion=readable(completion))
 
 
 class BareSum(BaseModel):

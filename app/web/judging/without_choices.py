@@ -100,7 +100,8 @@ def chosen(session: Session, settings: Settings, wanted: Wanted) -> Chosen:
     found = Chosen(run=get_run(session, wanted.run) if wanted.run else None)
     prompt_set = found.run.prompt_set_id if found.run else None
     stored = leaving.prompts_named(session, wanted.prompts, prompt_set) if wanted.prompts else {}
-    found.stored = {name: prompt.id for name, prompt in stored.items()}
+    found.asked = [AskedOf.stored(name, p.text, follow(p.text, p.target)) for name, p in stored.items()]
+    found.stored = {each.id: prompt.id for each, prompt in zip(found.asked, stored.values(), strict=True)}
     groups = {value: _members(session, settings, value) for value in dict.fromkeys(wanted.all_of)}
     found.ids = list(dict.fromkeys([*wanted.passages, *(id_ for ids in groups.values() for id_ in ids)]))
     shown = [*wanted.passages, *_offered(session, wanted, found)]
@@ -108,9 +109,6 @@ def chosen(session: Session, settings: Settings, wanted: Wanted) -> Chosen:
     found.offered = [by_id[id_] for id_ in dict.fromkeys(shown) if id_ in by_id]
     anywhere = found.offered or list(leaving.passages_by_id(session, found.ids[:1]).values())
     found.kept = outcome_of(settings.home, anywhere[0].corpus) if anywhere else None
-    found.asked = [
-        AskedOf(id=name, prompt=p.text, completion=follow(p.text, p.target)) for name, p in stored.items()
-    ]
     if found.run is not None and found.run.visibility != PUBLIC:
         found.visibility = UNLISTED if found.run.visibility == UNLISTED else PRIVATE
     if wanted.trace:
@@ -167,7 +165,7 @@ def _of_trace(trace: Trace, kept: KeptOutcome | None) -> AskedOf:
         for each in known
         if (each["text"], each["target"]) == (query.prompt, query.completion.strip())
     )
-    return AskedOf(id=next(alike_, ""), prompt=query.prompt, completion=query.completion)
+    return AskedOf.stored(next(alike_, ""), query.prompt, query.completion)
 
 
 def _most_moved(session: Session, found: Chosen) -> list[AskedOf]:
@@ -180,9 +178,7 @@ def _most_moved(session: Session, found: Chosen) -> list[AskedOf]:
     ]
     by_id = {each["id"]: each for each in found.kept.outcome.prompts}
     return [
-        AskedOf(
-            id=name, prompt=by_id[name]["text"], completion=follow(by_id[name]["text"], by_id[name]["target"])
-        )
+        AskedOf.stored(name, by_id[name]["text"], follow(by_id[name]["text"], by_id[name]["target"]))
         for name in found.kept.influences.most_moved(external, MOST_PROMPTS // 2)
     ]
 
