@@ -22,6 +22,7 @@ from sqlalchemy import select
 
 from app.demo.pretrain import PretrainConfig, pretrain
 from app.errors import UserError
+from app.files import put
 from app.models.generate import complete
 from app.models.load import load_model
 from app.models.text import Query
@@ -113,7 +114,7 @@ def _train(
 def _share(made: Path, base: Path) -> None:
     """Give the model with everything its name, unless another worker was first: both are equal."""
     try:
-        made.rename(base)
+        put(made, base)
     except OSError:
         shutil.rmtree(made)
 

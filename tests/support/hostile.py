@@ -14,7 +14,7 @@ from app.store.corpora import PassageRecord, add_corpus, stream_passages
 from app.store.models import get_model, put_outputs
 from app.store.origins import Origin, describe
 from app.store.prompts import PromptRecord, add_prompts, list_prompts
-from app.store.tables import Result, Retrieved
+from app.store.tables import Corpus, Result, Retrieved
 from app.tracing.trace_results import (
     Completion,
     CompletionToken,
@@ -82,7 +82,10 @@ def fill_hostile(session: Session) -> dict[str, list[str]]:
             session.execute(insert(Retrieved), rows)
     slugs = [prompt.slug for prompt in prompts]
     asked = [answered_trace(session, numbers[name], text, corpus.id) for name, text in TEXTS]
+    trained = _trained_without(session, corpus, ids)
     return {
+        "/without/{id_}:id_": [trained],
+        "/without/{id_}/cancel:id_": [trained],
         "run": [*RUNS, "hostile"],
         "prompt": slugs,
         "id": [str(id_) for id_ in ids],
@@ -137,6 +140,22 @@ def _other_states(session: Session, asked: str, ids: list[int]) -> list[str]:
     cancelled = jobs.add(session, "trace", _question(HOSTILE[0][1] + PAGE), limit=1000).id
     jobs.cancel(session, cancelled)
     return [trained, failed, cancelled]
+
+
+def _trained_without(session: Session, corpus: Corpus, ids: list[int]) -> str:
+    """A training without passages that is done, whose every text is hostile."""
+    request = {
+        "kind": "without", "outcome": SCRIPT, "corpus_id": corpus.id, "corpus": corpus.name, "ids": ids, "never_read": 1,
+        "prompts": [{"id": SCRIPT, "prompt": PAGE, "completion": SCRIPT}], "corpus_sha256": SCRIPT, "only": SCRIPT,
+        "predicted": [{"method": "trackstar", "total": 1e300, "known": 1, "change": -1.0, "low": -2.0, "high": 0.0}],
+        "config": {SCRIPT: SCRIPT},
+    }  # fmt: skip
+    said = {"before": -1.0, "after": -2.0, "says_before": SCRIPT, "says_after": PAGE}
+    job = jobs.add(session, "without", request, limit=1000)
+    leases.claim(session, "tester", 1, ["without"])
+    result = {"prompts": [said], "passages": 9, "left_out": len(ids), "versions": {SCRIPT: SCRIPT}}
+    assert leases.finish(session, job.id, "tester", result)
+    return job.id
 
 
 def answered(

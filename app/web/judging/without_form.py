@@ -31,7 +31,7 @@ from app.web.site.body import build, read_form, read_json
 from app.web.site.context import Config, Db
 from app.web.site.links import PageUrl
 from app.web.site.params import LARGEST_ID, LONGEST, Plain, RunName
-from app.web.site.respond import origin, respond
+from app.web.site.respond import origin, respond, wants_json
 from app.web.site.routing import action_route, json_body, page_route
 from app.web.site.serialize import json_bytes
 
@@ -120,7 +120,7 @@ def without_form(
 ) -> Response:
     """Passages to tick, and what is predicted of some prompts (`prompt`) without those that are."""
     wanted = Wanted(tuple(passage), tuple(all_of), run, tuple(prompt), trace, q)
-    page, status = _page(session, settings, wanted)
+    page, status = _page(session, settings, wanted, told=wants_json(request))
     return respond(request, page, "without_form.html", status=status)
 
 
@@ -212,16 +212,22 @@ def _ticket(request: Request, job: Job, reused: bool) -> TrainingTicket:
 
 
 def _page(
-    session: Session, settings: Settings, wanted: Wanted, error: UserError | None = None
+    session: Session,
+    settings: Settings,
+    wanted: Wanted,
+    error: UserError | None = None,
+    *,
+    told: bool = False,
 ) -> tuple[WithoutFormPage, int]:
-    found, told = Chosen(), []
+    """The form, with what is wrong in it; a script is `told` by a problem document."""
+    found, changes = Chosen(), []
     try:
         found = chosen(session, settings, wanted)
         if found.ids and error is None:
             bounded(len(found.ids))
-            told = predicted(session, settings, found)
+            changes = predicted(session, settings, found)
     except UserError as trouble:
-        if trouble.status == 404:
+        if told or trouble.status == 404:
             raise
         error = error or trouble
     ticked = set(wanted.passages)
@@ -238,7 +244,7 @@ def _page(
             for each in found.offered
         ],
         groups=found.groups,
-        prompts=_prompts(found.asked, told, found.kept),
+        prompts=_prompts(found.asked, changes, found.kept),
         left_out=len(found.ids),
         run=wanted.run,
         trace=wanted.trace,
