@@ -31,7 +31,8 @@ def test_the_figures_of_a_run_are_those_of_the_prompts_they_are_over(
     ).to_be_visible()
     reader.goto(f"{live}/prompts?run={run.lower()}&task=fact")
     panel = re.sub(r"\s+", " ", reader.locator("main").inner_text())
-    assert f"MRR {mrr}, recall@10 {recall} over the {over.split()[0]} prompts" in panel
+    told = re.escape(f"MRR {mrr}, recall@10 {recall}") + r", precision@10 \d\.\d+ over the "
+    assert re.search(f"{told}{over.split()[0]} prompts", panel)
 
 
 def test_a_filtered_list_says_how_many_its_figures_are_over(reader: Page, live: str) -> None:

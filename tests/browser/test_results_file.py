@@ -135,7 +135,7 @@ def test_the_sidebar_shows_best_scores_and_warns_where_no_passage_states_the_fac
     for at in range(entries.count()):
         said = entries.nth(at).inner_text()
         made = ordinary()[int(re.search(r"number (\d+)", said)[1])]
-        assert f"best score {made['proponent_scores'][0]:.2f}" in said
+        assert f"best score {made['proponent_scores'][0]:.3f}" in said
         assert ("none states it" in said) == (not stated(ordinary().index(made))), said
 
 

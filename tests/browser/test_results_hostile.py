@@ -69,12 +69,12 @@ def test_two_thousand_proponents_can_all_be_reached(plain_page: Page, paper: str
     page.goto(paper + CROWD)
     page.locator(".claim").get_by_role("link", name=f"rank {LATE}").click()
     expect(page.locator("section.proponent")).to_have_count(MANY - 1, timeout=60_000)
-    expect(page.locator(f"#p{LATE}")).to_be_in_viewport()
+    expect(page.locator(f"#p{LATE}")).to_be_in_viewport(timeout=30_000)
     expect(page.locator(f"#p{LATE}")).to_contain_text(re.compile("states the fact", re.IGNORECASE))
     late = page.locator(f"#p{LATE} .meta a").first
     late.click()
     page.locator("#list td a.line").first.click()
-    expect(page.locator(f"#p{LATE}")).to_be_in_viewport()
+    expect(page.locator(f"#p{LATE}")).to_be_in_viewport(timeout=30_000)
 
 
 def test_near_duplicates_fold_into_one_with_a_count(plain_page: Page, paper: str) -> None:

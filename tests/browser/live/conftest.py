@@ -45,7 +45,7 @@ def asked(
             yield Site(address, worker)
     finally:
         worker.terminate()
-        worker.wait(20)
+        worker.wait(60)  # it runs behind everything else
         store.engine.dispose()
 
 
