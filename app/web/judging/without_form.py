@@ -31,6 +31,7 @@ from app.web.site.body import build, read_form, read_json
 from app.web.site.context import Config, Db
 from app.web.site.links import PageUrl
 from app.web.site.params import LARGEST_ID, LONGEST, Plain, RunName
+from app.web.site.promised import problems
 from app.web.site.respond import origin, respond, wants_json
 from app.web.site.routing import action_route, json_body, page_route
 from app.web.site.serialize import json_bytes
@@ -106,7 +107,7 @@ class TrainingTicket(BaseModel):
     json_url: str
 
 
-@page_route(router, "/without", WithoutFormPage, "get_without_form")
+@page_route(router, "/without", WithoutFormPage, "get_without_form", also=problems(409))
 def without_form(
     request: Request,
     session: Db,
