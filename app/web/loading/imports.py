@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -100,8 +101,9 @@ class Imports:
         """An id for an import, with a directory for its file."""
         self.directory.mkdir(parents=True, exist_ok=True)
         for path in self.directory.iterdir():
-            if time.time() - path.stat().st_mtime > KEEP_SECONDS:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # an import that ends takes its file away meanwhile
+                if time.time() - path.stat().st_mtime > KEEP_SECONDS:
+                    path.unlink()
         return jobs.new_id()
 
     def path(self, id_: str, file: str = "") -> Path:

@@ -115,6 +115,16 @@ def test_an_import_whose_server_died_does_not_wait_forever(
     assert "again" in got.problem.remedy
 
 
+def test_a_file_that_an_import_takes_away_meanwhile_breaks_no_other(
+    imports: Imports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever begins looks through what was left; an import that ended in between was a 500."""
+    imports.new()
+    gone = imports.directory / "gone.data"
+    monkeypatch.setattr(Path, "iterdir", lambda _directory: iter([gone]))
+    assert imports.new()
+
+
 @pytest.mark.parametrize("id_", ["0" * 16, "../../etc/passwd", "", "ABCDEF0123456789"])
 def test_unknown_imports_are_not_found(imports: Imports, id_: str) -> None:
     with pytest.raises(NotFound):
