@@ -61,11 +61,15 @@ def _read(configuration: tuple[str, int], template: tuple[str, int]) -> Template
         name: word
         for name, value in found.items()
         if name.endswith("_token")
-        and isinstance(word := value["content"] if isinstance(value, dict) else value, str)
+        and isinstance(word := value.get("content") if isinstance(value, dict) else value, str)
     }
-    own = found.get(_TEMPLATE) or ""
+    own = found.get(_TEMPLATE)
     if isinstance(own, list):  # several by name
-        own = next((each["template"] for each in own if each.get("name") == "default"), "")
+        named = {each.get("name"): each.get("template") for each in own if isinstance(each, dict)}
+        own = named.get("default")
     if template[1]:
-        own = Path(template[0]).read_text(encoding="utf-8")
-    return TemplateFiles(str(own), words)
+        try:
+            own = Path(template[0]).read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            own = None
+    return TemplateFiles(own if isinstance(own, str) else "", words)

@@ -96,7 +96,7 @@ def _written(tokenizer: Any, turns: Sequence[Turn], answers: bool) -> str:
     messages = [{"role": role, "content": said} for role, said in turns]
     try:
         return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answers))
-    except (TemplateError, ValueError, TypeError) as error:
+    except (TemplateError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
         raise UserError(
             f"The model's chat template refuses “{json.dumps(messages, ensure_ascii=False)[:80]}”: {error}",
             field="messages",

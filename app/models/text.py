@@ -167,8 +167,9 @@ class Texts:
         return self.completion(query), self._completion_places(query)
 
     def prompt(self, prompt: str) -> tuple[int, ...]:
-        """BOS + tokens(prompt): what the model completes."""
-        return (*self.start, *self._ids([prompt])[0])
+        """BOS + tokens(prompt): what the model completes. The templates of many models write BOS before a chat themselves."""
+        ids = tuple(self._ids([prompt])[0])
+        return ids if ids[: len(self.start)] == self.start else (*self.start, *ids)
 
     def completion(self, query: Query) -> tuple[int, ...]:
         """The tokens of a query's completion, after the prompt's own."""
@@ -197,7 +198,9 @@ class Texts:
         example = self.query(query)
         border = len(query.prompt)
         after = [(border + start, border + end) for start, end in self._completion_places(query)]
-        return Located(example, (*[None] * len(self.start), *self.placed(query.prompt)[1], *after))
+        own = self.placed(query.prompt)[1]
+        added = len(self.prompt(query.prompt)) - len(own)
+        return Located(example, (*[None] * added, *own, *after))
 
     def _passage(self, text: str, ids: Sequence[int]) -> TrainingExample:
         if not text.strip():
