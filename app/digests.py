@@ -1,6 +1,7 @@
 """What tells contents apart: the hash of a file, and that of a corpus, which binds an index to the store's passages."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -20,6 +21,12 @@ class CorpusDigest:
     def hexdigest(self) -> str:
         """The hash of all passages so far."""
         return self._sha.hexdigest()
+
+
+def ids_sha256(ids: Iterable[str]) -> str:
+    """SHA-256 over ids in their order, a line each."""
+    lines = "".join(f"{id_}\n" for id_ in ids)
+    return hashlib.sha256(lines.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def file_sha256(file: Path) -> str:

@@ -66,8 +66,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON for people and machines: sorted, indented, the same value gives the same bytes."""
-    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    write_bytes(path, text.encode())
+    write_bytes(path, json_encoded(value, indent=1, sort_keys=True) + b"\n")
 
 
 def append_line(path: Path, record: Mapping[str, Any]) -> None:
@@ -83,11 +82,16 @@ def append_line(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def json_line(record: Mapping[str, Any]) -> bytes:
-    """One line of a JSON Lines file in UTF-8, nothing lost: escaped where a lone surrogate has no UTF-8."""
+    """One line of a JSON Lines file, see `json_encoded`."""
+    return json_encoded(record, separators=(",", ":")) + b"\n"
+
+
+def json_encoded(value: Any, **form: Any) -> bytes:
+    """JSON in UTF-8, nothing lost: escaped where a lone surrogate has no UTF-8. `form`: as `json.dumps` takes it."""
     try:
-        return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        return json.dumps(value, ensure_ascii=False, **form).encode()
     except UnicodeEncodeError:
-        return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        return json.dumps(value, **form).encode()
 
 
 def drop_partials(directory: Path) -> None:

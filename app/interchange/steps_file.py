@@ -6,7 +6,6 @@ the probability that a step on it left. A step belongs to a target, not to a run
 """
 
 import gzip
-import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -16,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
-from app.files import write_bytes
+from app.files import json_encoded, write_bytes
 from app.interchange.records import Reading, read_records
 from app.store.chunks import chunks
 from app.store.steps import keep, kept_set, of_result
@@ -43,7 +42,7 @@ def write_steps(
         after = {id_: round(end, DIGITS) for id_, end in rows}
         count += len(after)
         lines.append({"key": found.key, "before": found.before, "settings": found.settings, "after": after})
-    content = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
+    content = b"".join(json_encoded(line) + b"\n" for line in lines)
     write_bytes(file, gzip.compress(content, compresslevel=9, mtime=0))
     return count
 

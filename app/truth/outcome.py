@@ -17,7 +17,7 @@ import numpy as np
 
 from app.errors import UserError
 from app.evaluation.metrics import Estimate, estimate, paired_difference
-from app.files import write_bytes
+from app.files import json_encoded, write_bytes
 from app.truth.agreement import agreement, datamodelling, over_all
 
 SUFFIX = ".json.gz"
@@ -139,7 +139,7 @@ def write_outcome(outcome: Outcome, file: Path) -> None:
         "ticked": [dict(row) for row in outcome.ticked],
     }
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(file, gzip.compress(json.dumps(content, ensure_ascii=False).encode(), mtime=0))
+    write_bytes(file, gzip.compress(json_encoded(content), mtime=0))
 
 
 def read_outcome(file: Path) -> Outcome:

@@ -1,5 +1,6 @@
 """A file or directory is written whole or not at all, and there is one way to do it."""
 
+import json
 import os
 import re
 import time
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.files import ABANDONED, drop_partials, put, whole, write_bytes, write_json
+from app.files import ABANDONED, drop_partials, json_line, put, whole, write_bytes, write_json
 
 APP = Path(__file__).parents[2] / "app"
 
@@ -105,6 +106,15 @@ def test_the_same_value_gives_the_same_bytes(tmp_path: Path) -> None:
     write_json(tmp_path / "b", {"a": "é", "b": 1})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert "é" in (tmp_path / "a").read_text(encoding="utf-8")
+
+
+def test_half_a_character_is_written_and_read_again(tmp_path: Path) -> None:
+    """Texts of the web have some, and UTF-8 has no bytes for them: an outcome was lost after hours of work."""
+    value = {"said": "half \ud83d of it", "é": 1}
+    write_json(tmp_path / "a.json", value)
+    assert json.loads((tmp_path / "a.json").read_bytes()) == value
+    assert json.loads(json_line(value)) == value
+    assert "é" in json_line({"é": 1}).decode(), "whatever UTF-8 has stands as it is"
 
 
 def test_nothing_else_renames_a_file_into_place() -> None:

@@ -1,6 +1,5 @@
 """The trainings of a leave-out experiment: each is a line of `trainings.jsonl` when it is done, and never done again."""
 
-import hashlib
 import json
 import shutil
 import time
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from app.demo.pretrain import PretrainConfig, pretrain
+from app.digests import ids_sha256
 from app.errors import UserError
 from app.files import append_line, write_json
 from app.models.load import load_model
@@ -171,5 +171,4 @@ def margins(model: Path, prompts: Sequence[AskedPrompt]) -> list[float]:
 
 def digest_of(ids: Sequence[str], kept: Collection[bool] | np.ndarray) -> str:
     """SHA-256 over the ids of the passages that stay in, a line each, in the corpus's order."""
-    chosen = (id_ for id_, stays in zip(ids, kept, strict=True) if stays)
-    return hashlib.sha256("".join(f"{id_}\n" for id_ in chosen).encode()).hexdigest()
+    return ids_sha256(id_ for id_, stays in zip(ids, kept, strict=True) if stays)
