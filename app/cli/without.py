@@ -120,6 +120,5 @@ def _prompts(session: "Session", names: list[str]) -> "list[AskedOf]":
             remedy="startrail prompts list shows the sets.",
         )
     return [
-        AskedOf(id=name, prompt=found[name].text, completion=follow(found[name].text, found[name].target))
-        for name in names
+        AskedOf.stored(name, found[name].text, follow(found[name].text, found[name].target)) for name in names
     ]

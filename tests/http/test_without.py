@@ -1,7 +1,6 @@
 """Train without passages: from the ticks of a form, over the job and its progress, to a page that says both."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,10 @@ from sqlalchemy import select
 
 from app.demo.pretrain import PretrainConfig
 from app.settings import Settings
-from app.store.tables import Corpus, Passage, Prompt
+from app.store.tables import Passage
 from app.tracing.trace_engine import TraceEngine
 from app.tracing.worker import Worker
-from app.truth.outcome import write_outcome
-from tests.support.outcomes import outcome, ticked
+from tests.support.outcomes import keep_outcome
 from tests.support.sites import site, store_of
 
 SMALL = PretrainConfig(
@@ -40,40 +38,7 @@ def told(
     home = tmp_path_factory.mktemp("without")
     with site(filled_url, home) as opened:
         store = store_of(opened)
-        with store.session() as session:
-            corpus = session.scalars(select(Corpus).order_by(Corpus.id)).first()
-            assert corpus is not None
-            passages = session.scalars(
-                select(Passage).where(Passage.corpus_id == corpus.id).order_by(Passage.position).limit(6)
-            ).all()
-            prompt = session.scalars(select(Prompt).order_by(Prompt.id)).first()
-            assert prompt is not None
-            corpus.sha256 = corpus.sha256 or "c0ffee"
-            known = {
-                "ids": [each.id for each in passages],
-                "external": [each.external_id for each in passages],
-                "prompt": prompt.external_id,
-                "corpus": corpus.name,
-            }
-            made = outcome(20)
-            about = {**made.about, "corpus_sha256": corpus.sha256, "only": "", "config": asdict(SMALL)}
-            first = {
-                "id": prompt.external_id,
-                "text": prompt.text,
-                "target": prompt.target,
-                "relation": "capital",
-            }
-            kept = {
-                "method": "trackstar+ekfac",
-                "passages": [known["external"][:2], *([[]] * 11)],
-                "scores": [[3.0, 1.0], *([[]] * 11)],
-            }
-        write_outcome(
-            replace(
-                made, about=about, prompts=[first, *made.prompts[1:]], influences=kept, ticked=ticked(60)
-            ),
-            home / "truth" / "small.json.gz",
-        )
+        known = keep_outcome(store, home, SMALL)
         known["home"] = home
         yield opened, known
         store.engine.dispose()

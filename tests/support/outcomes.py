@@ -1,10 +1,16 @@
 """An outcome of leaving out with a truth that is known: margins follow the first method's sums, with noise."""
 
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sqlalchemy import select
 
-from app.truth.outcome import Outcome
+from app.demo.pretrain import PretrainConfig
+from app.store.engine import Store
+from app.store.tables import Corpus, Passage, Prompt
+from app.truth.outcome import Outcome, write_outcome
 
 PROMPTS = 12
 RELATIONS = ("capital", "currency")
@@ -58,3 +64,43 @@ def ticked(groups: int) -> list[dict[str, Any]]:
         }
         for at, total in enumerate(sums)
     ]
+
+
+def keep_outcome(store: Store, home: Path, shape: PretrainConfig) -> dict[str, Any]:
+    """An outcome of the store's first corpus, called `small`, by models of this shape; of its twelve prompts the first is the
+    store's first. What of the store it names: ids of six passages, of which the first two have influence on that prompt.
+    """
+    with store.session() as session:
+        corpus = session.scalars(select(Corpus).order_by(Corpus.id)).first()
+        assert corpus is not None
+        passages = session.scalars(
+            select(Passage).where(Passage.corpus_id == corpus.id).order_by(Passage.position).limit(6)
+        ).all()
+        prompt = session.scalars(select(Prompt).order_by(Prompt.id)).first()
+        assert prompt is not None
+        corpus.sha256 = corpus.sha256 or "c0ffee"
+        known = {
+            "ids": [each.id for each in passages],
+            "external": [each.external_id for each in passages],
+            "prompt": prompt.external_id,
+            "corpus": corpus.name,
+        }
+        made = outcome(20)
+        about = {**made.about, "corpus_sha256": corpus.sha256, "only": "", "config": asdict(shape)}
+        first = {
+            "id": prompt.external_id,
+            "text": prompt.text,
+            "target": prompt.target,
+            "relation": "capital",
+        }
+    kept = {
+        "method": "trackstar+ekfac",
+        "passages": [known["external"][:2], *([[]] * (PROMPTS - 1))],
+        "scores": [[3.0, 1.0], *([[]] * (PROMPTS - 1))],
+    }
+    prompts = [first, *made.prompts[1:]]
+    write_outcome(
+        replace(made, about=about, prompts=prompts, influences=kept, ticked=ticked(60)),
+        home / "truth" / "small.json.gz",
+    )
+    return known
