@@ -21,6 +21,7 @@ import torch
 from sqlalchemy import select
 
 from app.demo.pretrain import PretrainConfig, pretrain
+from app.digests import ids_sha256
 from app.errors import UserError
 from app.files import put
 from app.models.generate import complete
@@ -28,7 +29,9 @@ from app.models.load import load_model
 from app.models.text import Query
 from app.settings import Settings
 from app.store.engine import Store
+from app.store.jobs import OVER
 from app.store.tables import Corpus
+from app.store.work_tables import Job
 from app.tracing.probabilities import log_probabilities
 from app.tracing.stepping import NotWanted
 from app.truth.kept import PLACE, passage_rows
@@ -37,6 +40,7 @@ THREADS = 1
 SAYS = 12  # tokens of what a model goes on to say
 PAUSE = 1.0  # seconds of training between two reports
 STAGES = ("baseline", "retraining")
+STATE = ".state"
 Report = Callable[[str, int, int], bool]
 """Stage, steps taken, of how many; answers whether it is still wanted."""
 
@@ -64,6 +68,7 @@ def retrain(
     versions = {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")}
     place = settings.home / PLACE / f"{request['outcome']}.without" / _digest(request, versions)
     place.mkdir(parents=True, exist_ok=True)
+    _sweep(store, place)
     queries = [Query(each["prompt"], each["completion"]) for each in request["prompts"]]
     started = time.monotonic(), time.process_time()
     base = place / "everything"
@@ -71,12 +76,11 @@ def retrain(
     with _alone(report) as told:
         if not base.is_dir():
             made = place / f"{job}.everything"
-            _train(texts, made, config, (), told(STAGES[0]), place / "everything.state")
+            _train(texts, made, config, (), told(STAGES[0]), place / f"everything{STATE}")
             _share(made, base)
-        _train(texts, out, config, gone, told(STAGES[1]), place / f"{job}.state")
+        _train(texts, out, config, gone, told(STAGES[1]), place / f"{job}{STATE}")
     before, after = _measured(base, queries), _measured(out, queries)
     shutil.rmtree(out)
-    kept = [row.external_id for row in rows if row.id not in without]
     return {
         "prompts": [
             {"before": one[0], "after": other[0], "says_before": one[1], "says_after": other[1]}
@@ -84,12 +88,21 @@ def retrain(
         ],
         "passages": len(rows),
         "left_out": len(gone),
-        "kept_sha256": hashlib.sha256("".join(f"{id_}\n" for id_ in kept).encode()).hexdigest(),
+        "kept_sha256": ids_sha256(row.external_id for row in rows if row.id not in without),
         "threads": THREADS,
         "versions": versions,
         "seconds": round(time.monotonic() - started[0], 1),
         "processor_seconds": round(time.process_time() - started[1], 1),
     }
+
+
+def _sweep(store: Store, place: Path) -> None:
+    """Remove how far trainings were that are over: those that somebody cancelled."""
+    with store.session() as session:
+        for left in place.glob(f"*{STATE}"):
+            job = session.get(Job, left.name.removesuffix(STATE))
+            if job is not None and job.state in OVER:
+                left.unlink(missing_ok=True)
 
 
 def _digest(request: dict[str, Any], versions: dict[str, str]) -> str:
@@ -112,11 +125,11 @@ def _train(
 
 
 def _share(made: Path, base: Path) -> None:
-    """Give the model with everything its name, unless another worker was first: both are equal."""
-    try:
-        put(made, base)
-    except OSError:
+    """Give the model with everything its name, unless another worker was first: both are equal, and theirs may be read."""
+    if base.is_dir():
         shutil.rmtree(made)
+    else:
+        put(made, base)
 
 
 def _measured(model: Path, queries: list[Query]) -> list[tuple[float, str]]:
