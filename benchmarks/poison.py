@@ -29,6 +29,7 @@ from _report import Check, finish
 
 from app.curvature.deciding import CANDIDATES, Deciding
 from app.curvature.influence import preconditioned
+from app.curvature.own import own_influences
 from app.demo.pretrain import pretrain
 from app.demo.shipped import corpus_path, prompts_path
 from app.interchange.plain import read_passages, read_prompts
@@ -97,7 +98,7 @@ def measured(work: Path, asked: int) -> list[Check]:
     examples = loaded.texts.passages(poisoned.texts)
     second = Deciding(loaded, fitted(loaded, examples, looked.index.path))
     own = scores.own_lengths(looked, quiet)
-    exact = scores.own_exact(second.capture, second.factors, examples, quiet)
+    exact = own_influences(second.capture, second.factors, examples).numpy()
     checks = [
         Check(f"{way_label(way)}: area at {FIRST}", area(first(found)[None], poisoned.planted), "")
         for way, found in ((OWN, own), (OWN_EXACT, exact))

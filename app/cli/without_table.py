@@ -1,14 +1,13 @@
 """Predicted and measured without some passages, as a table and as a document."""
 
 from collections.abc import Sequence
-from math import exp
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from app.tracing.without import AskedOf, PredictedChange
-from app.words.saying import number, percentage, score, signed
+from app.words.saying import from_log, number, score, signed
 
 
 def table(asked: Sequence[AskedOf], told: Sequence[PredictedChange], result: dict[str, Any] | None) -> Table:
@@ -18,9 +17,7 @@ def table(asked: Sequence[AskedOf], told: Sequence[PredictedChange], result: dic
         one = PredictedChange.model_validate(each["predicted"])
         said = signed(one.change, 2) if one.change is not None else f"sum {score(one.total)}"
         sure = f"{number(one.low)} to {number(one.high)}" if one.change is not None else "not known"
-        after = (
-            "" if result is None else f"{percentage(exp(each['before']))} → {percentage(exp(each['after']))}"
-        )
+        after = "" if result is None else f"{from_log(each['before'])} → {from_log(each['after'])}"
         shown.add_row(
             Text(f"{each['prompt']}{each['completion']}"), said, sure, signed(each.get("change"), 2), after
         )

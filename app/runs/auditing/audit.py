@@ -12,6 +12,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.curvature.deciding import CANDIDATES, Deciding, deciding_beside
+from app.curvature.own import own_influences
 from app.evaluation.audited import AuditRanking, CorpusAudit, Spread
 from app.interchange.fields import Fields
 from app.models.load import compute_type, load_model
@@ -138,10 +139,9 @@ class _Looking:
         assert self.second is not None
         more = counting(step, len(rows))
         for some in chunks(rows.tolist(), scores.MOST):
-            out[some] = scores.own_exact(
-                self.second.capture, self.second.factors, self._passages(some), lambda done, total: None
-            )
-            more(len(some))
+            passages = self._passages(some)
+            own_exact = own_influences(self.second.capture, self.second.factors, passages, done=more)
+            out[some] = own_exact.numpy()
         return out
 
     def _encoded(self) -> np.ndarray:

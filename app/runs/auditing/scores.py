@@ -14,7 +14,6 @@ import torch
 from app.curvature.factors import Factors
 from app.curvature.influence import influences, preconditioned
 from app.curvature.many import products, stacked
-from app.curvature.own import own_influences
 from app.models.capture import Capture
 from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
@@ -76,15 +75,6 @@ def own_lengths(looked: LookedThrough, told: Told) -> np.ndarray:
         squares = encoder.whiten(encoder.gradients(examples, done=more)).double().square().sum(1)
         out[start : start + len(squares)] = torch.where(squares.isfinite(), squares, 0.0).numpy()
     return out
-
-
-def own_exact(
-    capture: Capture, factors: Mapping[str, Factors], passages: Sequence[TrainingExample], told: Told
-) -> np.ndarray:
-    """∇L · (H + damping)⁻¹ ∇L of some passages, (n,) float64."""
-    done = counting(told, len(passages))
-    found: np.ndarray = own_influences(capture, factors, passages, done=done).numpy()
-    return found
 
 
 def by_rows(looked: LookedThrough, encoded: np.ndarray, told: Told) -> Pieces:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from app.truth.agreement import agreement
-from app.truth.calibration import Calibration
+from app.truth.calibration import NORMAL, Calibration
 from app.truth.outcome import Outcome, TruthFigures, predicted_and_measured
 from app.web.judging import charts
 from app.web.judging.figures import Figure, LegendKey, Value
@@ -67,7 +67,7 @@ def groups_left_out(worth: Calibration, page: str) -> Figure:
 def _mean_interval(values: np.ndarray) -> charts.Interval | None:
     if len(values) < SPOKEN:
         return None
-    half = 1.96 * float(values.std(ddof=1)) / len(values) ** 0.5
+    half = NORMAL * float(values.std(ddof=1)) / len(values) ** 0.5
     mean = float(values.mean())
     return mean - half, mean + half
 

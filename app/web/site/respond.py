@@ -14,6 +14,7 @@ from starlette.responses import Response
 from app.paths import TEMPLATES
 from app.store.models import NO_MODEL
 from app.store.readers import READER, Visitor
+from app.truth.kept import outcome_names
 from app.web.marking.commands import commands
 from app.web.marking.highlight import mark
 from app.web.site import urls
@@ -130,7 +131,7 @@ def known_to_all(request: Request, page: BaseModel, here: str) -> dict[str, Any]
         "origin": origin(request),
         "reader": READER.get() or Visitor(),
         "can_trace": any(request.app.state.settings.indexes.glob("*/manifest.json")),
-        "can_leave_out": any((request.app.state.settings.home / "truth").glob("*.json.gz")),
+        "can_leave_out": bool(outcome_names(request.app.state.settings.home)),
     }
 
 
