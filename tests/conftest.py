@@ -24,6 +24,9 @@ settings.register_profile("whole", suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("fast", settings.get_profile("whole"), max_examples=15)
 settings.load_profile("whole")
 os.environ.setdefault("STARTRAIL_ALLOWED_HOSTS", "testserver")  # what Starlette's test client calls the site
+os.environ.update(
+    COLUMNS="300", TERM="xterm"
+)  # tables are as wide in every terminal: consoles read it as they are imported
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # ranx would compile itself for a minute
 
 

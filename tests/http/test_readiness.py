@@ -61,7 +61,6 @@ def in_terminal(monkeypatch: pytest.MonkeyPatch, url: str, home: Path, *words: s
     monkeypatch.setenv("STARTRAIL_DATABASE_URL", url)
     monkeypatch.setenv("STARTRAIL_HOME", str(home))
     monkeypatch.setenv("STARTRAIL_DEVICE", "cpu")
-    monkeypatch.setenv("COLUMNS", "300")
     get_settings.cache_clear()
     try:
         return CliRunner().invoke(app, list(words))

@@ -22,7 +22,6 @@ def run(
     """Calls the command line as a shell would, on the test's own database."""
     monkeypatch.setenv("STARTRAIL_DATABASE_URL", database_url)
     monkeypatch.setenv("STARTRAIL_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("COLUMNS", "300")
     get_settings.cache_clear()
 
     def call(*words: Any, answer: str = "") -> Result:
