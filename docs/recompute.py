@@ -13,6 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.random import default_rng
 
+KINDS = {
+    "states": "States the fact", "both": "Names subject and answer, not the fact",
+    "relation": "Same relation, other entity", "target": "Shares only the answer",
+    "subject": "Shares only the subject", "name": "Shares part of a name", "none": "Shares neither name nor relation",
+}  # fmt: skip
+
 
 def measures(record):
     """Every measure of one prompt that is known, by its name on the page."""
@@ -27,8 +33,9 @@ def measures(record):
             yield from ((f"recall@{k}{by}", (ranks <= k).any()) for k in (1, 3, 5, 10))
             yield from ((f"precision@{k}{by}", (ranks <= k).sum() / k) for k in (1, 3, 5, 10))
     yield from ((f"tail-patch@{k}", np.mean(patches[:k])) for k in (1, 3, 5, 10) if None not in patches[:k])
-    kinds = ("states", "both", "relation", "target", "subject", "name", "none")
-    yield from ((f"{kind} at {at}", own == kind) for at, own in enumerate(types, 1) if own for kind in kinds)
+    yield from ((f"{kind} at {at}", own == kind) for at, own in enumerate(types, 1) if own for kind in KINDS)
+    if told := [kind for kind in types[:10] if kind in KINDS]:
+        yield from ((f"{KINDS[kind]}, share of the first 10", told.count(kind) / len(told)) for kind in KINDS)
 
 
 files = (map(json.loads, Path(name).read_bytes().splitlines()) for name in sys.argv[1:])

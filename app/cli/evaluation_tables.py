@@ -6,7 +6,17 @@ from typing import Any
 
 from app.evaluation import text_tables
 from app.evaluation.text_tables import Table
-from app.words.measures import BY_DEPTH, LABELS, MAIN, WIDE, by_ais, in_points, measure_name
+from app.words.measures import (
+    BY_DEPTH,
+    LABELS,
+    MAIN,
+    TYPED_AT,
+    WIDE,
+    are_judged,
+    by_ais,
+    in_points,
+    measure_name,
+)
 from app.words.passages import type_name
 from app.words.slices import EVALUATED, value_name
 from app.words.tasks import task_name
@@ -44,7 +54,9 @@ def _tables(report: Report, against: str, slices: Sequence[str]) -> Iterator[Tab
         names = _names(own)
         counts = all(run.get("buckets") != "file" for run in own.values())
         figures = {
-            names[slug]: run["tasks"][task] for slug, run in own.items() if run["tasks"][task]["overall"]
+            names[slug]: run["tasks"][task]
+            for slug, run in own.items()
+            if are_judged(run["tasks"][task]["overall"])
         }
         if not figures:
             continue
@@ -84,6 +96,9 @@ def _tables(report: Report, against: str, slices: Sequence[str]) -> Iterator[Tab
         for last in (1, 10):
             title = f"{about}: types of {'the first passage' if last == 1 else f'the first {last} passages'}, shares"
             yield text_tables.of_types(title, figures, last, named=type_name, note=rules)
+        for value, said in EVALUATED["right"].values.items():
+            title = f"{about}: types of the first {TYPED_AT} passages where the model answers {said}, shares"
+            yield text_tables.of_types_by_answer(title, figures, value, named=type_name, note=rules)
 
 
 def show(table: Table) -> None:

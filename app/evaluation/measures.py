@@ -17,7 +17,7 @@ from app.evaluation.metrics import (
     recall_at,
     reciprocal_rank,
 )
-from app.words.measures import DEPTHS, LABELS
+from app.words.measures import DEPTHS, LABELS, TYPE_SHARES, TYPED_AT
 from app.words.passages import TYPES
 
 Measure = Callable[[Judged], float | None]
@@ -52,6 +52,8 @@ def measures(threshold: float = THRESHOLD) -> dict[str, Measure]:
         made[f"ais_{name}"] = partial(_by_ais, metric, threshold)
     for k in DEPTHS:
         made[f"tail_patch_{k}"] = partial(mean_patch, k)
+    for kind, name in TYPE_SHARES.items():
+        made[name] = partial(type_share, kind)
     return made
 
 
@@ -71,6 +73,12 @@ def mean_patch(k: int, prompt: Judged) -> float | None:
     values = prompt.patches[:k]
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def type_share(kind: str, prompt: Judged) -> float | None:
+    """What share of the first passages is of this type; None where none of them has one of `TYPES`."""
+    known = [each for each in prompt.kinds[:TYPED_AT] if each in TYPES]
+    return known.count(kind) / len(known) if known else None
 
 
 def figures(prompts: Sequence[Judged], threshold: float = THRESHOLD) -> dict[str, Estimate]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.evaluation.metrics import THRESHOLD
-from app.words.measures import DEPTHS, LABELS, SHOWN, SHOWN_BY_AIS, in_points
+from app.words.measures import DEPTHS, LABELS, SHOWN, SHOWN_BY_AIS, TYPE_SHARES, in_points
 from app.words.passages import TYPES
 from app.words.saying import optimizer_name
 
@@ -175,6 +175,19 @@ def of_types(
         if total := sum(counts):
             body.append([name, *(f"{count / total:.3f}" for count in counts)])
     return Table(title, [named(kind) for kind in TYPES], body, note, part=True)
+
+
+def of_types_by_answer(
+    title: str, figures: Mapping[str, Figures], value: str, *, named: Callable[[str], str], note: str = ""
+) -> Table:
+    """What share of the first passages is of each type, where the model answers right or wrong (`value`: yes, no)."""
+    body = []
+    for name, each in figures.items():
+        part = each["slices"].get("right", {}).get(value, {})
+        cells = [part.get(measure) for measure in TYPE_SHARES.values()]
+        if any(cells):
+            body.append([name, *map(said, cells)])
+    return Table(title, [named(kind) for kind in TYPE_SHARES], body, note, part=True)
 
 
 def _heading(name: str) -> str:

@@ -1,8 +1,12 @@
 """The measures: the name under which a figure is kept, and how it is called. `app.evaluation.measures` computes them.
 
 Attribution asks whether a run's passages state the fact, by what the store knows or by AIS scores (`ais_…`); influence
-asks whether a training step on them moves the model.
+asks whether a training step on them moves the model. Beside the two: what the first passages have to do with the fact.
 """
+
+from collections.abc import Container
+
+from app.words.passages import TYPES
 
 DEPTHS = (1, 3, 5, 10)  # how many of the first passages a measure looks at
 BY_DEPTH = {"recall_at": "recall@k", "precision_at": "precision@k", "tail_patch": "tail-patch@k"}
@@ -16,10 +20,13 @@ _ATTRIBUTION = {
 }
 ATTRIBUTION = tuple(_ATTRIBUTION)
 INFLUENCE = tuple(f"tail_patch_{k}" for k in DEPTHS)
+TYPED_AT = DEPTHS[-1]  # of so many first passages the share of each type is a measure
+TYPE_SHARES = {kind: f"type_{kind}_{TYPED_AT}" for kind in TYPES}
 LABELS = {
     **_ATTRIBUTION,
     **{f"ais_{name}": f"{label}, by AIS" for name, label in _ATTRIBUTION.items()},
     **{f"tail_patch_{k}": f"tail-patch@{k}" for k in DEPTHS},
+    **{measure: f"{TYPES[kind]}, share of the first {TYPED_AT}" for kind, measure in TYPE_SHARES.items()},
 }
 
 MAIN = ("mrr", "tail_patch_10")  # one of either kind: what curves and tables by slice are of
@@ -44,3 +51,8 @@ def in_points(measure: str) -> bool:
 def by_ais(measure: str) -> bool:
     """Whether it goes by AIS scores."""
     return measure.startswith("ais_")
+
+
+def are_judged(figures: Container[str]) -> bool:
+    """Whether any of these figures judges a run: types alone say what its passages are, not how good."""
+    return any(name in figures for name in (*SHOWN, *SHOWN_BY_AIS))

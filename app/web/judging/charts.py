@@ -31,6 +31,7 @@ from app.web.judging.charts_parts import (
 )
 from app.words.cutting import cut
 
+LYING = 84  # pixels left of lying bars, for what each is of
 Interval = tuple[float, float]
 Series = Mapping[str, Sequence[tuple[str, float, Interval | None]]]  # name -> (category, value, interval)
 Colours = Mapping[
@@ -170,6 +171,43 @@ def stacked_bars(
             f"{x_label} {label}: " + ", ".join(f"{kind} {n / total:.0%}" for kind, n in shares.items() if n)
         )
     return figure(parts, name, title, "; ".join(said) + ".")
+
+
+def stacked_rows(
+    groups: Sequence[tuple[str, Sequence[tuple[str, Mapping[str, float]]]]],
+    *,
+    x_label: str,
+    name: str,
+    title: str,
+) -> Markup:
+    """Lying bars of shares, a few under each heading; parts as in `stacked_bars`. Nothing for no groups."""
+    if not groups:
+        return Markup("")
+    kinds = list(dict.fromkeys(kind for _, bars in groups for _, shares in bars for kind in shares))
+    across = Scale((0.0, 1.0), LYING, WIDTH - RIGHT)
+    made, said, y = [], [], float(TOP)
+    for heading, bars in groups:
+        made.append(text(0, y + 10, cut(heading, 60), "start"))
+        y += 16
+        for label, shares in bars:
+            total, stacked = sum(shares.values()) or 1.0, 0.0
+            made.append(text(LYING - 6, y + 12, label, "end", "tick"))
+            for number, kind in enumerate(kinds, 1):
+                if share := shares.get(kind, 0) / total:
+                    left, right = across(stacked), across(stacked + share)
+                    made.append(
+                        Markup(
+                            '<rect class="part" fill="url(#{}-part-{})" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="16">'
+                            "<title>{}, {}: {}: {:.0%}</title></rect>"
+                        ).format(name, number, left, y, right - left, heading, label, kind, share)
+                    )
+                    stacked += share
+            shown = ", ".join(f"{kind} {n / total:.0%}" for kind, n in shares.items() if n)
+            said.append(f"{heading}, {label}: {shown}")
+            y += 19
+        y += 7
+    parts = [hatching(f"{name}-part", len(kinds)), across_axis(across, x_label, TOP, y), *made]
+    return figure(parts, name, title, "; ".join(said) + ".", y + BOTTOM)
 
 
 def letter(number: int) -> str:

@@ -26,7 +26,7 @@ from app.web.site.respond import respond
 from app.web.site.routing import page_route
 from app.web.site.tables import table, table_route
 from app.words.answers import SAID
-from app.words.measures import COMPARED, INFLUENCE, LABELS, SHOWN, SHOWN_BY_AIS
+from app.words.measures import COMPARED, INFLUENCE, LABELS, SHOWN, SHOWN_BY_AIS, are_judged
 from app.words.methods import is_swept, leading
 from app.words.slices import EVALUATED
 from app.words.tasks import task_name, task_noun, task_place
@@ -141,7 +141,9 @@ def _page(session: Session, asked: EvaluationQuery) -> EvaluationPage:
     tasks = sorted({task for tasks in known.values() for task in tasks}, key=task_place)
     if asked.task == EvaluationQuery().task and tasks and asked.task not in tasks:
         asked = asked.model_copy(update={"task": tasks[0]})
-    found = [(run, figures) for run, figures in evaluated(session, asked.task) if figures["overall"]]
+    found = [
+        (run, figures) for run, figures in evaluated(session, asked.task) if are_judged(figures["overall"])
+    ]
     sets = list(dict.fromkeys(run.prompt_set.name for run, _ in found))
     asked = asked.model_copy(update={"set": asked.set if asked.set in sets else sets[0] if sets else ""})
     figures_of = {run.id: figures for run, figures in found if run.prompt_set.name == asked.set}

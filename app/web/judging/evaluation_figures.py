@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.evaluation.curves import over_mixing, over_size, over_training
-from app.evaluation.text_tables import rules_said
-from app.store.tables import Run
 from app.web.judging import charts
 from app.web.judging.evaluation_lines import Evaluated, after, along, by_depth, by_slice
+from app.web.judging.evaluation_types import types, types_by_answer
 from app.web.judging.figures import EvaluationQuery, Figure, LegendKey, Value, figure_prompts_url
 from app.web.site import urls
 from app.words.measures import BY_DEPTH, MAIN, POINTS
 from app.words.methods import is_swept, method_of
-from app.words.passages import TYPES
 
 
 def of_runs(
@@ -35,10 +33,10 @@ def of_runs(
 
 
 def of_chosen(chosen: Sequence[Evaluated], asked: EvaluationQuery) -> list[Figure]:
-    """The figures that can be drawn of one run as well as of several: by slice, by depth, types by rank."""
+    """The figures that can be drawn of one run as well as of several: by slice, by depth, types by answer and by rank."""
     made = [by_slice(chosen, asked, measure) for measure in MAIN]
     made += [by_depth(chosen, asked, measure) for measure in BY_DEPTH]
-    made += [types(each, asked.task) for each in chosen]
+    made += [types_by_answer(chosen, asked.task), *(types(each, asked.task) for each in chosen)]
     return [each for each in made if each]
 
 
@@ -97,36 +95,3 @@ def trade(runs: Sequence[Evaluated], asked: EvaluationQuery) -> Figure | None:
             title=title,
         ),
     )
-
-
-def types(evaluated: Evaluated, task: str) -> Figure | None:
-    """What the passages of a run have to do with the fact, rank by rank."""
-    run, figures = evaluated
-    ranks: list[dict[str, int]] = figures.get("types") or []
-    if not ranks:
-        return None
-    id_ = f"types-{run.id}"
-    title = f"Types of passages: {run.name}"
-    bars = [
-        (str(rank), {TYPES[kind]: float(counts.get(kind, 0)) for kind in TYPES})
-        for rank, counts in enumerate(ranks, 1)
-    ]
-    return Figure(
-        id=id_,
-        title=title,
-        note=rules_said([run.metrics.get("types_by")]),
-        columns=["rank", *(TYPES[kind] for kind in TYPES)],
-        rows=[[rank, *(counts.get(kind, 0) for kind in TYPES)] for rank, counts in enumerate(ranks, 1)],
-        links=[
-            ["", *(_of_kind(run, task, kind, rank) if counts.get(kind) else "" for kind in TYPES)]
-            for rank, counts in enumerate(ranks, 1)
-        ],
-        keys=[
-            LegendKey(label=TYPES[kind], swatch=charts.part_swatch(at, id_)) for at, kind in enumerate(TYPES)
-        ],
-        svg=charts.stacked_bars(bars, x_label="rank", name=id_, title=title),
-    )
-
-
-def _of_kind(run: Run, task: str, kind: str, rank: int) -> str:
-    return urls.evaluation_prompts(run=run.slug, task=task, kind=kind, rank=rank)

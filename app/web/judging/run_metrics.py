@@ -12,7 +12,7 @@ from app.web.judging.evaluation_lines import patched_by
 from app.web.judging.figures import Cell, EvaluationQuery, Figure, cell, figure_prompts_url
 from app.web.site import urls
 from app.web.site.links import PageUrl
-from app.words.measures import LABELS, SHOWN, SHOWN_BY_AIS
+from app.words.measures import LABELS, SHOWN, SHOWN_BY_AIS, are_judged
 from app.words.tasks import task_place
 
 
@@ -61,7 +61,7 @@ def run_metrics(session: Session, run: Run) -> RunMetrics | None:
                 },
             )
             for task, each in sorted(found.items(), key=lambda item: task_place(item[0]))
-            if each["overall"]
+            if are_judged(each["overall"])
         ],
         figures=sorted(drawn, key=lambda each: not each.id.startswith("types")),
         patched=patched_by([run], found.values()),

@@ -68,6 +68,10 @@ def test_terminal_json_and_markdown_say_the_same(home: Path) -> None:
         assert len(found[f"Facts of atlas: tail-patch@10 by {by}"]) == len(QUALITY) + 1
     for row in found["Facts of atlas: types of the first 10 passages, shares"][1:]:
         assert sum(map(float, row[1:])) == pytest.approx(1, abs=0.004)
+    parted = [found[f"Facts of atlas: types of the first 10 passages where the model answers {said}, shares"]
+              for said in ("right", "wrong")]  # fmt: skip
+    assert [len(each) for each in parted] == [len(QUALITY) + 1] * 2
+    assert parted[0] != parted[1]
     assert text.count("1 step of Adafactor at learning rate 0.003") >= 6, "no tail-patch without its settings"
     assert "the corpus knows what each of its passages states" in text
     assert "by the model’s confidence" not in done.output, "a terminal shows one slice"
