@@ -1,7 +1,9 @@
 """`startrail ablate`: what each part of the method is worth, over one prompt set."""
 
+import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -11,6 +13,14 @@ from app.errors import UserError
 from app.settings import get_settings
 from app.words.method import BASELINES
 from app.words.methods import encodings, method_label, rankers
+
+Number = TypeVar("Number", int, float)
+ALLOWED = {  # option -> what its values are called, what they may be, an example
+    "lambdas": ("λ", "number between 0 and 1", "0.1,0.5,0.9"),
+    "dimensions": ("d", "whole number above zero", "1024,4096"),
+    "dampings": ("damping", "number above zero", "0.001,0.1,1"),
+    "seeds": ("seed", "whole number, 0 or above", "0,1,2"),
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -33,8 +43,32 @@ def ablate(
     ] = "",
     lambdas: Annotated[
         str,
-        typer.Option(help="Also TrackStar with the task's Hessian at these λ, for the trade-off curve."),
+        typer.Option(
+            help="Also TrackStar with the task's Hessian at these λ, for the trade-off curve. Cheap."
+        ),
     ] = "0.1,0.3,0.5,0.7,0.9,0.99",
+    dampings: Annotated[
+        str,
+        typer.Option(
+            help="Also TrackStar (λ = 0) at these dampings of R, as shares of its mean eigenvalue, such as 0.001,0.1,1. "
+            "Cheap: they share the variants' encodings, and each whitens anew."
+        ),
+    ] = "",
+    dimensions: Annotated[
+        str,
+        typer.Option(
+            help="Also TrackStar (λ = 0) at these d, in the index's own blocks: d = 2 · groups · p², such as "
+            "1024,4096,16384 with 2 groups (p = 16, 32, 64). Dear: each encodes the corpus once, and R's eigenvalues "
+            "take p⁶ of time and p⁴ of memory in each block."
+        ),
+    ] = "",
+    seeds: Annotated[
+        str,
+        typer.Option(
+            help="Also TrackStar (λ = 0) in the projections of these seeds, such as 0,1,2: how far figures lie apart by "
+            "the draw alone. Dear: each encodes the corpus once."
+        ),
+    ] = "",
     baselines: Annotated[
         bool,
         typer.Option(help="Also the baselines, where these prompts have no such run yet."),
@@ -45,47 +79,55 @@ def ablate(
     """Make a run of every variant of the method by gradients, and of the baselines and controls beside them (dense
     only where a model is named).
 
-    The corpus is encoded once for each choice of V and loss, not once for each variant. Runs that are there already
-    are not made again, so that work that was stopped goes on.
+    The corpus is encoded once for each choice of V, loss, d and seed, not once for each variant. Runs that are there
+    already are not made again, so that work that was stopped goes on. Of --dampings, --dimensions and --seeds, the
+    index's own value is the run +V+R_train, and all that is not their own is as in the index; /evaluation draws them.
     """
-    from app.cli.progress import bar
+    from app.cli.progress import bar, console
     from app.cli.retrieve import show_standings
     from app.runs.ablating import ablate_set
 
-    settings, values = get_settings(), _lambdas(lambdas)
+    settings = get_settings()
     made = ablate_set(
         settings,
         None,
         index,
         prompts,
         prefix=prefix,
-        lambdas=values,
+        lambdas=_values(lambdas, "lambdas", float, lambda value: 0 <= value <= 1),
+        dimensions=_values(dimensions, "dimensions", int, lambda value: value > 0),
+        dampings=_values(dampings, "dampings", float, lambda value: 0 < value < math.inf),
+        seeds=_values(seeds, "seeds", int, lambda value: value >= 0),
         baselines=baselines,
         k=k,
         dense_model=dense_model,
+        tell=lambda line: console.print(line, markup=False, soft_wrap=True),
         bar=bar,
     )
     tell_left_out(made.left_out, None)
     show_standings(made.standings)
 
 
-def _lambdas(given: str) -> list[float]:
-    """The values of `0,0.1,0.5`; none for an empty text.
+def _values(
+    given: str, field: str, read: Callable[[str], Number], may: Callable[[Number], bool]
+) -> list[Number]:
+    """The values of `0,0.1,0.5`, each once; none for an empty text.
 
     Raises:
-        UserError: one is no number between 0 and 1.
+        UserError: one is no number of its kind, or may not be.
     """
-    values = []
+    what, kind, example = ALLOWED[field]
+    values: list[Number] = []
     for part in filter(None, (part.strip() for part in given.split(","))):
         try:
-            value = float(part)
+            value = read(part)
         except ValueError:
-            value = -1.0
-        if not 0 <= value <= 1:
+            value = None
+        if value is None or not may(value):
             raise UserError(
-                f"λ = {part} is no number between 0 and 1.",
-                field="lambdas",
-                remedy="Give values separated by commas, such as 0.1,0.5,0.9.",
+                f"{what} = {part} is no {kind}.",
+                field=field,
+                remedy=f"Give values separated by commas, such as {example}.",
             )
         values.append(value)
-    return values
+    return list(dict.fromkeys(values))

@@ -1,7 +1,8 @@
-"""How runs are ordered and joined into curves: by λ, by model size, by training step. Pure.
+"""How runs are ordered and joined into curves: by λ, by another switch, by model size, by training step. Pure.
 
 Conventions:
 
+- Along a switch (d, damping, seed) runs are TrackStar with R_train alone, and differ in nothing else.
 - λ is what the run's configuration says (`hessian.mixing`), 0 where the Hessian is the corpus's alone.
 - A model named `NAME-step-N` (or `NAME-checkpoint-N`) is a checkpoint of `NAME` after N steps; the model `NAME`
   itself is the end of that training. `startrail pretrain --checkpoints` names them so.
@@ -10,11 +11,22 @@ Conventions:
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from app.errors import UserError
 from app.store.tables import Run
-from app.words.methods import TRACKSTAR, is_swept, place_of
+from app.trackstar.config import EncodingConfig
+from app.trackstar.sampling import too_few
+from app.words.answers import SAID
+from app.words.methods import TRACKSTAR, WHITENED, is_swept, method_of, place_of, swept_over
 
+_Rest = tuple[str, str, str, EncodingConfig]  # model, corpus, what is explained, all switches but one
+SWITCHED = {
+    "d": "projection_dim",
+    "damping": "damping",
+    "seed": "seed",
+}
+"""What a curve goes over -> the switch that it is."""
 _STEP = re.compile(r"[-/_@](?:step|checkpoint)[-_]?(\d+)$", re.IGNORECASE)
 
 
@@ -51,7 +63,7 @@ def over_mixing(runs: Iterable[Run]) -> list[Curve]:
         switches = method if isinstance(method, dict) else {}
         whole = (switches.get("second_moments") or "none") != "none" and switches.get("unit_norm")
         mixing = mixing_of(run)
-        if whole and mixing is not None:
+        if whole and mixing is not None and not swept_over(run.method):
             models.setdefault(run.model.name, {}).setdefault(round(mixing, 6), run)
     return [
         Curve(
@@ -62,6 +74,66 @@ def over_mixing(runs: Iterable[Run]) -> list[Curve]:
         for name, found in models.items()
         if len(found) > 2
     ]
+
+
+def over_switch(runs: Iterable[Run], axis: str) -> list[Curve]:
+    """TrackStar's runs with R_train alone along one switch: a curve for each setting of all others that has two or more."""
+    groups: dict[_Rest, dict[float, Run]] = {}
+    for run in runs:
+        if (method := method_with_train(run)) is not None:
+            rest = replace(method, **{SWITCHED[axis]: getattr(EncodingConfig(), SWITCHED[axis])})
+            value = method.dimension if axis == "d" else getattr(method, axis)
+            corpus = run.corpus.name if run.corpus else ""
+            groups.setdefault((run.model.name, corpus, run.explains, rest), {}).setdefault(value, run)
+    found = {rest: points for rest, points in groups.items() if len(points) > 1}
+    told = dict(zip(found, _told_apart([*found]), strict=True))
+    return [
+        Curve(TRACKSTAR, [(at, _switch_said(at), points[at]) for at in sorted(points)], told[rest])
+        for rest, points in found.items()
+    ]
+
+
+def method_with_train(run: Run) -> EncodingConfig | None:
+    """The settings of a run of the whole method whose Hessian is the corpus's alone; None of any other."""
+    settings = run.configuration.get("method")
+    own = method_of(run.method).name in (TRACKSTAR, WHITENED)
+    if not own or not isinstance(settings, dict) or mixing_of(run) != 0:
+        return None
+    try:
+        method = EncodingConfig.from_dict(settings)
+    except (UserError, TypeError):  # of another version, or of a file
+        return None
+    whole = method.second_moments != "none" and method.unit_norm and method.loss == EncodingConfig().loss
+    return replace(method, hessian="train", mixing=None, mixing_rank=None) if whole else None
+
+
+def fitted_on_too_few(run: Run) -> bool:
+    """Whether R had fewer passages than a block has numbers."""
+    method, hessian = method_with_train(run), run.configuration.get("hessian") or {}
+    return method is not None and too_few(hessian.get("rows_train") or method.block_size, method.block_size)
+
+
+def _switch_said(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def _told_apart(settings: Sequence[_Rest]) -> list[str]:
+    """What each curve is of that not all are."""
+    said = [
+        (
+            model,
+            corpus,
+            "what was said" if explains == SAID else "targets",
+            f"{method.groups} groups",
+            f"p = {method.projection_dim}",
+            f"damping {method.damping:g}",
+            f"seed {method.seed}",
+            f"V {method.second_moments}",
+        )
+        for model, corpus, explains, method in settings
+    ]
+    differ = [at for at, parts in enumerate(zip(*said, strict=True)) if len(set(parts)) > 1]
+    return [", ".join(own[at] for at in differ) for own in said]
 
 
 def over_training(runs: Sequence[Run]) -> list[Curve]:

@@ -1,7 +1,6 @@
 """The paper's ablations over one prompt set: every variant of the method, from one pass over the corpus a family."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -15,10 +14,7 @@ from app.runs.saving import OPPONENTS, PROPONENTS
 from app.store.naming import slugify
 from app.store.tables import Run
 from app.trackstar.config import EncodingConfig
-from app.words.methods import METHODS, TRACKSTAR, encodings, method_label, method_of
-
-LAMBDAS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
-"""λ of the trade-off curve, beside the one the eigenvalue rule chooses and 0 (which is +V+R_train)."""
+from app.words.methods import METHODS, TRACKSTAR, encodings, method_label
 
 Progress = Callable[[int, int], None]
 
@@ -26,16 +22,6 @@ Progress = Callable[[int, int], None]
 def paper_variants(base: EncodingConfig) -> dict[str, EncodingConfig]:
     """Every method by gradients with the projection of `base`, by name: the rows of the paper's Table 1."""
     return {name: variant(base, name) for name in encodings()}
-
-
-def mixing_variants(base: EncodingConfig, values: Sequence[float] = LAMBDAS) -> dict[str, EncodingConfig]:
-    """TrackStar at each λ of the trade-off curve.
-
-    Raises:
-        UserError: a value is not between 0 and 1.
-    """
-    whole = variant(base, TRACKSTAR)
-    return {f"{TRACKSTAR}-{value:g}": replace(whole, mixing=value) for value in values}
 
 
 def run_slug(prefix: str, variant: str) -> str:
@@ -105,7 +91,7 @@ def families_of(variants: Mapping[str, EncodingConfig]) -> list[dict[str, Encodi
 
 def _run_name(name: str, hessian: Mapping[str, Any] | None) -> str:
     """What tables call the run of a variant: where λ mixes two Hessians, with the λ that was used."""
-    if method_of(name).name == TRACKSTAR and hessian:
+    if name == TRACKSTAR and hessian:
         return f"{METHODS[TRACKSTAR].label}, λ = {hessian['mixing']:.3g}"
     return method_label(name)
 

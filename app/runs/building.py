@@ -32,6 +32,7 @@ from app.trackstar.build import build_index
 from app.trackstar.config import EncodingConfig
 from app.trackstar.index import open_index
 from app.trackstar.manifest import IndexManifest
+from app.trackstar.sampling import shortfall, too_few
 from app.words.methods import EKFAC, TRACKSTAR
 
 Progress = Callable[[int, int], None]
@@ -209,10 +210,7 @@ def fit_beside(
 
 
 def method_for(method: EncodingConfig, passages: int, *, insists: bool = False) -> EncodingConfig:
-    """The method with blocks that R can be fitted to: from fewer passages than a block has numbers, R is no R.
-
-    A rank that falls short leaves directions which no passage of the sample has, and R^(-1/2) makes the most of them:
-    cosines of a question to the passages that answer it fall to a fiftieth. So p is made smaller, to two passages a number.
+    """The method with blocks that R can be fitted to (`app.trackstar.sampling`): p is made smaller, to two passages a number.
 
     Args:
         passages: that R is fitted on.
@@ -221,13 +219,12 @@ def method_for(method: EncodingConfig, passages: int, *, insists: bool = False) 
     Raises:
         UserError: `insists`, and the passages are fewer than p².
     """
-    if method.hessian == "none" or method.block_size <= passages:
+    if method.hessian == "none" or not too_few(passages, method.block_size):
         return method
     smaller = max(1, isqrt(passages // 2))
     if insists:
         raise UserError(
-            f"R would be fitted on {passages:,} passages, fewer than the {method.block_size:,} numbers of a block"
-            f" (p = {method.projection_dim}).",
+            f"{shortfall(method, passages)}.",
             field="projection_dim",
             remedy=f"Give --projection-dim {smaller} or less, more passages (--sample), or --method +V, which has no R.",
         )

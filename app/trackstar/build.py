@@ -26,6 +26,7 @@ from app.trackstar.fitting import fit_or_go_on, passes
 from app.trackstar.hands import Hands, OwnHands
 from app.trackstar.manifest import ContentIdentity, IndexManifest
 from app.trackstar.placing import PrepareSearch, building_place, finish, start_or_resume
+from app.trackstar.sampling import sample_size
 from app.trackstar.shards import WrittenShard
 from app.trackstar.survey import IDS, Passages, survey
 from app.words.roles import TEXTS, Lesson
@@ -94,7 +95,7 @@ def build_index(
     )
     who = hands(loaded)
     with building_place(out, overwrite=overwrite) as work:
-        corpus = survey(passages, work, sample or max(1024, 4 * method.block_size), seed)
+        corpus = survey(passages, work, sample_size(method, sample), seed)
         plan = {
             "batch_tokens": batch_tokens,
             "shard_rows": shard_rows,

@@ -203,20 +203,31 @@ _METHODS = (  # as in the paper's table: baselines, the method part by part, con
 METHODS: dict[str, Method] = {method.name: method for method in _METHODS}
 IMPORTED = "imported"  # the method of a results file that does not say which it is of
 OTHER_COLOURS = tuple(method.colour for method in _METHODS if method.kind == "imported")  # of strangers
-_SWEPT = re.compile(rf"({'|'.join(map(re.escape, METHODS))})-(\d[\d.e-]*)")
+SWITCHES = {"": "λ", "d": "d", "damping": "damping", "seed": "seed"}
+"""What curves go over: what stands in the name of a point before its value -> what its label says."""
+_SWEPT = re.compile(
+    rf"({'|'.join(map(re.escape, METHODS))})-(?:({'|'.join(filter(None, SWITCHES))})-)?(\d[\d.e+-]*)"
+)
+
+
+def point_name(method: str, switch: str, value: float) -> str:
+    """The method of a run that is a point of a curve over a switch: `trackstar-0.5` of λ, `trackstar-d-4096`."""
+    said = str(value) if isinstance(value, int) else f"{value:g}"
+    return "-".join(filter(None, (method, switch, said)))
 
 
 def method_of(name: str) -> Method:
     """The entry of a run's method.
 
-    A point of a curve over λ (`trackstar-0.5`) has its method's entry with λ in the label. A method that only files
+    A point of a curve (`point_name`) has its method's entry with the value in the label. A method that only files
     speak of has an entry of kind `imported` and keeps one colour, which its name chooses.
     """
     if name in METHODS:
         return METHODS[name]
     if found := _SWEPT.fullmatch(name):
-        base = METHODS[found[1]]
-        return replace(base, label=f"{base.label}, λ = {found[2]}")
+        base, value = METHODS[found[1]], found[3]
+        said = f"{int(value):,}" if value.isdecimal() else value
+        return replace(base, label=f"{base.label}, {SWITCHES[found[2] or '']} = {said}")
     at = crc32(name.encode("utf-8", "replace")) % len(OTHER_COLOURS)
     return replace(
         METHODS["gecko"],
@@ -233,9 +244,15 @@ def method_label(name: str) -> str:
     return method_of(name).label
 
 
+def swept_over(name: str) -> str | None:
+    """The switch (a key of `SWITCHES`) that runs of this method are points of a curve over; None for a method of its own."""
+    found = None if name in METHODS else _SWEPT.fullmatch(name)
+    return found and (found[2] or "")
+
+
 def is_swept(name: str) -> bool:
-    """Whether runs of this method are points of a curve over λ rather than of a method of its own."""
-    return name not in METHODS and _SWEPT.fullmatch(name) is not None
+    """Whether runs of this method are points of a curve rather than of a method of its own."""
+    return swept_over(name) is not None
 
 
 def place_of(name: str) -> int:

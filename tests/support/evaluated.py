@@ -14,10 +14,13 @@ from sqlalchemy.orm import Session
 from app.evaluation.classify import classify_run
 from app.evaluation.report import evaluate_runs
 from app.store.corpora import PassageRecord, add_corpus, stream_passages
+from app.store.evaluations import evaluated, save_figures
 from app.store.models import put_outputs, register_model
+from app.store.naming import slugify
 from app.store.prompts import PromptRecord, add_prompts, list_prompts
 from app.store.runs import list_runs
 from app.store.tables import Corpus, Model, PromptSet, Result, Retrieved, Run
+from app.words.methods import method_label, point_name
 
 SETTINGS = {"optimizer": "adafactor", "learning_rate": 0.003, "steps": 1}
 QUALITY = {  # method -> (chance that a place holds a passage that states the fact, mean tail-patch)
@@ -147,3 +150,34 @@ def _retrieve(session: Session, run: Run, quality: tuple[float, float], ids: dic
             for rank, id_ in enumerate(ranked, 1)
         ]  # fmt: skip
         session.execute(insert(Retrieved), rows)
+
+
+SWITCHED = (("d", 1_024), ("d", 16_384), ("damping", 0.1), ("damping", 1.0), ("seed", 1), ("seed", 2))
+"""Points of the other curves, beside d = 4,096, damping 0.001 and seed 0; of d = 16,384 R had too few passages."""
+OWN = {"groups": 2, "projection_dim": 32, "damping": 1e-3, "seed": 0}
+
+
+def switch(session: Session) -> None:
+    """To a store that is filled, runs at other values of single switches: their figures are those of +V+R_train, moved a little."""
+    base = next(run for run in list_runs(session) if run.method == "+V+R_train")
+    base.configuration = _configured(base, {})
+    [figures] = [figures for run, figures in evaluated(session, "fact") if run.id == base.id]
+    for number, (axis, value) in enumerate(SWITCHED, 1):
+        name = point_name("trackstar", axis, value)
+        run = Run(
+            slug=slugify(name), name=method_label(name), method=name, model_id=base.model_id, corpus_id=base.corpus_id,
+            prompt_set_id=base.prompt_set_id, prompt_count=base.prompt_count,
+            configuration=_configured(base, {"projection_dim": round((value / 4) ** 0.5)} if axis == "d" else {axis: value}),
+        )  # fmt: skip
+        session.add(run)
+        session.flush()
+        overall = {
+            measure: {**found, "mean": found["mean"] + number / 100}
+            for measure, found in figures["overall"].items()
+        }
+        save_figures(session, run, {"fact": {**figures, "overall": overall}}, base.metrics)
+
+
+def _configured(run: Run, changes: dict[str, Any]) -> dict[str, Any]:
+    known = run.configuration
+    return {"method": known["method"] | OWN | changes, "hessian": {"mixing": 0.0, "rows_train": 2_048}}

@@ -24,6 +24,7 @@ from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
 from app.trackstar.hessian import Autocorrelation, Whitening, fit_whitening
 from app.trackstar.moments import load_moments
+from app.trackstar.sampling import sample_size
 from app.words.tasks import FACT
 
 CHUNK = 2_048  # passages encoded and scored at a time
@@ -99,7 +100,7 @@ def rank_family(
     moments = load_moments(inputs.loaded, plain.second_moments)
     encoder = Encoder(inputs.loaded, moments, plain, None)
     asked = encoder.against(texts.queries, texts.others)
-    size = min(len(passages), sample or max(1024, 4 * plain.block_size))
+    size = min(len(passages), sample_size(plain, sample))
     drawn = Random(seed).sample(range(len(passages)), size)
     sampled = encoder.gradients([passages[row] for row in drawn])
     train = _autocorrelation(plain, sampled)

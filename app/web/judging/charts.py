@@ -80,18 +80,22 @@ def lines(
     name: str,
     title: str,
     order: Sequence[str] = (),
+    numbers: Mapping[str, float] | None = None,
 ) -> Markup:
-    """One line a series over shared categories, in the `order` given or that of their coming."""
+    """One line a series over shared categories, in the `order` given or that of their coming: evenly, or, where they are
+    `numbers`, at the logarithms of these."""
     found = _categories(series)
     names = [each for each in order if each in found] or found
     ys = [v for values in series.values() for _, y, r in values for v in (y, *(r or ()))]
     up = Scale.over([0.0, *ys], HEIGHT - BOTTOM, TOP)
     step = (WIDTH - LEFT - RIGHT) / max(1, len(names))
     places = {each: LEFT + step * (at + 0.5) for at, each in enumerate(names)}
+    if numbers:
+        places = _by_logarithm({each: numbers[each] for each in names})
     parts = [up_axis(up, y_label), text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 7, x_label, "middle", "name")]
-    every = math.ceil(len(names) / 8)
     parts += [
-        text(places[each], HEIGHT - BOTTOM + 15, _short(each), "middle", "tick") for each in names[::every]
+        text(places[each], HEIGHT - BOTTOM + 15, _short(each), "middle", "tick")
+        for each in _with_room(places)
     ]
     for number, (own, values) in enumerate(series.items()):
         drawn = drawn_as(number, colours[own])
@@ -106,13 +110,19 @@ def lines(
     return figure(parts, name, title, _said(series))
 
 
-def dots(series: Series, colours: Colours, *, x_label: str, name: str, title: str) -> Markup:
-    """One row a category, one marker with its interval a series: for categories without an order."""
+def dots(
+    series: Series, colours: Colours, *, x_label: str, name: str, title: str, near: bool = False
+) -> Markup:
+    """One row a category, one marker with its interval a series: for categories without an order.
+
+    Args:
+        near: the axis holds the values alone and does not begin at zero: for what lies close together.
+    """
     names = _categories(series)
     values = [v for own in series.values() for _, y, r in own for v in (y, *(r or ()))]
     row = 20 + 8 * len(series)
     bottom = TOP + row * max(1, len(names))
-    across = Scale.over([0.0, *values], 14, WIDTH - RIGHT)
+    across = Scale.over(values if near else [0.0, *values], 14, WIDTH - RIGHT)
     parts = [across_axis(across, x_label, TOP, bottom)]
     for at, category in enumerate(names):
         parts += [
@@ -259,6 +269,23 @@ def _beside(spots: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
         placed.append(min(inside, key=crowding))
     return placed
+
+
+def _by_logarithm(numbers: Mapping[str, float]) -> dict[str, float]:
+    logs = {each: math.log(number) for each, number in numbers.items()}
+    low, high = min(logs.values()), max(logs.values())
+    room = 0.1 * (high - low) or 1.0
+    across = Scale((low - room, high + room), LEFT, WIDTH - RIGHT)
+    return {each: across(log) for each, log in logs.items()}
+
+
+def _with_room(places: Mapping[str, float]) -> list[str]:
+    """Those whose names have an eighth of the axis to themselves."""
+    drawn: list[str] = []
+    for each, place in places.items():
+        if not drawn or place - places[drawn[-1]] > (WIDTH - LEFT - RIGHT) / 8 - 1e-6:
+            drawn.append(each)
+    return drawn
 
 
 def _categories(series: Series) -> list[str]:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from app.evaluation.curves import over_mixing, over_size, over_training
+from app.evaluation.curves import over_mixing, over_size, over_switch, over_training
 from app.web.judging import charts
-from app.web.judging.evaluation_lines import Evaluated, after, along, by_depth, by_slice
+from app.web.judging.evaluation_lines import Evaluated, after, along, apart, by_depth, by_slice
 from app.web.judging.evaluation_types import types, types_by_answer
 from app.web.judging.figures import EvaluationQuery, Figure, LegendKey, Value, figure_prompts_url
 from app.web.site import urls
@@ -26,6 +26,9 @@ def of_runs(
     made: list[Figure | None] = [trade(runs, asked)]
     mixing = over_mixing([run for run, _ in runs])
     made += [along(mixing, dict_of(runs), asked.task, measure, "λ") for measure in MAIN]
+    for axis, drawn in (("d", along), ("damping", along), ("seed", apart)):
+        switched = over_switch((run for run, _ in runs), axis)
+        made += [drawn(switched, dict_of(runs), asked.task, measure, axis) for measure in MAIN]
     for curves, axis in ((over_training, "training steps"), (over_size, "parameters")):
         found = curves([run for run, _ in every])
         made += [along(found, dict_of(every), asked.task, measure, axis) for measure in MAIN]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.evaluation.curves import Curve
+from app.evaluation.curves import Curve, fitted_on_too_few
 from app.evaluation.text_tables import settings_said, steps_said
 from app.store.prompts import buckets_are_counts
 from app.store.tables import Run
@@ -23,11 +23,16 @@ from app.words.methods import method_label, method_of
 from app.words.slices import EVALUATED, FREQUENCY, bucket_number, bucket_range, value_name
 
 Evaluated = tuple[Run, dict[str, Any]]
+Valued = tuple[str, float, charts.Interval | None]  # place, mean, interval
 _NOTES = {
     "λ": "λ weighs the task’s Hessian against the corpus’s: 0 is the corpus alone, 1 the task alone.",
+    "d": "d is how many numbers a passage’s encoding has: an index grows with it. λ = 0.",
+    "damping": "Damping is added to R, as a share of its mean eigenvalue: the more, the less R whitens. λ = 0.",
+    "seed": "Each seed draws a projection of its own; all else is the same.",
     "training steps": "The same evaluation over the checkpoints of one pretraining run.",
     "parameters": "The same evaluation over models of different sizes.",
 }
+_LOGARITHMIC = ("d", "damping")
 
 
 @dataclass
@@ -35,7 +40,7 @@ class LineChart:
     """Lines, and the same numbers as rows with the links behind them."""
 
     measure: str
-    series: dict[str, list[tuple[str, float, charts.Interval | None]]] = field(default_factory=dict)
+    series: dict[str, list[Valued]] = field(default_factory=dict)
     rows: list[list[Value]] = field(default_factory=list)
     links: list[list[str]] = field(default_factory=list)
     runs: dict[int, Run] = field(default_factory=dict)
@@ -175,21 +180,16 @@ def along(
     curves: Sequence[Curve], figures: dict[int, dict[str, Any]], task: str, measure: str, axis: str
 ) -> Figure | None:
     """A measure along an axis on which runs of one method differ, one line a method (and model, where several are)."""
-    drawing, order = LineChart(measure), {}
-    for curve in curves:
-        name = ", ".join(filter(None, (method_label(curve.name), curve.of)))
-        for at, place, run in curve.points:
-            if found := figures[run.id]["overall"].get(measure):
-                order[place] = at
-                drawing.add(name, place, place, found, run, figure_prompts_url(run, task, measure))
+    drawing, order = _drawn(curves, figures, task, measure)
     if not drawing.rows:
         return None
     id_ = f"{measure}-over-{axis.replace(' ', '-').replace('λ', 'lambda')}"
     title = f"{LABELS[measure]} over {axis}"
+    logarithmic = axis in _LOGARITHMIC
     return Figure(
         id=id_,
         title=title,
-        note=drawing.note(_NOTES[axis]),
+        note=drawing.note(" ".join(filter(None, (_NOTES[axis], _thin(curves, drawing, axis))))),
         columns=["method", axis, LABELS[measure], "low", "high", "prompts"],
         rows=drawing.rows,
         links=drawing.links,
@@ -197,10 +197,77 @@ def along(
         svg=charts.lines(
             drawing.series,
             drawing.colours,
-            x_label=axis,
+            x_label=f"{axis}, logarithmic" if logarithmic else axis,
             y_label=drawing.y_label,
             name=id_,
             title=title,
             order=sorted(order, key=order.__getitem__),
+            numbers=order if logarithmic else None,
         ),
     )
+
+
+def apart(
+    curves: Sequence[Curve], figures: dict[int, dict[str, Any]], task: str, measure: str, axis: str
+) -> Figure | None:
+    """How far a measure lies apart where nothing but the draw differs, beside the interval of a single one."""
+    drawing, _ = _drawn(curves, figures, task, measure)
+    spread = [_spread(name, values, drawing) for name, values in drawing.series.items() if len(values) > 1]
+    if not spread:
+        return None
+    id_, title = f"{measure}-by-{axis}", f"{LABELS[measure]} by {axis} of the projection"
+    return Figure(
+        id=id_,
+        title=title,
+        note=drawing.note(" ".join(filter(None, (_NOTES[axis], *spread, _thin(curves, drawing, axis))))),
+        columns=["method", axis, LABELS[measure], "low", "high", "prompts"],
+        rows=drawing.rows,
+        links=drawing.links,
+        keys=drawing.keys(linked=False),
+        svg=charts.dots(
+            {
+                name: [(f"{axis} {at}", mean, own) for at, mean, own in each]
+                for name, each in drawing.series.items()
+            },
+            drawing.colours,
+            x_label=drawing.y_label,
+            name=id_,
+            title=title,
+            near=True,
+        ),
+    )
+
+
+def _drawn(
+    curves: Sequence[Curve], figures: dict[int, dict[str, Any]], task: str, measure: str
+) -> tuple[LineChart, dict[str, float]]:
+    """One line a curve, and where its places lie on the axis."""
+    drawing, order = LineChart(measure), {}
+    for curve in curves:
+        name = ", ".join(filter(None, (method_label(curve.name), curve.of)))
+        for at, place, run in curve.points:
+            if found := figures[run.id]["overall"].get(measure):
+                order[place] = at
+                drawing.add(name, place, place, found, run, figure_prompts_url(run, task, measure))
+    return drawing, order
+
+
+def _spread(name: str, values: Sequence[Valued], drawing: LineChart) -> str:
+    means = [mean for _, mean, _ in values]
+    widths = [interval[1] - interval[0] for _, _, interval in values if interval]
+    unit = f" {POINTS}" if in_points(drawing.measure) else ""
+    whose = f"{name}: " if len(drawing.series) > 1 else ""
+    return (
+        f"{whose}{len(values)} of them lie {max(means) - min(means):.3f}{unit} apart, the highest less the lowest; the 95%"
+        f" interval of one is {sum(widths) / len(widths):.3f}{unit} wide."
+    )
+
+
+def _thin(curves: Sequence[Curve], drawing: LineChart, axis: str) -> str:
+    """Where R had too few passages to be fitted on."""
+    drawn = [(place, run) for curve in curves for _, place, run in curve.points if run.id in drawing.runs]
+    short = [place for place, run in drawn if fitted_on_too_few(run)]
+    if not short:
+        return ""
+    where = f"At {axis} = {' and '.join(dict.fromkeys(short))} " if len(short) < len(drawn) else ""
+    return f"{where}R was fitted on fewer passages than a block of it has numbers: what it whitens is noise in part."
