@@ -158,7 +158,7 @@ OWN = {"groups": 2, "projection_dim": 32, "damping": 1e-3, "seed": 0}
 
 
 def switch(session: Session) -> None:
-    """To a store that is filled, runs at other values of single switches: their figures are those of +V+R_train, moved a little."""
+    """To a store that is filled, runs at other values of single switches, with +V+R_train's figures moved a little."""
     base = next(run for run in list_runs(session) if run.method == "+V+R_train")
     base.configuration = _configured(base, {})
     [figures] = [figures for run, figures in evaluated(session, "fact") if run.id == base.id]

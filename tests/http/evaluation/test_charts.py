@@ -81,6 +81,14 @@ def test_no_tail_patch_stands_without_the_step_it_is_of(evaluation: TestClient) 
 def test_what_the_tasks_hessian_trades_is_a_curve_over_lambda(evaluation: TestClient) -> None:
     """More of it finds more passages that state the fact, and these move the model less: so the store was filled."""
     places = ["0", "0.1", "0.5", "0.9"]
+    over = [
+        each["id"]
+        for each in twin(evaluation, "/evaluation")["figures"]
+        if "-over-" in each["id"] or "-by-seed" in each["id"]
+    ]
+    assert {id_.partition("-over-")[2] for id_ in over} == {"lambda", "training-steps"}, (
+        "of d, damping and seeds there are no runs"
+    )
     mrr, patch = (figure(evaluation, f"{name}-over-lambda") for name in ("mrr", "tail_patch_10"))
     assert [row[1] for row in mrr["rows"]] == [row[1] for row in patch["rows"]] == places
     assert mrr["rows"][-1][2] > mrr["rows"][0][2]

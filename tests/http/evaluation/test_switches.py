@@ -1,4 +1,4 @@
-"""Curves over d and damping, and projections beside each other: only where there are such runs, and read as numbers, too."""
+"""Curves over d and damping, and projections beside each other, read as numbers, too."""
 
 import shutil
 from collections.abc import Iterator
@@ -60,7 +60,3 @@ def test_points_of_curves_are_no_rows_of_the_table(switched: TestClient) -> None
     assert not [
         row["method"] for row in twin(switched, "/evaluation")["rows"] if "trackstar-" in row["method"]
     ]
-
-
-def test_without_such_runs_nothing_is_shown_of_them(evaluation: TestClient) -> None:
-    assert not [id_ for id_ in figures(evaluation) if id_.endswith(tuple(PLACES))]
