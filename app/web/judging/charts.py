@@ -21,6 +21,7 @@ from app.web.judging.charts_parts import (
     Scale,
     across_axis,
     badge,
+    by_logarithm,
     drawn_as,
     figure,
     hatching,
@@ -28,6 +29,7 @@ from app.web.judging.charts_parts import (
     marker,
     text,
     up_axis,
+    with_room,
 )
 from app.words.cutting import cut
 
@@ -91,11 +93,10 @@ def lines(
     step = (WIDTH - LEFT - RIGHT) / max(1, len(names))
     places = {each: LEFT + step * (at + 0.5) for at, each in enumerate(names)}
     if numbers:
-        places = _by_logarithm({each: numbers[each] for each in names})
+        places = by_logarithm({each: numbers[each] for each in names})
     parts = [up_axis(up, y_label), text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 7, x_label, "middle", "name")]
     parts += [
-        text(places[each], HEIGHT - BOTTOM + 15, _short(each), "middle", "tick")
-        for each in _with_room(places)
+        text(places[each], HEIGHT - BOTTOM + 15, _short(each), "middle", "tick") for each in with_room(places)
     ]
     for number, (own, values) in enumerate(series.items()):
         drawn = drawn_as(number, colours[own])
@@ -269,23 +270,6 @@ def _beside(spots: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
         placed.append(min(inside, key=crowding))
     return placed
-
-
-def _by_logarithm(numbers: Mapping[str, float]) -> dict[str, float]:
-    logs = {each: math.log(number) for each, number in numbers.items()}
-    low, high = min(logs.values()), max(logs.values())
-    room = 0.1 * (high - low) or 1.0
-    across = Scale((low - room, high + room), LEFT, WIDTH - RIGHT)
-    return {each: across(log) for each, log in logs.items()}
-
-
-def _with_room(places: Mapping[str, float]) -> list[str]:
-    """Those whose names have an eighth of the axis to themselves."""
-    drawn: list[str] = []
-    for each, place in places.items():
-        if not drawn or place - places[drawn[-1]] > (WIDTH - LEFT - RIGHT) / 8 - 1e-6:
-            drawn.append(each)
-    return drawn
 
 
 def _categories(series: Series) -> list[str]:

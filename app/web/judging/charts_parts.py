@@ -1,7 +1,7 @@
 """What charts are drawn with: scales, axes, markers, hatching. Pure functions from numbers to SVG markup."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
@@ -74,6 +74,24 @@ def across_axis(across: Scale, label: str, top: float = TOP, bottom: float = HEI
         ]
     parts.append(text((across.start + across.end) / 2, bottom + 33, label, "middle", "name"))
     return Markup("").join(parts)
+
+
+def by_logarithm(numbers: Mapping[str, float]) -> dict[str, float]:
+    """Where each stands across the chart, at the logarithm of its number."""
+    logs = {each: math.log(number) for each, number in numbers.items()}
+    low, high = min(logs.values()), max(logs.values())
+    room = 0.1 * (high - low) or 1.0
+    across = Scale((low - room, high + room), LEFT, WIDTH - RIGHT)
+    return {each: across(log) for each, log in logs.items()}
+
+
+def with_room(places: Mapping[str, float]) -> list[str]:
+    """Those whose names have an eighth of the axis to themselves."""
+    drawn: list[str] = []
+    for each, place in places.items():
+        if not drawn or place - places[drawn[-1]] > (WIDTH - LEFT - RIGHT) / 8 - 1e-6:
+            drawn.append(each)
+    return drawn
 
 
 def shown(value: float) -> str:
