@@ -8,6 +8,7 @@ from app.evaluation import text_tables
 from app.evaluation.text_tables import Table
 from app.words.measures import (
     BY_DEPTH,
+    DATE_LM,
     LABELS,
     MAIN,
     TYPED_AT,
@@ -69,7 +70,9 @@ def _tables(report: Report, against: str, slices: Sequence[str]) -> Iterator[Tab
         count = max(each["prompts"] for each in figures.values())
         patched = any(map(in_points, shown))
         ais = text_tables.ais_said(own.values()) if any(map(by_ais, shown)) else ""
-        whole = " ".join(filter(None, (note, step if patched else "", ais)))
+        date_lm = text_tables.date_lm_said(figures)
+        deep = {name: each for name, each in figures.items() if any(n in each["overall"] for n in DATE_LM)}
+        whole = " ".join(filter(None, (note, step if patched else "", ais, "" if deep else date_lm)))
         yield text_tables.of_measures(f"{about}: {count:,} prompts", figures, shown, whole)
         if against:
             differing = [
@@ -82,6 +85,7 @@ def _tables(report: Report, against: str, slices: Sequence[str]) -> Iterator[Tab
                 whole,
                 against,
             )
+        yield text_tables.of_measures(f"{about}: as DATE-LM measures", deep, DATE_LM, date_lm)
         for measure in BY_DEPTH:
             said = measure_name(measure).removesuffix("@k")
             yield text_tables.of_depths(

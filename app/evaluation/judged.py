@@ -17,6 +17,8 @@ class Judged:
 
     Args:
         relevant: how many passages state its fact, as the store or else the file knows; else how many of those retrieved.
+        counted: `relevant` is known apart from what was retrieved.
+        depth: passages of the longest list that the run has of a prompt of this task.
         judgeable: its passages were judged, by the store or by the file; or passages state its fact and none was found.
     """
 
@@ -31,6 +33,8 @@ class Judged:
     right: bool | None = None
     confidence: float | None = None
     relevant: int = 0
+    counted: bool = False
+    depth: int = 0
     judgeable: bool = False
     correct: list[bool] = field(default_factory=list)
     ais: list[float | None] = field(default_factory=list)
@@ -85,6 +89,9 @@ def judged_prompts(session: Session, run: Run, task: str = "") -> list[Judged]:
     rows: dict[int, list[tuple[bool | None, float | None, str | None, float | None]]] = {}
     for result_id, correct, ais, kind, patch in session.execute(query):
         rows.setdefault(result_id, []).append((correct, ais, kind, patch))
+    depths: dict[str, int] = {}
+    for head in heads:
+        depths[head.task] = max(depths.get(head.task, 0), len(rows.get(head.id, ())))
     found = []
     for result_id, right, confidence, named, *of_prompt in heads:
         known: dict[str, Any] = dict(zip(_OF_PROMPT, of_prompt, strict=True))
@@ -97,6 +104,8 @@ def judged_prompts(session: Session, run: Run, task: str = "") -> list[Judged]:
                 right=right,
                 confidence=confidence,
                 relevant=relevant or sum(judged),
+                counted=bool(relevant),
+                depth=depths[known["task"]],
                 judgeable=any(row[0] is not None for row in mine) if mine else bool(relevant),
                 correct=judged,
                 ais=[row[1] for row in mine],

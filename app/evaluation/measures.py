@@ -15,9 +15,10 @@ from app.evaluation.metrics import (
     estimates,
     precision_at,
     recall_at,
+    recall_of,
     reciprocal_rank,
 )
-from app.words.measures import DEPTHS, LABELS, TYPE_SHARES, TYPED_AT
+from app.words.measures import DATE_LM_AT, DEPTHS, LABELS, TYPE_SHARES, TYPED_AT
 from app.words.passages import TYPES
 
 Measure = Callable[[Judged], float | None]
@@ -52,6 +53,10 @@ def measures(threshold: float = THRESHOLD) -> dict[str, Measure]:
         made[f"ais_{name}"] = partial(_by_ais, metric, threshold)
     for k in DEPTHS:
         made[f"tail_patch_{k}"] = partial(mean_patch, k)
+    made["date_lm_recall"] = partial(
+        _by_date_lm, lambda each: recall_of(each.correct, DATE_LM_AT, each.relevant)
+    )
+    made["date_lm_mrr"] = partial(_by_date_lm, lambda each: reciprocal_rank(each.correct))
     for kind, name in TYPE_SHARES.items():
         made[name] = partial(type_share, kind)
     return made
@@ -66,6 +71,22 @@ def _by_ais(metric: Callable[[Sequence[bool], int], float], threshold: float, pr
         return None
     flags = entailed(prompt.ais, threshold)
     return metric(flags, sum(flags))
+
+
+def _by_date_lm(metric: Callable[[Judged], float], prompt: Judged) -> float | None:
+    """Over prompts whose fact some passage is known to state, in runs that keep enough passages."""
+    known = prompt.judgeable and prompt.counted and prompt.depth >= DATE_LM_AT
+    return metric(prompt) if known else None
+
+
+def without_date_lm(prompts: Sequence[Judged]) -> str:
+    """Why there are no figures as DATE-LM has them; empty where there are."""
+    deepest = max((each.depth for each in prompts), default=0)
+    if deepest < DATE_LM_AT:
+        return f"it keeps {deepest} passages of a prompt; startrail retrieve -k {DATE_LM_AT} keeps enough"
+    if not any(each.judgeable and each.counted for each in prompts):
+        return "of none of its prompts is known how many passages state the fact"
+    return ""
 
 
 def mean_patch(k: int, prompt: Judged) -> float | None:

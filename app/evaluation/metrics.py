@@ -31,6 +31,15 @@ def precision_at(ranking: Ranking, k: int) -> float:
     return sum(map(bool, ranking[:k])) / k
 
 
+def recall_of(ranking: Ranking, k: int, relevant: int) -> float:
+    """Share of the `relevant` passages there are that stand among the first k: DATE-LM's Recall@k, 1 for none there are.
+
+    Where more are found than were known, all that were found are the relevant ones.
+    """
+    there = max(relevant, sum(map(bool, ranking)))
+    return sum(map(bool, ranking[:k])) / there if there else 1.0
+
+
 def average_precision(ranking: Ranking, relevant: int) -> float:
     """Mean over the `relevant` passages there are of the precision at each one's rank; 0 for those not found.
 

@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.evaluation.judged import Judged, judged_prompts, parted
-from app.evaluation.measures import figures, measures, types_by_rank
+from app.evaluation.measures import figures, measures, types_by_rank, without_date_lm
 from app.evaluation.metrics import THRESHOLD, Estimate, paired_difference
 from app.store.base import now
 from app.store.evaluations import evaluated_tasks, save_figures
@@ -90,6 +90,7 @@ def task_figures(prompts: Sequence[Judged], threshold: float = THRESHOLD) -> dic
             for by in EVALUATED
         },
         "types": types_by_rank(prompts),
+        "without_date_lm": without_date_lm(prompts),
     }
 
 

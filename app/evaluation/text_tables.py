@@ -5,7 +5,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.evaluation.metrics import THRESHOLD
-from app.words.measures import DEPTHS, LABELS, SHOWN, SHOWN_BY_AIS, TYPE_SHARES, in_points
+from app.words.measures import (
+    DATE_LM,
+    DATE_LM_AT,
+    DEPTHS,
+    LABELS,
+    SHOWN,
+    SHOWN_BY_AIS,
+    TYPE_SHARES,
+    in_points,
+)
 from app.words.passages import TYPES
 from app.words.saying import optimizer_name
 
@@ -73,6 +82,25 @@ def ais_said(metrics: Iterable[Mapping[str, Any]]) -> str:
     models = dict.fromkeys(each["ais_model"] for each in known if "ais_model" in each)
     givers = " or else ".join(["as the files give them", *models])
     return f"By AIS: a passage states the fact from a score of {threshold:g} on, {givers}."
+
+
+def date_lm_said(figures: Mapping[str, Figures]) -> str:
+    """What DATE-LM's measures are over, and which runs have none and why.
+
+    Args:
+        figures: by the name of the run.
+    """
+    reasons: dict[str, list[str]] = {}
+    for name, each in figures.items():
+        if reason := each.get("without_date_lm"):
+            reasons.setdefault(reason, []).append(name)
+    left_out = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
+    if not any(name in each["overall"] for each in figures.values() for name in DATE_LM):
+        return f"As DATE-LM measures, left out: {left_out}." if left_out else ""
+    return (
+        "As DATE-LM measures: over the prompts whose fact some passage is known to state, the share of these passages among the"
+        f" first {DATE_LM_AT}, and 1 / rank of the first of them, 0 beyond what a run keeps."
+    ) + (f" Left out: {left_out}." if left_out else "")
 
 
 def rules_said(types_by: Iterable[Mapping[str, int] | None]) -> str:

@@ -68,6 +68,11 @@ TERMS: dict[str, Term] = {
         "The share of the first ten passages that state the fact. Average precision takes this share at each passage that"
         " does, and their mean.",
     ),
+    "date-lm": Term(
+        "Recall@50 and MRR, as DATE-LM has them",
+        "Of the passages that are known to state the fact, the share that stands among the first fifty; and 1 over the rank of"
+        " the first of them. Means over the prompts whose fact some passage states, to compare with that benchmark’s figures.",
+    ),
     "rbo": Term(
         "RBO",
         "Rank-biased overlap of two lists: 1 if they hold the same passages in the same order, 0 if they share none. The"
@@ -157,4 +162,4 @@ def term(name: str) -> Term:
 def measure_term(measure: str) -> str:
     """The name of the term that explains a measure of `app.words.measures`."""
     kind = measure.removeprefix("ais_").partition("_")[0]
-    return {"mrr": "mrr", "recall": "recall", "tail": "step"}.get(kind, "precision")
+    return {"mrr": "mrr", "recall": "recall", "tail": "step", "date": "date-lm"}.get(kind, "precision")

@@ -1,10 +1,11 @@
 """The measures: the name under which a figure is kept, and how it is called. `app.evaluation.measures` computes them.
 
 Attribution asks whether a run's passages state the fact, by what the store knows or by AIS scores (`ais_…`); influence
-asks whether a training step on them moves the model. Beside the two: what the first passages have to do with the fact.
+asks whether a training step on them moves the model. Beside the two: what the first passages have to do with the fact, and
+attribution as DATE-LM has it (arXiv 2507.09424), whose recall is another one than ours.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 from app.words.passages import TYPES
 
@@ -22,10 +23,14 @@ ATTRIBUTION = tuple(_ATTRIBUTION)
 INFLUENCE = tuple(f"tail_patch_{k}" for k in DEPTHS)
 TYPED_AT = DEPTHS[-1]  # of so many first passages the share of each type is a measure
 TYPE_SHARES = {kind: f"type_{kind}_{TYPED_AT}" for kind in TYPES}
+DATE_LM_AT = 50  # of so many first passages; a run that keeps fewer has no such figures
+DATE_LM = ("date_lm_recall", "date_lm_mrr")
 LABELS = {
     **_ATTRIBUTION,
     **{f"ais_{name}": f"{label}, by AIS" for name, label in _ATTRIBUTION.items()},
     **{f"tail_patch_{k}": f"tail-patch@{k}" for k in DEPTHS},
+    "date_lm_recall": f"Recall@{DATE_LM_AT}, DATE-LM",
+    "date_lm_mrr": "MRR, DATE-LM",
     **{measure: f"{TYPES[kind]}, share of the first {TYPED_AT}" for kind, measure in TYPE_SHARES.items()},
 }
 
@@ -51,6 +56,12 @@ def in_points(measure: str) -> bool:
 def by_ais(measure: str) -> bool:
     """Whether it goes by AIS scores."""
     return measure.startswith("ais_")
+
+
+def columns_of(figures: Sequence[Container[str]]) -> list[str]:
+    """The measures that have a column: those known for some run."""
+    shown = (*SHOWN, *SHOWN_BY_AIS, *DATE_LM)
+    return [name for name in shown if any(name in each for each in figures)]
 
 
 def are_judged(figures: Container[str]) -> bool:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from app.errors import NotFound
 from app.evaluation.curves import ordered
-from app.evaluation.text_tables import ais_said
+from app.evaluation.text_tables import ais_said, date_lm_said
 from app.store.evaluations import evaluated, evaluated_tasks
 from app.store.runs import list_runs
 from app.store.tables import Run
@@ -26,7 +26,7 @@ from app.web.site.respond import respond
 from app.web.site.routing import page_route
 from app.web.site.tables import table, table_route
 from app.words.answers import SAID
-from app.words.measures import COMPARED, INFLUENCE, LABELS, SHOWN, SHOWN_BY_AIS, are_judged
+from app.words.measures import COMPARED, DATE_LM, INFLUENCE, LABELS, SHOWN_BY_AIS, are_judged, columns_of
 from app.words.methods import is_swept, leading
 from app.words.slices import EVALUATED
 from app.words.tasks import task_name, task_noun, task_place
@@ -78,6 +78,7 @@ class EvaluationPage(BaseModel):
     over: str  # which prompts, how many, and what of each is explained
     patched: str
     by_ais: str
+    by_date_lm: str
     unevaluated: list[str]
     csv_url: str
 
@@ -155,7 +156,7 @@ def _page(session: Session, asked: EvaluationQuery) -> EvaluationPage:
     drawn = _drawn(own, asked)
     main = [each for each in own if not is_swept(each[0].method)]
     reference = _reference(own, asked.against)
-    names = [name for name in (*SHOWN, *SHOWN_BY_AIS) if any(name in each["overall"] for _, each in main)]
+    names = columns_of([each["overall"] for _, each in main])
     measured = [(run, each) for run, each in main if any(name in each["overall"] for name in INFLUENCE)]
     figures = of_runs(own, drawn, every, asked)
     for each in figures:
@@ -193,6 +194,9 @@ def _page(session: Session, asked: EvaluationQuery) -> EvaluationPage:
         over=population(main, asked) if main else "",
         patched=patched_by([run for run, _ in measured], [each for _, each in measured]),
         by_ais=ais_said(run.metrics for run, _ in main) if any(n in SHOWN_BY_AIS for n in names) else "",
+        by_date_lm=date_lm_said({run.name: each for run, each in main})
+        if any(name in DATE_LM for name in names)
+        else "",
         unevaluated=[run.slug for run in everything if run.id not in known and run.status == "done"],
         csv_url=urls.twin(asked.url(), "csv"),
     )

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app.cli.evaluation_tables import show
+from app.cli.evaluation_tables import report_tables, show
 from app.cli.main import app
 from app.cli.progress import console
+from app.evaluation.judged import Judged
+from app.evaluation.report import task_figures
 from app.evaluation.text_tables import Table, ais_said, rules_said, settings_said
 from app.interchange.results import import_results
 from app.settings import get_settings
@@ -72,6 +74,8 @@ def test_terminal_json_and_markdown_say_the_same(home: Path) -> None:
               for said in ("right", "wrong")]  # fmt: skip
     assert [len(each) for each in parted] == [len(QUALITY) + 1] * 2
     assert parted[0] != parted[1]
+    assert "As DATE-LM measures, left out" in text
+    assert "it keeps 10 passages of a prompt" in text
     assert text.count("1 step of Adafactor at learning rate 0.003") >= 6, "no tail-patch without its settings"
     assert "the corpus knows what each of its passages states" in text
     assert "by the model’s confidence" not in done.output, "a terminal shows one slice"
@@ -195,3 +199,22 @@ def test_names_in_a_note_are_no_markup(capsys: pytest.CaptureFixture[str]) -> No
 def test_names_cannot_break_a_markdown_table() -> None:
     text = Table("t", ["a"], [["one | two\nthree", "1"]]).markdown()
     assert "| one \\| two three | 1 |" in text
+
+
+def test_runs_that_keep_fifty_passages_have_a_table_as_date_lm_measures() -> None:
+    """And it is said which runs are not in it, and why."""
+    kept = [False, True, *[False] * 47, True]
+    facts = {
+        name: task_figures(
+            [Judged(1, "1", "1", "q", "a", "fact", judgeable=True, correct=kept[:depth], relevant=4,
+                    counted=True, depth=depth)]
+        )
+        for name, depth in (("deep", 50), ("shallow", 10))
+    }  # fmt: skip
+    report = {
+        name: {"name": name, "prompt_set": "s", "tasks": {"fact": each | {"against": {}}}}
+        for name, each in facts.items()
+    }
+    found = {table.title: table for table in report_tables(report)}["Facts of s: as DATE-LM measures"]
+    assert found.body == [["deep", "0.500 [0.500, 0.500]", "0.500 [0.500, 0.500]"]]
+    assert "Left out: shallow (it keeps 10 passages of a prompt; startrail retrieve -k 50" in found.note

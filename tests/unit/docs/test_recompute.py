@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
@@ -21,7 +21,7 @@ from app.evaluation.text_tables import rules_said
 from app.interchange.results import export_results, import_results
 from app.store.engine import open_store
 from app.store.runs import get_run
-from app.store.tables import Result, Retrieved
+from app.store.tables import Passage, Result, Retrieved, Statement
 from app.words.measures import LABELS
 from tests.support.evaluated import fill
 from tests.support.homes import filled_home
@@ -52,6 +52,25 @@ def _fill(session: Session) -> None:
     for rank, score in ((1, 0.3), (2, 0.5), (3, 0.9), (5, 0.49)):
         session.execute(update(Retrieved).where(own, Retrieved.rank == rank).values(ais_score=score))
     session.execute(update(Retrieved).where(own, Retrieved.rank == 7).values(tail_patch=None))
+    _deepen(session, "random")
+
+
+def _deepen(session: Session, slug: str, more: int = 42) -> None:
+    """So many more passages of each prompt, for figures that look at fifty."""
+    run = get_run(session, slug)
+    every = sorted(session.scalars(select(Passage.id).where(Passage.corpus_id == run.corpus_id)))
+    stating = set(session.execute(select(Statement.prompt_id, Statement.passage_id)).tuples())
+    added = []
+    for result, prompt in session.execute(
+        select(Result.id, Result.prompt_id).where(Result.run_id == run.id)
+    ).all():
+        there = set(session.scalars(select(Retrieved.passage_id).where(Retrieved.result_id == result)))
+        for rank, id_ in enumerate([id_ for id_ in every if id_ not in there][:more], 11):
+            added.append(
+                {"result_id": result, "side": "proponent", "rank": rank, "passage_id": id_, "score": -rank,
+                 "correct": (prompt, id_) in stating}
+            )  # fmt: skip
+    session.execute(insert(Retrieved), added)
 
 
 def _command(*arguments: str) -> None:
@@ -158,6 +177,16 @@ def test_measures_that_only_some_prompts_have_are_means_over_those(exported: Pat
     overall = of_task("fact", recomputed("bm25"))
     assert {"MRR, by AIS", "recall@3, by AIS", "tail-patch@5"} <= set(overall)
     assert "tail-patch@10" not in overall, "one of the ten was not measured"
+
+
+def test_what_date_lm_measures_comes_out_again_where_fifty_passages_are_kept(
+    exported: Path, recomputed: Any
+) -> None:
+    assert {"Recall@50, DATE-LM", "MRR, DATE-LM"} <= set(of_task("fact", recomputed("random")))
+    pages = {run: shown(exported)[run]["tasks"]["fact"] for run in ("random", "bm25")}
+    assert 0 < pages["random"]["overall"]["date_lm_recall"]["mean"] < 1
+    assert "date_lm_recall" not in pages["bm25"]["overall"]
+    assert "keeps 10 passages" in pages["bm25"]["without_date_lm"]
 
 
 def test_a_file_that_was_exported_has_the_same_figures_elsewhere(

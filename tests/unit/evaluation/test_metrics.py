@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.evaluation.judged import Judged, parted
+from app.evaluation.measures import figures, without_date_lm
 from app.evaluation.metrics import (
     average_precision,
     entailed,
@@ -81,6 +82,46 @@ def test_metrics_agree_with_ranx() -> None:
     theirs = evaluate(Qrels(qrels), RanxRun(run), list(ours))
     for name, values in ours.items():
         assert np.mean(values) == pytest.approx(theirs[name], abs=1e-9), name
+
+
+def test_date_lms_figures_are_those_of_its_definition_over_whole_rankings() -> None:
+    """Of scores for all passages: the share of those that state the fact within 50, and 1 / their first rank; the means."""
+    rng = np.random.default_rng(7)
+    prompts, recalls, firsts = [], [], []
+    for n in range(30):
+        scores, stating = rng.random(200), rng.choice(200, rng.integers(1, 9), replace=False)
+        places = np.argsort(np.argsort(-scores))[stating] + 1
+        recalls.append(np.mean(places <= 50))
+        firsts.append(
+            1 / places.min() if places.min() <= 60 else 0
+        )  # what the run does not keep is not known
+        kept = np.isin(np.argsort(-scores)[:60], stating).tolist()
+        prompts.append(judged(n, kept, len(stating)))
+    found = figures(prompts)
+    assert found["date_lm_recall"].mean == pytest.approx(np.mean(recalls))
+    assert found["date_lm_mrr"].mean == pytest.approx(np.mean(firsts))
+    assert found["date_lm_recall"].mean != pytest.approx(np.mean([recall_at(p.correct, 50) for p in prompts]))
+    assert without_date_lm(prompts) == ""
+
+
+def test_date_lms_figures_are_left_out_with_a_reason() -> None:
+    """Of lists too short, and where nobody knows how many passages state a fact; a prompt that none states is not counted."""
+    short = [judged(1, [True] * 49, 60, depth=49)]
+    assert "date_lm_recall" not in figures(short)
+    assert "it keeps 49 passages" in without_date_lm(short)
+    unknown = [judged(1, [True] * 50, 50, counted=False)]
+    assert "date_lm_mrr" not in figures(unknown)
+    assert "of none of its prompts" in without_date_lm(unknown)
+    # A list that ends early, in a run that keeps enough, found no more.
+    early = [judged(1, [False, True], 4), judged(2, [False] * 50, 0, counted=False)]
+    assert figures(early)["date_lm_recall"].mean == 0.25
+    assert figures(early)["date_lm_mrr"].count == 1
+    assert "keeps 0" in without_date_lm([])
+
+
+def judged(n: int, correct: list[bool], relevant: int, *, counted: bool = True, depth: int = 60) -> Judged:
+    known = {"correct": correct, "relevant": relevant, "counted": counted, "depth": depth}
+    return Judged(n, str(n), str(n), "q", "a", "fact", judgeable=True, **known)  # type: ignore[arg-type]
 
 
 @given(RANKINGS, st.integers(1, 40), st.integers(0, 40))
