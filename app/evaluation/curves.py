@@ -18,7 +18,7 @@ from app.store.tables import Run
 from app.trackstar.config import EncodingConfig
 from app.trackstar.sampling import too_few
 from app.words.answers import SAID
-from app.words.methods import TRACKSTAR, WHITENED, is_swept, method_of, place_of, swept_over
+from app.words.methods import SWITCHES, TRACKSTAR, WHITENED, method_of, place_of, point_of
 
 _Rest = tuple[str, str, str, EncodingConfig]  # model, corpus, what is explained, all switches but one
 SWITCHED = {
@@ -40,10 +40,12 @@ class Curve:
 
 
 def ordered(runs: Iterable[Run]) -> list[Run]:
-    """In the registry's order, as in the paper's table; the points of a curve behind their method."""
+    """In the registry's order, as in the paper's table; the points of a curve behind their method, curve by curve."""
 
-    def place(run: Run) -> tuple[int, bool, float, int]:
-        return (place_of(run.method), is_swept(run.method), mixing_of(run) or 0.0, run.id)
+    def place(run: Run) -> tuple[int, int, float, int]:
+        point = point_of(run.method)
+        curve, value = (1 + list(SWITCHES).index(point[0]), point[1]) if point else (0, mixing_of(run) or 0.0)
+        return (place_of(run.method), curve, value, run.id)
 
     return sorted(runs, key=place)
 
@@ -63,7 +65,8 @@ def over_mixing(runs: Iterable[Run]) -> list[Curve]:
         switches = method if isinstance(method, dict) else {}
         whole = (switches.get("second_moments") or "none") != "none" and switches.get("unit_norm")
         mixing = mixing_of(run)
-        if whole and mixing is not None and not swept_over(run.method):
+        switch, _ = point_of(run.method) or ("", 0.0)
+        if whole and mixing is not None and not switch:
             models.setdefault(run.model.name, {}).setdefault(round(mixing, 6), run)
     return [
         Curve(

@@ -206,7 +206,7 @@ OTHER_COLOURS = tuple(method.colour for method in _METHODS if method.kind == "im
 SWITCHES = {"": "λ", "d": "d", "damping": "damping", "seed": "seed"}
 """What curves go over: what stands in the name of a point before its value -> what its label says."""
 _SWEPT = re.compile(
-    rf"({'|'.join(map(re.escape, METHODS))})-(?:({'|'.join(filter(None, SWITCHES))})-)?(\d[\d.e+-]*)"
+    rf"({'|'.join(map(re.escape, METHODS))})-(?:({'|'.join(filter(None, SWITCHES))})-)?(\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
 )
 
 
@@ -244,15 +244,16 @@ def method_label(name: str) -> str:
     return method_of(name).label
 
 
-def swept_over(name: str) -> str | None:
-    """The switch (a key of `SWITCHES`) that runs of this method are points of a curve over; None for a method of its own."""
+def point_of(name: str) -> tuple[str, float] | None:
+    """The switch (a key of `SWITCHES`) of the curve that runs of this method are points of, and the value; None for a
+    method of its own."""
     found = None if name in METHODS else _SWEPT.fullmatch(name)
-    return found and (found[2] or "")
+    return (found[2] or "", float(found[3])) if found else None
 
 
 def is_swept(name: str) -> bool:
     """Whether runs of this method are points of a curve rather than of a method of its own."""
-    return swept_over(name) is not None
+    return point_of(name) is not None
 
 
 def place_of(name: str) -> int:

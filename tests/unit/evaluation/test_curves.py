@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.evaluation.curves import over_mixing, over_size, over_switch, over_training
+from app.evaluation.curves import ordered, over_mixing, over_size, over_switch, over_training
 from app.store.tables import Model, Run
 from app.web.judging.evaluation_lines import along, apart
 
@@ -118,3 +118,19 @@ def test_curves_of_two_settings_are_called_by_what_differs() -> None:
     runs += [switched(2, damping=0.1), switched(3, projection_dim=16, damping=0.1)]
     assert [each.of for each in over_switch(runs, "d")] == ["damping 0.001", "damping 0.1"]
     assert [each.of for each in over_switch([*runs, *runs], "damping")] == ["p = 32", "p = 16"]
+
+
+def test_points_stand_behind_their_method_curve_by_curve() -> None:
+    names = [
+        "trackstar-seed-1",
+        "trackstar-d-1024",
+        "trackstar-0.5",
+        "trackstar-d-256",
+        "trackstar",
+        "bm25",
+        "trackstar-0.1",
+    ]
+    runs = [switched(at, name) for at, name in enumerate(names)]
+    assert [each.method for each in ordered(runs)] == [
+        "bm25", "trackstar", "trackstar-0.1", "trackstar-0.5", "trackstar-d-256", "trackstar-d-1024", "trackstar-seed-1",
+    ]  # fmt: skip
