@@ -45,15 +45,20 @@ class LineChart:
     links: list[list[str]] = field(default_factory=list)
     runs: dict[int, Run] = field(default_factory=dict)
     drawn: dict[str, Run] = field(default_factory=dict)
+    methods: dict[str, str] = field(default_factory=dict)
 
-    def add(self, name: str, place: str, said: str, found: dict[str, Any], run: Run, url: str) -> None:
-        """One point of the line `name`: at `place` in the chart, called `said` in the table."""
+    def add(
+        self, name: str, place: str, said: str, found: dict[str, Any], run: Run, url: str, method: str = ""
+    ) -> None:
+        """One point of the line `name`: at `place` in the chart, called `said` in the table; `method` is the line's, where
+        its runs are of several."""
         self.series.setdefault(name, []).append((place, found["mean"], (found["low"], found["high"])))
         row, link = estimate_row([name, said], found, url)
         self.rows.append(row)
         self.links.append(link)
         self.runs[run.id] = run
         self.drawn.setdefault(name, run)
+        self.methods.setdefault(name, method or run.method)
 
     @property
     def y_label(self) -> str:
@@ -67,8 +72,8 @@ class LineChart:
 
     @property
     def colours(self) -> dict[str, str]:
-        """Of each line, that of its runs' method."""
-        return {name: method_of(run.method).css for name, run in self.drawn.items()}
+        """Of each line, that of its method."""
+        return {name: method_of(method).css for name, method in self.methods.items()}
 
     def keys(self, *, linked: bool = True) -> list[LegendKey]:
         """One entry a line; of lines that are one run each, with a link to it."""
@@ -248,7 +253,8 @@ def _drawn(
         for at, place, run in curve.points:
             if found := figures[run.id]["overall"].get(measure):
                 order[place] = at
-                drawing.add(name, place, place, found, run, figure_prompts_url(run, task, measure))
+                url = figure_prompts_url(run, task, measure)
+                drawing.add(name, place, place, found, run, url, curve.name)
     return drawing, order
 
 

@@ -7,6 +7,7 @@ import pytest
 from app.evaluation.curves import ordered, over_mixing, over_size, over_switch, over_training
 from app.store.tables import Model, Run
 from app.web.judging.evaluation_lines import along, apart
+from app.words.methods import TRACKSTAR, method_of
 
 FOUND = {"overall": {"mrr": {"mean": 0.5, "low": 0.4, "high": 0.6, "count": 3}}}
 
@@ -84,10 +85,13 @@ def test_a_switch_is_drawn_over_runs_that_differ_in_nothing_else() -> None:
 
 
 def test_an_axis_of_numbers_is_logarithmic_and_says_where_r_had_too_few_passages() -> None:
-    runs = [switched(at, projection_dim=side) for at, side in enumerate((8, 16, 64))]
+    runs = [switched(at, "+V+R_train", projection_dim=side) for at, side in enumerate((8, 16, 64))]
     figure = along(over_switch(runs, "d"), {each.id: FOUND for each in runs}, "fact", "mrr", "d")
     assert figure is not None
     assert axis_of(str(figure.svg)) == ["256", "1,024", "16,384"]
+    assert method_of(TRACKSTAR).css in str(figure.keys[0].swatch), (
+        "though the first point's run is +V+R_train"
+    )
     at = [
         float(x) for x in re.findall(r'class="tick" x="([\d.]+)"[^>]*text-anchor="middle"', str(figure.svg))
     ]
