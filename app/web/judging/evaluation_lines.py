@@ -264,8 +264,8 @@ def _spread(name: str, values: Sequence[Valued], drawing: LineChart) -> str:
     unit = f" {POINTS}" if in_points(drawing.measure) else ""
     whose = f"{name}: " if len(drawing.series) > 1 else ""
     return (
-        f"{whose}{len(values)} of them lie {max(means) - min(means):.3f}{unit} apart, the highest less the lowest; the 95%"
-        f" interval of one is {sum(widths) / len(widths):.3f}{unit} wide."
+        f"{whose}{len(values)} of them lie {max(means) - min(means):.3g}{unit} apart, the highest less the lowest; the 95%"
+        f" interval of one is {sum(widths) / len(widths):.3g}{unit} wide."
     )
 
 

@@ -50,7 +50,7 @@ def test_each_switch_is_drawn_of_either_kind_of_measure(switched: TestClient) ->
             )
             assert "run=trackstar-" in drawn["links"][-1][2]
     assert "At d = 16,384 R was fitted on fewer passages than a block" in found["mrr-over-d"]["note"]
-    assert "3 of them lie 0.060 apart" in found["mrr-by-seed"]["note"]
+    assert "3 of them lie 0.06 apart" in found["mrr-by-seed"]["note"]
     assert [row[1] for row in found["mrr-over-lambda"]["rows"]] == ["0", "0.1", "0.5", "0.9"], (
         "as without them"
     )

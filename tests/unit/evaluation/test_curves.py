@@ -108,7 +108,7 @@ def test_projections_are_told_apart_beside_the_interval_of_one() -> None:
     figure = apart(over_switch(runs, "seed"), figures, "fact", "mrr", "seed")
     assert figure is not None
     assert (
-        "3 of them lie 0.020 apart, the highest less the lowest; the 95% interval of one is 0.200 wide"
+        "3 of them lie 0.02 apart, the highest less the lowest; the 95% interval of one is 0.2 wide"
         in figure.note
     )
     assert [row[:3] for row in figure.rows] == [
