@@ -102,11 +102,9 @@ def rank_family(
     asked = encoder.against(texts.queries, texts.others)
     size = min(len(passages), sample_size(plain, sample))
     drawn = Random(seed).sample(range(len(passages)), size)
-    sampled = encoder.gradients([passages[row] for row in drawn])
-    train = _autocorrelation(plain, sampled)
+    train, sampled = _fit_sample(encoder, plain, [passages[row] for row in drawn])
     evaluation = _autocorrelation(plain, asked[torch.from_numpy(facts)])
     usable = sum(bool(passage.targets) for passage in passages)
-    sampled = sampled[:SAMPLE][usable_rows(sampled[:SAMPLE])]
     searches: dict[str, StreamedSearch] = {}
     for name, method in members.items():
         finishers = _finishers(inputs, method, moments, train, evaluation)
@@ -132,6 +130,22 @@ def rank_family(
         }
         made[name] = (searches[name].rankings(), about)
     return made
+
+
+def _fit_sample(
+    encoder: Encoder, method: EncodingConfig, passages: Sequence[TrainingExample]
+) -> tuple[Autocorrelation, torch.Tensor]:
+    """R_train, and the gradients of some that chance is told by. No more than a chunk is held beside them: a sample grows
+    with p² and a row with it."""
+    train = Autocorrelation(method.blocks, method.block_size)
+    kept: list[torch.Tensor] = []
+    for start in range(0, len(passages), CHUNK):
+        gradients = encoder.gradients(passages[start : start + CHUNK])
+        train.add(gradients)
+        if start < SAMPLE:
+            few = gradients[: SAMPLE - start]
+            kept.append(few[usable_rows(few)])
+    return train, torch.cat(kept)
 
 
 def _finishers(
