@@ -80,8 +80,8 @@ def ablate(
     only where a model is named).
 
     The corpus is encoded once for each choice of V, loss, d and seed, not once for each variant. Runs that are there
-    already are not made again, so that work that was stopped goes on. Of --dampings, --dimensions and --seeds, the
-    index's own value is the run +V+R_train, and all that is not their own is as in the index; /evaluation draws them.
+    already are not made again, so that work that was stopped goes on. --dampings, --dimensions and --seeds each change
+    one thing and leave the rest as in the index, whose own value is the run +V+R_train; /evaluation draws them.
     """
     from app.cli.progress import bar, console
     from app.cli.retrieve import show_standings
