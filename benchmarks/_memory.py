@@ -1,4 +1,4 @@
-"""Builds one index of COUNT synthetic passages in FOLDER and prints its peak memory; run by encode.py.
+"""Builds one index of COUNT synthetic passages in FOLDER and prints its peak memory; run by encode.py. A random model for others.
 
 A process of its own, because a process's peak never comes down.
 """
@@ -34,8 +34,8 @@ class Passages:
             yield f"p{number}", " ".join(chance.choices(WORDS, k=chance.randint(8, 24)))
 
 
-def save_model(path: Path) -> None:
-    """A model small enough for a hundred thousand passages in a minute."""
+def save_model(path: Path, *, layers: int = 2, hidden: int = 32, longest: int = 64) -> Path:
+    """A random model; as it stands, one small enough for a hundred thousand passages in a minute."""
     vocabulary = {"<s>": 0, "</s>": 1, "<unk>": 2} | {word: 3 + at for at, word in enumerate(WORDS)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -45,13 +45,14 @@ def save_model(path: Path) -> None:
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(vocabulary),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
+        hidden_size=hidden,
+        intermediate_size=2 * hidden,
+        num_hidden_layers=layers,
         num_attention_heads=2,
-        max_position_embeddings=64,
+        max_position_embeddings=longest,
     )
     LlamaForCausalLM(config).save_pretrained(path)
+    return path
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from app.curvature.place import MANIFEST
 from app.digests import file_sha256
 from app.errors import NotFound, UserError
 from app.files import whole, write_json
-from app.models.batching import length_batches
+from app.models.batching import length_batches, tokens_in_room
 from app.models.capture import Capture, Sink
 from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
@@ -202,7 +202,8 @@ def _pass(
 ) -> None:
     """The whole sample once; every pass draws the same labels."""
     draw = torch.Generator().manual_seed(manifest.seed) if manifest.labels == "model" else None
-    for rows in length_batches([len(one.ids) for one in sample], BATCH_TOKENS):
+    tokens = tokens_in_room(capture.loaded, BATCH_TOKENS)
+    for rows in length_batches([len(one.ids) for one in sample], tokens):
         batch = [sample[row] for row in rows]
         before(batch)
         capture.run(batch, sink, draw)
