@@ -72,7 +72,7 @@ def index(
         int | None, typer.Option(help="p. The paper's 8B model: 64. [default: 32]")
     ] = None,
     damping: Annotated[
-        float | None, typer.Option(help="Share of the mean eigenvalue. [default: 0.001]")
+        float | None, typer.Option(help="Added to R: share of its mean eigenvalue. [default: 1]")
     ] = None,
     exact_moments: Annotated[bool, typer.Option(help="Divide by every entry of AdamW's V (slower).")] = False,
     moments: Annotated[

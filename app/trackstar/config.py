@@ -38,7 +38,7 @@ class EncodingConfig:
     hessian: HessianKind = "train"
     mixing: float | None = None
     mixing_rank: int | None = None
-    damping: float = 1e-3
+    damping: float = 1.0
     unit_norm: bool = True
     loss: Loss = "cross_entropy"
 
@@ -54,7 +54,7 @@ class EncodingConfig:
             raise UserError(
                 f"{self.damping} is not above zero.",
                 field="damping",
-                remedy="1e-3 of the mean eigenvalue suits most.",
+                remedy="1, the mean eigenvalue itself, suits most.",
             )
         if self.mixing is not None and not 0 <= self.mixing <= 1:
             raise UserError(
