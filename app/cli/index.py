@@ -110,6 +110,20 @@ def index(
             help=f"{EKFAC}: fit its factors too, by which {TWO_STAGES} orders what {TRACKSTAR} finds."
         ),
     ] = "",
+    rerank_labels: Annotated[
+        str,
+        typer.Option(
+            help="What its factors are of: model, tokens drawn from what the model predicts (the default), or text, those that"
+            " stand there (the empirical Fisher matrix)."
+        ),
+    ] = "",
+    rerank_damping: Annotated[
+        str,
+        typer.Option(
+            help="Added to each weight's curvature, as a share of its mean: a number, or search, which takes the one under which"
+            " the gradients of other passages are likeliest (one more pass over as many). [default: 0.1]"
+        ),
+    ] = "",
     overwrite: Annotated[bool, typer.Option(help="Replace an index of this name.")] = False,
     append: Annotated[
         str,
@@ -173,6 +187,8 @@ def index(
         marks=marks,
         adapter=adapter,
         rerank=rerank,
+        rerank_labels=rerank_labels,
+        rerank_damping=rerank_damping,
         batch_tokens=batch_tokens,
         shard_rows=shard_rows,
         overwrite=overwrite,

@@ -31,6 +31,7 @@ class Deciding:
     def __init__(self, loaded: LoadedModel, factors: Mapping[str, Factors]) -> None:
         self.capture = Capture(loaded)
         self.factors = factors
+        self.damping = next(iter(factors.values())).damping
 
     def direction(self, this: TrainingExample, that: TrainingExample | None = None) -> list[torch.Tensor]:
         """What a passage's gradient is multiplied with, (out, in) for each weight; with `that`, of the difference."""

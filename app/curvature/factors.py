@@ -16,6 +16,9 @@ from app.models.capture import EXACT_CHUNK
 from app.models.examples import TrainingExample
 from app.models.weights import LinearWeight
 
+DAMPING = 0.1
+"""Of each weight's mean curvature (Grosse et al. 2023 §3.3)."""
+
 
 @dataclass(frozen=True)
 class Factors:
@@ -24,20 +27,22 @@ class Factors:
     Args:
         left: Q_S, (out, out). right: Q_A, (in, in). Columns are eigenvectors.
         curvature: Λ, (out, in), float32.
+        damping: what is added to Λ where nothing else is asked, as a share of its mean.
     """
 
     left: torch.Tensor
     right: torch.Tensor
     curvature: torch.Tensor
+    damping: float = DAMPING
 
-    def solve(self, gradient: torch.Tensor, damping: float) -> torch.Tensor:
-        """(H + damping · mean(Λ))^-1 ∇L, (out, in): Newton's step along one gradient.
+    def damped(self) -> torch.Tensor:
+        """Λ + damping · mean(Λ), (out, in)."""
+        return self.curvature + self.damping * self.curvature.mean()
 
-        Args:
-            damping: as a share of this weight's mean curvature (Grosse et al. use 0.1).
-        """
+    def solve(self, gradient: torch.Tensor) -> torch.Tensor:
+        """(H + damping · mean(Λ))^-1 ∇L, (out, in): Newton's step along one gradient."""
         inside = self.left.mT @ gradient @ self.right
-        inside /= self.curvature + damping * self.curvature.mean()
+        inside /= self.damped()
         return self.left @ inside @ self.right.mT
 
 

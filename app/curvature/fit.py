@@ -15,20 +15,19 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from app.curvature.factors import Covariances, Curvatures, Factors
+from app.curvature.factors import DAMPING, Covariances, Curvatures, Factors
+from app.curvature.passing import LABELS, passed, usable
 from app.curvature.place import MANIFEST
 from app.digests import file_sha256
 from app.errors import NotFound, UserError
 from app.files import whole, write_json
-from app.models.batching import length_batches, tokens_in_room
-from app.models.capture import Capture, Sink
+from app.models.capture import Capture
 from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
 from app.models.weights import LinearWeight
 from app.showing import counting
 
 BUDGET = 1 << 30
-BATCH_TOKENS = 2048
 
 
 @dataclass(frozen=True)
@@ -38,9 +37,9 @@ class FactorsManifest:
     Args:
         model: SHA-256 of the checkpoint.
         passages: how many the factors are fitted on. tokens: SHA-256 over their token ids.
-        labels: `model`, drawn from what the model predicts (the Fisher matrix); `text`, the tokens that stand there
-            (the empirical Fisher).
+        labels: what the gradients were of, one of `LABELS`.
         seed: of the draws.
+        damping: what is added to a weight's curvature, as a share of its mean; decides none of the files.
         files: name -> SHA-256; empty until every weight is fitted.
     """
 
@@ -49,6 +48,7 @@ class FactorsManifest:
     tokens: str
     labels: str
     seed: int
+    damping: float = DAMPING
     files: dict[str, str] = field(default_factory=dict)
 
 
@@ -57,7 +57,7 @@ def fit_curvature(
     sample: Sequence[TrainingExample],
     directory: Path,
     *,
-    labels: str = "model",
+    labels: str = "",
     seed: int = 0,
     budget: int = BUDGET,
     done: Callable[[int, int], None] | None = None,
@@ -66,18 +66,22 @@ def fit_curvature(
 
     Args:
         sample: passages drawn at random from the corpus.
+        labels: one of `LABELS`; empty: those of the fit that was begun in `directory`, else drawn from the model.
         budget: bytes that one part's sums may take.
         done: called with passages gone through and all there are to go through.
 
     Raises:
         UserError: no passage has a loss token, `labels` is not known, or the directory holds another fit.
     """
-    if labels not in ("model", "text"):
-        raise UserError(f"{labels!r} is not known.", field="labels", remedy="Choose model or text.")
-    usable = [each for one in sample for each in one.sequences if each.targets]
-    if not usable:
+    began = _manifest(directory / MANIFEST) if (directory / MANIFEST).is_file() else None
+    labels = labels or (began.labels if began else LABELS[0])
+    if labels not in LABELS:
+        raise UserError(f"{labels!r} is not known.", field="labels", remedy=f"Choose {' or '.join(LABELS)}.")
+    lessons = usable(sample)
+    if not lessons:
         raise UserError("No passage of the sample has text.", remedy="Check the corpus.")
-    manifest = FactorsManifest(loaded.sha256, len(usable), _digest(usable), labels, seed)
+    damping = began.damping if began else DAMPING
+    manifest = FactorsManifest(loaded.sha256, len(lessons), _digest(lessons), labels, seed, damping)
     directory.mkdir(parents=True, exist_ok=True)
     _begin(directory / MANIFEST, manifest)
     capture = Capture(loaded)
@@ -85,9 +89,9 @@ def fit_curvature(
     missing = [
         part for part in parts if not all(_file(directory, loaded.weights[at]).is_file() for at in part)
     ]
-    went = counting(done or (lambda gone, total: None), 2 * len(usable) * len(missing))
+    went = counting(done or (lambda gone, total: None), 2 * len(lessons) * len(missing))
     for part in missing:
-        for at, factors in _fit_part(capture, usable, part, manifest, went).items():
+        for at, factors in _fit_part(capture, lessons, part, manifest, went).items():
             _save(factors, _file(directory, loaded.weights[at]))
     files = [_file(directory, weight) for weight in loaded.weights]
     write_json(
@@ -95,6 +99,17 @@ def fit_curvature(
         asdict(replace(manifest, files={file.name: file_sha256(file) for file in files})),
     )
     return read_curvature(directory, loaded)
+
+
+def labels_of(directory: Path) -> str:
+    """What the gradients of the factors in `directory` were of, one of `LABELS`."""
+    return _manifest(directory / MANIFEST).labels
+
+
+def set_damping(directory: Path, damping: float) -> None:
+    """What is added to the curvature of the factors in `directory` from now on, as a share of each weight's mean."""
+    file = directory / MANIFEST
+    write_json(file, asdict(replace(_manifest(file), damping=damping)))
 
 
 def parted(weights: Sequence[LinearWeight], budget: int) -> list[range]:
@@ -139,7 +154,10 @@ def read_curvature(directory: Path, loaded: LoadedModel) -> dict[str, Factors]:
             file=file,
             remedy="Give the command that fits them again: it goes on where it was.",
         )
-    return {weight.name: _read(_file(directory, weight), weight, loaded.device) for weight in loaded.weights}
+    return {
+        weight.name: replace(_read(_file(directory, weight), weight, loaded.device), damping=manifest.damping)
+        for weight in loaded.weights
+    }
 
 
 def verify_curvature(directory: Path) -> int:
@@ -172,7 +190,7 @@ def _fit_part(
 ) -> dict[int, Factors]:
     bases = _bases(capture, sample, part, manifest, went)
     squares = Curvatures(bases)
-    _pass(capture, sample, squares, manifest, went)
+    passed(capture, sample, squares, manifest.labels, manifest.seed, went)
     return {
         at: Factors(left, right, (squares.sums[at] / len(sample)).float())
         for at, (left, right) in bases.items()
@@ -188,26 +206,8 @@ def _bases(
 ) -> dict[int, tuple[torch.Tensor, torch.Tensor]]:
     """Q_S and Q_A of each weight; the sums they come from are let go on return."""
     sums = Covariances(capture.loaded.weights, part, capture.loaded.device)
-    _pass(capture, sample, sums, manifest, went, before=sums.expect)
+    passed(capture, sample, sums, manifest.labels, manifest.seed, went, before=sums.expect)
     return {at: sums.bases(at, capture.loaded.dtype) for at in part}
-
-
-def _pass(
-    capture: Capture,
-    sample: Sequence[TrainingExample],
-    sink: Sink,
-    manifest: FactorsManifest,
-    went: Callable[[int], None],
-    before: Callable[[Sequence[TrainingExample]], None] = lambda batch: None,
-) -> None:
-    """The whole sample once; every pass draws the same labels."""
-    draw = torch.Generator().manual_seed(manifest.seed) if manifest.labels == "model" else None
-    tokens = tokens_in_room(capture.loaded, BATCH_TOKENS)
-    for rows in length_batches([len(one.ids) for one in sample], tokens):
-        batch = [sample[row] for row in rows]
-        before(batch)
-        capture.run(batch, sink, draw)
-        went(len(batch))
 
 
 def _begin(file: Path, manifest: FactorsManifest) -> None:

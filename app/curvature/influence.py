@@ -21,8 +21,6 @@ from app.models.capture import Capture
 from app.models.examples import TrainingExample
 from app.models.weights import LinearWeight
 
-DAMPING = 0.1
-"""Of each weight's mean curvature (Grosse et al. 2023 §3.3)."""
 BATCH_TOKENS = 2048
 
 
@@ -74,13 +72,13 @@ class _Along:
 
 
 def preconditioned(
-    capture: Capture, curvature: Mapping[str, Factors], query: TrainingExample, *, damping: float = DAMPING
+    capture: Capture, curvature: Mapping[str, Factors], query: TrainingExample
 ) -> list[torch.Tensor]:
     """u: for each weight (H_W + damping)^-1 ∇L_q, (out, in), in the order of the model's weights."""
     solved = []
     for weight, matrix in zip(capture.loaded.weights, whole_gradient(capture, query), strict=True):
         factors = factors_of(curvature, weight)
-        solved.append(factors.solve(matrix.to(factors.left.dtype), damping).to(matrix.dtype))
+        solved.append(factors.solve(matrix.to(factors.left.dtype)).to(matrix.dtype))
     return solved
 
 

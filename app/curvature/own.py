@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 
 from app.curvature.factors import Factors
-from app.curvature.influence import BATCH_TOKENS, DAMPING, factors_of
+from app.curvature.influence import BATCH_TOKENS, factors_of
 from app.models.batching import length_batches
 from app.models.capture import EXACT_CHUNK, Capture
 from app.models.examples import TrainingExample
@@ -19,9 +19,9 @@ from app.models.examples import TrainingExample
 class _OwnInfluence:
     """The sink that adds up each example's weighted squares."""
 
-    def __init__(self, factors: Sequence[Factors], damping: float) -> None:
+    def __init__(self, factors: Sequence[Factors]) -> None:
         self.factors = factors
-        self.scales = [1.0 / (each.curvature + damping * each.curvature.mean()) for each in factors]
+        self.scales = [1.0 / each.damped() for each in factors]
         self.sums = torch.zeros(0)
 
     def begin(self, examples: int) -> None:
@@ -48,7 +48,6 @@ def own_influences(
     curvature: Mapping[str, Factors],
     passages: Sequence[TrainingExample],
     *,
-    damping: float = DAMPING,
     done: Callable[[int], None] | None = None,
 ) -> torch.Tensor:
     """Each passage's influence on itself, (n,) float64, in the order given; 0 where no token has a loss.
@@ -56,7 +55,7 @@ def own_influences(
     Args:
         done: called after each batch with the number of its passages.
     """
-    sink = _OwnInfluence([factors_of(curvature, weight) for weight in capture.loaded.weights], damping)
+    sink = _OwnInfluence([factors_of(curvature, weight) for weight in capture.loaded.weights])
     out = torch.zeros(len(passages), dtype=torch.float64)
     for batch in length_batches([one.size for one in passages], BATCH_TOKENS):
         capture.run([passages[row] for row in batch], sink)

@@ -19,7 +19,7 @@ from app.models.text import Query
 from app.retrieval.kinds import kind_of
 from app.retrieval.search import prepare
 from app.runs.building_corpus import StoredCorpus
-from app.runs.ranking.ekfac import fitted
+from app.runs.ranking.ekfac import check_factors, fitted
 from app.runs.registering import register
 from app.runs.taking import ModelPlace
 from app.settings import Settings
@@ -53,6 +53,7 @@ class Build:
         marks: what stands around texts, see `app.models.marks`; empty: the model's own.
         adapter: whose gradients are taken of a model with an adapter, see `app.models.adapter_ways`.
         rerank: `ekfac`: its factors are fitted too, for the method that orders candidates by them.
+        rerank_labels, rerank_damping: of these factors, as `app.runs.ranking.ekfac.fitted`.
         cluster: who encodes, an address for `app.cluster.joining.Cluster`; empty: this process.
         append: an index to go on with, whose corpus this one begins with; what an encoding is made of is then that index's.
     """
@@ -69,6 +70,8 @@ class Build:
     marks: str = ""
     adapter: str = OWN
     rerank: str = ""
+    rerank_labels: str = ""
+    rerank_damping: str = ""
     cluster: str = ""
     batch_tokens: int = 2048
     shard_rows: int = 4096
@@ -83,6 +86,7 @@ class Build:
         """
         if self.rerank not in ("", EKFAC):
             raise UserError(f"{self.rerank!r} is not known.", field="rerank", remedy=f"Use {EKFAC}.")
+        check_factors(self.rerank_labels, self.rerank_damping, fitted=bool(self.rerank))
         if self.method.hessian != "mixed" and (self.task_prompts or self.method.mixing is not None):
             raise UserError(
                 "This method has no R_eval, so prompts of a task and λ would change nothing.",
@@ -206,7 +210,14 @@ def fit_beside(
     )
     passages = loaded.texts.passages([lesson for _, lesson in corpus])
     with bar("Fitting EK-FAC") as step:
-        return fitted(loaded, passages, index, step)
+        return fitted(
+            loaded,
+            passages,
+            index,
+            labels=how.rerank_labels,
+            damping=how.rerank_damping,
+            progress=step,
+        )
 
 
 def method_for(method: EncodingConfig, passages: int, *, insists: bool = False) -> EncodingConfig:

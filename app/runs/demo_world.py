@@ -187,7 +187,7 @@ def _fit_factors(settings: Settings, store: Store, bar: Bar) -> None:
         lessons = [lesson for _, lesson in stream_lessons(session, get_corpus(session, NAME).id)]
     loaded = load_model(settings.models / NAME, device=settings.device)
     with bar("Fitting EK-FAC") as step:
-        fitted(loaded, loaded.texts.passages(lessons), settings.indexes / NAME, step)
+        fitted(loaded, loaded.texts.passages(lessons), settings.indexes / NAME, progress=step)
 
 
 def _retrieve(settings: Settings, store: Store, bar: Bar) -> None:

@@ -6,7 +6,6 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.curvature.deciding import CANDIDATES
-from app.curvature.influence import DAMPING
 from app.curvature.recall import recall_of
 from app.models.text import Query
 from app.tracing.loaded import LoadedIndex, Sides
@@ -63,7 +62,7 @@ def stages_of(loaded: LoadedIndex, k: int) -> TwoStages | None:
         found_by=TRACKSTAR,
         decided_by=TWO_STAGES,
         candidates=min(depth(loaded, k), passages),
-        damping=DAMPING,
+        damping=loaded.deciding.damping,
         recall=recall if recall and recall.passages == passages else None,
     )
 

@@ -6,21 +6,28 @@ passages that are no candidates nothing is claimed.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import inf
 from pathlib import Path
 from random import Random
 
+from app.curvature.damping import search_damping
 from app.curvature.deciding import CANDIDATES, Deciding
-from app.curvature.factors import Factors
-from app.curvature.fit import fit_curvature
-from app.curvature.influence import DAMPING
+from app.curvature.factors import DAMPING, Factors
+from app.curvature.fit import fit_curvature, labels_of, set_damping
+from app.curvature.passing import LABELS
 from app.curvature.place import FACTORS
+from app.errors import UserError
 from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
 from app.retrieval.search import open_search
 from app.runs.ranking.request import Ranked, RankingRequest
 from app.runs.saving import PromptRanking, rankings_of
+from app.words.methods import EKFAC
 
 SAMPLE = 2_048  # passages that the factors are fitted on
+SEED = 0
+SEARCH = "search"  # for a damping
 
 
 def rank(request: RankingRequest) -> Ranked:
@@ -32,8 +39,9 @@ def rank(request: RankingRequest) -> Ranked:
     inputs = request.inputs
     texts = inputs.loaded.texts
     passages = texts.passages(list(request.lessons()))
-    factors = fitted(inputs.loaded, passages, inputs.index.path, request.progress)
-    second = Deciding(inputs.loaded, factors)
+    second = Deciding(
+        inputs.loaded, fitted(inputs.loaded, passages, inputs.index.path, progress=request.progress)
+    )
     encoder = inputs.index.encoder(inputs.loaded)
     search = open_search(inputs.index, request.search, device=str(inputs.loaded.device))
     wanted = max(CANDIDATES, request.k)
@@ -51,10 +59,10 @@ def rank(request: RankingRequest) -> Ranked:
         "index": inputs.index.path.name,
         "search": search.kind,
         "curvature": {
-            "labels": "model",
+            "labels": labels_of(inputs.index.path / FACTORS),
             "passages": min(SAMPLE, len(passages)),
-            "seed": 0,
-            "damping": DAMPING,
+            "seed": SEED,
+            "damping": second.damping,
         },
         "model_sha256": inputs.index.manifest.model.sha256,
         "corpus_sha256": inputs.index.manifest.corpus.sha256,
@@ -66,12 +74,67 @@ def fitted(
     loaded: LoadedModel,
     passages: Sequence[TrainingExample],
     index: Path,
+    *,
+    labels: str = "",
+    damping: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Factors]:
     """The factors that stand beside an index; fitted on a random sample of its corpus where there are none.
 
+    Args:
+        labels: as `fit_curvature`.
+        damping: of each weight's mean curvature; `search`: by as many passages that the factors were not fitted on; empty:
+            as it was.
+
     Raises:
-        UserError: those that are there are another model's, or damaged.
+        UserError: those that are there are another model's, or damaged, or the damping is no number above zero.
     """
-    drawn = Random(0).sample(range(len(passages)), min(SAMPLE, len(passages)))
-    return fit_curvature(loaded, [passages[row] for row in drawn], index / FACTORS, done=progress)
+    drawn = Random(SEED).sample(range(len(passages)), min(SAMPLE, len(passages)))
+    place = index / FACTORS
+    factors = fit_curvature(
+        loaded, [passages[row] for row in drawn], place, labels=labels, seed=SEED, done=progress
+    )
+    if not damping:
+        return factors
+    if damping == SEARCH:
+        rest = sorted(set(range(len(passages))) - set(drawn))
+        others = Random(SEED).sample(rest, min(SAMPLE, len(rest)))
+        held_out = [passages[row] for row in others]
+        found = search_damping(loaded, factors, held_out, labels=labels_of(place), seed=SEED, done=progress)
+    else:
+        found = float(damping)
+    set_damping(place, found)
+    return {name: replace(each, damping=found) for name, each in factors.items()}
+
+
+def check_factors(labels: str, damping: str, *, fitted: bool) -> None:
+    """What is asked of the factors, before anything is read.
+
+    Args:
+        fitted: whether factors are asked for at all.
+
+    Raises:
+        UserError: one is not known, or there would be no factors that it could be of.
+    """
+    for field, value in (("rerank_labels", labels), ("rerank_damping", damping)):
+        if value and not fitted:
+            raise UserError(
+                "Without factors it would change nothing.",
+                field=field,
+                remedy=f"Give --rerank {EKFAC} too, or leave it out.",
+            )
+    if labels and labels not in LABELS:
+        raise UserError(
+            f"{labels!r} is not known.", field="rerank_labels", remedy=f"Choose {' or '.join(LABELS)}."
+        )
+    if damping and damping != SEARCH:
+        try:
+            known = 0 < float(damping) < inf
+        except ValueError:
+            known = False
+        if not known:
+            raise UserError(
+                f"{damping!r} is no number above zero.",
+                field="rerank_damping",
+                remedy=f"Give one, such as {DAMPING:g}, or {SEARCH}.",
+            )

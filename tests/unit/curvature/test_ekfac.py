@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from app.curvature.damping import TRIED, search_damping
 from app.curvature.factors import Factors
 from app.curvature.fit import fit_curvature, parted, read_curvature, verify_curvature
 from app.curvature.influence import influences, preconditioned, whole_gradient
@@ -116,7 +117,7 @@ def test_solving_is_the_inverse_of_the_damped_matrix() -> None:
     dense = basis @ torch.diag(curvature.flatten()) @ basis.T
     dense += 0.1 * curvature.mean() * torch.eye(35, dtype=torch.float64)
     gradient = torch.randn(5, 7, dtype=torch.float64)
-    solved = Factors(left, right, curvature).solve(gradient, 0.1)
+    solved = Factors(left, right, curvature).solve(gradient)
     assert torch.allclose(solved.flatten(), torch.linalg.solve(dense, gradient.flatten()))
 
 
@@ -124,11 +125,40 @@ def test_the_querys_direction_is_newtons_step(load: Callable[..., LoadedModel], 
     """Each weight's own gradient, solved; from a query whose loss is on its completion alone."""
     loaded = load("neox", dtype=torch.float64)
     fitted = fit_curvature(loaded, loaded.texts.passages(tiny.TEXTS), tmp_path / "ekfac")
-    wide = {name: Factors(*(t.double() for t in vars(f).values())) for name, f in fitted.items()}
+    wide = {
+        name: Factors(f.left.double(), f.right.double(), f.curvature.double()) for name, f in fitted.items()
+    }
     query = loaded.texts.query(QUERY)
     direction = preconditioned(Capture(loaded), wide, query)
     for weight, mine, gradient in zip(loaded.weights, direction, oriented(loaded, query), strict=True):
-        assert torch.allclose(mine, wide[weight.name].solve(gradient, 0.1), rtol=1e-6, atol=1e-9)
+        assert torch.allclose(mine, wide[weight.name].solve(gradient), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("budget", [1, 1 << 30])
+def test_the_damping_is_the_one_under_which_other_passages_gradients_are_likeliest(
+    load: Callable[..., LoadedModel], tmp_path: Path, budget: int
+) -> None:
+    """Against whole gradients turned into the factors' bases one by one; little is known from two passages, so more is added."""
+    loaded = load("llama", dtype=torch.float64)
+    passages = loaded.texts.passages([*tiny.TEXTS, *tiny.MANY])
+    few, others = passages[:2], passages[2:12]
+    found = {}
+    for name, fitted_on in (("few", few), ("same", others)):
+        factors = fit_curvature(loaded, fitted_on, tmp_path / name, labels="text")
+        found[name] = search_damping(loaded, factors, others, labels="text", seed=0, budget=budget)
+        gradients = [oriented(loaded, each) for each in others]
+        unlikely = []
+        for damping in TRIED:
+            total = 0.0
+            for at, weight in enumerate(loaded.weights):
+                own = factors[weight.name]
+                turned = [own.left.double().T @ each[at] @ own.right.double() for each in gradients]
+                variance = own.curvature.double() + damping * own.curvature.double().mean()
+                squares = torch.stack(turned).square().mean(0)
+                total += float((variance.log() + squares / variance).sum())
+            unlikely.append(total)
+        assert found[name] == TRIED[unlikely.index(min(unlikely))]
+    assert found["few"] > found["same"]
 
 
 @pytest.mark.slow

@@ -121,3 +121,48 @@ def test_a_run_takes_the_factors_that_were_fitted_with_the_index(
     assert before
     with pytest.raises(UserError, match="rerank"):
         Build(EncodingConfig(), rerank="kfac").check()
+
+
+@pytest.mark.parametrize(
+    ("asked", "field", "said"),
+    [
+        ({"rerank_damping": "0.1"}, "rerank_damping", "--rerank ekfac"),
+        ({"rerank_labels": "text"}, "rerank_labels", "--rerank ekfac"),
+        ({"rerank": "ekfac", "rerank_labels": "guess"}, "rerank_labels", "model or text"),
+        *(
+            ({"rerank": "ekfac", "rerank_damping": value}, "rerank_damping", "or search")
+            for value in ("0", "-1", "nan", "inf", "much")
+        ),
+    ],
+)
+def test_what_is_asked_of_the_factors_is_refused_before_anything_is_read(
+    asked: dict[str, str], field: str, said: str
+) -> None:
+    with pytest.raises(UserError) as refused:
+        Build(EncodingConfig(), **asked).check()  # type: ignore[arg-type]  # all of them are text
+    assert refused.value.field == field
+    assert said in (refused.value.remedy or "")
+
+
+def test_a_damping_that_was_asked_for_or_searched_is_kept_and_fits_nothing_again(
+    store: Store, database_url: str, home: Path
+) -> None:
+    put_corpus(store)
+    settings, index = settings_of(home, database_url), home / "indexes" / "demo"
+    corpus = stored_corpus(store, "demo")
+    how = Build(EncodingConfig(), rerank="ekfac", rerank_labels="text", rerank_damping="0.4")
+    first = fit_beside(settings, corpus, index, how)
+    assert {each.damping for each in first.values()} == {0.4}
+    files = {file: file.read_bytes() for file in (index / "curvature").glob("*.safetensors")}
+    with store.session() as session:
+        inputs = inputs_of(store, session, database_url, home)
+        run = retrieve(session, inputs, METHOD, slug="both", k=3)
+        assert run.configuration["curvature"] == {
+            "labels": "text",
+            "passages": len(passages()),
+            "seed": 0,
+            "damping": 0.4,
+        }
+    assert {file: file.read_bytes() for file in files} == files
+    with pytest.raises(UserError, match="No passage is left"):  # all of so small a corpus are in the fit
+        fit_beside(settings, corpus, index, Build(EncodingConfig(), rerank="ekfac", rerank_damping="search"))
