@@ -22,8 +22,8 @@ from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
 from app.showing import counting
 
-TRIED = tuple(10.0 ** (quarter / 4) for quarter in range(-16, 9))
-"""From 10⁻⁴ to 100, four to a power of ten."""
+TRIED = tuple(10.0 ** (half / 2) for half in range(-16, 5))
+"""From 10⁻⁸ to 100, two to a power of ten."""
 
 
 def search_damping(
