@@ -152,9 +152,9 @@ def _retrieve(session: Session, run: Run, quality: tuple[float, float], ids: dic
         session.execute(insert(Retrieved), rows)
 
 
-SWITCHED = (("d", 1_024), ("d", 16_384), ("damping", 0.1), ("damping", 1.0), ("seed", 1), ("seed", 2))
-"""Points of the other curves, beside d = 4,096, damping 0.001 and seed 0; of d = 16,384 R had too few passages."""
-OWN = {"groups": 2, "projection_dim": 32, "damping": 1e-3, "seed": 0}
+SWITCHED = (("d", 1_024), ("d", 16_384), ("damping", 0.1), ("damping", 10.0), ("seed", 1), ("seed", 2))
+"""Points of the other curves, beside d = 4,096, damping 1 and seed 0; of d = 16,384 R had too few passages."""
+OWN = {"groups": 2, "projection_dim": 32, "damping": 1.0, "seed": 0}
 
 
 def switch(session: Session) -> None:
