@@ -83,7 +83,7 @@ def fit_curvature(
     damping = began.damping if began else DAMPING
     manifest = FactorsManifest(loaded.sha256, len(lessons), _digest(lessons), labels, seed, damping)
     directory.mkdir(parents=True, exist_ok=True)
-    _begin(directory / MANIFEST, manifest)
+    _begin(directory / MANIFEST, began, manifest)
     capture = Capture(loaded)
     parts = parted(loaded.weights, budget)
     missing = [
@@ -210,14 +210,14 @@ def _bases(
     return {at: sums.bases(at, capture.loaded.dtype) for at in part}
 
 
-def _begin(file: Path, manifest: FactorsManifest) -> None:
-    if file.is_file() and replace(_manifest(file), files={}) != manifest:
+def _begin(file: Path, began: FactorsManifest | None, manifest: FactorsManifest) -> None:
+    if began and replace(began, files={}) != manifest:
         raise UserError(
             f"{file.parent} holds EK-FAC factors of another model, sample or seed.",
             file=file,
             remedy="Remove the directory, or name another.",
         )
-    if not file.is_file():
+    if not began:
         write_json(file, asdict(manifest))
 
 

@@ -96,13 +96,12 @@ def fitted(
     )
     if not damping:
         return factors
-    if damping == SEARCH:
+    found = _number(damping)
+    if found is None:
         rest = sorted(set(range(len(passages))) - set(drawn))
         others = Random(SEED).sample(rest, min(SAMPLE, len(rest)))
         held_out = [passages[row] for row in others]
         found = search_damping(loaded, factors, held_out, labels=labels_of(place), seed=SEED, done=progress)
-    else:
-        found = float(damping)
     set_damping(place, found)
     return {name: replace(each, damping=found) for name, each in factors.items()}
 
@@ -127,14 +126,26 @@ def check_factors(labels: str, damping: str, *, fitted: bool) -> None:
         raise UserError(
             f"{labels!r} is not known.", field="rerank_labels", remedy=f"Choose {' or '.join(LABELS)}."
         )
-    if damping and damping != SEARCH:
-        try:
-            known = 0 < float(damping) < inf
-        except ValueError:
-            known = False
-        if not known:
-            raise UserError(
-                f"{damping!r} is no number above zero.",
-                field="rerank_damping",
-                remedy=f"Give one, such as {DAMPING:g}, or {SEARCH}.",
-            )
+    if damping:
+        _number(damping)
+
+
+def _number(damping: str) -> float | None:
+    """The damping that was asked for; None where it is to be searched.
+
+    Raises:
+        UserError: it is neither a number above zero nor `search`.
+    """
+    if damping == SEARCH:
+        return None
+    try:
+        number = float(damping)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < inf:
+        raise UserError(
+            f"{damping!r} is no number above zero.",
+            field="rerank_damping",
+            remedy=f"Give one, such as {DAMPING:g}, or {SEARCH}.",
+        )
+    return number

@@ -6,7 +6,7 @@ Every chart has a title and a description; the page shows its numbers as a table
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -154,33 +154,27 @@ def stacked_bars(
     ]
     said = []
     for at, (label, shares) in enumerate(bars):
-        total, stacked = sum(shares.values()) or 1.0, 0.0
-        for number, kind in enumerate(kinds, 1):
-            share = shares.get(kind, 0) / total
-            if share:
-                top, bottom = up(stacked + share), up(stacked)
-                parts.append(
-                    Markup(
-                        '<rect class="part" fill="url(#{}-part-{})" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}">'
-                        "<title>{} {}, {}: {:.0%}</title></rect>"
-                    ).format(
-                        name,
-                        number,
-                        LEFT + step * at + 2,
-                        top,
-                        step - 4,
-                        bottom - top,
-                        x_label,
-                        label,
-                        kind,
-                        share,
-                    )
+        for number, kind, start, share in _stacked(shares, kinds):
+            top, bottom = up(start + share), up(start)
+            parts.append(
+                Markup(
+                    '<rect class="part" fill="url(#{}-part-{})" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}">'
+                    "<title>{} {}, {}: {:.0%}</title></rect>"
+                ).format(
+                    name,
+                    number,
+                    LEFT + step * at + 2,
+                    top,
+                    step - 4,
+                    bottom - top,
+                    x_label,
+                    label,
+                    kind,
+                    share,
                 )
-                stacked += share
+            )
         parts.append(text(LEFT + step * (at + 0.5), HEIGHT - BOTTOM + 15, label, "middle", "tick"))
-        said.append(
-            f"{x_label} {label}: " + ", ".join(f"{kind} {n / total:.0%}" for kind, n in shares.items() if n)
-        )
+        said.append(f"{x_label} {label}: {_shares_said(shares)}")
     return figure(parts, name, title, "; ".join(said) + ".")
 
 
@@ -201,24 +195,34 @@ def stacked_rows(
         made.append(text(0, y + 10, cut(heading, 60), "start"))
         y += 16
         for label, shares in bars:
-            total, stacked = sum(shares.values()) or 1.0, 0.0
             made.append(text(LYING - 6, y + 12, label, "end", "tick"))
-            for number, kind in enumerate(kinds, 1):
-                if share := shares.get(kind, 0) / total:
-                    left, right = across(stacked), across(stacked + share)
-                    made.append(
-                        Markup(
-                            '<rect class="part" fill="url(#{}-part-{})" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="16">'
-                            "<title>{}, {}: {}: {:.0%}</title></rect>"
-                        ).format(name, number, left, y, right - left, heading, label, kind, share)
-                    )
-                    stacked += share
-            shown = ", ".join(f"{kind} {n / total:.0%}" for kind, n in shares.items() if n)
-            said.append(f"{heading}, {label}: {shown}")
+            for number, kind, start, share in _stacked(shares, kinds):
+                left, right = across(start), across(start + share)
+                made.append(
+                    Markup(
+                        '<rect class="part" fill="url(#{}-part-{})" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="16">'
+                        "<title>{}, {}: {}: {:.0%}</title></rect>"
+                    ).format(name, number, left, y, right - left, heading, label, kind, share)
+                )
+            said.append(f"{heading}, {label}: {_shares_said(shares)}")
             y += 19
         y += 7
     parts = [hatching(f"{name}-part", len(kinds)), across_axis(across, x_label, TOP, y), *made]
     return figure(parts, name, title, "; ".join(said) + ".", y + BOTTOM)
+
+
+def _stacked(shares: Mapping[str, float], kinds: Sequence[str]) -> Iterator[tuple[int, str, float, float]]:
+    """The parts of one bar that there are: number of the kind from 1, kind, where it begins of 0 to 1, and its share."""
+    total, start = sum(shares.values()) or 1.0, 0.0
+    for number, kind in enumerate(kinds, 1):
+        if share := shares.get(kind, 0) / total:
+            yield number, kind, start, share
+            start += share
+
+
+def _shares_said(shares: Mapping[str, float]) -> str:
+    total = sum(shares.values()) or 1.0
+    return ", ".join(f"{kind} {n / total:.0%}" for kind, n in shares.items() if n)
 
 
 def letter(number: int) -> str:

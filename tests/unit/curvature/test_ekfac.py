@@ -134,12 +134,12 @@ def test_the_querys_direction_is_newtons_step(load: Callable[..., LoadedModel], 
         assert torch.allclose(mine, wide[weight.name].solve(gradient), rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("budget", [1, 1 << 30])
+@pytest.mark.parametrize(("kind", "budget"), [("llama", 1), ("llama", 1 << 30), ("gpt2", 60_000)])
 def test_the_damping_is_the_one_under_which_other_passages_gradients_are_likeliest(
-    load: Callable[..., LoadedModel], tmp_path: Path, budget: int
+    load: Callable[..., LoadedModel], tmp_path: Path, kind: str, budget: int
 ) -> None:
     """Against whole gradients turned into the factors' bases one by one; little is known from two passages, so more is added."""
-    loaded = load("llama", dtype=torch.float64)
+    loaded = load(kind, dtype=torch.float64)
     passages = loaded.texts.passages([*tiny.TEXTS, *tiny.MANY])
     few, others = passages[:2], passages[2:12]
     found = {}

@@ -120,8 +120,10 @@ def test_date_lms_figures_are_left_out_with_a_reason() -> None:
 
 
 def judged(n: int, correct: list[bool], relevant: int, *, counted: bool = True, depth: int = 60) -> Judged:
-    known = {"correct": correct, "relevant": relevant, "counted": counted, "depth": depth}
-    return Judged(n, str(n), str(n), "q", "a", "fact", judgeable=True, **known)  # type: ignore[arg-type]  # of several types, each its field's own
+    return Judged(
+        n, str(n), str(n), "q", "a", "fact",
+        judgeable=True, correct=correct, relevant=relevant, counted=counted, depth=depth,
+    )  # fmt: skip
 
 
 @given(RANKINGS, st.integers(1, 40), st.integers(0, 40))

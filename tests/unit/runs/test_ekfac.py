@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,10 +137,10 @@ def test_a_run_takes_the_factors_that_were_fitted_with_the_index(
     ],
 )
 def test_what_is_asked_of_the_factors_is_refused_before_anything_is_read(
-    asked: dict[str, str], field: str, said: str
+    asked: dict[str, Any], field: str, said: str
 ) -> None:
     with pytest.raises(UserError) as refused:
-        Build(EncodingConfig(), **asked).check()  # type: ignore[arg-type]  # all of them are text
+        Build(EncodingConfig(), **asked).check()
     assert refused.value.field == field
     assert said in (refused.value.remedy or "")
 
