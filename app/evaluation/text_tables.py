@@ -16,7 +16,7 @@ from app.words.measures import (
     in_points,
 )
 from app.words.passages import TYPES
-from app.words.saying import optimizer_name
+from app.words.saying import optimizer_name, undirected
 
 ROOM = 120  # characters that all columns need
 Figures = Mapping[str, Any]
@@ -48,7 +48,7 @@ def steps_said(settings: Mapping[str, Mapping[str, Any] | None]) -> str:
             said = (
                 f"{steps} of {optimizer_name(each['optimizer'])} at learning rate {each['learning_rate']:g}"
             )
-            runs.setdefault(said, []).append(name)
+            runs.setdefault(said, []).append(undirected(name))
     kinds = [said if len(runs) == 1 else f"{said} ({', '.join(names)})" for said, names in runs.items()]
     return f"{'; '.join(kinds)} on each passage" if kinds else ""
 
@@ -93,7 +93,7 @@ def date_lm_said(figures: Mapping[str, Figures]) -> str:
     reasons: dict[str, list[str]] = {}
     for name, each in figures.items():
         if reason := each.get("without_date_lm"):
-            reasons.setdefault(reason, []).append(name)
+            reasons.setdefault(reason, []).append(undirected(name))
     left_out = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
     if not any(name in each["overall"] for each in figures.values() for name in DATE_LM):
         return f"As DATE-LM measures, left out: {left_out}." if left_out else ""

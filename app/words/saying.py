@@ -15,6 +15,7 @@ from app.words.wikidata import PROPERTIES
 
 OPTIMIZERS = {"adafactor": "Adafactor", "adamw": "AdamW", "sgd": "SGD"}
 TIMES = {1: "once", 2: "twice"}
+_DIRECTIONS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 LEAST = 0.01  # per cent: a smaller probability is only said to be smaller
 
 
@@ -26,6 +27,11 @@ def relation_name(relation: str | None) -> str:
 def optimizer_name(optimizer: str) -> str:
     """As its authors write it: `adamw` -> `AdamW`."""
     return OPTIMIZERS.get(optimizer, optimizer)
+
+
+def undirected(name: str) -> str:
+    """A name without what changes the direction of the words after it in a sentence (UAX #9, explicit formatting)."""
+    return name.translate(_DIRECTIONS)
 
 
 def times(count: int | None) -> str:

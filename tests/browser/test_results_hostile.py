@@ -47,6 +47,26 @@ def test_hostile_prompts_are_listed_compared_cited_and_saved_unharmed(page: Page
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
 
 
+def test_a_name_that_changes_direction_leaves_the_words_after_it(page: Page, paper: str) -> None:
+    """An override that a name leaves open turned round the names after it in “Compare with …”, and the full stop."""
+    page.goto(f"{paper}/runs/paper-trackstar")
+    compared = page.locator("p", has_text="Compare with")
+    places = compared.evaluate(
+        """line => {
+            line.querySelector("a").textContent = "by \u202ewords";
+            line.append(" and others");
+            const rest = new Range();
+            rest.setStart(line.lastChild, 1);
+            rest.setEnd(line.lastChild, 4);
+            const last = new Range();
+            last.setStart(line.lastChild, 5);
+            last.setEnd(line.lastChild, 11);
+            return [rest.getBoundingClientRect().left, last.getBoundingClientRect().left];
+        }"""
+    )
+    assert places[0] < places[1], "“and” stands before “others”"
+
+
 def test_a_long_passage_can_be_read_whole(page: Page, paper: str) -> None:
     """A hundred thousand characters have a page of their own, and the way back leads to the same place."""
     page.goto(paper + HOSTILE)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.words.saying import from_log, relation_name, score
+from app.words.saying import from_log, relation_name, score, undirected
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,7 @@ def test_a_score_has_the_digits_that_say_something(value: float | None, said: st
 
 def test_a_logarithm_is_said_as_a_probability() -> None:
     assert (from_log(-0.6931), from_log(0.0), from_log(-20)) == ("50 %", "100 %", "less than 0.01 %")
+
+
+def test_a_name_cannot_turn_round_the_sentence_it_stands_in() -> None:
+    assert undirected("run \u202e\u2067 of עברית") == "run  of עברית"
