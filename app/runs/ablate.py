@@ -47,7 +47,7 @@ def ablate(
     alone, as in the paper.
 
     Raises:
-        UserError: the model has no optimizer state for a variant that needs V, or a run's name is taken.
+        UserError: neither index nor model has a V for a variant that needs it, or a run's name is taken.
     """
     slugs = [run_slug(prefix, name) for name in variants]
     if (taken := session.scalar(select(Run.slug).where(Run.slug.in_(slugs)))) is not None:

@@ -43,12 +43,31 @@ class _Squares:
         return x
 
     def backward(self, at: int, kept: torch.Tensor, gradient: torch.Tensor) -> None:
-        """Adds the squares, a few examples' gradients at a time."""
+        """Adds the squares: of few tokens without the gradients themselves, else a few examples' gradients at a time."""
+        tokens, inputs, outputs = kept.shape[-2], kept.shape[-1], gradient.shape[-1]
+        if tokens * (inputs + outputs) < inputs * outputs:
+            self.rows[at] += _squares(gradient, kept) / inputs
+            self.cols[at] += _squares(kept, gradient) / outputs
+            return
         step = max(1, EXACT_CHUNK // (kept.shape[-1] * gradient.shape[-1]))
         for start in range(0, len(kept), step):
             squares = torch.bmm(gradient[start : start + step].mT, kept[start : start + step]).square_()
             self.rows[at] += squares.mean(2, dtype=torch.float64).sum(0)
             self.cols[at] += squares.mean(1, dtype=torch.float64).sum(0)
+
+
+def _squares(own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Sums of squares of ownᵀ · other over examples and columns, (n,) float64, from products of tokens with tokens.
+
+    Σ_j (aᵀB)_j² = aᵀ(B Bᵀ)a for a row's inputs a, whose rounding may fall below nothing.
+
+    Args:
+        own: (examples, tokens, n). other: (examples, tokens, m).
+    """
+    exact = torch.promote_types(own.dtype, torch.float32)
+    own, other = own.to(exact), other.to(exact)
+    products = torch.bmm(torch.bmm(other, other.mT), own).mul_(own)
+    return products.sum((0, 1), dtype=torch.float64).clamp_(min=0)
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,14 @@ def logits(path: Path, **how: Any) -> torch.Tensor:
 def adapter(base: Path, out: Path, *, targets: list[str] | None = None, train: bool = True) -> Any:
     """A trained LoRA adapter on `base`, saved in `out` with its optimizer's state as Trainer saves it."""
     torch.manual_seed(3)
-    wanted = LoraConfig(r=3, lora_alpha=6, target_modules=targets or ["q_proj", "v_proj", "up_proj"])
-    made: Any = get_peft_model(AutoModelForCausalLM.from_pretrained(base), wanted)
+    model = AutoModelForCausalLM.from_pretrained(base)
+    wanted = LoraConfig(
+        r=3,
+        lora_alpha=6,
+        target_modules=targets or ["q_proj", "v_proj", "up_proj"],
+        fan_in_fan_out=model.config.model_type == "gpt2",  # its weights are Conv1D's, inputs first
+    )
+    made: Any = get_peft_model(model, wanted)
     used = torch.optim.AdamW([p for p in made.parameters() if p.requires_grad], lr=1e-2)
     tiny.train(made, used, tiny.TEXTS, 8 if train else 0)
     made.save_pretrained(out)

@@ -23,7 +23,7 @@ from app.store.corpora import stream_lessons
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder
 from app.trackstar.hessian import Autocorrelation, Whitening, fit_whitening
-from app.trackstar.moments import load_moments
+from app.trackstar.moments import Moments, load_moments
 from app.trackstar.sampling import sample_size
 from app.words.tasks import FACT
 
@@ -37,7 +37,7 @@ def rank(request: RankingRequest) -> Ranked:
     """The passages by one variant, with the projection of the index.
 
     Raises:
-        UserError: the model has no optimizer state for a variant that needs V.
+        UserError: neither the index nor the model has a V for a variant that needs it.
     """
     inputs, name = request.inputs, request.method.name
     members = {name: variant(inputs.index.manifest.method, name)}
@@ -92,17 +92,23 @@ def rank_family(
         sample: passages drawn with `seed` to fit R; None for 4·p², or 1,024 where that is fewer.
 
     Raises:
-        UserError: the model has no optimizer state and the variants need V.
+        UserError: the variants need V, and neither the index nor the model has one.
     """
     passages, facts = texts.passages, texts.facts
     first = next(iter(members.values()))
     plain = replace(first, hessian="none", mixing=None, unit_norm=False)
-    moments = load_moments(inputs.loaded, plain.second_moments)
+    moments = _moments(inputs, plain)
     encoder = Encoder(inputs.loaded, moments, plain, None)
     asked = encoder.against(texts.queries, texts.others)
     size = min(len(passages), sample_size(plain, sample))
     drawn = Random(seed).sample(range(len(passages)), size)
-    train, sampled = _fit_sample(encoder, plain, [passages[row] for row in drawn])
+    # A corpus of one chunk that is all drawn is encoded once, not for R and again to be ranked.
+    known = encoder.gradients(passages) if size == len(passages) <= CHUNK else None
+
+    def gradients(rows: Sequence[int]) -> torch.Tensor:
+        return encoder.gradients([passages[row] for row in rows]) if known is None else known[list(rows)]
+
+    train, sampled = _fit_sample(gradients, plain, drawn)
     evaluation = _autocorrelation(plain, asked[torch.from_numpy(facts)])
     usable = sum(bool(passage.targets) for passage in passages)
     searches: dict[str, StreamedSearch] = {}
@@ -113,10 +119,11 @@ def rank_family(
             own.chances = [chance_of(scores, usable) for scores in own.scores(sampled)]
         searches[name] = own
     for start in range(0, len(passages), CHUNK):
-        gradients = encoder.gradients(passages[start : start + CHUNK])
+        end = min(start + CHUNK, len(passages))
+        chunk = gradients(range(start, end))
         for own in searches.values():
-            own.offer(gradients, start)
-        progress(min(start + CHUNK, len(passages)), len(passages))
+            own.offer(chunk, start)
+        progress(end, len(passages))
     made = {}
     for name, method in members.items():
         whitening = searches[name].mixed.whitening
@@ -132,18 +139,31 @@ def rank_family(
     return made
 
 
+def _moments(inputs: RunInputs, method: EncodingConfig) -> Moments | None:
+    """V as the index has it: a model published without its optimizer's state has none beside its weights, and to estimate
+    it anew is a pass over the corpus. An index without V leaves the optimizer's state.
+
+    Raises:
+        UserError: there is neither.
+    """
+    index = inputs.index
+    if method.second_moments == index.manifest.method.second_moments:
+        return index.encoder(inputs.loaded).moments
+    return load_moments(inputs.loaded, method.second_moments)
+
+
 def _fit_sample(
-    encoder: Encoder, method: EncodingConfig, passages: Sequence[TrainingExample]
+    gradients: Callable[[Sequence[int]], torch.Tensor], method: EncodingConfig, drawn: Sequence[int]
 ) -> tuple[Autocorrelation, torch.Tensor]:
     """R_train, and the gradients of some that chance is told by. No more than a chunk is held beside them: a sample grows
     with p² and a row with it."""
     train = Autocorrelation(method.blocks, method.block_size)
     kept: list[torch.Tensor] = []
-    for start in range(0, len(passages), CHUNK):
-        gradients = encoder.gradients(passages[start : start + CHUNK])
-        train.add(gradients)
+    for start in range(0, len(drawn), CHUNK):
+        rows = gradients(drawn[start : start + CHUNK])
+        train.add(rows)
         if start < SAMPLE:
-            few = gradients[: SAMPLE - start]
+            few = rows[: SAMPLE - start]
             kept.append(few[usable_rows(few)])
     return train, torch.cat(kept)
 

@@ -155,6 +155,21 @@ def test_weights_that_had_to_be_told_once_need_not_be_told_again(
         assert result.exit_code == 0, result.output
 
 
+def test_a_model_without_an_optimizers_state_is_ablated_by_the_v_of_its_index(
+    home: Path, corpus: Path, checkpoints: Callable[..., Path]
+) -> None:
+    """It was refused: V was looked for beside the weights, where a model from a hub has none."""
+    asked = corpus.with_name("asked.jsonl")
+    asked.write_text(json.dumps({"id": "one", "prompt": "The capital of France is", "target": "Paris"}))
+    for command in (
+        ("index", checkpoints("llama", None), corpus, "--name", "bare", "--projection-dim", 3),
+        ("prompts", "add", asked, "--name", "asked", "--corpus", "tiny"),
+        ("ablate", "bare", "--prompts", "asked", "--lambdas", "", "--dampings", "0.1", "--no-baselines"),
+    ):
+        result = startrail(*command)
+        assert result.exit_code == 0, result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

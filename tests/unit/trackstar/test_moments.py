@@ -14,6 +14,7 @@ from app.errors import UserError
 from app.models.load import LoadedModel, load_model
 from app.models.optimizer_state import read_optimizer
 from app.trackstar.config import EncodingConfig
+from app.trackstar.estimate import _Squares
 from app.trackstar.fit import Fit, load_fit, save_fit
 from app.trackstar.moments import Exact, Factored, Moments, load_moments
 from tests.support import tiny
@@ -191,6 +192,23 @@ def test_without_a_state_exactness_cannot_be_had(checkpoints: Callable[..., Path
     loaded = load_model(checkpoints("llama", None))
     with pytest.raises(UserError, match="no optimizer state"):
         load_moments(loaded, "factored")
+
+
+@pytest.mark.parametrize("tokens", [3, 40])
+def test_squares_are_the_same_with_the_gradients_and_without_them(
+    load: Callable[..., LoadedModel], tokens: int
+) -> None:
+    """Of few tokens the sums come from products of tokens with tokens, of many from each example's own gradient."""
+    loaded = load("llama")
+    sums = _Squares(loaded.weights, loaded.device)
+    weight = loaded.weights[0]
+    draw = torch.Generator().manual_seed(1)
+    inputs = torch.randn(2, tokens, weight.in_features, generator=draw)
+    outputs = torch.randn(2, tokens, weight.out_features, generator=draw)
+    sums.backward(0, inputs, outputs)
+    squares = torch.bmm(outputs.double().mT, inputs.double()).square().sum(0)
+    assert torch.allclose(sums.rows[0], squares.mean(1), rtol=1e-5)
+    assert torch.allclose(sums.cols[0], squares.mean(0), rtol=1e-5)
 
 
 def test_a_dead_row_does_not_weigh_infinitely() -> None:

@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from app.curvature.influence import influences
+from app.interchange.sift import Sift
 from app.models.capture import Capture
 from app.models.load import LoadedModel, load_model
 from app.models.steps import TailPatch
 from app.models.updating import Apart
+from app.store.corpora import PassageRecord
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import Encoder, Query
 from app.trackstar.estimate import estimate_moments
@@ -22,15 +24,18 @@ from tests.support.lessons import CHAT, CHAT_PAIR, COMPLETION, LONGER, PAIR, TEX
 
 RECORDS = (COMPLETION, CHAT, LONGER, PAIR, CHAT_PAIR, TEXT)
 PLAIN = EncodingConfig(projection_dim=3, second_moments="none", hessian="none")
+PACKED = "The fox ran.<|end|>Two and three.<|end|> <|end|>"
 QUERY = Query("The capital of France is", " Paris")
 
 
 def lessons() -> list[Lesson]:
-    return [lesson(record) for record in RECORDS]
+    """Each shape of a training example, and what a corpus makes of texts that were packed into one sequence."""
+    packed = Sift(split_at="<|end|>")([PassageRecord("7", PACKED)])
+    return [*(lesson(record) for record in RECORDS), *(each.lesson for each in packed)]
 
 
 def by_hand(loaded: LoadedModel) -> list[dict[str, torch.Tensor]]:
-    """∇L of each record in float64, its tokens and mask written down here and not by the code that is tested."""
+    """∇L of each of `lessons` in float64, its tokens and mask written down here and not by the code that is tested."""
 
     def ids(text: str) -> list[int]:
         return list(loaded.tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -66,6 +71,8 @@ def by_hand(loaded: LoadedModel) -> list[dict[str, torch.Tensor]]:
             gradient(where, ("No.</s>", True), ("\n", False)),
         ),
         gradient(("<s>The fox ran.</s>", True)),
+        gradient(("<s>The fox ran.</s>", True)),  # of the packed texts each is alone, after nobody's words
+        gradient(("<s>Two and three.</s>", True)),
     ]
 
 
@@ -88,9 +95,12 @@ def test_encodings_of_all_shapes_equal_brute_force(load: Callable[..., LoadedMod
 
 
 @pytest.mark.parametrize("way", ["own", "merged"])
-def test_so_they_do_with_an_adapter(checkpoints: Callable[..., Path], tmp_path: Path, way: str) -> None:
-    base = checkpoints("llama", None)
-    adapters.adapter(base, tmp_path / "adapted")
+@pytest.mark.parametrize(("kind", "targets"), [("llama", None), ("gpt2", ["c_attn", "c_fc"])])
+def test_so_they_do_with_an_adapter(
+    checkpoints: Callable[..., Path], tmp_path: Path, kind: str, targets: list[str] | None, way: str
+) -> None:
+    base = checkpoints(kind, None)
+    adapters.adapter(base, tmp_path / "adapted", targets=targets)
     tiny.tokenizer().save_pretrained(tmp_path / "adapted")
     check(chatting(load_model(tmp_path / "adapted", adapter=way)))
 
@@ -124,7 +134,7 @@ def test_a_step_takes_the_loss_where_the_training_did(load: Callable[..., Loaded
 def test_a_step_can_be_estimated_from_passages_with_roles(load: Callable[..., LoadedModel]) -> None:
     patch = TailPatch(chatting(load("llama", None)), sample=lessons())
     assert patch.by_rule
-    assert len(patch.measure(QUERY, lessons())) == len(RECORDS)
+    assert len(patch.measure(QUERY, lessons())) == len(lessons())
 
 
 def test_exact_influence_is_a_product_of_whole_gradients(load: Callable[..., LoadedModel]) -> None:
