@@ -1,0 +1,159 @@
+"""How to spend the numbers of a row: blocks, p and the draw of the projection, pair by pair.
+
+    python benchmarks/blocks.py [--home startrail-home] [--facts 200] [--only 2 × 32²,4 × 22²]
+
+Rows of about 4,096 numbers can be two groups of layers by 32² (what an index has), one by 45², four by 22², or a block of
+12² for each weight; of a quarter of the numbers or four times as many, 2 × 16² and 2 × 64². Two other draws say how much
+of a difference is chance, and two draws of 2 × 22², their scores averaged, whether several small projections do better
+than one large one. Each passes over the corpus once; V, R's damping and the unit norm are the index's own. For facts of
+the demo drawn at random: of the first ten how many state the fact, where the first does, and what one training step on
+each of the first ten does to the answer's probability, in points, with 95 % intervals (bootstrap over facts); and each of
+them less the index's own.
+"""
+
+import argparse
+import os
+import random
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from _report import Check, finish
+from two_stages import FIRST, MEASURES, facts_of, measured
+
+from app.evaluation.metrics import estimate, paired_difference
+from app.models.batching import length_batches
+from app.models.capture import Capture
+from app.models.examples import TrainingExample
+from app.models.load import LoadedModel
+from app.settings import Settings
+from app.store.engine import open_store
+from app.tracing.loaded import open_loaded
+from app.tracing.trace_engine import use_threads
+from app.trackstar.config import EncodingConfig
+from app.trackstar.encode import BATCH_TOKENS, finished
+from app.trackstar.hessian import Autocorrelation, fit_whitening
+from app.trackstar.moments import Moments, load_moments
+from app.trackstar.projected_gradients import ProjectedGradients
+from app.trackstar.projection import project_weights
+from app.trackstar.sampling import sample_size
+
+CANDIDATES = 100
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a row is made of. `seeds`: one projection of each, whose scores are averaged."""
+
+    groups: int
+    p: int
+    seeds: tuple[int, ...] = (0,)
+    each_weight: bool = False
+
+    @property
+    def name(self) -> str:
+        drawn = "" if self.seeds == (0,) else f", draw {' and '.join(map(str, self.seeds))}"
+        return f"{'each weight' if self.each_weight else self.groups} × {self.p}²{drawn}"
+
+
+BASE = Row(2, 32)
+ROWS = (
+    BASE,
+    Row(2, 32, (1,)),
+    Row(2, 32, (2,)),
+    Row(1, 45),
+    Row(4, 22),
+    Row(0, 12, each_weight=True),
+    Row(2, 16),
+    Row(2, 64),
+    Row(2, 22),
+    Row(2, 22, (0, 1)),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    home = Path(os.environ.get("STARTRAIL_HOME", "startrail-home"))
+    parser.add_argument("--home", type=Path, default=home)
+    parser.add_argument("--facts", type=int, default=200)
+    parser.add_argument("--only", default="", help="some of the rows, by name, with commas between them")
+    asked = parser.parse_args()
+    wanted = [row for row in ROWS if not asked.only or row.name in (BASE.name, *asked.only.split(","))]
+    settings = Settings(home=asked.home.resolve(), device="cpu")
+    use_threads()
+    store = open_store(settings.url)
+    loaded = open_loaded(settings, store, settings.default_index)
+    facts, lessons = facts_of(store, loaded, asked.facts)
+    texts, method = loaded.model.texts, loaded.index.manifest.method
+    passages = texts.passages(lessons)
+    queries = [texts.query(query) for query, _ in facts]
+    moments = load_moments(loaded.model, method.second_moments)
+    lists = {}
+    for at, row in enumerate(wanted, 1):
+        lists[row.name] = ranked(loaded.model, moments, method, row, passages, queries)
+        print(f"{at} of {len(wanted)} ranked", end="\r", flush=True)
+    figures: dict[str, list[tuple[float, float, float]]] = {name: [] for name in lists}
+    for at, (query, stating) in enumerate(facts):
+        stepped = sorted({row for rows in lists.values() for row in rows[at][:FIRST]})
+        points = loaded.patch().measure(query, [lessons[row] for row in stepped])
+        changes = dict(zip(stepped, points, strict=True))
+        for name, rows in lists.items():
+            figures[name].append(measured(rows[at], stating, changes))
+        print(f"{at + 1} of {len(facts)} facts stepped", end="\r", flush=True)
+    finish("blocks", reported(figures))
+
+
+def ranked(
+    model: LoadedModel,
+    moments: Moments | None,
+    method: EncodingConfig,
+    row: Row,
+    passages: list[TrainingExample],
+    queries: list[TrainingExample],
+) -> list[list[int]]:
+    """The rows of the first hundred passages for each query, best first."""
+    scores = np.zeros((len(queries), len(passages)), dtype=np.float32)
+    for seed in row.seeds:
+        own = replace(method, groups=max(1, row.groups), projection_dim=row.p, seed=seed)
+        projected = project_weights(model.weights, own, moments, device=model.device, dtype=model.dtype)
+        if row.each_weight:
+            projected = [replace(one, block=at) for at, one in enumerate(projected)]
+        blocks = len(projected) if row.each_weight else own.blocks
+        capture = Capture(model, own.loss)
+        sink = ProjectedGradients(projected, capture.first_readers, blocks)
+        encoded, asked = gradients(capture, sink, passages), gradients(capture, sink, queries)
+        train = Autocorrelation(blocks, own.block_size)
+        drawn = random.Random(0).sample(range(len(passages)), min(len(passages), sample_size(own, None)))
+        train.add(encoded[drawn])
+        whitening = fit_whitening(train, None, mixing=None, rank=own.rank, damping=own.damping)
+        scores += finished(asked, own, whitening) @ finished(encoded, own, whitening).T
+    return [[int(at) for at in np.argsort(-own, kind="stable")[:CANDIDATES]] for own in scores]
+
+
+def gradients(capture: Capture, sink: ProjectedGradients, examples: list[TrainingExample]) -> torch.Tensor:
+    """Projected gradients of examples, (n, numbers) float32."""
+    out = torch.zeros(len(examples), sink.count * sink.p**2)
+    for batch in length_batches([one.size for one in examples], BATCH_TOKENS):
+        capture.run([examples[row] for row in batch], sink)
+        out[batch] = sink.blocks.flatten(1)
+    return out
+
+
+def reported(figures: dict[str, list[tuple[float, float, float]]]) -> list[Check]:
+    checks = []
+    for at, measure in enumerate(MEASURES):
+        columns = {name: [values[at] for values in of] for name, of in figures.items()}
+        for name, values in columns.items():
+            own, gap = estimate(values), paired_difference(values, columns[BASE.name])
+            if own and gap:
+                line = f"{measure:<16} {name:<24} {own.mean:.3f} [{own.low:.3f}, {own.high:.3f}]"
+                print(f"{line}   less {BASE.name}: {gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]")
+                checks.append(Check(f"{measure}: {name}", own.mean, ""))
+    return checks
+
+
+if __name__ == "__main__":
+    main()
