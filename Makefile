@@ -8,10 +8,11 @@ WORKERS ?= 2
 PYTEST = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 TORCH = $(shell grep ^torch== constraints.txt)
 RAY = $(shell grep ^ray== constraints.txt)
+S3 = s3fs==$(shell sed -n s/^fsspec==//p constraints.txt) moto==5.2.5 flask flask-cors
 FAISS = $(shell sed -n s/^faiss-cpu==//p constraints.txt)
 export STARTRAIL_HOME ?= startrail-home
 
-.PHONY: help install demo demo-real dev test test-fast test-long test-gpu-wheel test-cluster fuzz promises faults test-on test-browser test-nginx coverage lint format lock reference bench screenshots system clean
+.PHONY: help install demo demo-real dev test test-fast test-long test-gpu-wheel test-cluster test-places fuzz promises faults test-on test-browser test-nginx coverage lint format lock reference bench screenshots system clean
 
 help:
 	@echo "make demo         install, build the demo world, serve it at http://localhost:$(PORT)/"
@@ -23,6 +24,7 @@ help:
 	@echo "make dev          serve with reload, without a worker: a saved file shows at once"
 	@echo "make test-gpu-wheel  the retrieval tests with faiss-gpu in place of faiss-cpu"
 	@echo "make test-cluster  encoding and searching on a Ray of this machine, in an environment that has Ray"
+	@echo "make test-places  corpora, models and indexes at s3://, on an S3 of this machine, in an environment that has s3fs and moto"
 	@echo "make fuzz         twenty thousand requests that nobody means, on each database; make test asks a thousand"
 	@echo "make promises     every answer against the OpenAPI document, at every limit and in each kind of access; make test asks less"
 	@echo "make test-nginx   the browser's tests behind a real nginx: TLS, under a path, buffered (BROWSER=tests/browser/…)"
@@ -132,6 +134,13 @@ test-cluster: install
 	$(BIN)/python -c "import site; print(site.getsitepackages()[0])" > "$$($(VENV)-ray/bin/python -c 'import site; print(site.getsitepackages()[0])')/startrail-base.pth"
 	$(VENV)-ray/bin/python -m pip install --quiet --constraint constraints.txt $(RAY)
 	OMP_NUM_THREADS=1 PYTHONPATH=. $(VENV)-ray/bin/python -m pytest -rs tests/cluster
+
+# What lies at an address, on an S3 that moto serves. Its libraries want an older python-dateutil than the constraints' one.
+test-places: install
+	$(BIN)/python -m venv --system-site-packages $(VENV)-s3
+	$(BIN)/python -c "import site; print(site.getsitepackages()[0])" > "$$($(VENV)-s3/bin/python -c 'import site; print(site.getsitepackages()[0])')/startrail-base.pth"
+	$(VENV)-s3/bin/python -m pip install --quiet $(S3)
+	STARTRAIL_TEST_S3=1 PYTHONPATH=. $(VENV)-s3/bin/python -m pytest tests/unit/runs/test_elsewhere.py
 
 coverage: install system
 	rm -f .coverage .coverage.*

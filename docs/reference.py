@@ -67,6 +67,8 @@ FUNCTIONS = {  # what a command does -> the function that does it, for scripts a
     "pretrain": "app.runs.pretraining:pretrain_on",
     "prompts add": "app.interchange.adding:add_prompt_files",
     "prompts list": "app.store.prompts:list_prompt_sets",
+    "send": "app.runs.elsewhere:send_index",
+    "fetch": "app.runs.elsewhere:fetch_index",
     "reindex": "app.runs.index_care:search_by",
     "retrieve": "app.runs.retrieving:retrieve_set",
     "runs list": "app.store.runs:list_runs",

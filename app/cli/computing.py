@@ -7,7 +7,8 @@ import typer
 from app.settings import Settings
 
 MODEL = (
-    "A model's name in HOME/models, a checkpoint directory, OWNER/NAME[@REVISION] on the hub, or a GGUF file."
+    "A model's name in HOME/models, a checkpoint directory, OWNER/NAME[@REVISION] on the hub, an address"
+    " (s3://BUCKET/NAME), or a GGUF file."
 )
 ComputeType = Annotated[
     str,

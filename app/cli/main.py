@@ -39,7 +39,8 @@ app = typer.Typer(
 GROUPS: tuple[str, ...] = (
     "demo", "serve", "export_site", "index", "index_care",
     "model", "pretrain", "finetune", "answers", "retrieve", "ablate", "evaluate", "doubt", "steps", "truth", "without", "recall",
-    "audit", "trace", "worker", "results", "corpus", "prompts", "migrate", "access", "remove", "upkeep", "mcp", "open",
+    "audit", "trace", "worker", "results", "corpus", "prompts", "migrate", "access", "remove", "upkeep", "elsewhere", "mcp",
+    "open",
 )  # fmt: skip
 
 for _group in GROUPS:

@@ -18,7 +18,8 @@ Files = Annotated[
     list[str],
     typer.Argument(
         help="JSON Lines, a JSON array, CSV, TSV, Parquet, Arrow, plain text or wikitext, compressed or not; several"
-        " files, a folder, a glob, an archive, hf://datasets/OWNER/NAME, or - for standard input."
+        " files, a folder, a glob, an archive, an address (s3://BUCKET/PATH, gs://…), hf://datasets/OWNER/NAME, or - for"
+        " standard input."
     ),
 ]
 IdField = Annotated[str, typer.Option(help="The field with the ids, if it is another.")]

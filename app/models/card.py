@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from app.places import noted_address
+
 LARGEST = 1_000_000  # bytes of a file that is read
 LONGEST = 400  # characters of what a card says of one thing
 HUB = "https://huggingface.co/"
@@ -44,7 +46,7 @@ class ModelCard:
 def read_card(directory: Path) -> ModelCard:
     """The card of the checkpoint in `directory`."""
     said, text = _readme(directory / "README.md")
-    source, author = _on_the_hub(directory)
+    source, author = _where_from(directory)
     return ModelCard(
         description=_text(said.get("description")) or text,
         source=_text(said.get("source")) or source,
@@ -92,13 +94,15 @@ def _revision(directory: Path) -> str:
     return parts[parts.index("snapshots") + 1] if "snapshots" in parts[:-1] else ""
 
 
-def _on_the_hub(directory: Path) -> tuple[str, str]:
-    """Address and owner of a model that lies where the hub's client keeps what it fetched."""
+def _where_from(directory: Path) -> tuple[str, str]:
+    """Address and owner of a model that lies where the hub's client keeps what it fetched; else the address it was fetched
+    from, if from one.
+    """
     for part in directory.resolve().parts:
         if part.startswith("models--") and part.count("--") == 2:
             _, owner, name = part.split("--")
             return f"{HUB}{owner}/{name}", owner
-    return "", ""
+    return noted_address(directory).get("address", ""), ""
 
 
 def _readme(file: Path) -> tuple[Mapping[str, Any], str]:

@@ -3,17 +3,20 @@
 NAME                    in HOME/models
 DIRECTORY               linked there; an adapter without its base beside it becomes a directory of links to both
 OWNER/NAME[@REVISION]   fetched from the hub at one commit, and linked
+s3://BUCKET/NAME        fetched into HOME/models, as is every other address (see `app.places`)
 FILE.gguf               dequantised into HOME/models
 """
 
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from app.errors import UserError
 from app.files import whole
 from app.models.checkpoint import ADAPTER, CONFIG, adapter_base, check_files
 from app.models.gguf import dequantise, is_gguf
-from app.models.hub import fetch_model, names_on_hub
+from app.models.hub import FETCHED, PICKLED, fetch_model, names_on_hub
+from app.places import files_at, is_address, note_address, noted_address
 from app.settings import Settings
 
 
@@ -35,6 +38,8 @@ def find_model(settings: Settings, model: str) -> ModelPlace:
     if Path(model).name == model and known.is_dir():
         check_files(known)
         return ModelPlace(known, known)
+    if is_address(model):
+        return _fetched(settings, model.rstrip("/"))
     given = Path(model).resolve()
     if is_gguf(given):
         return _dequantised(settings, given)
@@ -46,8 +51,8 @@ def find_model(settings: Settings, model: str) -> ModelPlace:
     raise UserError(
         f"There is no model {model!r}, neither in {settings.models} nor as a checkpoint directory.",
         field="model",
-        remedy=f"Give one of {names}, a directory with config.json, weights and tokenizer, a GGUF file, or OWNER/NAME on"
-        " the hub.",
+        remedy=f"Give one of {names}, a directory with config.json, weights and tokenizer, a GGUF file, an"
+        " address (s3://BUCKET/NAME), or OWNER/NAME on the hub.",
     )
 
 
@@ -64,6 +69,33 @@ def _placed(settings: Settings, given: Path, name: str) -> ModelPlace:
     if place.exists() and place.resolve() != given.resolve():
         raise _taken(place, given)
     return ModelPlace(given, place)
+
+
+def _fetched(settings: Settings, address: str) -> ModelPlace:
+    """The model at an address, copied: a home keeps what its indexes were built with."""
+    place = settings.models / address.rpartition("/")[2]
+    if place.exists():
+        if noted_address(place).get("address") != address:
+            raise _taken(place, address)
+        check_files(place)
+        return ModelPlace(place, place)
+    found = [each for each in files_at(address) if each.address.rpartition("/")[0] == address]
+    if not any(each.name == CONFIG for each in found):
+        raise UserError(
+            f"No model lies there: it has no {CONFIG}.",
+            file=address,
+            remedy="Give the address of a checkpoint's directory.",
+        )
+    plain = any(each.name.endswith(".safetensors") for each in found)
+    wanted = FETCHED if plain else [*FETCHED, *PICKLED]
+    with whole(place) as partial:
+        partial.mkdir(parents=True)
+        for each in found:
+            if any(fnmatch(each.name, pattern) for pattern in wanted):
+                each.fetch(partial / each.name)
+        note_address(partial, address)
+        check_files(partial)
+    return ModelPlace(place, place)
 
 
 def _dequantised(settings: Settings, file: Path) -> ModelPlace:
@@ -96,7 +128,7 @@ def _card(place: Path) -> str:
     return card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
 
 
-def _taken(place: Path, given: Path) -> UserError:
+def _taken(place: Path, given: Path | str) -> UserError:
     return UserError(
         f"Another model is called {place.name}.",
         field="model",

@@ -110,6 +110,7 @@ def _take_over(index: TrackstarIndex, work: Path, kept: Sequence[str]) -> None:
     Raises:
         UserError: a file is damaged; it is named.
     """
+    index.rows.gather()
     names = [*(shard.file for shard in index.manifest.shards), FIT]
     index.checksums.compare(names)
     for name in names:

@@ -78,15 +78,15 @@ class TrackstarIndex:
             counts=manifest.counts | {"passages": rows},
             zero_rows=[row - start for row in manifest.zero_rows if start <= row < start + rows],
         )
-        return replace(self, manifest=own, rows=MappedRows(self.path, shards, own.dimension, self.checksums))
+        return replace(self, manifest=own, rows=self.rows.part(first, last))
 
     def verify(self) -> None:
-        """Reads every file and compares checksums, whatever was found before.
+        """Reads every file that is here and compares checksums, whatever was found before.
 
         Raises:
             UserError: a file is not what the manifest says; it is named.
         """
-        self.checksums.compare(again=True)
+        self.checksums.compare([*self.rows.here, *self.manifest.files], again=True)
 
     def encoder(self, model: LoadedModel, *, batch_tokens: int = BATCH_TOKENS) -> Encoder:
         """The encoder these rows were made with, for queries: of the same weights and marks, whatever the model was loaded for.

@@ -8,15 +8,17 @@ import os
 import resource
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from mmap import MADV_WILLNEED
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from app.errors import UserError
 from app.trackstar.checksums import Checksums, damaged
 from app.trackstar.manifest import IndexManifest, Shard
+from app.trackstar.placed import PlacedShards, placed_shards
 
 NEAR = 1 << 16  # bytes between two rows that are read along: a second read costs more
 HEADER = 128  # bytes before the rows in a file that NumPy wrote, whatever their number
@@ -31,6 +33,7 @@ class MappedRows:
     Args:
         shards: the files, with their rows.
         checksums: which have every file; each is compared before it is first looked at.
+        placed: where files lie that are not here; each comes when it is looked at.
     """
 
     def __init__(
@@ -40,14 +43,16 @@ class MappedRows:
         width: int,
         checksums: Checksums,
         dtype: type[Any] = np.float16,
+        placed: PlacedShards | None = None,
     ) -> None:
         self.width, self.dtype = width, np.dtype(dtype)
         self.starts = np.cumsum([0, *(shard.rows for shard in shards)])
         self._directory, self._shards, self.checksums = directory, list(shards), checksums
+        self._placed, self._numbers = placed, {shard: at for at, shard in enumerate(self._shards)}
         self._mapped: OrderedDict[int, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
         self._most = self._room()
-        self._offsets = [self._measured(shard) for shard in shards]
+        self._offsets = [self._measured(shard) for shard in self._shards]
 
     def __len__(self) -> int:
         return len(self._shards)
@@ -61,7 +66,7 @@ class MappedRows:
         Raises:
             UserError: it is damaged; it is named.
         """
-        self.checksums.compare([self._shards[number].file])
+        self._bring(number)
         with self._lock:
             if number not in self._mapped:
                 while len(self._mapped) >= self._most:
@@ -71,12 +76,43 @@ class MappedRows:
             return self._mapped[number]
 
     def check(self) -> None:
-        """Compare the checksums of all files that were not compared yet, before all are looked at.
+        """Compare the checksums of all files that were not compared yet, before all are looked at. What comes from elsewhere is
+        compared as it comes.
 
         Raises:
             UserError: one is damaged; it is named.
         """
-        self.checksums.compare([shard.file for shard in self._shards])
+        if not self._placed:
+            self.checksums.compare([shard.file for shard in self._shards])
+
+    def gather(self, done: Callable[[int], None] = lambda files: None) -> None:
+        """Have all files here.
+
+        Args:
+            done: called with the number of files that came.
+
+        Raises:
+            UserError: there is room for some only, or one cannot come.
+        """
+        if self._placed and self._placed.room:
+            raise UserError(
+                "Only some of the index's shards are kept here.",
+                file=self._directory,
+                field="room",
+                remedy="Remove it, and fetch it without --room.",
+            )
+        for number in range(len(self)):
+            self._bring(number)
+            done(1)
+
+    @property
+    def here(self) -> list[str]:
+        """The files that are here."""
+        return [
+            shard.file
+            for shard in self._shards
+            if not self._placed or (self._directory / shard.file).is_file()
+        ]
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         """Some of the rows, (m, width) as stored; `rows` (m,) is ascending.
@@ -94,7 +130,7 @@ class MappedRows:
     def _read(self, number: int, rows: np.ndarray) -> np.ndarray:
         """Rows of one file, in as few reads as there are runs of them."""
         shard, row_bytes = self._shards[number], self.width * self.dtype.itemsize
-        self.checksums.compare([shard.file])
+        self._bring(number)
         runs = np.split(rows, np.flatnonzero(np.diff(rows) * row_bytes > NEAR) + 1)
         spans = [
             (self._offsets[number] + int(run[0]) * row_bytes, int(run[-1] - run[0] + 1) * row_bytes)
@@ -109,6 +145,27 @@ class MappedRows:
             os.close(file)
         return np.concatenate(
             [part.reshape(-1, self.width)[run - run[0]] for part, run in zip(read, runs, strict=True)]
+        )
+
+    def _bring(self, number: int) -> None:
+        """Have a file here and compared."""
+        shard = self._shards[number]
+        if self._placed:
+            with self._lock:
+                for gone in self._placed.bring(shard):
+                    self._mapped.pop(self._numbers.get(gone, -1), None)
+                self._offsets[number] = self._measured(shard)
+        self.checksums.compare([shard.file])
+
+    def part(self, first: int, last: int) -> "MappedRows":
+        """The rows of the files from `first` to before `last` alone."""
+        return MappedRows(
+            self._directory,
+            self._shards[first:last],
+            self.width,
+            self.checksums,
+            self.dtype.type,
+            self._placed,
         )
 
     def _map(self, shard: Shard) -> np.ndarray:
@@ -126,6 +183,8 @@ class MappedRows:
     def _measured(self, shard: Shard) -> int:
         """Where a file's rows begin; a file of another size than its rows' is looked into to say what it holds."""
         file = self._directory / shard.file
+        if self._placed and not file.is_file():
+            return HEADER
         try:
             size = file.stat().st_size
         except OSError as error:
@@ -156,7 +215,8 @@ def open_rows(directory: Path, manifest: IndexManifest) -> MappedRows:
         if not (directory / name).is_file():
             raise damaged(directory / name, "is missing")
     checksums = Checksums(directory, manifest.checksums)
-    return MappedRows(directory, manifest.shards, manifest.dimension, checksums)
+    placed = placed_shards(directory, manifest.shards)
+    return MappedRows(directory, manifest.shards, manifest.dimension, checksums, placed=placed)
 
 
 def _will_read(file: int, at: int, size: int) -> None:

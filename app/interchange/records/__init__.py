@@ -52,7 +52,8 @@ def read_records(
     """Every record of the files, one after another, each file in its order.
 
     Args:
-        where: one or several paths, globs, folders, archives, `hf://datasets/OWNER/NAME`; `-` is standard input.
+        where: one or several paths, globs, folders, archives, addresses (`s3://…`), `hf://datasets/OWNER/NAME`; `-` is standard
+            input.
         progress: told bytes read and in all, as they are on disk.
 
     Raises:
@@ -123,7 +124,9 @@ def _opened(source: RecordFile) -> CountedBytes:
         return CountedBytes(source.open())
     except OSError as error:
         raise UserError(
-            f"It cannot be opened: {error.strerror}.", file=source.name, remedy="Check its permissions."
+            f"It cannot be opened: {error.strerror or error}.",
+            file=source.name,
+            remedy="Check its permissions.",
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Where records are: files, globs, folders of shards, archives, saved data sets, the hub, standard input."""
+"""Where records are: files, globs, folders of shards, archives, saved data sets, addresses, the hub, standard input."""
 
 import io
 import json
@@ -14,6 +14,7 @@ from app.errors import NotFound, UserError
 from app.interchange.records.hub import HUB, find_on_hub
 from app.interchange.records.record_file import RecordFile, is_data, natural, of_split
 from app.interchange.records.streams import SIP, Packed
+from app.places import files_at, is_address
 
 STDIN = "-"
 DIRECTORY = 8 << 20  # bytes of an archive's list of what is in it: some hundred thousand files
@@ -23,7 +24,7 @@ def find(where: Sequence[Path | str], *, split: str = "") -> list[RecordFile]:
     """Every file of records that is meant, in the order given, of a folder or glob in the order of names.
 
     Args:
-        where: paths, globs, folders, archives, `hf://datasets/OWNER/NAME`, or `-` for standard input.
+        where: paths, globs, folders, archives, addresses (`s3://…`), `hf://datasets/OWNER/NAME`, `-` for standard input.
         split: of data sets with several, only this one.
 
     Raises:
@@ -48,6 +49,8 @@ def _found(where: str, split: str) -> Iterator[RecordFile]:
         yield RecordFile("standard input", lambda: cast(BinaryIO, sys.stdin.buffer), once=True)
     elif where.startswith(HUB):
         yield from find_on_hub(where, split)
+    elif is_address(where):
+        yield from _elsewhere(where, split)
     elif path.is_dir():
         yield from _folder(path, split)
     elif path.exists():
@@ -67,6 +70,27 @@ def _found(where: str, split: str) -> Iterator[RecordFile]:
             yield from _found(str(match), split)
     else:
         raise missing(where)
+
+
+def _elsewhere(where: str, split: str) -> Iterator[RecordFile]:
+    """Files at an address, each fetched as it is read."""
+    found = files_at(where)
+    inside = [each for each in found if is_data(PurePath(each.address.removeprefix(where)))]
+    files = [
+        each
+        for each in sorted(inside or found, key=lambda each: natural(each.address))
+        if not split or of_split(each.address, split)
+    ]
+    if not files:
+        raise missing(where)
+    for each in files:
+        if each.name.lower().endswith(".zip"):
+            raise UserError(
+                "An archive is read from a disk.",
+                file=each.address,
+                remedy="Fetch it, or put its files there.",
+            )
+        yield RecordFile(each.address, each.open, each.size)
 
 
 def missing(where: str) -> NotFound:
