@@ -12,6 +12,15 @@ from app.store.engine import open_store
 from tests.support import evaluated
 from tests.support.axe import Scheme, violations
 
+SWALLOWED = """() => [...document.querySelectorAll("body *")].filter(box => {
+    const look = getComputedStyle(box);
+    const row = /flex/.test(look.display) && look.flexDirection.startsWith("row") && !(parseFloat(look.columnGap) > 2);
+    const word = node => node.nodeType === 3 && node.textContent.trim();
+    return row && [...box.childNodes].some(node => word(node) && (
+        (node.previousElementSibling && /^\\s/.test(node.textContent))
+        || (node.nextElementSibling && /\\s$/.test(node.textContent))));
+}).map(box => box.textContent.trim().slice(0, 80))"""
+"""Texts in flexible rows without a gap that have a space beside an element."""
 PAGES = (
     "/",
     "/prompts",
@@ -171,6 +180,16 @@ def test_no_page_scrolls_sideways_at_320_pixels(phone: Page, live: str) -> None:
         if width > 320:
             wide[path] = width
     assert wide == {}
+
+
+def test_no_box_swallows_the_spaces_of_its_words(plain_page: Page, live: str) -> None:
+    """A flexible box drops the space between a word and what stands beside it: “rank10,9 lower” was read on a card."""
+    joined = {}
+    for path in PAGES:
+        plain_page.goto(live + path)
+        if found := plain_page.evaluate(SWALLOWED):
+            joined[path] = found
+    assert joined == {}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
