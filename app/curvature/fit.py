@@ -213,7 +213,7 @@ def _bases(
 def _begin(file: Path, began: FactorsManifest | None, manifest: FactorsManifest) -> None:
     if began and replace(began, files={}) != manifest:
         raise UserError(
-            f"{file.parent} holds EK-FAC factors of another model, sample or seed.",
+            f"{file.parent} holds EK-FAC factors of another model, sample, seed or labels.",
             file=file,
             remedy="Remove the directory, or name another.",
         )

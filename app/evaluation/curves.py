@@ -10,8 +10,9 @@ Conventions:
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from app.errors import UserError
 from app.store.tables import Run
@@ -58,8 +59,8 @@ def mixing_of(run: Run) -> float | None:
 
 
 def over_mixing(runs: Iterable[Run]) -> list[Curve]:
-    """The whole method's runs by λ, one for each value: a curve for each model that has three or more."""
-    models: dict[str, dict[float, Run]] = {}
+    """The whole method's runs by λ, one for each value: a curve for each model, projection and damping that has three or more."""
+    groups: dict[tuple[str, str], dict[float, Run]] = {}
     for run in runs:
         method = run.configuration.get("method")
         switches = method if isinstance(method, dict) else {}
@@ -67,16 +68,23 @@ def over_mixing(runs: Iterable[Run]) -> list[Curve]:
         mixing = mixing_of(run)
         switch, _ = point_of(run.method) or ("", 0.0)
         if whole and mixing is not None and not switch:
-            models.setdefault(run.model.name, {}).setdefault(round(mixing, 6), run)
+            groups.setdefault((run.model.name, _projected(switches)), {}).setdefault(round(mixing, 6), run)
+    found = {key: points for key, points in groups.items() if len(points) > 2}
+    models, settings = {name for name, _ in found}, {said for _, said in found}
     return [
         Curve(
             TRACKSTAR,
-            [(value, f"{value:.4g}", found[value]) for value in sorted(found)],
-            "" if len(models) == 1 else name,
+            [(value, f"{value:.4g}", points[value]) for value in sorted(points)],
+            ", ".join([*([name] if len(models) > 1 else []), *([said] if len(settings) > 1 else [])]),
         )
-        for name, found in models.items()
-        if len(found) > 2
+        for (name, said), points in found.items()
     ]
+
+
+def _projected(switches: Mapping[str, Any]) -> str:
+    """What a run's Hessians are of, besides their mixture."""
+    names = {"groups": "groups", "p": "projection_dim", "damping": "damping", "seed": "seed"}
+    return ", ".join(f"{said} {switches[name]}" for said, name in names.items() if name in switches)
 
 
 def over_switch(runs: Iterable[Run], axis: str) -> list[Curve]:

@@ -208,7 +208,7 @@ def test_what_cannot_be_read_is_named(load: Callable[..., LoadedModel], tmp_path
     fit_curvature(loaded, passages, directory)
     with pytest.raises(UserError, match="another model"):
         read_curvature(directory, load("neox"))
-    with pytest.raises(UserError, match="another model, sample or seed"):
+    with pytest.raises(UserError, match="another model, sample, seed or labels"):
         fit_curvature(loaded, passages[:3], directory)
     with pytest.raises(UserError, match="not known"):
         fit_curvature(loaded, passages, directory, labels="guess")

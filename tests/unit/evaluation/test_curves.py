@@ -46,6 +46,15 @@ def test_an_axis_is_in_order_though_the_first_line_lacks_a_point() -> None:
     assert axis_of(str(figure.svg)) == ["1K", "2K", "3K"]
 
 
+def test_lambda_is_told_apart_by_what_its_hessians_are_damped_by() -> None:
+    """A run at another damping stood on the curve of the others, as if λ had moved it."""
+    runs = [run(n, "trackstar", "one", mixing=value) for n, value in enumerate((0.0, 0.5, 0.9, 0.2))]
+    for each, damping in zip(runs, (0.001, 0.001, 0.001, 1.0), strict=True):
+        each.configuration["method"] = {**each.configuration["method"], "damping": damping}
+    (curve,) = over_mixing(runs)
+    assert [(value, curve.of) for value, _, _ in curve.points] == [(0.0, ""), (0.5, ""), (0.9, "")]
+
+
 def test_lambda_is_in_order_over_several_models() -> None:
     runs = [run(n, "trackstar", "one", mixing=value) for n, value in enumerate((0.0, 0.5, 0.9))]
     runs += [run(n, "trackstar", "two", mixing=value) for n, value in enumerate((0.0, 0.1, 0.9), 3)]
