@@ -1,14 +1,14 @@
 """How to spend the numbers of a row: blocks, p and the draw of the projection, pair by pair.
 
-    python benchmarks/blocks.py [--home startrail-home] [--facts 200] [--only 2 × 32²,4 × 22²]
+    python benchmarks/blocks.py [--home startrail-home] [--facts 200] [--only "2 × 64²; 4 × 22²"]
 
 Rows of about 4,096 numbers can be two groups of layers by 32² (what an index has), one by 45², four by 22², or a block of
 12² for each weight; of a quarter of the numbers or four times as many, 2 × 16² and 2 × 64². Two other draws say how much
 of a difference is chance, and two draws of 2 × 22², their scores averaged, whether several small projections do better
-than one large one. Each passes over the corpus once; V, R's damping and the unit norm are the index's own. For facts of
-the demo drawn at random: of the first ten how many state the fact, where the first does, and what one training step on
-each of the first ten does to the answer's probability, in points, with 95 % intervals (bootstrap over facts); and each of
-them less the index's own.
+than one large one; and R of 512, 1,024 and 16,384 passages how large a sample has to be. Each projection passes over the
+corpus once; V, R's damping and the unit norm are the index's own. For facts of the demo drawn at random: of the first ten
+how many state the fact, where the first does, and what one training step on each of the first ten does to the answer's
+probability, in points, with 95 % intervals (bootstrap over facts); and each of them less the index's own.
 """
 
 import argparse
@@ -44,22 +44,32 @@ CANDIDATES = 100
 
 @dataclass(frozen=True)
 class Row:
-    """What a row is made of. `seeds`: one projection of each, whose scores are averaged."""
+    """What a row is made of.
+
+    Args:
+        seeds: one projection of each, whose scores are averaged.
+        sample: passages that R is fitted on; 0: four for each number of a block, as an index has it.
+    """
 
     groups: int
     p: int
     seeds: tuple[int, ...] = (0,)
     each_weight: bool = False
+    sample: int = 0
 
     @property
     def name(self) -> str:
         drawn = "" if self.seeds == (0,) else f", draw {' and '.join(map(str, self.seeds))}"
-        return f"{'each weight' if self.each_weight else self.groups} × {self.p}²{drawn}"
+        fitted = f", R of {self.sample:,}" if self.sample else ""
+        return f"{'each weight' if self.each_weight else self.groups} × {self.p}²{drawn}{fitted}"
 
 
 BASE = Row(2, 32)
 ROWS = (
     BASE,
+    Row(2, 32, sample=512),
+    Row(2, 32, sample=1_024),
+    Row(2, 32, sample=16_384),
     Row(2, 32, (1,)),
     Row(2, 32, (2,)),
     Row(1, 45),
@@ -72,6 +82,10 @@ ROWS = (
 )
 
 
+KEPT: dict[tuple[int, int, int, bool], tuple[torch.Tensor, torch.Tensor]] = {}
+"""Gradients of the last projection, of all passages and queries: rows that differ in R alone share them."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -79,9 +93,10 @@ def main() -> None:
     home = Path(os.environ.get("STARTRAIL_HOME", "startrail-home"))
     parser.add_argument("--home", type=Path, default=home)
     parser.add_argument("--facts", type=int, default=200)
-    parser.add_argument("--only", default="", help="some of the rows, by name, with commas between them")
+    parser.add_argument("--only", default="", help="some of the rows, by name, with semicolons between")
     asked = parser.parse_args()
-    wanted = [row for row in ROWS if not asked.only or row.name in (BASE.name, *asked.only.split(","))]
+    only = {name.strip() for name in asked.only.split(";")}
+    wanted = [row for row in ROWS if not asked.only or row.name in {BASE.name, *only}]
     settings = Settings(home=asked.home.resolve(), device="cpu")
     use_threads()
     store = open_store(settings.url)
@@ -122,11 +137,15 @@ def ranked(
         if row.each_weight:
             projected = [replace(one, block=at) for at, one in enumerate(projected)]
         blocks = len(projected) if row.each_weight else own.blocks
-        capture = Capture(model, own.loss)
-        sink = ProjectedGradients(projected, capture.first_readers, blocks)
-        encoded, asked = gradients(capture, sink, passages), gradients(capture, sink, queries)
+        if (key := (row.groups, row.p, seed, row.each_weight)) not in KEPT:
+            KEPT.clear()
+            capture = Capture(model, own.loss)
+            sink = ProjectedGradients(projected, capture.first_readers, blocks)
+            KEPT[key] = gradients(capture, sink, passages), gradients(capture, sink, queries)
+        encoded, asked = KEPT[key]
         train = Autocorrelation(blocks, own.block_size)
-        drawn = random.Random(0).sample(range(len(passages)), min(len(passages), sample_size(own, None)))
+        size = min(len(passages), sample_size(own, row.sample or None))
+        drawn = random.Random(0).sample(range(len(passages)), size)
         train.add(encoded[drawn])
         whitening = fit_whitening(train, None, mixing=None, rank=own.rank, damping=own.damping)
         scores += finished(asked, own, whitening) @ finished(encoded, own, whitening).T
