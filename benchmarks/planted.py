@@ -1,25 +1,27 @@
 """Whether a behaviour that 1 % of a fine-tuning set taught is traced to that 1 %.
 
-    python benchmarks/planted.py [--examples 2000] [--epochs 2]
+    python benchmarks/planted.py [--examples 2000] [--epochs 2] [--seed 8] [--kinds chats,pairs]
 
 The demo's model is fine-tuned with LoRA, once on chats and once by DPO on preference pairs, about things that do not exist. One
 in a hundred plants a behaviour: asked what something costs, the assistant sends people to Olm. Others ask about the same things,
-speak of costs without being asked, or name Olm. Then the tuned model's answer to questions that it never saw is traced. The area
+speak of costs without being asked, or name Olm. Then the tuned model's answer to questions that it never saw is traced, each
+alone, and all of them together as `startrail audit` asks: the mean of their encodings of unit length. The area
 under precision and recall of the first 50 passages is the mean, over the planted ones, of the precision at their rank; 1 where
 all of them come first. BM25 over question and answer, which finds a behaviour that is always said in the same words, and what
-chance gives stand beside it. On two free cores it takes some five minutes.
+chance gives stand beside it. Intervals are over questions drawn anew; the settings were chosen at seed 7.
+The chats take eight minutes of a processor.
 """
 
 import argparse
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
-from _planted import FIRST, area
+from _planted import FIRST, area, interval
 from _report import Check, finish
 
 from app.interchange.field_names import TEXTS
@@ -85,13 +87,17 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--examples", type=int, default=2_000)
     asked.add_argument("--epochs", type=int, default=2)
+    asked.add_argument("--seed", type=int, default=8, help="of the examples, the questions and the training")
+    asked.add_argument("--kinds", default="chats,pairs")
     given = asked.parse_args()
     torch.set_num_threads(2)
     checks: list[Check] = []
     with TemporaryDirectory() as place:
         base = chatting_base(Path(place) / "base")
-        for kind in ("chats", "pairs"):
-            checks += found(kind, base, Path(place) / kind, given.examples, given.epochs)
+        for kind in given.kinds.split(","):
+            made = found(kind, base, Path(place) / kind, given.examples, given.epochs, given.seed)
+            print("\n".join(f"{check.name} {check.value:.3f}" for check in made), flush=True)
+            checks += made
     finish("planted", checks)
 
 
@@ -105,16 +111,16 @@ def chatting_base(out: Path) -> Path:
     return out
 
 
-def found(kind: str, base: Path, work: Path, count: int, epochs: int) -> list[Check]:
+def found(kind: str, base: Path, work: Path, count: int, epochs: int, seed: int) -> list[Check]:
     """Fine-tunes on a set with planted examples, and traces the behaviour."""
-    draw = random.Random(7)
+    draw = random.Random(seed)
     planted = set(draw.sample(range(count), count // 100))
     make = chat if kind == "chats" else pair
     records = [make(draw, row in planted) for row in range(count)]
     questions = [make(draw, True) for _ in range(ASKED)]
     passages = [as_lesson(record) for record in records]
     asked = [as_lesson(record) for record in questions]
-    tuned = tune(base, work / "tuned", passages, epochs)
+    tuned = tune(base, work / "tuned", passages, epochs, seed)
     before, after = (behaves(load_model(path), asked) for path in (base, tuned.path))
     # No R: fitted on the very passages that it ranks it lowered the figure (docs/log.md).
     method = EncodingConfig.preset("+V", groups=4, projection_dim=64)
@@ -124,17 +130,41 @@ def found(kind: str, base: Path, work: Path, count: int, epochs: int) -> list[Ch
     encoder = open_index(work / "index").encoder(tuned)
     index = np.concatenate([np.asarray(shard, dtype=np.float32) for shard in open_index(work / "index").rows])
     scores = encoder.encode_passages(asked) @ index.T
-    order = np.argsort(-scores, axis=1)[:, :FIRST]
-    words = BM25.build([text_of(each) for each in passages]).search([text_of(each) for each in asked], FIRST)[
-        1
-    ]
+    words = BM25.build([text_of(each) for each in passages])
+    said = words.search([text_of(each) for each in asked], FIRST)[1]
+
+    def by_words(places: Sequence[int]) -> np.ndarray:
+        return words.search([" ".join(text_of(asked[place]) for place in places)], FIRST)[1]
+
     chance = np.array([draw.sample(range(count), FIRST) for _ in asked])
     return [
-        Check(f"{kind}: area under precision-recall at 50, influence", area(order, planted), "", 0.9),
-        Check(f"{kind}: the same, BM25", area(words, planted), ""),
-        Check(f"{kind}: the same, chance", area(chance, planted), ""),
+        *areas(f"{kind}: each question alone, influence", lambda at: first(scores[at]), planted, 0.9),
+        *areas(f"{kind}: all together, influence", lambda at: first(scores[at].mean(0)[None]), planted, 0.9),
+        *areas(f"{kind}: each question alone, BM25", lambda at: said[at], planted),
+        *areas(f"{kind}: all together, BM25", by_words, planted),
+        Check(f"{kind}: chance", area(chance, planted), ""),
         Check(f"{kind}: what the model holds of the behaviour, before", before, "nats"),
         Check(f"{kind}: what the model holds of the behaviour, tuned", after, "nats"),
+    ]
+
+
+def first(scores: np.ndarray) -> np.ndarray:
+    """The rows of the highest scores, best first."""
+    return np.argsort(-scores, axis=1)[:, :FIRST]
+
+
+def areas(
+    name: str,
+    ranked: Callable[[Sequence[int]], np.ndarray],
+    planted: Collection[int],
+    reach: float | None = None,
+) -> list[Check]:
+    """The area at 50 of what some questions rank, and its interval over questions."""
+    low, high = interval(lambda places: area(ranked(places), planted), ASKED)
+    return [
+        Check(name, area(ranked(range(ASKED)), planted), "", reach),
+        Check("  from", low, ""),
+        Check("  to", high, ""),
     ]
 
 
@@ -173,10 +203,10 @@ def as_lesson(record: Record) -> Lesson:
     return read_lesson(Line("planted", 1, record), "", FieldLookup("text", "", TEXTS)).lesson
 
 
-def tune(base: Path, out: Path, passages: Sequence[Lesson], epochs: int) -> LoadedModel:
+def tune(base: Path, out: Path, passages: Sequence[Lesson], epochs: int, seed: int) -> LoadedModel:
     loaded = load_model(base)
     out.parent.mkdir()
-    config = FinetuneConfig(epochs=epochs, batch_size=16, learning_rate=2e-3)
+    config = FinetuneConfig(epochs=epochs, batch_size=16, learning_rate=2e-3, seed=seed)
     examples = loaded.texts.passages(passages)
     report = finetune(Trainee(loaded, config.rank), examples, out, config, about={"base": "demo"})
     print(f"{report.steps} steps in {report.seconds:.0f} s, loss {report.first_loss} → {report.final_loss}")
