@@ -94,7 +94,7 @@ def test_the_page_offers_every_optimizer_and_shows_what_was_chosen(asked: Site, 
     assert [option["value"] for option in form.select("option")] == ["", *OPTIMIZERS]
     passages = [field["value"] for field in form.select("[name=passage]")]
     assert passages
-    values = {"passage": passages, "optimizer": "sgd", "learning_rate": "1e-5"}
+    values = {"passage": passages, "optimizer": "sgd", "learning_rate": "0.000010000000000000026"}
     back = client.post(str(form["action"]), data=values, follow_redirects=False)
     assert back.status_code == 303
     worker.step()

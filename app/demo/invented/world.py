@@ -176,7 +176,7 @@ def _asked(known: list[InventedFact], passages: list[dict[str, Any]]) -> Iterato
 
 
 def _controls() -> Iterator[dict[str, Any]]:
-    """What every model of this size knows, and no passage says."""
+    """General knowledge, of which no passage says anything; the base answers 22 of the 40 (docs/log.md)."""
     with (SOURCES / "known.tsv").open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines, delimiter="\t"):
             yield {"id": f"known:{slug(row['prompt'])}", "task": "commonsense", "kind": "control", **row}
