@@ -5,10 +5,10 @@
 Rows of about 4,096 numbers can be two groups of layers by 32² (what an index has), one by 45², four by 22², or a block of
 12² for each weight; of a quarter of the numbers or four times as many, 2 × 16² and 2 × 64². Two other draws say how much
 of a difference is chance, and two draws of 2 × 22², their scores averaged, whether several small projections do better
-than one large one; and R of 512, 1,024 and 16,384 passages how large a sample has to be. Each projection passes over the
-corpus once; V, R's damping and the unit norm are the index's own. For facts of the demo drawn at random: of the first ten
-how many state the fact, where the first does, and what one training step on each of the first ten does to the answer's
-probability, in points, with 95 % intervals (bootstrap over facts); and each of them less the index's own.
+than one large one; R of 512, 1,024 and 16,384 passages how large a sample has to be; one row is without V. Each projection
+passes over the corpus once; V, R's damping and the unit norm are the index's own. For facts of the demo drawn at random:
+of the first ten how many state the fact, where the first does, and what one training step on each of the first ten does to
+the answer's probability, in points, with 95 % intervals (bootstrap over facts); and each of them less the index's own.
 """
 
 import argparse
@@ -49,6 +49,7 @@ class Row:
     Args:
         seeds: one projection of each, whose scores are averaged.
         sample: passages that R is fitted on; 0: four for each number of a block, as an index has it.
+        divided: by the root of V, as an index's are.
     """
 
     groups: int
@@ -56,12 +57,14 @@ class Row:
     seeds: tuple[int, ...] = (0,)
     each_weight: bool = False
     sample: int = 0
+    divided: bool = True
 
     @property
     def name(self) -> str:
         drawn = "" if self.seeds == (0,) else f", draw {' and '.join(map(str, self.seeds))}"
         fitted = f", R of {self.sample:,}" if self.sample else ""
-        return f"{'each weight' if self.each_weight else self.groups} × {self.p}²{drawn}{fitted}"
+        plain = "" if self.divided else ", no V"
+        return f"{'each weight' if self.each_weight else self.groups} × {self.p}²{drawn}{fitted}{plain}"
 
 
 BASE = Row(2, 32)
@@ -72,6 +75,7 @@ ROWS = (
     Row(2, 32, sample=16_384),
     Row(2, 32, (1,)),
     Row(2, 32, (2,)),
+    Row(2, 32, divided=False),
     Row(1, 45),
     Row(4, 22),
     Row(0, 12, each_weight=True),
@@ -82,7 +86,7 @@ ROWS = (
 )
 
 
-KEPT: dict[tuple[int, int, int, bool], tuple[torch.Tensor, torch.Tensor]] = {}
+KEPT: dict[tuple[int, int, int, bool, bool], tuple[torch.Tensor, torch.Tensor]] = {}
 """Gradients of the last projection, of all passages and queries: rows that differ in R alone share them."""
 
 
@@ -133,11 +137,12 @@ def ranked(
     scores = np.zeros((len(queries), len(passages)), dtype=np.float32)
     for seed in row.seeds:
         own = replace(method, groups=max(1, row.groups), projection_dim=row.p, seed=seed)
-        projected = project_weights(model.weights, own, moments, device=model.device, dtype=model.dtype)
+        divisor = moments if row.divided else None
+        projected = project_weights(model.weights, own, divisor, device=model.device, dtype=model.dtype)
         if row.each_weight:
             projected = [replace(one, block=at) for at, one in enumerate(projected)]
         blocks = len(projected) if row.each_weight else own.blocks
-        if (key := (row.groups, row.p, seed, row.each_weight)) not in KEPT:
+        if (key := (row.groups, row.p, seed, row.each_weight, row.divided)) not in KEPT:
             KEPT.clear()
             capture = Capture(model, own.loss)
             sink = ProjectedGradients(projected, capture.first_readers, blocks)
