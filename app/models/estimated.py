@@ -118,13 +118,16 @@ def mean_loss(
 def choose_rate(measure: Callable[[float], tuple[bool, float]]) -> float:
     """The largest of `RATES` at which a passage teaches itself and leaves unrelated targets alone; else the smallest.
 
+    What the smallest moves is rounding, which in bfloat16 is more than a point: unrelated targets may move by that, too.
+
     Args:
         measure: for a rate, whether the loss of every passage falls by a step on it, and by how many percentage points
             a step moves the probability of targets that have nothing to do with it.
     """
-    for rate in RATES:
+    _, rounding = measure(RATES[-1])
+    for rate in RATES[:-1]:
         falls, moved = measure(rate)
-        if falls and moved < STILL:
+        if falls and moved < rounding + STILL:
             return rate
     return RATES[-1]
 
