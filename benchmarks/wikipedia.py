@@ -3,6 +3,7 @@
     python benchmarks/wikipedia.py make wikipedia_passages.json.gz wiki
     python benchmarks/wikipedia.py table evaluation.json
     python benchmarks/wikipedia.py within wikipedia_passages.json.gz --words 50,100
+    python benchmarks/wikipedia.py steps --each 4
 
 `make` writes `corpus.jsonl` and `prompts.jsonl` into the directory. The passages are those of 2WikiMultihopQA (`title`,
 `text`), cut to their first sentence, or its first 40 words. Prompts are of three kinds, said as their relation: `planted`
@@ -10,17 +11,20 @@ is an invented sentence up to its answer; `reworded` asks for the same answer in
 a film that one passage of the corpus says that of. The model was trained on none of the invented sentences. `table` prints,
 of what `startrail evaluate --by relation --json FILE` wrote, a row a run; docs/real-models.md has the commands. `within`
 asks the index `wikipedia` of STARTRAIL_HOME where each invented sentence comes when it stands inside a longer passage: only
-these are encoded anew, and ranked among all others of the corpus as they are.
+these are encoded anew, and ranked among all others of the corpus as they are. `steps` says how many times as likely an
+answer becomes by a step on what states it, and on eight passages drawn at random: points cannot tell, so unlikely they are.
 """
 
 import argparse
 import gzip
 import json
+import math
 import random
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -29,8 +33,12 @@ from app.evaluation.metrics import estimate
 from app.evaluation.text_tables import said
 from app.models.text import Query
 from app.runs.inputs import open_inputs
+from app.runs.saving import passage_ids, stated_passages
 from app.settings import get_settings
+from app.store.corpora import get_corpus, stream_lessons
 from app.store.engine import open_store
+from app.store.prompts import get_prompt_set, list_prompts
+from app.tracing.loaded import open_loaded
 
 Record = dict[str, Any]
 PASSAGES, PLANTED, FILMS, WORDS = 1_940, 60, 60, 40
@@ -85,7 +93,12 @@ def main() -> None:
     inside = commands.add_parser("within")
     inside.add_argument("source", type=Path)
     inside.add_argument("--words", default="50,100")
+    stepping = commands.add_parser("steps")
+    stepping.add_argument("--each", type=int, default=4, help="prompts of each kind")
     given = asked.parse_args()
+    if given.command == "steps":
+        print("\n".join(steps(given.each)))
+        return
     if given.command == "within":
         source = json.loads(gzip.decompress(given.source.read_bytes()))
         print("\n".join(within(source, [int(count) for count in given.words.split(",")])))
@@ -205,12 +218,8 @@ def within(source: Iterable[Record], lengths: Iterable[int]) -> list[str]:
         queries = encoder.encode_queries([Query.of_target(prompt.text, prompt.target) for prompt in asked])
         planted = [passage for passage in made(source)[0] if passage["id"].startswith("planted-")]
         rows = index.take(np.arange(len(place)))
-        lines = [
-            "| words | "
-            + " | ".join(f"{kind}: {name}" for kind in KINDS[:2] for name in ("MRR", "recall@10"))
-            + " |"
-        ]
-        lines.append("|---:|" + "---|" * 4)
+        heads = " | ".join(f"{kind}: {name}" for kind in KINDS[:2] for name in ("MRR", "recall@10"))
+        lines = [f"| words | {heads} |", "|---:|" + "---|" * 4]
         for words in lengths:
             longer = surrounded(source, planted, words)
             own = rows.copy()
@@ -230,6 +239,45 @@ def within(source: Iterable[Record], lengths: Iterable[int]) -> list[str]:
                     cells.append(said(asdict(told) if told else None))
             lines.append(f"| {words} | " + " | ".join(cells) + " |")
     return lines
+
+
+def steps(each: int) -> list[str]:
+    """How many times as likely an answer is after one step on what states it, and on others, a row a kind of prompt."""
+    settings, draw = get_settings(), random.Random(0)
+    lines = ["| prompts | probability before | after its passage | after another |", "|---|---:|---:|---:|"]
+    with open_store(settings.url) as store, store.session() as session:
+        loaded = open_loaded(settings, store, INDEX)
+        prompts, corpus = get_prompt_set(session, INDEX), get_corpus(session, INDEX)
+        stating = stated_passages(session, prompts)
+        places = {int(id_): row for row, id_ in enumerate(passage_ids(session, corpus))}
+        lessons = [lesson for _, lesson in stream_lessons(session, corpus.id)]
+        patch = loaded.patch()
+        for kind in KINDS:
+            own = [prompt for prompt in list_prompts(session, prompts.id) if prompt.relation == kind]
+            before, taught, random_ = [], [], []
+            for prompt in draw.sample(own, min(each, len(own))):
+                query = Query.of_target(prompt.text, prompt.target)
+                rows = [places[next(iter(stating[prompt.id]))], *draw.sample(range(len(lessons)), 8)]
+                (was,) = patch.probabilities([query])
+                after = [
+                    math.log(found / was)
+                    for (found,) in patch.after([(lessons[row], [query]) for row in rows])
+                ]
+                before.append(math.log(was))
+                taught.append(after[0])
+                random_.append(sum(after[1:]) / 8)
+            shown = [estimate(values) for values in (taught, random_)]
+            cells = [
+                f"{math.exp(one.mean):.3f} × [{math.exp(one.low):.3f}, {math.exp(one.high):.3f}]"
+                for one in shown
+                if one
+            ]
+            lines.append(f"| {kind} | {math.exp(median(before)):.1e} | {' | '.join(cells)} |")
+    said_of = patch.settings
+    return [
+        *lines,
+        f"One step of {said_of['optimizer']} at {said_of['learning_rate']:g}; geometric means over prompts.",
+    ]
 
 
 def surrounded(source: Iterable[Record], planted: Sequence[Record], words: int) -> list[str]:
