@@ -160,7 +160,9 @@ def test_without_optimizer_state_v_is_estimated_and_so_is_the_step(whole: Path) 
     assert retrieved.exit_code == 0, retrieved.output
     evaluated = startrail("evaluate", "--tail-patch", 1)
     assert evaluated.exit_code == 0, evaluated.output
-    refused(startrail("ablate", "tiny", "--prompts", "asked", "--no-baselines"), "no optimizer state")
+    plain = startrail("index", "m", "tiny", "--name", "plain", "--method", "gradient-cosine", *INDEX)
+    assert plain.exit_code == 0, plain.output
+    refused(startrail("ablate", "plain", "--prompts", "asked", "--no-baselines"), "no optimizer state")
     store = open_store(f"sqlite:///{whole / 'startrail.db'}")
     with store.session() as session:
         methods = set(session.scalars(select(Run.method)))
