@@ -1,6 +1,6 @@
 """An index goes to an address, and comes from one: `startrail send` and `startrail fetch`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from app.digests import file_sha256
@@ -115,6 +115,7 @@ def _without_shards(address: str, place: Path, room: int) -> None:
         files[FILE].fetch(partial / FILE)
         manifest = IndexManifest.read(partial)
         shards = {shard.file for shard in manifest.shards}
+        _stay_inside([*files, *shards, *manifest.files], address)
         _fetch({name: each for name, each in files.items() if name not in shards and name != BEGUN}, partial)
         for name, sha256 in manifest.files.items():
             if not (partial / name).is_file() or file_sha256(partial / name) != sha256:
@@ -124,6 +125,21 @@ def _without_shards(address: str, place: Path, room: int) -> None:
                     remedy="Send the index again.",
                 )
         note_address(partial, address, room=room)
+
+
+def _stay_inside(names: Iterable[str], address: str) -> None:
+    """Whoever wrote what lies at an address must not choose where files are written here.
+
+    Raises:
+        UserError: a name leads out of the index's directory.
+    """
+    for name in names:
+        if name.startswith("/") or {"", ".", ".."} & set(name.split("/")):
+            raise UserError(
+                f"The index has a file {name!r}, which would lie outside its directory.",
+                file=address,
+                remedy="Fetch an index that `startrail send` put there.",
+            )
 
 
 def _fetch(files: dict[str, PlacedFile], directory: Path) -> None:

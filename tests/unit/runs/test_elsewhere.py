@@ -3,6 +3,7 @@
 
 import gzip
 import itertools
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -220,6 +221,26 @@ def test_a_shard_that_is_not_what_the_manifest_says_is_named_and_not_kept(
     send(file, f"{bucket}/index/{file.name}")
     fetch_index(f"{bucket}/index", tmp_path / "here", 0, nobody)  # goes on
     assert len(shards(tmp_path / "here")) == 5
+
+
+@pytest.mark.parametrize("name", ["../../outside.npy", "/tmp/outside.npy", "a/../../outside.npy", ""])
+@pytest.mark.parametrize("field", ["shards", "files"])
+def test_a_manifest_cannot_have_files_written_elsewhere(
+    bucket: str, index: TrackstarIndex, tmp_path: Path, name: str, field: str
+) -> None:
+    """A bucket is somebody else's: a shard or file by a name that leads out of the directory is refused before it is fetched."""
+    send_index(index.path, f"{bucket}/index", nobody)
+    manifest = json.loads((index.path / "manifest.json").read_text())
+    if field == "shards":
+        manifest["shards"][0]["file"] = name
+    else:
+        manifest["files"] = {name: "0"}
+    (tmp_path / "hostile.json").write_text(json.dumps(manifest))
+    send(tmp_path / "hostile.json", f"{bucket}/index/manifest.json")
+    with pytest.raises(UserError, match="outside its directory"):
+        fetch_index(f"{bucket}/index", tmp_path / "homes" / "deep" / "here", SHARD_BYTES, nobody)
+    assert not list((tmp_path / "homes" / "deep").iterdir()), "nothing half-written"
+    assert not (tmp_path / "outside.npy").exists()
 
 
 def test_what_was_fetched_is_not_sent_on(bucket: str, index: TrackstarIndex, tmp_path: Path) -> None:
