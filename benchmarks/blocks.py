@@ -1,14 +1,16 @@
 """How to spend the numbers of a row: blocks, p and the draw of the projection, pair by pair.
 
-    python benchmarks/blocks.py [--home startrail-home] [--facts 200] [--only "2 × 64²; 4 × 22²"]
+    python benchmarks/blocks.py [--home startrail-home] [--index demo] [--prompts demo] [--facts 650]
+                                [--only "2 × 64²; 4 × 22²"] [--no-steps]
 
 Rows of about 4,096 numbers can be two groups of layers by 32² (what an index has), one by 45², four by 22², or a block of
 12² for each weight; of a quarter of the numbers or four times as many, 2 × 16² and 2 × 64². Two other draws say how much
 of a difference is chance, and two draws of 2 × 22², their scores averaged, whether several small projections do better
 than one large one; R of 512, 1,024 and 16,384 passages how large a sample has to be; one row is without V. Each projection
-passes over the corpus once; V, R's damping and the unit norm are the index's own. For facts of the demo drawn at random:
-of the first ten how many state the fact, where the first does, and what one training step on each of the first ten does to
-the answer's probability, in points, with 95 % intervals (bootstrap over facts); and each of them less the index's own.
+passes over the corpus once; V, R's damping and the unit norm are the index's own. For facts of a prompt set drawn at
+random: of the first ten how many state the fact, where the first does, and what one training step on each of the first ten
+does to the answer's probability, in points, with 95 % intervals (bootstrap over facts); and each of them less the index's
+own. `--no-steps` leaves the steps out, for a model that finds every answer all but impossible: points cannot tell there.
 """
 
 import argparse
@@ -34,7 +36,7 @@ from app.tracing.trace_engine import use_threads
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import BATCH_TOKENS, finished
 from app.trackstar.hessian import Autocorrelation, fit_whitening
-from app.trackstar.moments import Moments, load_moments
+from app.trackstar.moments import Moments
 from app.trackstar.projected_gradients import ProjectedGradients
 from app.trackstar.projection import project_weights
 from app.trackstar.sampling import sample_size
@@ -96,7 +98,10 @@ def main() -> None:
     )
     home = Path(os.environ.get("STARTRAIL_HOME", "startrail-home"))
     parser.add_argument("--home", type=Path, default=home)
-    parser.add_argument("--facts", type=int, default=200)
+    parser.add_argument("--index", default="", help="the home's own, where it is not said")
+    parser.add_argument("--prompts", default="demo", help="a prompt set whose facts know what states them")
+    parser.add_argument("--facts", type=int, default=650)
+    parser.add_argument("--no-steps", action="store_true")
     parser.add_argument("--only", default="", help="some of the rows, by name, with semicolons between")
     asked = parser.parse_args()
     only = {name.strip() for name in asked.only.split(";")}
@@ -104,25 +109,25 @@ def main() -> None:
     settings = Settings(home=asked.home.resolve(), device="cpu")
     use_threads()
     store = open_store(settings.url)
-    loaded = open_loaded(settings, store, settings.default_index)
-    facts, lessons = facts_of(store, loaded, asked.facts)
+    loaded = open_loaded(settings, store, asked.index or settings.default_index)
+    facts, lessons = facts_of(store, loaded, asked.facts, asked.prompts)
     texts, method = loaded.model.texts, loaded.index.manifest.method
     passages = texts.passages(lessons)
     queries = [texts.query(query) for query, _ in facts]
-    moments = load_moments(loaded.model, method.second_moments)
     lists = {}
     for at, row in enumerate(wanted, 1):
-        lists[row.name] = ranked(loaded.model, moments, method, row, passages, queries)
+        lists[row.name] = ranked(loaded.model, loaded.encoder.moments, method, row, passages, queries)
         print(f"{at} of {len(wanted)} ranked", end="\r", flush=True)
     figures: dict[str, list[tuple[float, float, float]]] = {name: [] for name in lists}
     for at, (query, stating) in enumerate(facts):
         stepped = sorted({row for rows in lists.values() for row in rows[at][:FIRST]})
-        points = loaded.patch().measure(query, [lessons[row] for row in stepped])
+        steps = [] if asked.no_steps else [lessons[row] for row in stepped]
+        points = loaded.patch().measure(query, steps) if steps else [0.0] * len(stepped)
         changes = dict(zip(stepped, points, strict=True))
         for name, rows in lists.items():
             figures[name].append(measured(rows[at], stating, changes))
         print(f"{at + 1} of {len(facts)} facts stepped", end="\r", flush=True)
-    finish("blocks", reported(figures))
+    finish("blocks", reported(figures, MEASURES[:2] if asked.no_steps else MEASURES))
 
 
 def ranked(
@@ -166,9 +171,9 @@ def gradients(capture: Capture, sink: ProjectedGradients, examples: list[Trainin
     return out
 
 
-def reported(figures: dict[str, list[tuple[float, float, float]]]) -> list[Check]:
+def reported(figures: dict[str, list[tuple[float, float, float]]], measures: tuple[str, ...]) -> list[Check]:
     checks = []
-    for at, measure in enumerate(MEASURES):
+    for at, measure in enumerate(measures):
         columns = {name: [values[at] for values in of] for name, of in figures.items()}
         for name, values in columns.items():
             own, gap = estimate(values), paired_difference(values, columns[BASE.name])

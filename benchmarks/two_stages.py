@@ -50,7 +50,7 @@ def main() -> None:
     use_threads()
     store = open_store(settings.url)
     loaded = open_loaded(settings, store, settings.default_index)
-    facts, lessons = facts_of(store, loaded, asked.facts)
+    facts, lessons = facts_of(store, loaded, asked.facts, "demo")
     before = open_loaded(settings, store, asked.before) if asked.before else None
     figures: dict[str, list[tuple[float, float, float]]] = {TRACKSTAR: [], TWO_STAGES: [], BM25: []}
     for at, (query, stating) in enumerate(facts, 1):
@@ -66,11 +66,11 @@ def main() -> None:
     finish("two_stages", reported(figures))
 
 
-def facts_of(store: Store, loaded: LoadedIndex, count: int) -> tuple[Facts, list[Lesson]]:
-    """Facts drawn at random, each with the rows of the passages that state it; and all passages."""
+def facts_of(store: Store, loaded: LoadedIndex, count: int, prompt_set: str) -> tuple[Facts, list[Lesson]]:
+    """Facts of a prompt set drawn at random, each with the rows of the passages that state it; and all passages."""
     with store.session() as session:
         corpus = get_corpus(session, loaded.index.manifest.corpus.name)
-        prompts = get_prompt_set(session, "demo")
+        prompts = get_prompt_set(session, prompt_set)
         known = stated_passages(session, prompts)
         rows = {int(id_): row for row, id_ in enumerate(passage_ids(session, corpus))}
         all_ = [each for each in list_prompts(session, prompts.id) if each.task == "fact"]
