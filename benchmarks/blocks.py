@@ -6,8 +6,8 @@
 Rows of about 4,096 numbers can be two groups of layers by 32² (what an index has), one by 45², four by 22², or a block of
 12² for each weight; of a quarter of the numbers or four times as many, 2 × 16² and 2 × 64². Two other draws say how much
 of a difference is chance, and two draws of 2 × 22², their scores averaged, whether several small projections do better
-than one large one; R of 512, 1,024 and 16,384 passages how large a sample has to be; one row is without V. Each projection
-passes over the corpus once; V, R's damping and the unit norm are the index's own. For facts of a prompt set drawn at
+than one large one; R of 512, 1,024 and 16,384 passages how large a sample has to be; one row is without V. One pass over
+the corpus makes all of them; V, R's damping and the unit norm are the index's own. For facts of a prompt set drawn at
 random: of the first ten how many state the fact, where the first does, and what one training step on each of the first ten
 does to the answer's probability, in points, with 95 % intervals (bootstrap over facts); and each of them less the index's
 own. `--no-steps` leaves the steps out, for a model that finds every answer all but impossible: points cannot tell there.
@@ -16,6 +16,7 @@ own. `--no-steps` leaves the steps out, for a model that finds every answer all 
 import argparse
 import os
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,20 +29,22 @@ from app.evaluation.metrics import estimate, paired_difference
 from app.models.batching import length_batches
 from app.models.capture import Capture
 from app.models.examples import TrainingExample
-from app.models.load import LoadedModel
 from app.settings import Settings
 from app.store.engine import open_store
-from app.tracing.loaded import open_loaded
+from app.tracing.loaded import LoadedIndex, open_loaded
 from app.tracing.trace_engine import use_threads
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import BATCH_TOKENS, finished
 from app.trackstar.hessian import Autocorrelation, fit_whitening
-from app.trackstar.moments import Moments
 from app.trackstar.projected_gradients import ProjectedGradients
 from app.trackstar.projection import project_weights
 from app.trackstar.sampling import sample_size
 
 CANDIDATES = 100
+
+
+Projection = tuple[int, int, int, bool, bool]
+"""Groups, p, draw, a block for each weight, divided by the root of V: rows that differ in R alone share one."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,9 @@ class Row:
     each_weight: bool = False
     sample: int = 0
     divided: bool = True
+
+    def projection(self, seed: int) -> Projection:
+        return self.groups, self.p, seed, self.each_weight, self.divided
 
     @property
     def name(self) -> str:
@@ -88,8 +94,22 @@ ROWS = (
 )
 
 
-KEPT: dict[tuple[int, int, int, bool, bool], tuple[torch.Tensor, torch.Tensor]] = {}
-"""Gradients of the last projection, of all passages and queries: rows that differ in R alone share them."""
+class Together:
+    """Several projections of the same gradients in one pass through the model."""
+
+    def __init__(self, sinks: Sequence[ProjectedGradients]) -> None:
+        self.sinks = sinks
+
+    def begin(self, examples: int) -> None:
+        for sink in self.sinks:
+            sink.begin(examples)
+
+    def forward(self, at: int, x: torch.Tensor) -> list[torch.Tensor]:
+        return [sink.forward(at, x) for sink in self.sinks]
+
+    def backward(self, at: int, kept: list[torch.Tensor], gradient: torch.Tensor) -> None:
+        for sink, own in zip(self.sinks, kept, strict=True):
+            sink.backward(at, own, gradient)
 
 
 def main() -> None:
@@ -114,10 +134,8 @@ def main() -> None:
     texts, method = loaded.model.texts, loaded.index.manifest.method
     passages = texts.passages(lessons)
     queries = [texts.query(query) for query, _ in facts]
-    lists = {}
-    for at, row in enumerate(wanted, 1):
-        lists[row.name] = ranked(loaded.model, loaded.encoder.moments, method, row, passages, queries)
-        print(f"{at} of {len(wanted)} ranked", end="\r", flush=True)
+    encoded, queried = (projected(loaded, wanted, examples) for examples in (passages, queries))
+    lists = {row.name: ranked(row, method, encoded, queried) for row in wanted}
     figures: dict[str, list[tuple[float, float, float]]] = {name: [] for name in lists}
     for at, (query, stating) in enumerate(facts):
         stepped = sorted({row for rows in lists.values() for row in rows[at][:FIRST]})
@@ -130,45 +148,53 @@ def main() -> None:
     finish("blocks", reported(figures, MEASURES[:2] if asked.no_steps else MEASURES))
 
 
+def projected(
+    loaded: LoadedIndex, rows: Sequence[Row], examples: Sequence[TrainingExample]
+) -> dict[Projection, torch.Tensor]:
+    """Projected gradients of examples by each projection of the rows, (n, numbers) float32 each."""
+    model, method = loaded.model, loaded.index.manifest.method
+    capture = Capture(model, method.loss)
+    sinks = {}
+    for row, seed in [(each, seed) for each in rows for seed in each.seeds]:
+        own = method_of(row, seed, method)
+        divisor = loaded.encoder.moments if row.divided else None
+        weights = project_weights(model.weights, own, divisor, device=model.device, dtype=model.dtype)
+        if row.each_weight:
+            weights = [replace(one, block=at) for at, one in enumerate(weights)]
+        blocks = len(weights) if row.each_weight else own.blocks
+        sinks[row.projection(seed)] = ProjectedGradients(weights, capture.first_readers, blocks)
+    together = Together(list(sinks.values()))
+    out = {key: torch.zeros(len(examples), sink.count * sink.p**2) for key, sink in sinks.items()}
+    done = 0
+    for batch in length_batches([one.size for one in examples], BATCH_TOKENS):
+        capture.run([examples[row] for row in batch], together)
+        for key, sink in sinks.items():
+            out[key][batch] = sink.blocks.flatten(1)
+        done += len(batch)
+        print(f"{done:,} of {len(examples):,} encoded", end="\r", flush=True)
+    return out
+
+
+def method_of(row: Row, seed: int, method: EncodingConfig) -> EncodingConfig:
+    return replace(method, groups=max(1, row.groups), projection_dim=row.p, seed=seed)
+
+
 def ranked(
-    model: LoadedModel,
-    moments: Moments | None,
-    method: EncodingConfig,
     row: Row,
-    passages: list[TrainingExample],
-    queries: list[TrainingExample],
+    method: EncodingConfig,
+    encoded: dict[Projection, torch.Tensor],
+    asked: dict[Projection, torch.Tensor],
 ) -> list[list[int]]:
     """The rows of the first hundred passages for each query, best first."""
-    scores = np.zeros((len(queries), len(passages)), dtype=np.float32)
+    scores: np.ndarray | float = 0.0
     for seed in row.seeds:
-        own = replace(method, groups=max(1, row.groups), projection_dim=row.p, seed=seed)
-        divisor = moments if row.divided else None
-        projected = project_weights(model.weights, own, divisor, device=model.device, dtype=model.dtype)
-        if row.each_weight:
-            projected = [replace(one, block=at) for at, one in enumerate(projected)]
-        blocks = len(projected) if row.each_weight else own.blocks
-        if (key := (row.groups, row.p, seed, row.each_weight, row.divided)) not in KEPT:
-            KEPT.clear()
-            capture = Capture(model, own.loss)
-            sink = ProjectedGradients(projected, capture.first_readers, blocks)
-            KEPT[key] = gradients(capture, sink, passages), gradients(capture, sink, queries)
-        encoded, asked = KEPT[key]
-        train = Autocorrelation(blocks, own.block_size)
-        size = min(len(passages), sample_size(own, row.sample or None))
-        drawn = random.Random(0).sample(range(len(passages)), size)
-        train.add(encoded[drawn])
+        key, own = row.projection(seed), method_of(row, seed, method)
+        train = Autocorrelation(encoded[key].shape[1] // own.block_size, own.block_size)
+        size = min(len(encoded[key]), sample_size(own, row.sample or None))
+        train.add(encoded[key][random.Random(0).sample(range(len(encoded[key])), size)])
         whitening = fit_whitening(train, None, mixing=None, rank=own.rank, damping=own.damping)
-        scores += finished(asked, own, whitening) @ finished(encoded, own, whitening).T
+        scores = scores + finished(asked[key], own, whitening) @ finished(encoded[key], own, whitening).T
     return [[int(at) for at in np.argsort(-own, kind="stable")[:CANDIDATES]] for own in scores]
-
-
-def gradients(capture: Capture, sink: ProjectedGradients, examples: list[TrainingExample]) -> torch.Tensor:
-    """Projected gradients of examples, (n, numbers) float32."""
-    out = torch.zeros(len(examples), sink.count * sink.p**2)
-    for batch in length_batches([one.size for one in examples], BATCH_TOKENS):
-        capture.run([examples[row] for row in batch], sink)
-        out[batch] = sink.blocks.flatten(1)
-    return out
 
 
 def reported(figures: dict[str, list[tuple[float, float, float]]], measures: tuple[str, ...]) -> list[Check]:
