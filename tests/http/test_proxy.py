@@ -16,7 +16,8 @@ from app.paths import CHECKOUT
 from app.settings import Settings
 from app.store.engine import open_store
 from tests.support.asking import made_home, settings_of
-from tests.support.nginx import free_port, nginx
+from tests.support.nginx import nginx
+from tests.support.ports import free_port
 from tests.support.seeded import fill
 from tests.support.sites import serving, site, store_of
 

@@ -3,13 +3,14 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.support.ports import free_port
 
 WHOLE = """
 {user}worker_processes 1; pid {home}/pid; error_log {home}/error.log; daemon off;
@@ -21,14 +22,6 @@ http {{
   server {{ listen 127.0.0.1:{port}; {location} }}
 }}
 """
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @contextmanager
@@ -49,7 +42,7 @@ def nginx(home: Path, port: int, location: str, site: str) -> Iterator[None]:
     (home / "conf").write_text(WHOLE.format(user=user, home=home, port=port, location=location))
     server = subprocess.Popen([program, "-c", home / "conf", "-p", home, "-e", home / "error.log"])
     try:
-        _wait(server, port, home)
+        _wait(server, home)
         yield
     finally:
         server.terminate()
@@ -93,13 +86,10 @@ def behind_tls(site: str, host: str) -> Iterator[str]:
             yield f"https://127.0.0.1:{tls}{PREFIX}"
 
 
-def _wait(server: subprocess.Popen[bytes], port: int, home: Path) -> None:
+def _wait(server: subprocess.Popen[bytes], home: Path) -> None:
+    """Until it listens: it writes its number down after that. Whether somebody answers at the port says nothing of whom."""
     end = time.monotonic() + 20
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        except OSError:
-            if server.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"nginx did not start: {(home / 'error.log').read_text()}") from None
-            time.sleep(0.02)
+    while not (home / "pid").exists():
+        if server.poll() is not None or time.monotonic() > end:
+            raise RuntimeError(f"nginx did not start: {(home / 'error.log').read_text()}")
+        time.sleep(0.02)

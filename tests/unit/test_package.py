@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.nginx import free_port
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]

@@ -1,7 +1,6 @@
 """`startrail open`: what a colleague types who was sent a results file."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ import httpx
 import pytest
 
 from tests.support.pair_files import jsonl, record
+from tests.support.ports import free_port
 
 
 @pytest.mark.slow
@@ -18,9 +18,7 @@ def test_a_file_is_imported_and_served_and_opened_again(tmp_path: Path) -> None:
     """The second time the run is there already, which is no fault."""
     file = tmp_path / "c4_trackstar.jsonl"
     file.write_bytes(jsonl([record(n, "trackstar") for n in range(3)]))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "app.cli", "open", str(file), "--port", str(port)]
     told = {**os.environ, "STARTRAIL_HOME": str(tmp_path / "home"), "PYTHONPATH": ":".join(sys.path)}
     for _ in range(2):

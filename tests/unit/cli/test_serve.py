@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.asking import made_home
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -21,10 +21,7 @@ pytestmark = pytest.mark.slow
 @contextmanager
 def serving(home: Path, said: bytes) -> Iterator[subprocess.Popen[bytes]]:
     """The site with its worker, once the worker has said so much."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", str(free_port())]
     with subprocess.Popen(
         command, env={**os.environ, "STARTRAIL_HOME": str(home)}, stderr=subprocess.PIPE
     ) as site:
