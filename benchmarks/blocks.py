@@ -167,7 +167,7 @@ def projected(
     out = {key: torch.zeros(len(examples), sink.count * sink.p**2) for key, sink in sinks.items()}
     done = 0
     for batch in length_batches([one.size for one in examples], BATCH_TOKENS):
-        capture.run([examples[row] for row in batch], together)
+        capture.run([examples[row] for row in batch], together)  # type: ignore[arg-type]  # what it keeps it gets back
         for key, sink in sinks.items():
             out[key][batch] = sink.blocks.flatten(1)
         done += len(batch)
@@ -186,15 +186,17 @@ def ranked(
     asked: dict[Projection, torch.Tensor],
 ) -> list[list[int]]:
     """The rows of the first hundred passages for each query, best first."""
-    scores: np.ndarray | float = 0.0
+    scores = []
     for seed in row.seeds:
         key, own = row.projection(seed), method_of(row, seed, method)
         train = Autocorrelation(encoded[key].shape[1] // own.block_size, own.block_size)
         size = min(len(encoded[key]), sample_size(own, row.sample or None))
         train.add(encoded[key][random.Random(0).sample(range(len(encoded[key])), size)])
         whitening = fit_whitening(train, None, mixing=None, rank=own.rank, damping=own.damping)
-        scores = scores + finished(asked[key], own, whitening) @ finished(encoded[key], own, whitening).T
-    return [[int(at) for at in np.argsort(-own, kind="stable")[:CANDIDATES]] for own in scores]
+        scores.append(finished(asked[key], own, whitening) @ finished(encoded[key], own, whitening).T)
+    return [
+        [int(at) for at in np.argsort(-own, kind="stable")[:CANDIDATES]] for own in np.mean(scores, axis=0)
+    ]
 
 
 def reported(figures: dict[str, list[tuple[float, float, float]]], measures: tuple[str, ...]) -> list[Check]:
