@@ -18,15 +18,15 @@ import numpy as np
 import torch
 from _report import Check, finish
 
-from app.cluster.encoding import members_of
+from app.cluster.hiring import members_of
 from app.cluster.joining import Cluster
+from app.models.hands import Hands, own_hands, unheard
 from app.models.load import LoadedModel, load_model
 from app.runs.building_corpus import stored_corpus
 from app.store.engine import open_store
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import PassageRows
 from app.trackstar.fit import fit_moments
-from app.trackstar.hands import Hands, OwnHands, unheard
 from app.trackstar.parts import Parts
 from app.words.roles import Lesson
 
@@ -44,8 +44,8 @@ def main() -> None:
     with cluster.joined() as ray:
         spread = members_of(ray, cluster, {"path": path}, "cpu")(loaded)
         work = encoding(loaded, pieces[0])
-        own = OwnHands(loaded)
-        hands: dict[str, Hands] = {"one process": own, "members": spread}
+        own = own_hands(loaded)
+        hands: dict[str, Hands[LoadedModel]] = {"one process": own, "members": spread}
         first = {name: rows(each, work, pieces[: options.members]) for name, each in hands.items()}
         times: dict[str, list[float]] = {name: [] for name in hands}
         for _ in range(options.rounds):
@@ -99,12 +99,12 @@ def cut(lessons: Sequence[Lesson], size: int) -> list[Sequence[Lesson]]:
 def encoding(loaded: LoadedModel, sample: Sequence[Lesson]) -> PassageRows:
     """What every passage becomes: with V, and without R, which is the same multiplication whoever does it."""
     moments = fit_moments(
-        loaded, METHOD, sample, estimate=False, hands=OwnHands(loaded), parts=Parts(), done=unheard
+        loaded, METHOD, sample, estimate=False, hands=own_hands(loaded), parts=Parts(), done=unheard
     )
     return PassageRows(moments, METHOD, None, BATCH_TOKENS)
 
 
-def rows(hands: Hands, work: PassageRows, pieces: Sequence[Sequence[Lesson]]) -> np.ndarray:
+def rows(hands: Hands[LoadedModel], work: PassageRows, pieces: Sequence[Sequence[Lesson]]) -> np.ndarray:
     return np.concatenate([made.rows for made in hands.each(work, pieces)])
 
 

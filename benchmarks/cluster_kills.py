@@ -18,7 +18,7 @@ from typing import Any
 from _memory import WORDS, save_model
 from _report import Check, finish
 
-from app.cluster.encoding import members_of
+from app.cluster.hiring import members_of
 from app.cluster.joining import Cluster
 from app.trackstar.build import build_index
 from app.trackstar.config import EncodingConfig

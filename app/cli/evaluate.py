@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.computing import ComputeType, computing_in
+from app.cli.computing import ComputeType, InCluster, computing_in
 from app.errors import UserError
 from app.files import write_bytes
 from app.settings import get_settings
@@ -51,6 +51,7 @@ def evaluate(
         bool, typer.Option("--again", help="Forget tail-patches that were measured before.")
     ] = False,
     dtype: ComputeType = "",
+    cluster: InCluster = "",
     ais: Annotated[bool, typer.Option("--ais", help="Score passages by STARTRAIL_ENTAILMENT_MODEL.")] = False,
     ais_threshold: Annotated[
         float, typer.Option(min=0, max=1, help="AIS score from which on a passage states the fact.")
@@ -72,8 +73,8 @@ def evaluate(
     """Evaluate runs: MRR, recall, precision and average precision with 95% intervals, types of passages, and
     tail-patch if asked for.
 
-    What is found is saved with the runs and shown at /evaluation. Stopped, tail-patch goes on where it was. Runs are
-    compared with each other on the prompts they share.
+    What is found is saved with the runs and shown at /evaluation. Stopped, tail-patch goes on where it was; with --cluster
+    its steps are taken by the members of a cluster. Runs are compared with each other on the prompts they share.
     """
     from app.cli.evaluation_tables import report_tables, show
     from app.cli.opening import open_store
@@ -82,7 +83,7 @@ def evaluate(
     from app.runs.evaluating import evaluate as evaluate_runs
 
     settings = computing_in(get_settings(), dtype)
-    plan = PatchPlan(tail_patch, task, limit, seed, again, optimizer, learning_rate)
+    plan = PatchPlan(tail_patch, task, limit, seed, again, optimizer, learning_rate, cluster)
     plan.check()
     _check(by, json_file, markdown)
     found = evaluate_runs(

@@ -1,1 +1,1 @@
-"""Several machines, or several devices of one, by Ray: they encode a corpus together, and hold an index's rows together."""
+"""Several machines, or several devices of one, by Ray: they share out work in pieces, and hold an index's rows together."""

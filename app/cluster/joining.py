@@ -23,7 +23,7 @@ class Cluster:
     Args:
         address: `auto` is the cluster that this machine belongs to, or else this machine by itself; `local` this machine in any
             case; `ray://HOST:10001` and `HOST:6379` are clusters elsewhere.
-        members: encoders, or holders of rows; None: one for each GPU, or each processor where there is none.
+        members: who computes, or holds rows; None: one for each GPU, or each processor where there is none.
     """
 
     address: str
@@ -75,9 +75,10 @@ class Cluster:
             )
         return "cuda" if gpus and device != "cpu" else "cpu"
 
-    def count(self, ray: Any, kind: str) -> int:
-        """How many members there are to be."""
-        return self.members or max(1, int(ray.cluster_resources().get("GPU" if kind == "cuda" else "CPU", 1)))
+    def count(self, ray: Any, kind: str, each: int = 1) -> int:
+        """How many members there are to be, of which each takes so many GPUs or processors."""
+        found = int(ray.cluster_resources().get("GPU" if kind == "cuda" else "CPU", 1))
+        return self.members or max(1, found // each)
 
 
 def ray_package() -> Any:

@@ -4,7 +4,8 @@ Each distinct passage is trained on once, and every prompt that any of the runs 
 state. What was measured is saved as it comes, so that work that was stopped goes on where it was.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import Any
@@ -13,17 +14,23 @@ from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
+from app.models.hands import Hands, own_hands
+from app.models.load import LoadedModel
+from app.models.step_work import StepsTaken
 from app.models.steps import TailPatch
 from app.models.text import Query
 from app.store.chunks import chunks
 from app.store.corpora import lessons_of
 from app.store.engine import Store
 from app.store.tables import Evaluation, Output, Prompt, Result, Retrieved, Run
+from app.words.roles import Lesson
 
 CHUNK = 32  # passages between two saves, about a second of a small model: what a kill loses, and how often progress is told
 Asked = tuple[int, str]  # a prompt, and what of it is explained
 Places = dict[Asked, list[tuple[int, int]]]  # (result, rank) where the passage stands for it
 Known = dict[tuple[Asked, int], float]  # what was measured, by what was asked and the passage
+Piece = list[tuple[Lesson, list[Query]]]
+UNTAUGHT = ""  # a blank passage teaches nothing: after it targets are as likely as before
 
 
 def patch_runs(
@@ -36,6 +43,7 @@ def patch_runs(
     limit: int | None = None,
     seed: int = 0,
     again: bool = False,
+    hands: Hands[LoadedModel] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Measure the first k proponents of the runs' prompts; returns the number of (prompt, passage) pairs measured now.
@@ -46,6 +54,7 @@ def patch_runs(
         limit: so many prompts (of those with a target), drawn at random with `seed`, the same for
             every run of their set; a higher limit draws these and others.
         again: forget what was measured before.
+        hands: who takes the steps; None: this process.
 
     Raises:
         UserError: a run was measured with other settings before, or a prompt cannot be asked.
@@ -64,10 +73,12 @@ def patch_runs(
                 _gather(session, run, k, set(), {}, known)
         _reuse(session, todo, known)
     total, done = sum(map(len, todo.values())), 0
-    before: dict[Asked, float] = {}
-    for piece in chunks(sorted(todo), CHUNK):
+    pieces = _Pieces(store, todo, model)
+    for made in (hands or own_hands(patch.model)).each(StepsTaken(patch), pieces.asked()):
+        rows = pieces.measured(made)
         with store.session() as session:
-            done += _measure(session, patch, {id_: todo[id_] for id_ in piece}, before, model)
+            _save(session, rows)
+        done += pieces.pairs
         if progress:
             progress(done, total)
     with store.session() as session:
@@ -148,21 +159,44 @@ def _reuse(session: Session, todo: dict[int, Places], known: Known) -> None:
     _save(session, rows)
 
 
-def _measure(
-    session: Session, patch: TailPatch, todo: dict[int, Places], before: dict[Asked, float], model: int
-) -> int:
-    texts = lessons_of(session, todo)
-    wanted = {asked for places in todo.values() for asked in places}
-    queries = _queries(session, wanted, model)
-    new = sorted(wanted - before.keys())
-    before.update(zip(new, patch.probabilities([queries[id_] for id_ in new]), strict=True))
-    rows: list[dict[str, Any]] = []
-    ends = patch.after([(texts[id_], [queries[asked] for asked in places]) for id_, places in todo.items()])
-    for places, own in zip(todo.values(), ends, strict=True):
-        for asked, end in zip(places, own, strict=True):
-            rows += [_row(result, rank, 100 * (end - before[asked])) for result, rank in places[asked]]
-    _save(session, rows)
-    return sum(map(len, todo.values()))
+class _Pieces:
+    """What is to be measured, in pieces of some passages, and what comes of them, in the same order.
+
+    Each piece begins with the prompts that none before it had, as they are before any step.
+    """
+
+    def __init__(self, store: Store, todo: Mapping[int, Places], model: int) -> None:
+        self._store, self._todo, self._model = store, todo, model
+        self._before: dict[Asked, float] = {}
+        self._out: deque[tuple[list[Asked], list[int]]] = deque()
+        self.pairs = 0
+
+    def asked(self) -> Iterator[Piece]:
+        """Each piece, read when it is wanted."""
+        seen: set[Asked] = set()
+        for ids in chunks(sorted(self._todo), CHUNK):
+            wanted = {asked for id_ in ids for asked in self._todo[id_]}
+            with self._store.session() as session:
+                texts = lessons_of(session, ids)
+                queries = _queries(session, wanted, self._model)
+            new = sorted(wanted - seen)
+            seen |= wanted
+            self._out.append((new, ids))
+            steps = [(texts[id_], [queries[asked] for asked in self._todo[id_]]) for id_ in ids]
+            yield [(UNTAUGHT, [queries[asked] for asked in new]), *steps]
+
+    def measured(self, made: list[list[float]]) -> list[dict[str, Any]]:
+        """What is saved of the next piece; `pairs` are then those that it had."""
+        new, ids = self._out.popleft()
+        self._before.update(zip(new, made[0], strict=True))
+        rows: list[dict[str, Any]] = []
+        for id_, ends in zip(ids, made[1:], strict=True):
+            places = self._todo[id_]
+            for asked, end in zip(places, ends, strict=True):
+                change = 100 * (end - self._before[asked])
+                rows += [_row(result, rank, change) for result, rank in places[asked]]
+        self.pairs = sum(len(self._todo[id_]) for id_ in ids)
+        return rows
 
 
 def _queries(session: Session, wanted: Collection[Asked], model: int) -> dict[Asked, Query]:

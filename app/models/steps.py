@@ -11,8 +11,11 @@ from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from math import exp
+from pathlib import Path
 from time import perf_counter
 from typing import Any
+
+import torch
 
 from app.errors import UserError
 from app.models.estimated import choose_rate, estimated_state, sample_of
@@ -22,7 +25,7 @@ from app.models.optimizer_state import OptimizerState, has_optimizer, read_optim
 from app.models.optimizers import OPTIMIZERS, optimizer_named
 from app.models.taps import NotSeparableError, PassageGradients
 from app.models.text import Query
-from app.models.updating import Apart, Stepper, Together, Update, logp_of
+from app.models.updating import Apart, Stepper, Together, Update, logp_of, moved
 from app.words.roles import Lesson
 
 DEFAULT = "adafactor"  # where no state says which
@@ -55,32 +58,38 @@ class TailPatch:
     ) -> None:
         self.model = model
         separate = _separate(model)
-        if separate is None and model.dtype.itemsize < 4:
-            raise UserError(
-                f"A step on {model.path.name} changes its weights by less than {str(model.dtype)[6:]} can tell.",
-                field="dtype",
-                remedy="Compute in float32.",
-            )
-        self.stepper: Stepper = Together(model, separate) if separate else Apart(model)
-        state = _saved(model, optimizer, needed=not sample)
-        self.sample = [] if state else sample_of(model, sample)
-        self.state = state or estimated_state(
-            model, optimizer_named(optimizer or DEFAULT), self.sample, separate
-        )
-        self.update = self._checked()
+        self.stepper = _stepper(model, separate)
+        saved = _saved(model, optimizer, needed=not sample)
+        self.sample = [] if saved else sample_of(model, sample)
+        used = optimizer_named(optimizer or DEFAULT)
+        state = saved or estimated_state(model, used, self.sample, separate)
+        self.update = _checked(model, state)
         self.by_rule = learning_rate is None and bool(self.sample)
-        if self.by_rule:
-            self.update = replace(self.update, rate=choose_rate(self._teaches))
+        if learning_rate is not None:
+            rate = learning_rate
         else:
-            self.update = replace(
-                self.update, rate=self._final_rate() if learning_rate is None else learning_rate
-            )
+            rate = choose_rate(self._teaches) if self.by_rule else _final_rate(self.update, state.file)
+        self.update = replace(self.update, rate=rate)
 
     def at(self, learning_rate: float) -> "TailPatch":
         """The same step at another learning rate; state and model are shared."""
         other = copy(self)
         other.update, other.by_rule = replace(self.update, rate=learning_rate), False
         return other
+
+    def on(self, model: LoadedModel) -> "TailPatch":
+        """The same step of the same model, opened elsewhere."""
+        if getattr(self, "model", None) is model:
+            return self
+        other = copy(self)
+        other.model, other.stepper = model, _stepper(model, _separate(model))
+        other.update = moved(self.update, model.device)
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Another process has the model, see `on`; here it is the step alone."""
+        own = {name: value for name, value in self.__dict__.items() if name not in ("model", "stepper")}
+        return own | {"update": moved(self.update, torch.device("cpu"))}
 
     @cached_property
     def seconds(self) -> float:
@@ -100,10 +109,10 @@ class TailPatch:
     def settings(self) -> dict[str, Any]:
         """What must be printed beside every tail-patch: optimizer, learning rate, steps."""
         said: dict[str, Any] = {
-            "optimizer": self.state.optimizer,
+            "optimizer": self.update.optimizer.name,
             "learning_rate": self.rate,
             "steps": 1,
-            "trained_steps": self.state.step,
+            "trained_steps": self.update.taken,
             "loss": "mean cross-entropy over the passage's tokens",
         }
         if self.sample:
@@ -161,36 +170,6 @@ class TailPatch:
             )
         return out
 
-    def _checked(self) -> Update:
-        """The state, on the model's device, where it suffices for a step; without a rate as yet.
-
-        Raises:
-            UserError: it does not.
-        """
-        used, state = optimizer_named(self.state.optimizer), self.state
-        named = dict(self.model.model.named_parameters())
-        names = [name for name in named if name in state.entries]
-        if not names:
-            raise UserError(
-                "The optimizer's state has none of the model's parameters.",
-                file=state.file,
-                remedy="Give the state that was saved with these weights.",
-            )
-        for name in names:
-            missing = used.lacking(named[name], state.entries[name], state.settings[name])
-            if missing:
-                raise UserError(
-                    f"The optimizer's state of {name} has no {', '.join(sorted(missing))}: no step can be taken from it.",
-                    file=state.file,
-                    field=name,
-                    remedy="Give the whole state that was saved with these weights.",
-                )
-        moments = {
-            name: {key: value.to(self.model.device) for key, value in state.entries[name].items()}
-            for name in names
-        }
-        return Update(used, moments, state.settings, state.step, 0.0)
-
     def _teaches(self, rate: float) -> tuple[bool, float]:
         """For `choose_rate`: steps on some of the sample, measured on themselves and on others' last tokens."""
         half = min(TRIED, len(self.sample) // 2)
@@ -213,16 +192,60 @@ class TailPatch:
         ]
         return falls, sum(moves) / len(moves)
 
-    def _final_rate(self) -> float:
-        rate = float(self.state.settings[next(iter(self.update.moments))].get("lr") or 0.0)
-        if not rate > 0:
+
+def _stepper(model: LoadedModel, separate: PassageGradients | None) -> Stepper:
+    """What takes the steps.
+
+    Raises:
+        UserError: a step would be lost in rounding.
+    """
+    if separate is None and model.dtype.itemsize < 4:
+        raise UserError(
+            f"A step on {model.path.name} changes its weights by less than {str(model.dtype)[6:]} can tell.",
+            field="dtype",
+            remedy="Compute in float32.",
+        )
+    return Together(model, separate) if separate else Apart(model)
+
+
+def _checked(model: LoadedModel, state: OptimizerState) -> Update:
+    """The state, on the model's device, where it suffices for a step; without a rate as yet.
+
+    Raises:
+        UserError: it does not.
+    """
+    used = optimizer_named(state.optimizer)
+    named = dict(model.model.named_parameters())
+    names = [name for name in named if name in state.entries]
+    if not names:
+        raise UserError(
+            "The optimizer's state has none of the model's parameters.",
+            file=state.file,
+            remedy="Give the state that was saved with these weights.",
+        )
+    for name in names:
+        missing = used.lacking(named[name], state.entries[name], state.settings[name])
+        if missing:
             raise UserError(
-                "The optimizer ended with a learning rate of zero (or does not say), so a step would change nothing.",
-                file=self.state.file,
-                field="learning_rate",
-                remedy="Give the learning rate of the step.",
+                f"The optimizer's state of {name} has no {', '.join(sorted(missing))}: no step can be taken from it.",
+                file=state.file,
+                field=name,
+                remedy="Give the whole state that was saved with these weights.",
             )
-        return rate
+    moments = {name: state.entries[name] for name in names}
+    return moved(Update(used, moments, state.settings, state.step, 0.0), model.device)
+
+
+def _final_rate(update: Update, file: Path) -> float:
+    rate = float(update.settings[next(iter(update.moments))].get("lr") or 0.0)
+    if not rate > 0:
+        raise UserError(
+            "The optimizer ended with a learning rate of zero (or does not say), so a step would change nothing.",
+            file=file,
+            field="learning_rate",
+            remedy="Give the learning rate of the step.",
+        )
+    return rate
 
 
 def _learned(example: TrainingExample, logps: Sequence[float]) -> float:

@@ -5,7 +5,7 @@ tolerance. The batch is the way; the other is for models whose passages cannot b
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -55,6 +55,14 @@ class Update:
 
     def _settings(self, name: str) -> dict[str, Any]:
         return {**self.settings[name], "lr": self.rate}
+
+
+def moved(update: Update, device: torch.device) -> Update:
+    """The same step with its tensors on a device."""
+    moments = {
+        name: {key: value.to(device) for key, value in held.items()} for name, held in update.moments.items()
+    }
+    return replace(update, moments=moments)
 
 
 class Stepper(Protocol):

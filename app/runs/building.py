@@ -9,7 +9,7 @@ from math import isqrt
 from pathlib import Path
 from typing import Any
 
-from app.cluster.encoding import encoders
+from app.cluster.hiring import with_model
 from app.curvature.factors import Factors
 from app.curvature.place import FACTORS
 from app.errors import UserError
@@ -134,7 +134,7 @@ def build(
         manifest = _append(settings, model, corpus, out, how, progress)
         _keep(store, model, manifest.model.sha256)
         return manifest
-    with encoders(how.cluster, how.device or settings.device, how.adapter, how.weights) as hands:
+    with with_model(how.cluster, how.device or settings.device, how.adapter, how.weights) as hands:
         manifest = build_index(
             model.directory,
             corpus,
@@ -177,7 +177,7 @@ def _append(
     kind = stood if how.search == "exact" else how.search
     device = how.device or settings.device
     adapter = index.manifest.opening["adapter"]
-    with encoders(how.cluster, device, adapter, index.manifest.weights) as hands:
+    with with_model(how.cluster, device, adapter, index.manifest.weights) as hands:
         return append_to_index(
             index,
             model.directory,

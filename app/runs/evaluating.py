@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.cluster.hiring import with_model
+from app.cluster.joining import ray_package
 from app.errors import UserError
 from app.evaluation.ais import Entailment, score_run
 from app.evaluation.choosing import chosen_runs
@@ -12,11 +14,12 @@ from app.evaluation.classify import classify_run
 from app.evaluation.curves import ordered
 from app.evaluation.patching import patch_runs
 from app.evaluation.report import as_report, evaluate_runs, peers
+from app.models.adapter_ways import OWN
 from app.models.estimated import SAMPLE
 from app.models.load import compute_type, load_model
 from app.models.marks import Marks
 from app.models.optimizers import optimizer_named
-from app.models.steps import TailPatch
+from app.models.step_work import StepMade
 from app.settings import Settings
 from app.showing import Bar, unseen
 from app.store.corpora import sample_lessons
@@ -43,6 +46,7 @@ class PatchPlan:
         again: forget what was measured before.
         optimizer: of `app.models.optimizers`; empty: the one saved with the model.
         learning_rate: of the step; None: the one that training ended with, or by rule.
+        cluster: who takes the steps, an address for `app.cluster.joining.Cluster`; empty: this process.
     """
 
     k: int
@@ -52,13 +56,22 @@ class PatchPlan:
     again: bool = False
     optimizer: str = ""
     learning_rate: float | None = None
+    cluster: str = ""
 
     def check(self) -> None:
         """Refuse before the work rather than after it.
 
         Raises:
-            UserError: task or optimizer are not known.
+            UserError: task or optimizer are not known, a cluster would have nothing to do, or Ray is not installed.
         """
+        if self.cluster and not self.k:
+            raise UserError(
+                "Only tail-patches are measured on a cluster, and none are asked for.",
+                field="cluster",
+                remedy="Give --tail-patch N too, or leave it out.",
+            )
+        if self.cluster:
+            ray_package()
         if self.task and self.task not in TASKS:
             raise UserError(
                 f"There is no task “{self.task}”.",
@@ -147,20 +160,23 @@ def _by_model(settings: Settings, runs: Sequence[Run]) -> ByModel:
 
 
 def _patch(settings: Settings, store: Store, by_model: ByModel, plan: PatchPlan, bar: Bar) -> None:
-    for (path, corpus_id, marks), slugs in by_model.items():
-        with store.session() as session:
-            sample = sample_lessons(session, session.get_one(Corpus, corpus_id), SAMPLE)
-        model = load_model(path, device=settings.device, dtype=compute_type(settings.dtype), marks=marks)
-        patch = TailPatch(model, optimizer=plan.optimizer, learning_rate=plan.learning_rate, sample=sample)
-        with bar(f"Tail-patch, {path.name}"[:TITLE]) as step:
-            patch_runs(
-                store,
-                slugs,
-                patch,
-                k=plan.k,
-                task=plan.task,
-                limit=plan.limit,
-                seed=plan.seed,
-                again=plan.again,
-                progress=step,
-            )
+    with with_model(plan.cluster, settings.device, OWN, None) as opened:
+        for (path, corpus_id, marks), slugs in by_model.items():
+            with store.session() as session:
+                sample = sample_lessons(session, session.get_one(Corpus, corpus_id), SAMPLE)
+            device = "cpu" if plan.cluster else settings.device
+            hands = opened(load_model(path, device=device, dtype=compute_type(settings.dtype), marks=marks))
+            with bar(f"Tail-patch, {path.name}"[:TITLE]) as step:
+                (patch,) = hands.each(StepMade(plan.optimizer, plan.learning_rate, sample), [[None]])
+                patch_runs(
+                    store,
+                    slugs,
+                    patch,
+                    k=plan.k,
+                    task=plan.task,
+                    limit=plan.limit,
+                    seed=plan.seed,
+                    again=plan.again,
+                    hands=hands,
+                    progress=step,
+                )

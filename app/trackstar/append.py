@@ -15,13 +15,13 @@ import numpy as np
 import torch
 
 from app.digests import file_sha256
+from app.models.hands import Hands, own_hands
 from app.models.load import LoadedModel, compute_type, load_model
 from app.trackstar.build import roles, total
 from app.trackstar.encode import Encoder, PassageRows, ProjectedRows
 from app.trackstar.encode_shards import Counter, encode_shards
 from app.trackstar.fit import FILE as FIT
 from app.trackstar.fit import without_hessian
-from app.trackstar.hands import Hands, OwnHands
 from app.trackstar.hessian import Whitening
 from app.trackstar.index import TrackstarIndex
 from app.trackstar.manifest import ContentIdentity, IndexManifest
@@ -45,7 +45,7 @@ def append_to_index(
     kept: Sequence[str] = (),
     prepare_search: PrepareSearch | None = None,
     progress: Callable[[int, int], None] | None = None,
-    hands: Callable[[LoadedModel], Hands] = OwnHands,
+    hands: Callable[[LoadedModel], Hands[LoadedModel]] = own_hands,
 ) -> IndexManifest:
     """Writes the index directory `out` of a corpus that begins with the passages of `index`. A stopped one goes on.
 

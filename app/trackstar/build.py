@@ -15,6 +15,7 @@ from app.digests import file_sha256
 from app.errors import UserError
 from app.models.adapter_ways import OWN
 from app.models.chats import template_sha256
+from app.models.hands import Hands, own_hands
 from app.models.load import LoadedModel, compute_type, load_model
 from app.models.text import Query
 from app.trackstar.config import EncodingConfig
@@ -23,7 +24,6 @@ from app.trackstar.encode_shards import Counter, encode_shards
 from app.trackstar.fit import FILE as FIT
 from app.trackstar.fit import Fit
 from app.trackstar.fitting import fit_or_go_on, passes
-from app.trackstar.hands import Hands, OwnHands
 from app.trackstar.manifest import ContentIdentity, IndexManifest
 from app.trackstar.placing import PrepareSearch, building_place, finish, start_or_resume
 from app.trackstar.sampling import sample_size
@@ -57,7 +57,7 @@ def build_index(
     overwrite: bool = False,
     prepare_search: PrepareSearch | None = None,
     progress: Callable[[int, int], None] | None = None,
-    hands: Callable[[LoadedModel], Hands] = OwnHands,
+    hands: Callable[[LoadedModel], Hands[LoadedModel]] = own_hands,
 ) -> IndexManifest:
     """Encodes a corpus of any size in bounded memory and writes the index directory `out`.
 

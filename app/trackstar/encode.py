@@ -14,10 +14,10 @@ from app.models.batching import length_batches, tokens_in_room
 from app.models.capture import Capture
 from app.models.contrast import difference, shares
 from app.models.examples import TrainingExample
+from app.models.hands import Done
 from app.models.load import LoadedModel
 from app.models.text import Query
 from app.trackstar.config import EncodingConfig
-from app.trackstar.hands import Done
 from app.trackstar.hessian import Whitening
 from app.trackstar.moments import Moments
 from app.trackstar.projected_gradients import ProjectedGradients
@@ -149,14 +149,14 @@ def _whitened(gradients: torch.Tensor, whitening: Whitening | None) -> torch.Ten
 
 @dataclass(frozen=True)
 class ProjectedRows:
-    """Projected gradients of examples, not whitened; see `Encoder.gradients` and `app.trackstar.hands.Work`."""
+    """Projected gradients of examples, not whitened; see `Encoder.gradients` and `app.models.hands.Work`."""
 
     moments: Moments | None
     method: EncodingConfig
     batch_tokens: int
 
     def begin(self, loaded: LoadedModel) -> Callable[[Sequence[TrainingExample], Done], np.ndarray]:
-        """See `app.trackstar.hands.Work.begin`."""
+        """See `app.models.hands.Work.begin`."""
         encoder = Encoder(loaded, self.moments, self.method, None, batch_tokens=self.batch_tokens)
         return lambda examples, done: encoder.gradients(examples, done=done).numpy()
 
@@ -182,7 +182,7 @@ def counted(rows: np.ndarray, examples: Sequence[TrainingExample]) -> EncodedPas
 
 @dataclass(frozen=True)
 class PassageRows:
-    """Encodings of passages; see `app.trackstar.hands.Work`."""
+    """Encodings of passages; see `app.models.hands.Work`."""
 
     moments: Moments | None
     method: EncodingConfig
@@ -190,7 +190,7 @@ class PassageRows:
     batch_tokens: int
 
     def begin(self, loaded: LoadedModel) -> Callable[[Sequence[Lesson], Done], EncodedPassages]:
-        """See `app.trackstar.hands.Work.begin`."""
+        """See `app.models.hands.Work.begin`."""
         encoder = Encoder(loaded, self.moments, self.method, self.whitening, batch_tokens=self.batch_tokens)
 
         def rows(passages: Sequence[Lesson], done: Done) -> EncodedPassages:

@@ -8,10 +8,11 @@ from pathlib import Path
 import torch
 
 from app.errors import UserError
+from app.models.hands import Hands
+from app.models.load import LoadedModel
 from app.models.text import Texts
 from app.trackstar.encode import EncodedPassages, PassageRows, counted, finished
 from app.trackstar.fit import known_gradients
-from app.trackstar.hands import Hands
 from app.trackstar.manifest import Shard
 from app.trackstar.parts import Parts
 from app.trackstar.shards import WrittenShard, shard_name, whole_shard, write_shard
@@ -33,7 +34,7 @@ class Counter:
 
 
 def encode_shards(
-    hands: Hands,
+    hands: Hands[LoadedModel],
     work: PassageRows,
     texts: Texts,
     corpus: Survey,

@@ -13,9 +13,9 @@ from app.errors import UserError
 from app.models.batching import length_batches, tokens_in_room
 from app.models.capture import EXACT_CHUNK, Capture
 from app.models.examples import TrainingExample
+from app.models.hands import Done, Hands, own_hands, unheard
 from app.models.load import LoadedModel
 from app.models.weights import LinearWeight
-from app.trackstar.hands import Done, Hands, OwnHands, unheard
 from app.trackstar.moments import Factored, Moments
 from app.trackstar.parts import Parts, cut
 from app.words.roles import Lesson
@@ -72,12 +72,12 @@ def _squares(own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class SquaredGradients:
-    """The sums of squares of some examples' gradients, (1, all rows and columns) float64; see `app.trackstar.hands.Work`."""
+    """The sums of squares of some examples' gradients, (1, all rows and columns) float64; see `app.models.hands.Work`."""
 
     batch_tokens: int = BATCH_TOKENS
 
     def begin(self, loaded: LoadedModel) -> Callable[[Sequence[TrainingExample], Done], np.ndarray]:
-        """See `app.trackstar.hands.Work.begin`."""
+        """See `app.models.hands.Work.begin`."""
         capture, most = Capture(loaded), tokens_in_room(loaded, self.batch_tokens)
 
         def squares(examples: Sequence[TrainingExample], done: Done) -> np.ndarray:
@@ -96,7 +96,7 @@ def estimate_moments(
     sample: Sequence[Lesson],
     *,
     exact: bool = False,
-    hands: Hands | None = None,
+    hands: Hands[LoadedModel] | None = None,
     parts: Parts | None = None,
     done: Done = unheard,
 ) -> Moments:
@@ -122,7 +122,7 @@ def estimate_moments(
         raise UserError("No passage of the sample has text.", remedy="Check the corpus.")
 
     order = cut([len(example.ids) for example in examples], BATCH_TOKENS)
-    who, work = hands or OwnHands(loaded), SquaredGradients()
+    who, work = hands or own_hands(loaded), SquaredGradients()
     made = (parts or Parts()).each(
         "V", order, lambda wanted: who.each(work, ([examples[row] for row in part] for part in wanted)), done
     )

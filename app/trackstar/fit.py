@@ -10,13 +10,13 @@ from safetensors.torch import load_file, save_file
 
 from app.files import whole
 from app.models.examples import TrainingExample
+from app.models.hands import Hands
 from app.models.load import LoadedModel
 from app.models.optimizer_state import has_optimizer
 from app.models.text import Query
 from app.trackstar.config import EncodingConfig
 from app.trackstar.encode import ProjectedRows
 from app.trackstar.estimate import estimate_moments
-from app.trackstar.hands import Hands
 from app.trackstar.hessian import Autocorrelation, HessianReport, Whitening, fit_whitening
 from app.trackstar.moments import Exact, Factored, Moments, load_moments
 from app.trackstar.parts import Parts, cut
@@ -43,7 +43,7 @@ def fit_moments(
     sample: Sequence[Lesson],
     *,
     estimate: bool,
-    hands: Hands,
+    hands: Hands[LoadedModel],
     parts: Parts,
     done: Callable[[int], None],
 ) -> Moments | None:
@@ -77,7 +77,7 @@ def fit(
     queries: Sequence[Query],
     *,
     batch_tokens: int,
-    hands: Hands,
+    hands: Hands[LoadedModel],
     parts: Parts,
     done: Callable[[int], None],
 ) -> Fit:
@@ -171,7 +171,7 @@ def known_gradients(
 class _Summing:
     """Projected gradients of a sample, made by whoever computes and added up here, in the order of the parts."""
 
-    hands: Hands
+    hands: Hands[LoadedModel]
     work: ProjectedRows
     parts: Parts
     done: Callable[[int], None]

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app.files import write_json
+from app.models.hands import Hands
 from app.models.load import LoadedModel
 from app.models.text import Query
 from app.trackstar.config import EncodingConfig
 from app.trackstar.fit import FILE, SCALED, Fit, estimates, fit, fit_moments, load_fit, save_fit
-from app.trackstar.hands import Hands
 from app.trackstar.hessian import HessianReport
 from app.trackstar.moments import Moments
 from app.trackstar.parts import Parts
@@ -43,7 +43,7 @@ def fit_or_go_on(
     queries: Sequence[Query],
     work: Path,
     *,
-    hands: Hands,
+    hands: Hands[LoadedModel],
     batch_tokens: int,
     estimate: bool,
     done: Callable[[int], None],

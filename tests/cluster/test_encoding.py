@@ -3,14 +3,16 @@
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.cluster import encoding
-from app.cluster.encoding import ClusterHands, Member, members_of
+from app.cluster import pool
+from app.cluster.hiring import members_of, same_model
 from app.cluster.joining import Cluster
+from app.cluster.pool import ClusterHands, Member
 from app.errors import Interrupted, UserError
 from app.models.load import load_model
 from app.trackstar.config import EncodingConfig
@@ -64,7 +66,7 @@ def test_a_member_killed_in_the_middle_changes_no_byte(
     ray: Any, cluster: Cluster, model: Path, alone: dict[str, bytes], tmp_path: Path
 ) -> None:
     """kill -9 while shards are under way: another process takes its place, and computes what it had in hand."""
-    hired: list[ClusterHands] = []
+    hired: list[ClusterHands[Any]] = []
     killed: list[int] = []
 
     def progress(done: int, total: int) -> None:
@@ -72,7 +74,7 @@ def test_a_member_killed_in_the_middle_changes_no_byte(
             killed.append(ray.get(hired[0].members[0].process.remote()))
             os.kill(killed[0], signal.SIGKILL)
 
-    def hands(loaded: Any) -> ClusterHands:
+    def hands(loaded: Any) -> ClusterHands[Any]:
         hired.append(members_of(ray, cluster, {"path": model}, "cpu")(loaded))
         return hired[0]
 
@@ -97,7 +99,7 @@ def test_what_kills_every_member_ends_the_build_and_keeps_what_is_done(
     ray: Any, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not for ever, and not as a build that has to begin again; what is only wrong is said as by one process."""
-    monkeypatch.setattr(encoding, "RETRIES", 1)  # each takes as long as loading a model
+    monkeypatch.setattr(pool, "RETRIES", 1)  # each takes as long as loading a model
     hands = members_of(ray, Cluster("local", members=1), {"path": model}, "cpu")(load_model(model))
     with pytest.raises(UserError, match="This text cannot be read") as refused:
         list(hands.each(_Fatal(), [["refused"]]))
@@ -108,5 +110,6 @@ def test_what_kills_every_member_ends_the_build_and_keeps_what_is_done(
 
 def test_another_model_at_the_same_place_is_refused(ray: Any, model: Path) -> None:
     """Machines with copies of a model of their own must not mix two of them into one index."""
-    with pytest.raises(UserError, match="is another than the one that is built with"):
-        Member({"path": model}, "0" * 64).compute("any", [], [])
+    member = Member(partial(same_model, {"path": model}, "0" * 64))
+    with pytest.raises(UserError, match="is another than the one that is worked with"):
+        member.compute("any", [], [])

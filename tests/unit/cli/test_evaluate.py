@@ -1,6 +1,7 @@
 """What `startrail evaluate` says: the page's tables on a terminal, as JSON and as Markdown."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from app.evaluation.text_tables import Table, ais_said, rules_said, settings_sai
 from app.interchange.results import import_results
 from app.settings import get_settings
 from app.store.engine import open_store
+from tests.support.commands import refused, startrail
 from tests.support.evaluated import QUALITY, SETTINGS, fill
 from tests.support.homes import filled_home
 
@@ -218,3 +220,12 @@ def test_runs_that_keep_fifty_passages_have_a_table_as_date_lm_measures() -> Non
     found = {table.title: table for table in report_tables(report)}["Facts of s: as DATE-LM measures"]
     assert found.body == [["deep", "0.500 [0.500, 0.500]", "0.500 [0.500, 0.500]"]]
     assert "Left out: shallow (it keeps 10 passages of a prompt; startrail retrieve -k 50" in found.note
+
+
+def test_a_cluster_is_refused_where_it_would_do_nothing_and_where_ray_is_missing(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is computed."""
+    monkeypatch.setitem(sys.modules, "ray", None)
+    refused(startrail("evaluate", "--cluster", "auto"), "--tail-patch N")
+    refused(startrail("evaluate", "--tail-patch", 1, "--cluster", "auto"), "pip install 'startrail[ray]'")

@@ -12,18 +12,14 @@ from app.evaluation.report import evaluate_runs
 from app.models.load import load_model
 from app.models.steps import TailPatch
 from app.models.text import Query
-from app.runs.inputs import open_inputs
-from app.runs.retrieve import retrieve
-from app.store.corpora import get_corpus
 from app.store.engine import Store
 from app.store.evaluations import figures_of
-from app.store.prompts import PromptRecord, add_prompts
 from app.store.runs import get_run
 from app.store.tables import Passage, Prompt, Result, Retrieved, Run
-from tests.support.asking import made_home, passages, put_corpus, settings_of
+from tests.support.asking import made_home, settings_of
+from tests.support.patched import FACTS, changes, put_runs
 
 K = 4
-FACTS = 5
 
 
 @pytest.fixture(scope="module")
@@ -33,34 +29,8 @@ def patch() -> TailPatch:
 
 @pytest.fixture
 def runs(store: Store, database_url: str) -> Store:
-    """Runs `bm25` and `ours` over five facts and a sum."""
-    put_corpus(store)
-    with store.session() as session:
-        corpus = get_corpus(session, "demo")
-        names = ("Mali", "Japan", "Ghana", "Peru", "Chad")
-        records = [
-            PromptRecord(f"c{n}", f"The capital of {each} is", "Lima", stated_by=[passages()[n][0]])
-            for n, each in enumerate(names)
-        ]
-        records.append(PromptRecord("sum", "Two and two make", "four", task="arithmetic"))
-        add_prompts(session, "asked", records, corpus=corpus)
-        task = open_inputs(session, settings_of(made_home(), database_url), "demo", "asked")
-        retrieve(session, task, "bm25", slug="bm25", k=K)
-        retrieve(session, task, "trackstar", slug="ours", k=K)
+    put_runs(store, database_url)
     return store
-
-
-def changes(store: Store, slug: str) -> dict[tuple[str, int], float]:
-    """What is saved: (prompt, rank) -> tail-patch."""
-    query = (
-        select(Prompt.external_id, Retrieved.rank, Retrieved.tail_patch)
-        .join(Result, Result.id == Retrieved.result_id)
-        .join(Prompt, Prompt.id == Result.prompt_id)
-        .join(Run, Run.id == Result.run_id)
-        .where(Run.slug == slug, Retrieved.side == "proponent", Retrieved.tail_patch.is_not(None))
-    )
-    with store.session() as session:
-        return {(prompt, rank): change or 0 for prompt, rank, change in session.execute(query)}
 
 
 class Stopped(BaseException):

@@ -1,38 +1,42 @@
-"""Encoding on a cluster: each member holds the model on a device of its own and computes one piece after another.
+"""The members of a cluster, each of which holds what the work needs and computes one piece after another.
 
-The process that builds hands out the pieces, takes the results in their order and writes them, so that plan, shards and
-manifest are those of one process, byte for byte, and nothing but the model has to be at the same place on every machine. A
-member that dies is started again, and its pieces are computed again.
+The process that was started hands out the pieces and takes the results in their order, so that what it makes of them is what it
+would make by itself, byte for byte, on the same kind of device. A member that dies is started again, and its pieces are computed
+again.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import torch
 
 from app.cluster.joining import Cluster
 from app.errors import Interrupted, UserError
-from app.models.load import LoadedModel, load_model
-from app.trackstar.hands import Done, Hands, Made, OwnHands, Work, unheard
+from app.models.hands import Done, Held, Made, Work, unheard
 
 RETRIES = 3  # of a piece whose member died: what kills four is the piece
 EACH = 2  # pieces that a member has at once: the next is there when one is done
 AHEAD = 4  # pieces a member that are done or under way, while the first of them is waited for
-Opening = Mapping[str, Any]
-"""Arguments of `load_model`."""
 
 
 class Member:
-    """An encoder of the cluster: a model, and the work that was begun with it last."""
+    """One of the cluster's: what it holds, and the work that was begun with it last.
 
-    def __init__(self, opening: Opening, sha256: str) -> None:
-        torch.set_num_threads(1)  # one for each processor that it takes: see `Cluster.members`
-        self._loaded = load_model(**opening)
-        self._wrong = self._loaded.sha256 != sha256
+    Args:
+        opening: gives what it holds. threads: that it computes with, one for each processor that it takes.
+    """
+
+    def __init__(self, opening: Callable[[], Any], threads: int = 1) -> None:
+        torch.set_num_threads(threads)
+        self._refused: UserError | None = None
+        try:
+            self._held = opening()
+        except (
+            UserError
+        ) as error:  # raised here it would be a member that cannot be started, without a word why
+            self._refused = error
         self._begun: tuple[str, Any] = ("", None)
 
     def compute(self, key: str, told: Sequence[Any], piece: Sequence[Any]) -> Any:
@@ -40,19 +44,17 @@ class Member:
 
         Args:
             key: of the work. told: where it is read, once.
+
+        Raises:
+            UserError: what the work raises, or what came of opening.
         """
         import ray
 
-        if self._wrong:
-            raise UserError(
-                f"The model {self._loaded.path} of {ray.util.get_node_ip_address()} is another than the one that is built"
-                " with.",
-                field="model",
-                remedy="Put the same model at the same place on every machine.",
-            )
+        if self._refused:
+            raise self._refused
         if self._begun[0] != key:
             self._begun = ("", None)  # room first
-            self._begun = (key, ray.get(told[0]).begin(self._loaded))
+            self._begun = (key, ray.get(told[0]).begin(self._held))
         return self._begun[1](piece, unheard)
 
     def process(self) -> int:
@@ -69,8 +71,8 @@ class _Sent:
     size: int
 
 
-class ClusterHands:
-    """Hands that are members of a cluster; see `app.trackstar.hands.Hands`."""
+class ClusterHands(Generic[Held]):
+    """Hands that are members of a cluster; see `app.models.hands.Hands`."""
 
     def __init__(self, ray: Any, members: Sequence[Any], kind: str) -> None:
         self._ray, self.members, self._kind = ray, members, kind
@@ -80,7 +82,9 @@ class ClusterHands:
         """The members' kind."""
         return self._kind
 
-    def each(self, work: Work[Made], pieces: Iterable[Sequence[Any]], done: Done = unheard) -> Iterator[Made]:
+    def each(
+        self, work: Work[Held, Made], pieces: Iterable[Sequence[Any]], done: Done = unheard
+    ) -> Iterator[Made]:
         """See `Hands.each`; progress is told piece by piece."""
         told = self._ray.put(work)
         waiting: deque[_Sent] = deque()
@@ -127,54 +131,24 @@ class ClusterHands:
             raise
         except (errors.RayActorError, errors.ObjectLostError, ConnectionError) as error:
             raise Interrupted(
-                f"The encoders of the cluster died {RETRIES + 1} times over one piece of work:"
+                f"The members of the cluster died {RETRIES + 1} times over one piece of work:"
                 f" {str(error).splitlines()[0]}",
                 field="cluster",
                 remedy="See their logs for why (memory, as a rule); the same command goes on where this one was.",
             ) from None
 
 
-def members_of(
-    ray: Any, cluster: Cluster, opening: Opening, device: str
-) -> Callable[[LoadedModel], ClusterHands]:
-    """Who encodes on a cluster that was joined, once the model is known.
+def hired(
+    ray: Any, cluster: Cluster, opening: Callable[[], Held], device: str, threads: int = 1
+) -> ClusterHands[Held]:
+    """Members of a cluster that was joined, as many as there is room for. They end with the last that names them.
 
     Args:
-        opening: how the model is opened, without `device`.
-        device: as for one process: `auto`, `cpu` or `cuda`.
-
-    Raises:
-        UserError: the cluster has no such device.
+        opening: what each of them holds; called there.
+        device: `cpu` or `cuda`.
+        threads: of each, on processors.
     """
-    kind = cluster.kind(ray, device)
-    needs = {"num_gpus": 1, "num_cpus": 0} if kind == "cuda" else {"num_cpus": 1}
+    needs = {"num_gpus": 1, "num_cpus": 0} if device == "cuda" else {"num_cpus": threads}
     actor = ray.remote(Member).options(max_restarts=-1, max_task_retries=RETRIES, **needs)
-    how = {**opening, "path": Path(opening["path"]).resolve(), "device": kind}
-    count = cluster.count(ray, kind)
-    return lambda loaded: ClusterHands(ray, [actor.remote(how, loaded.sha256) for _ in range(count)], kind)
-
-
-@contextmanager
-def encoders(
-    address: str, device: str, adapter: str, override: Mapping[str, str] | None
-) -> Iterator[Callable[[LoadedModel], Hands]]:
-    """Who encodes: a cluster that is joined until the block ends, or this process where no address is given.
-
-    Args:
-        device: of one process, or of the members: `auto`, `cpu` or `cuda`.
-        adapter, override: how the model is opened, see `load_model`.
-
-    Raises:
-        UserError: the cluster cannot be joined, or has no such device.
-    """
-    if not address:
-        yield OwnHands
-        return
-    cluster = Cluster(address)
-    with cluster.joined() as ray:
-
-        def hired(loaded: LoadedModel) -> ClusterHands:
-            own = {"path": loaded.path, "dtype": loaded.dtype, "marks": loaded.marks}
-            return members_of(ray, cluster, {**own, "adapter": adapter, "override": override}, device)(loaded)
-
-        yield hired
+    count = cluster.count(ray, device, 1 if device == "cuda" else threads)
+    return ClusterHands(ray, [actor.remote(opening, threads) for _ in range(count)], device)
