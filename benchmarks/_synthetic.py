@@ -5,21 +5,21 @@ from random import Random
 from typing import Any
 
 from rich.progress import track
-from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from app.store.columns import keep_columns
+from app.evaluation.report import evaluate_runs
 from app.store.corpora import PassageRecord, add_corpus
 from app.store.engine import open_store
 from app.store.full_text import NEW_TEXTS, catch_up
 from app.store.models import register_model
+from app.store.runs import list_runs
 from app.store.tables import Output, Prompt, PromptSet, Result, Retrieved, Run
 from app.store.writing import insert_rows
 
 RELATIONS = [f"relation {n}" for n in range(28)]
 TASKS = ["fact"] * 7 + ["commonsense", "arithmetic", "open_ended"]
 PASSAGES = 4_000
-WITH_PASSAGES = 400  # prompts whose retrieved passages are there; the list never reads them
+WITH_PASSAGES = 400  # prompts of which all retrieved passages are there, of the others the first; the list never reads them
 K = 20
 CHUNK = 20_000
 
@@ -45,7 +45,8 @@ def synthetic_store(url: str, prompts: int) -> None:
         with store.session() as session:
             _add(session, ids, range(start, min(prompts, start + CHUNK)), random)
     catch_up(store.engine)
-    keep_columns(store.engine)  # as an import does at its end
+    with store.session() as session:
+        evaluate_runs(session, list_runs(session))
     with store.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(
             "VACUUM ANALYZE" if store.engine.dialect.name == "postgresql" else "ANALYZE"
@@ -70,8 +71,7 @@ def _add(session: Session, ids: tuple[int, int, int], numbers: range, random: Ra
     ):
         insert_rows(session, table, list(rows[0]), [tuple(row.values()) for row in rows])
     session.info[NEW_TEXTS] = True
-    if numbers.start < WITH_PASSAGES:
-        _retrieve(session, numbers, random)
+    _retrieve(session, numbers, random)
 
 
 def _prompt(n: int, prompt_set: int, random: Random) -> dict[str, Any]:
@@ -105,9 +105,13 @@ def _retrieve(session: Session, numbers: range, random: Random) -> None:
     rows = [
         {
             "result_id": n + 1, "side": "proponent", "rank": rank, "passage_id": passage, "score": 1 / rank,
-            "correct": rank == 2, "kind": "relation", "tail_patch": random.gauss(1, 2),
+            "correct": random.random() < 0.4, "kind": "relation", "tail_patch": random.gauss(1, 2),
         }
-        for n in numbers[:WITH_PASSAGES]
-        for rank, passage in enumerate(random.sample(range(1, PASSAGES + 1), K), start=1)
+        for n in numbers
+        for rank, passage in enumerate(_passages_of(n, random), start=1)
     ]  # fmt: skip
-    session.execute(insert(Retrieved), rows)
+    insert_rows(session, Retrieved, list(rows[0]), [tuple(row.values()) for row in rows])
+
+
+def _passages_of(n: int, random: Random) -> list[int]:
+    return random.sample(range(1, PASSAGES + 1), K if n < WITH_PASSAGES else 1)

@@ -57,6 +57,8 @@ PAGES = {
     "compare": "/compare",
     "evaluation": "/evaluation",
     "evaluation, prompts": "/evaluation/prompts?run=run-0",
+    "evaluation, prompts of a slice": "/evaluation/prompts?run=run-0&measure=tail_patch_1&right=no&page=7",
+    "evaluation, prompts by type": "/evaluation/prompts?run=run-0&kind=relation",
     "mistakes": "/finds/mistakes",
     "models": "/models",
     "corpora": "/corpora",

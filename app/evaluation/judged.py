@@ -1,14 +1,16 @@
-"""A run as lists to compute with: for each prompt its ranked judgements, scores, types and slices."""
+"""A run as prompts to judge it by: for each its ranked judgements, scores, types and slices."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import Row, and_, func, select
 from sqlalchemy.orm import Session
 
 from app.interchange.results_out import STATED
 from app.store.tables import Output, Prompt, Result, Retrieved, Run, Statement
+
+AT_ONCE = 5_000  # prompts in memory with all their passages
 
 
 @dataclass(frozen=True)
@@ -18,15 +20,10 @@ class Judged:
     Args:
         relevant: how many passages state its fact, as the store or else the file knows; else how many of those retrieved.
         counted: `relevant` is known apart from what was retrieved.
-        depth: passages of the longest list that the run has of a prompt of this task.
         judgeable: its passages were judged, by the store or by the file; or passages state its fact and none was found.
     """
 
     prompt_id: int
-    external_id: str
-    slug: str
-    text: str
-    target: str
     task: str
     relation: str | None = None
     bucket: int | None = None
@@ -34,7 +31,6 @@ class Judged:
     confidence: float | None = None
     relevant: int = 0
     counted: bool = False
-    depth: int = 0
     judgeable: bool = False
     correct: list[bool] = field(default_factory=list)
     ais: list[float | None] = field(default_factory=list)
@@ -42,88 +38,77 @@ class Judged:
     patches: list[float | None] = field(default_factory=list)
 
 
-_OF_PROMPT = {
-    "prompt_id": "id",
-    **{name: name for name in ("external_id", "slug", "text", "target", "task", "relation")},
-    "bucket": "frequency_bucket",
-}
+_HEAD = (
+    Result.id,
+    Result.position,
+    Result.extra[STATED].label("named"),
+    Prompt.id.label("prompt_id"),
+    Prompt.task,
+    Prompt.relation,
+    Prompt.frequency_bucket,
+    Output.correct,
+    Output.confidence,
+)
+_PASSAGE = (
+    Retrieved.result_id,
+    Retrieved.correct,
+    Retrieved.ais_score,
+    Retrieved.kind,
+    Retrieved.tail_patch,
+)
 
 
-def judged_prompts(session: Session, run: Run, task: str = "") -> list[Judged]:
-    """Every prompt of the run (of a task), in the run's order, in three queries."""
-    own = [Result.run_id == run.id, *([Prompt.task == task] if task else [])]
-    stated = dict(
-        session.execute(
-            select(Statement.prompt_id, func.count())
-            .join(Prompt, Prompt.id == Statement.prompt_id)
-            .where(Prompt.prompt_set_id == run.prompt_set_id)
-            .group_by(Statement.prompt_id)
-        ).all()
-    )
-    heads = session.execute(
-        select(
-            Result.id,
-            Output.correct,
-            Output.confidence,
-            Result.extra[STATED],
-            *(getattr(Prompt, name) for name in _OF_PROMPT.values()),
-        )
+def judged_prompts(session: Session, run: Run) -> Iterator[Judged]:
+    """Every prompt of the run, in the run's order; three queries for some thousands of them."""
+    heads = (
+        select(*_HEAD)
         .join(Prompt, Prompt.id == Result.prompt_id)
         .outerjoin(Output, and_(Output.prompt_id == Prompt.id, Output.model_id == run.model_id))
-        .where(*own)
+        .where(Result.run_id == run.id)
         .order_by(Result.position)
-    ).all()
-    query = (
-        select(
-            Retrieved.result_id,
-            Retrieved.correct,
-            Retrieved.ais_score,
-            Retrieved.kind,
-            Retrieved.tail_patch,
-        )
-        .join(Result, Result.id == Retrieved.result_id)
-        .join(Prompt, Prompt.id == Result.prompt_id)
-        .where(Retrieved.side == "proponent", *own)
-        .order_by(Retrieved.result_id, Retrieved.rank)
+        .limit(AT_ONCE)
     )
-    rows: dict[int, list[tuple[bool | None, float | None, str | None, float | None]]] = {}
-    for result_id, correct, ais, kind, patch in session.execute(query):
-        rows.setdefault(result_id, []).append((correct, ais, kind, patch))
-    depths: dict[str, int] = {}
-    for head in heads:
-        depths[head.task] = max(depths.get(head.task, 0), len(rows.get(head.id, ())))
-    found = []
-    for result_id, right, confidence, named, *of_prompt in heads:
-        known: dict[str, Any] = dict(zip(_OF_PROMPT, of_prompt, strict=True))
-        mine = rows.get(result_id, [])
-        relevant = stated.get(known["prompt_id"], 0) or (len(named) if isinstance(named, list) else 0)
-        judged = [bool(row[0]) for row in mine]
-        found.append(
-            Judged(
-                **known,
-                right=right,
-                confidence=confidence,
-                relevant=relevant or sum(judged),
-                counted=bool(relevant),
-                depth=depths[known["task"]],
-                judgeable=any(row[0] is not None for row in mine) if mine else bool(relevant),
-                correct=judged,
-                ais=[row[1] for row in mine],
-                kinds=[row[2] for row in mine],
-                patches=[row[3] for row in mine],
-            )
-        )
-    return found
+    last = -1
+    while found := session.execute(heads.where(Result.position > last)).all():
+        last = found[-1].position
+        passages, stated = _passages(session, found), _stated(session, found)
+        yield from (_judged(head, passages.get(head.id, ()), stated.get(head.prompt_id, 0)) for head in found)
 
 
-def parted(prompts: Sequence[Judged], by: str) -> dict[str, list[Judged]]:
-    """The prompts parted by a slice (`app.words.slices.EVALUATED`)."""
-    parts: dict[str, list[Judged]] = {}
-    for prompt in prompts:
-        value = slice_of(prompt, by)
-        if value is not None:
-            parts.setdefault(value, []).append(prompt)
-    return dict(sorted(parts.items(), key=lambda item: (len(item[0]) if by == "bucket" else 0, item[0])))
+def _passages(session: Session, heads: Sequence[Row[Any]]) -> dict[int, list[Any]]:
+    """Proponents by result."""
+    own = (Retrieved.result_id.in_([head.id for head in heads]), Retrieved.side == "proponent")
+    rows: dict[int, list[Any]] = {}
+    for row in session.execute(select(*_PASSAGE).where(*own).order_by(Retrieved.result_id, Retrieved.rank)):
+        rows.setdefault(row.result_id, []).append(row)
+    return rows
+
+
+def _stated(session: Session, heads: Sequence[Row[Any]]) -> dict[int, int]:
+    """How many passages state each prompt's fact."""
+    ids = [head.prompt_id for head in heads]
+    counted = select(Statement.prompt_id, func.count()).where(Statement.prompt_id.in_(ids))
+    return dict(session.execute(counted.group_by(Statement.prompt_id)).all())
+
+
+def _judged(head: Row[Any], passages: Sequence[Any], stated: int) -> Judged:
+    relevant = stated or (len(head.named) if isinstance(head.named, list) else 0)
+    correct = [bool(row.correct) for row in passages]
+    return Judged(
+        head.prompt_id,
+        head.task,
+        relation=head.relation,
+        bucket=head.frequency_bucket,
+        right=head.correct,
+        confidence=head.confidence,
+        relevant=relevant or sum(correct),
+        counted=bool(relevant),
+        judgeable=any(row.correct is not None for row in passages) if passages else bool(relevant),
+        correct=correct,
+        ais=[row.ais_score for row in passages],
+        kinds=[row.kind for row in passages],
+        patches=[row.tail_patch for row in passages],
+    )
 
 
 def slice_of(prompt: Judged, by: str) -> str | None:
@@ -135,8 +120,3 @@ def slice_of(prompt: Judged, by: str) -> str | None:
     if by == "bucket":
         return None if prompt.bucket is None else str(prompt.bucket)
     return prompt.relation or None
-
-
-def only(prompts: Iterable[Judged], wanted: Mapping[str, str]) -> list[Judged]:
-    """The prompts in all the slices wanted, as in `{"bucket": "3", "right": "yes"}`."""
-    return [each for each in prompts if all(slice_of(each, by) == value for by, value in wanted.items())]

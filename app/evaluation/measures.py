@@ -1,24 +1,19 @@
-"""Every measure of one prompt under its name (`app.words.measures`): the one place that says what a figure is made of.
+"""Every measure of one prompt under its name (`app.words.measures`): the one place that says what a figure is made of."""
 
-A figure is the mean of a measure over those prompts for which it is known. Types are counted, by rank.
-"""
-
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from app.evaluation.judged import Judged
 from app.evaluation.metrics import (
     THRESHOLD,
-    Estimate,
     average_precision,
     entailed,
-    estimates,
     precision_at,
     recall_at,
     recall_of,
     reciprocal_rank,
 )
-from app.words.measures import DATE_LM_AT, DEPTHS, LABELS, TYPE_SHARES, TYPED_AT
+from app.words.measures import DATE_LM_AT, DEPTHS, TYPE_SHARES, TYPED_AT
 from app.words.passages import TYPES
 
 Measure = Callable[[Judged], float | None]
@@ -74,19 +69,8 @@ def _by_ais(metric: Callable[[Sequence[bool], int], float], threshold: float, pr
 
 
 def _by_date_lm(metric: Callable[[Judged], float], prompt: Judged) -> float | None:
-    """Over prompts whose fact some passage is known to state, in runs that keep enough passages."""
-    known = prompt.judgeable and prompt.counted and prompt.depth >= DATE_LM_AT
-    return metric(prompt) if known else None
-
-
-def without_date_lm(prompts: Sequence[Judged]) -> str:
-    """Why there are no figures as DATE-LM has them; empty where there are."""
-    deepest = max((each.depth for each in prompts), default=0)
-    if deepest < DATE_LM_AT:
-        return f"it keeps {deepest} passages of a prompt; startrail retrieve -k {DATE_LM_AT} keeps enough"
-    if not any(each.judgeable and each.counted for each in prompts):
-        return "of none of its prompts is known how many passages state the fact"
-    return ""
+    """Over prompts whose fact some passage is known to state."""
+    return metric(prompt) if prompt.judgeable and prompt.counted else None
 
 
 def mean_patch(k: int, prompt: Judged) -> float | None:
@@ -100,28 +84,3 @@ def type_share(kind: str, prompt: Judged) -> float | None:
     """What share of the first passages is of this type; None where none of them has one of `TYPES`."""
     known = [each for each in prompt.kinds[:TYPED_AT] if each in TYPES]
     return known.count(kind) / len(known) if known else None
-
-
-def figures(prompts: Sequence[Judged], threshold: float = THRESHOLD) -> dict[str, Estimate]:
-    """Every measure that is known for some of the prompts, with its interval."""
-    groups: dict[tuple[int, ...], dict[str, list[float]]] = {}
-    for name, measure in measures(threshold).items():
-        values = [measure(prompt) for prompt in prompts]
-        known = tuple(at for at, value in enumerate(values) if value is not None)
-        groups.setdefault(known, {})[name] = [value for value in values if value is not None]
-    found: dict[str, Estimate] = {}
-    for columns in groups.values():
-        found |= estimates(dict(columns))
-    return {name: found[name] for name in LABELS if name in found}
-
-
-def types_by_rank(prompts: Iterable[Judged], depth: int = 10) -> list[dict[str, int]]:
-    """How many passages of each type stand at each rank, from rank 1."""
-    counts = [dict.fromkeys(TYPES, 0) for _ in range(depth)]
-    for prompt in prompts:
-        for rank, kind in enumerate(prompt.kinds[:depth]):
-            if kind in TYPES:
-                counts[rank][kind] += 1
-    while counts and not any(counts[-1].values()):
-        counts.pop()
-    return counts

@@ -12,15 +12,18 @@ What is saved of a run and a task (`Evaluation.figures`) is a plain dictionary:
 (optimizer, learning rate and steps behind every tail-patch figure), `ais_threshold`, `types_by` and `evaluated_at`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from app.evaluation.judged import Judged, judged_prompts, parted
-from app.evaluation.measures import figures, measures, types_by_rank, without_date_lm
+from app.evaluation.figures import figures, types_by_rank, without_date_lm
+from app.evaluation.judged import judged_prompts
 from app.evaluation.metrics import THRESHOLD, Estimate, paired_difference
+from app.evaluation.shares import Floats, Longs, Named, Shares, keep_shares, name_kept, paired
 from app.store.base import now
 from app.store.evaluations import evaluated_tasks, save_figures
 from app.store.prompts import buckets_are_counts
@@ -30,7 +33,22 @@ from app.words.measures import COMPARED
 from app.words.slices import EVALUATED
 
 KEPT = ("tail_patch_settings", "types_by", "ais_model", "doubt")
-Values = dict[str, dict[str, float]]  # measure -> prompt's own id -> value
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What `against` needs of a run: the measures that runs are compared by, of each prompt."""
+
+    run: Run
+    prompts: Longs
+    tasks: Named
+    values: Mapping[str, Floats]
+
+    @classmethod
+    def of(cls, run: Run, shares: Shares) -> "Compared":
+        """The part of a run's shares."""
+        chosen = {name: shares.values[name] for name in COMPARED}
+        return cls(run, shares.prompts, shares.parts["task"], chosen)
 
 
 def evaluate_runs(
@@ -44,28 +62,25 @@ def evaluate_runs(
 
     Runs of different prompt sets are compared on the prompts that have the same id.
     """
-    values: dict[str, dict[str, Values]] = {}
+    compared: list[Compared] = []
     made: dict[str, dict[str, dict[str, Any]]] = {}
     for done, run in enumerate(runs, 1):
-        prompts = judged_prompts(session, run)
-        tasks = {}
-        for task in dict.fromkeys(each.task for each in prompts):
-            own = [each for each in prompts if each.task == task]
-            values.setdefault(task, {})[run.slug] = compared_values(own)
-            tasks[task] = task_figures(own, threshold)
-        made[run.slug] = tasks
+        shares = Shares.of(judged_prompts(session, run), threshold)
+        made[run.slug] = {task: task_figures(shares, task) for task in shares.parts["task"].names}
+        compared.append(Compared.of(run, shares))
+        keep_shares(session, run, shares)
         if progress:
             progress(done, len(runs))
+    for own in compared:
+        for found in made[own.run.slug].values():
+            found["against"] = {}
+        for other in compared:
+            if other is not own:
+                for task, differences in against(session, own, other).items():
+                    made[own.run.slug][task]["against"][other.run.slug] = differences
     for run in runs:
-        for task, found in made[run.slug].items():
-            others = {slug: theirs for slug, theirs in values[task].items() if slug != run.slug}
-            own_values = values[task][run.slug]
-            found["against"] = {
-                slug: differences
-                for slug, theirs in others.items()
-                if (differences := against(own_values, theirs))
-            }
         save_figures(session, run, made[run.slug], _summary(run, made[run.slug], threshold))
+        name_kept(session, run)
     return made
 
 
@@ -80,41 +95,39 @@ def peers(session: Session, runs: Sequence[Run]) -> list[Run]:
     ]
 
 
-def task_figures(prompts: Sequence[Judged], threshold: float = THRESHOLD) -> dict[str, Any]:
+def task_figures(shares: Shares, task: str) -> dict[str, Any]:
     """The figures of one task's prompts: overall, by slice, types by rank."""
+    rows = shares.rows(task)
     return {
-        "prompts": len(prompts),
-        "overall": _plain(figures(prompts, threshold)),
+        "prompts": int(rows.sum()),
+        "overall": _plain(figures(shares, rows)),
         "slices": {
-            by: {name: _plain(figures(own, threshold)) for name, own in parted(prompts, by).items()}
+            by: {name: _plain(figures(shares, part)) for name, part in _parted(shares, rows, by).items()}
             for by in EVALUATED
         },
-        "types": types_by_rank(prompts),
-        "without_date_lm": without_date_lm(prompts),
+        "types": types_by_rank(shares, rows),
+        "without_date_lm": without_date_lm(shares, rows),
     }
 
 
-def compared_values(prompts: Iterable[Judged]) -> Values:
-    """What `against` needs of a run: the measures that runs are compared by, of each prompt."""
-    chosen = {name: measure for name, measure in measures().items() if name in COMPARED}
-    found: Values = {name: {} for name in chosen}
-    for prompt in prompts:
-        for name, measure in chosen.items():
-            if (value := measure(prompt)) is not None:
-                found[name][prompt.external_id] = value
-    return found
+def _parted(shares: Shares, rows: NDArray[np.bool_], by: str) -> dict[str, NDArray[np.bool_]]:
+    """The rows parted by a slice, buckets in the order of their numbers."""
+    names = sorted(shares.parts[by].names, key=lambda name: (len(name) if by == "bucket" else 0, name))
+    parts = {name: rows & shares.parts[by].rows(name) for name in names}
+    return {name: part for name, part in parts.items() if part.any()}
 
 
-def against(ours: Values, theirs: Values) -> dict[str, dict[str, float]]:
-    """How much higher ours are than theirs on the prompts both have: paired differences with intervals."""
-    found = {}
-    for name in COMPARED:
-        shared = [key for key in ours[name] if key in theirs[name]]
-        difference = paired_difference(
-            [ours[name][key] for key in shared], [theirs[name][key] for key in shared]
-        )
-        if difference:
-            found[name] = asdict(difference)
+def against(session: Session, ours: Compared, theirs: Compared) -> dict[str, dict[str, dict[str, float]]]:
+    """How much higher ours are than theirs on the prompts both have, by task: paired differences with intervals."""
+    rows, others = paired(session, ours.run, theirs.run, ours.prompts, theirs.prompts)
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for task in ours.tasks.names:
+        same = ours.tasks.rows(task)[rows] & theirs.tasks.rows(task)[others]
+        for name in COMPARED:
+            a, b = ours.values[name][rows[same]], theirs.values[name][others[same]]
+            known = ~(np.isnan(a) | np.isnan(b))
+            if difference := paired_difference(a[known], b[known]):
+                found.setdefault(task, {})[name] = asdict(difference)
     return found
 
 

@@ -226,6 +226,17 @@ class KeptColumns(Base):
     data: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class KeptShare(Base):
+    """A column of what each prompt of a large run adds to its figures, see `app.evaluation.shares`; `state` as in
+    `KeptColumns`."""
+
+    __tablename__ = "kept_shares"
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    state: Mapped[str] = mapped_column(String(64))
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class Retrieved(Base):
     """One passage retrieved for one result, on one side, at one rank (from 1)."""
 

@@ -18,7 +18,18 @@ from app.store.memory import CHANGED_RUNS
 from app.store.permalinks import leave_tombstone
 from app.store.runs import get_run, remove_run
 from app.store.steps import of_result, of_trace
-from app.store.tables import Corpus, KeptColumns, Output, Passage, Prompt, PromptSet, Result, Retrieved, Run
+from app.store.tables import (
+    Corpus,
+    KeptColumns,
+    KeptShare,
+    Output,
+    Passage,
+    Prompt,
+    PromptSet,
+    Result,
+    Retrieved,
+    Run,
+)
 from app.store.work_tables import Job, LanePassage, Trace
 from app.store.writing import write_alone
 
@@ -146,7 +157,8 @@ def _forget_prompt(session: Session, prompt: Prompt, reason: str) -> None:
         ).all()
         _forget_lanes(session, [of_result(id_) for id_ in gone])
         run.prompt_count -= len(gone)
-        session.execute(delete(KeptColumns).where(KeptColumns.run_id == run.id))
+        for kept in (KeptColumns, KeptShare):
+            session.execute(delete(kept).where(kept.run_id == run.id))
     leave_tombstone(session, f"/compare/{prompt.slug}", reason)
     session.execute(delete(Output).where(Output.prompt_id == prompt.id))
     session.execute(delete(Result).where(Result.prompt_id == prompt.id))

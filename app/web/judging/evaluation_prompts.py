@@ -1,30 +1,34 @@
 """`/evaluation/prompts`: the prompts behind one number of the evaluation, each with its share in it."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Annotated
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
+import numpy as np
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.errors import UserError
-from app.evaluation.judged import Judged, judged_prompts, only
-from app.evaluation.measures import Measure, measures
-from app.evaluation.metrics import THRESHOLD, estimate
+from app.evaluation.metrics import estimate
+from app.evaluation.shares import KINDS, Floats, Longs, paired, shares_of
+from app.store.engine import Store
+from app.store.memory import state_of
 from app.store.prompts import buckets_are_counts
 from app.store.runs import get_run
-from app.store.tables import Run
+from app.store.tables import Prompt, Run
 from app.web.judging.evaluation_lines import patched_by
 from app.web.judging.figures import Cell
 from app.web.site import urls
 from app.web.site.context import Db
+from app.web.site.downloads import etag
 from app.web.site.links import PageUrl
 from app.web.site.params import HELD, MOST_AT_ONCE, Short
 from app.web.site.respond import respond
 from app.web.site.routing import page_route
-from app.web.site.tables import table, table_route
+from app.web.site.tables import kind_of, streamed_table, table_route
 from app.words.measures import LABELS, MAIN, in_points
 from app.words.passages import TYPES
 from app.words.slices import EVALUATED, value_name
@@ -133,12 +137,11 @@ def prompts_page(request: Request, session: Db, read: Read) -> Response:
     """The prompts of a `run` and `task` with their values of a `measure` (or with a passage of a `kind` at a `rank`),
     in the slices given, `against` another run's."""
     run, other, asked = read
-    items = _items(session, run, other, asked)
-    values = [item.value for item in items]
-    found = estimate(values) if asked.measure else None
-    items.sort(key=lambda item: item.value, reverse=not asked.low)
+    behind = _behind(session, run, other, asked)
+    found = estimate(behind.values) if asked.measure else None
     first = (asked.page - 1) * asked.limit
     name = LABELS.get(asked.measure) or f"{TYPES[asked.kind]}, at rank {asked.rank}"
+    rows = leading(behind.values, first, asked.limit, lowest=asked.low)
     page = FigurePage(
         title=f"{name}: {run.name}",
         asked=asked,
@@ -149,12 +152,12 @@ def prompts_page(request: Request, session: Db, read: Read) -> Response:
         against=other.name if other else None,
         patched=patched_by(filter(None, (run, other))) if in_points(asked.measure) else "",
         total=Cell(**asdict(found), url=asked.url()) if found else None,
-        prompts=len(items),
-        items=items[first : first + asked.limit],
+        prompts=len(behind.values),
+        items=_items(session, run, other, behind.at(rows)),
         first=first,
         order_url=asked.url(low=not asked.low, page=1),
         previous_url=asked.url(page=asked.page - 1) if asked.page > 1 else None,
-        next_url=asked.url(page=asked.page + 1) if first + asked.limit < len(items) else None,
+        next_url=asked.url(page=asked.page + 1) if first + asked.limit < len(behind.values) else None,
         csv_url=urls.twin(asked.url(page=1), "csv"),
     )
     return respond(request, page, "evaluation_prompts.html")
@@ -162,48 +165,100 @@ def prompts_page(request: Request, session: Db, read: Read) -> Response:
 
 @table_route(router, "/evaluation/prompts", "export_evaluated_prompts")
 def prompts_file(request: Request, session: Db, read: Read) -> Response:
-    """All prompts of a figure, with what each adds."""
+    """All prompts of a figure, with what each adds, in the run's order."""
     run, other, asked = read
-    items = _items(session, run, other, asked)
-    columns = ["prompt", "target", "value", *(["ours", "theirs"] if other else []), "url"]
-    name = f"{run.slug}-{asked.measure or asked.kind}"
-    return table(request, name, columns, [item.model_dump() for item in items])
-
-
-def _items(session: Session, run: Run, other: Run | None, asked: FigureQuery) -> list[PromptShare]:
-    prompts = only(judged_prompts(session, run, asked.task), asked.slices)
-    if not asked.measure:
-        return [
-            _item(run, each, 1.0)
-            for each in prompts
-            if each.kinds[asked.rank - 1 : asked.rank] == [asked.kind]
-        ]
-    ours = _known(prompts, measures(run.metrics.get("ais_threshold", THRESHOLD))[asked.measure])
-    by_id = {prompt.external_id: prompt for prompt in prompts}
-    if other is None:
-        return [_item(run, by_id[id_], value) for id_, value in ours.items()]
-    measure = measures(other.metrics.get("ais_threshold", THRESHOLD))[asked.measure]
-    theirs = _known(judged_prompts(session, other, asked.task), measure)
-    return [_item(run, by_id[id_], ours[id_], theirs[id_], other) for id_ in ours if id_ in theirs]
-
-
-def _known(prompts: Sequence[Judged], measure: Measure) -> dict[str, float]:
-    return {each.external_id: value for each in prompts if (value := measure(each)) is not None}
-
-
-def _item(
-    run: Run, prompt: Judged, ours: float, theirs: float | None = None, other: Run | None = None
-) -> PromptShare:
-    return PromptShare(
-        prompt=prompt.text,
-        target=prompt.target,
-        url=urls.compare(prompt.slug, [run.slug, other.slug])
-        if other
-        else urls.example(run.slug, prompt.slug),
-        value=ours if theirs is None else ours - theirs,
-        ours=ours,
-        theirs=theirs,
+    behind = _behind(session, run, other, asked)
+    store: Store = request.app.state.store
+    kinds = {"prompt": str, "target": str, "value": float} | (
+        {"ours": float, "theirs": float} if other else {}
     )
+    state = (asked.model_dump(), state_of(run), state_of(other) if other else None)
+    return streamed_table(
+        request,
+        f"{run.slug}-{asked.measure or asked.kind}",
+        {**kinds, "url": str},
+        _rows(store, run, other, behind),
+        tag=etag(kind_of(request), *state),
+        count=len(behind.values),
+    )
+
+
+def _rows(store: Store, run: Run, other: Run | None, behind: "Behind") -> Iterator[dict[str, Any]]:
+    for start in range(0, len(behind.values), AT_ONCE):
+        with store.session() as session:
+            items = _items(session, run, other, behind.at(slice(start, start + AT_ONCE)))
+        yield from (item.model_dump() for item in items)
+
+
+@dataclass(frozen=True, eq=False)
+class Behind:
+    """The prompts behind a figure, in the run's order: (n,) ids, and (n,) what each adds, is ours and is theirs."""
+
+    prompts: Longs
+    values: Floats
+    ours: Floats
+    theirs: Floats | None = None
+
+    def at(self, rows: Longs | slice) -> "Behind":
+        """Some of them."""
+        theirs = None if self.theirs is None else self.theirs[rows]
+        return Behind(self.prompts[rows], self.values[rows], self.ours[rows], theirs)
+
+
+def _behind(session: Session, run: Run, other: Run | None, asked: FigureQuery) -> Behind:
+    own = shares_of(session, run, [asked.measure or KINDS, *asked.slices])
+    chosen = own.rows(asked.task, asked.slices)
+    if not asked.measure:
+        place = asked.rank - 1
+        kinds = own.kinds[:, place] if place < own.kinds.shape[1] else np.zeros(len(own.prompts), np.uint8)
+        rows = np.flatnonzero(chosen & (kinds == 1 + list(TYPES).index(asked.kind)))
+        ones = np.ones(len(rows))
+        return Behind(own.prompts[rows], ones, ones)
+    known = chosen & ~np.isnan(own.values[asked.measure])
+    if other is None:
+        values = own.values[asked.measure][known]
+        return Behind(own.prompts[known], values, values)
+    its = shares_of(session, other, [asked.measure])
+    its_known = its.rows(asked.task) & ~np.isnan(its.values[asked.measure])
+    rows, others = paired(session, run, other, own.prompts, its.prompts)
+    both = known[rows] & its_known[others]
+    rows, others = rows[both], others[both]
+    ours, theirs = own.values[asked.measure][rows], its.values[asked.measure][others]
+    return Behind(own.prompts[rows], ours - theirs, ours, theirs)
+
+
+def leading(values: Floats, first: int, count: int, *, lowest: bool = False) -> Longs:
+    """Rows of the values from place `first` on in order, the highest first; equal ones as they stand.
+
+    No more is sorted than has to be: those up to the last one's value.
+    """
+    keys, last = (values if lowest else -values), first + count
+    if last >= len(keys):
+        return np.argsort(keys, kind="stable")[first:last]
+    near = np.flatnonzero(keys <= np.partition(keys, last - 1)[last - 1])
+    return near[np.argsort(keys[near], kind="stable")][first:last]
+
+
+def _items(session: Session, run: Run, other: Run | None, behind: Behind) -> list[PromptShare]:
+    wanted = select(Prompt.id, Prompt.text, Prompt.target, Prompt.slug)
+    ids = behind.prompts.tolist()
+    known = {row.id: row for row in session.execute(wanted.where(Prompt.id.in_(ids)))}
+    theirs = [None] * len(ids) if behind.theirs is None else behind.theirs.tolist()
+    numbers = zip(ids, behind.values.tolist(), behind.ours.tolist(), theirs, strict=True)
+    return [
+        PromptShare(
+            prompt=known[id_].text,
+            target=known[id_].target,
+            url=urls.compare(known[id_].slug, [run.slug, other.slug])
+            if other
+            else urls.example(run.slug, known[id_].slug),
+            value=value,
+            ours=ours,
+            theirs=its,
+        )
+        for id_, value, ours, its in numbers
+        if id_ in known
+    ]
 
 
 def _of(asked: FigureQuery, counted: bool) -> str:

@@ -1,6 +1,6 @@
 """Tables as files in each form that people take them in: CSV for spreadsheets, JSON Lines and Parquet for programs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -46,13 +46,33 @@ def kind_of(request: Request) -> str:
 
 def table(request: Request, name: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Response:
     """Rows that are all there as the file that was asked for."""
+    kinds = {column: _type(rows, column) for column in columns}
+    tag = etag(kind_of(request), columns, rows)
+    return streamed_table(request, name, kinds, rows, tag=tag, count=len(rows))
+
+
+def streamed_table(
+    request: Request,
+    name: str,
+    columns: Mapping[str, type],
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    tag: str,
+    count: int,
+) -> Response:
+    """Rows that come one after the other as the file that was asked for.
+
+    Args:
+        columns: name -> `str`, `int`, `float` or `bool`.
+        tag, count: see `download`.
+    """
     kind = kind_of(request)
     chunks = {
-        "csv": lambda: csv_rows(columns, rows),
+        "csv": lambda: csv_rows(list(columns), rows),
         "jsonl": lambda: jsonl_rows({column: row.get(column) for column in columns} for row in rows),
-        "parquet": lambda: table_parquet(rows, {column: _type(rows, column) for column in columns}),
+        "parquet": lambda: table_parquet(rows, columns),
     }[kind]()
-    return download(request, name, kind, chunks, tag=etag(kind, columns, rows), rows=len(rows))
+    return download(request, name, kind, chunks, tag=tag, rows=count)
 
 
 def _type(rows: Sequence[Mapping[str, Any]], column: str) -> type:

@@ -13,6 +13,7 @@ from app.cli.main import app
 from app.cli.progress import console
 from app.evaluation.judged import Judged
 from app.evaluation.report import task_figures
+from app.evaluation.shares import Shares
 from app.evaluation.text_tables import Table, ais_said, rules_said, settings_said
 from app.interchange.results import import_results
 from app.settings import get_settings
@@ -208,11 +209,11 @@ def test_runs_that_keep_fifty_passages_have_a_table_as_date_lm_measures() -> Non
     kept = [False, True, *[False] * 47, True]
     facts = {
         name: task_figures(
-            [Judged(1, "1", "1", "q", "a", "fact", judgeable=True, correct=kept[:depth], relevant=4,
-                    counted=True, depth=depth)]
+            Shares.of([Judged(1, "fact", judgeable=True, correct=kept[:depth], relevant=4, counted=True)]),
+            "fact",
         )
         for name, depth in (("deep", 50), ("shallow", 10))
-    }  # fmt: skip
+    }
     report = {
         name: {"name": name, "prompt_set": "s", "tasks": {"fact": each | {"against": {}}}}
         for name, each in facts.items()

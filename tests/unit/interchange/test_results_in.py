@@ -97,7 +97,7 @@ def test_passages_that_a_file_does_not_judge_are_judged_by_the_statements(
         for name, texts_of in (("world", "world"), ("elsewhere", "imported")):
             into = Destination("questions", texts_of, "m", "bm25")
             made[name] = import_results(session, write(tmp_path / "a.jsonl", [record]), run=name, into=into)
-        judged = {name: judged_prompts(session, run)[0] for name, run in made.items()}
+        judged = {name: next(judged_prompts(session, run)) for name, run in made.items()}
         assert judged["world"].correct == [False, True, not said]
         assert (judged["world"].judgeable, judged["world"].relevant) == (True, 2)
         assert judged["elsewhere"].judgeable is bool(said)

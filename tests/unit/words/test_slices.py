@@ -34,10 +34,6 @@ def test_every_slice_is_counted_asked_for_and_evaluated_under_its_one_name() -> 
     assert all(hasattr(Filters(), name) and name in ListQuery.model_fields for name in SLICES)
     prompt = Judged(
         1,
-        "a",
-        "a",
-        "The capital of Mali is",
-        "Bamako",
         "fact",
         relation="capital",
         bucket=3,

@@ -6,6 +6,7 @@ import pytest
 
 from app.evaluation.judged import Judged
 from app.evaluation.report import task_figures
+from app.evaluation.shares import Shares
 from app.store.tables import Run
 from app.web.judging.evaluation_types import types_by_answer
 from app.web.judging.figures import Figure
@@ -13,7 +14,11 @@ from app.words.passages import TYPES
 
 
 def prompt(n: int, right: bool | None, kinds: list[str | None]) -> Judged:
-    return Judged(n, str(n), str(n), "q", "a", "fact", right=right, kinds=kinds)
+    return Judged(n, "fact", right=right, kinds=kinds)
+
+
+def figures_of(*prompts: Judged) -> dict[str, Any]:
+    return task_figures(Shares.of(prompts), "fact")
 
 
 def drawn(figures: dict[str, Any]) -> Figure:
@@ -25,14 +30,12 @@ def drawn(figures: dict[str, Any]) -> Figure:
 
 def test_shares_are_means_over_the_prompts_of_each_answer() -> None:
     """A prompt with few passages counts as much as any; a type that a file brought of its own is none of ours."""
-    figures = task_figures(
-        [
-            prompt(1, True, ["states", "states", "both", "none"]),
-            prompt(2, True, ["states", "own word"]),
-            prompt(3, False, [*["relation"] * 5, *["target"] * 5, "states"]),
-            prompt(4, False, []),
-            prompt(5, None, ["name"]),
-        ]
+    figures = figures_of(
+        prompt(1, True, ["states", "states", "both", "none"]),
+        prompt(2, True, ["states", "own word"]),
+        prompt(3, False, [*["relation"] * 5, *["target"] * 5, "states"]),
+        prompt(4, False, []),
+        prompt(5, None, ["name"]),
     )
     found = drawn(figures)
     rows = {str(row[1]): dict(zip(TYPES, row[3:], strict=True)) for row in found.rows}
@@ -51,7 +54,7 @@ def test_shares_are_means_over_the_prompts_of_each_answer() -> None:
 )
 def test_where_shares_are_not_known_it_is_said_what_makes_them(right: bool | None, told: str) -> None:
     """The model was not asked; or the figures are from before there were such shares."""
-    figures = task_figures([prompt(1, right, ["states"])])
+    figures = figures_of(prompt(1, right, ["states"]))
     for part in figures["slices"]["right"].values():
         part.clear()
     found = drawn(figures)
@@ -61,4 +64,4 @@ def test_where_shares_are_not_known_it_is_said_what_makes_them(right: bool | Non
 
 def test_runs_without_types_have_no_such_chart() -> None:
     run = Run(id=1, slug="a", name="a", metrics={})
-    assert types_by_answer([(run, task_figures([prompt(1, True, [None])]))], "fact") is None
+    assert types_by_answer([(run, figures_of(prompt(1, True, [None])))], "fact") is None
