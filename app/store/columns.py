@@ -27,7 +27,8 @@ from app.words.passages import PROPONENT
 KEPT_FROM = 2_000  # prompts of a run; fewer are read in less time than anybody notices
 FIRST = 10  # proponents that recall and precision look at
 AT_ONCE = 10_000  # rows read at a time
-FORMAT = 3  # of what is kept
+MOST_FOUND = 100  # passages that a run found for most of its prompts
+FORMAT = 4  # of what is kept
 
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
@@ -113,16 +114,35 @@ def keep_columns(engine: Engine) -> None:
         runs = session.scalars(large).all()
         known = dict(session.execute(select(KeptColumns.run_id, KeptColumns.state)).all())
         for run in runs:
-            if known.get(run.id) != (mark := _mark(run)):
+            if known.get(run.id) != (mark := mark_of(run)):
                 (columns,) = _read(session, [run])
                 session.execute(delete(KeptColumns).where(KeptColumns.run_id == run.id))
-                row = {"run_id": run.id, "state": mark, "data": _packed(columns)}
+                row = {
+                    "run_id": run.id,
+                    "state": mark,
+                    "data": _packed(columns),
+                    "found": counted_now(session, run),
+                }
                 session.execute(insert(KeptColumns), row)
                 session.commit()
 
 
+def counted_now(session: Session, run: Run) -> list[tuple[int, int]]:
+    """The passages that are proponents of most of its prompts, with how many: every retrieved passage is read."""
+    times = func.count().label("times")
+    rows = (
+        select(Retrieved.passage_id, times)
+        .join(Result, Result.id == Retrieved.result_id)
+        .where(Result.run_id == run.id, Retrieved.side == PROPONENT)
+        .group_by(Retrieved.passage_id)
+        .order_by(times.desc(), Retrieved.passage_id)
+        .limit(MOST_FOUND)
+    )
+    return [(id_, count) for id_, count in session.execute(rows)]
+
+
 def _found(session: Session, runs: Sequence[Run]) -> list[Columns]:
-    marks = {run.id: _mark(run) for run in runs if run.prompt_count >= KEPT_FROM}
+    marks = {run.id: mark_of(run) for run in runs if run.prompt_count >= KEPT_FROM}
     kept: dict[int, Columns] = {}
     if marks:
         rows = select(KeptColumns.run_id, KeptColumns.state, KeptColumns.data)
@@ -136,7 +156,7 @@ def _found(session: Session, runs: Sequence[Run]) -> list[Columns]:
     return [found[run.id] for run in runs]
 
 
-def _mark(run: Run) -> str:
+def mark_of(run: Run) -> str:
     """What the columns of a run were worked out from, as a hash."""
     return sha256(repr((FORMAT, state_of(run))).encode()).hexdigest()
 

@@ -1,16 +1,15 @@
 """Questions about runs: which there are, one by name, and the one a page shows when none is named."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, func, select
+from sqlalchemy import ColumnElement, bindparam, case, delete, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.errors import NotFound
 from app.store import audit
 from app.store.naming import suggest
 from app.store.permalinks import leave_tombstone
-from app.store.tables import Passage, Result, Retrieved, Run
+from app.store.tables import Result, Run
 from app.words.methods import leading
 
 WITH_NAMES = (joinedload(Run.model), joinedload(Run.corpus), joinedload(Run.prompt_set))
@@ -75,23 +74,3 @@ def remove_run(session: Session, slug: str, reason: str) -> Run:
         leave_tombstone(session, f"/runs/{gone.slug}", reason)
     audit.record(session, "remove", f"run {slug}", reason=reason)
     return run
-
-
-def most_found(session: Session, run_id: int, limit: int = 10) -> Sequence[tuple[Passage, int]]:
-    """The passages that are proponents of most prompts of a run, each with how many."""
-    count = func.count().label("prompts")
-    counted = (
-        select(Retrieved.passage_id, count)
-        .join(Result, Result.id == Retrieved.result_id)
-        .where(Result.run_id == run_id, Retrieved.side == "proponent")
-        .group_by(Retrieved.passage_id)
-        .order_by(count.desc(), Retrieved.passage_id)
-        .limit(limit)
-        .subquery()
-    )
-    query = (
-        select(Passage, counted.c.prompts)
-        .join(counted, counted.c.passage_id == Passage.id)
-        .order_by(counted.c.prompts.desc(), Passage.id)
-    )
-    return [(row[0], row[1]) for row in session.execute(query)]

@@ -224,6 +224,9 @@ class KeptColumns(Base):
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     state: Mapped[str] = mapped_column(String(64))
     data: Mapped[bytes] = mapped_column(LargeBinary)
+    found: Mapped[list[tuple[int, int]]] = mapped_column(
+        JSON, default=list
+    )  # the passages found for most, and how often
 
 
 class KeptShare(Base):

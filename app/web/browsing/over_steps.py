@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.evaluation.curves import Curve, checkpoint_of, over_training
+from app.store.most_found import most_found
 from app.store.over_steps import model_names, runs_of_models, stood_in
-from app.store.runs import most_found
 from app.store.tables import Run
 from app.web.site import urls
 from app.web.site.links import PageUrl
@@ -135,7 +135,7 @@ def _curves(session: Session, models: list[str]) -> list[Curve]:
 
 
 def _passages(session: Session, curve: Curve, chosen: Run) -> list[PassageOverSteps]:
-    found = [passage for passage, _ in most_found(session, chosen.id, SHOWN)]
+    found = [passage for passage, _ in most_found(session, chosen, SHOWN)]
     stood = _stood(session, curve, [passage.id for passage in found])
     return [
         PassageOverSteps(

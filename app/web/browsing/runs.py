@@ -7,7 +7,8 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.store.browse import tallies
-from app.store.runs import get_run, list_runs, most_found, run_beside
+from app.store.most_found import most_found
+from app.store.runs import get_run, list_runs, run_beside
 from app.store.tables import Run
 from app.store.tally import Tally
 from app.web.browsing.list_query import After, AskedQuery, Before
@@ -144,7 +145,7 @@ def run_page(
         listing=listing,
         most_found=[
             MostFound(id=passage.id, url=urls.passage(passage.id), text=cut(passage.text, 200), prompts=count)
-            for passage, count in most_found(session, run.id)
+            for passage, count in most_found(session, run)
         ],
         export_url=urls.twin(urls.run(run.slug), "jsonl"),
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.store import browse, columns, searching
@@ -15,9 +15,10 @@ from app.store.columns import Columns, columns_of, keep_columns
 from app.store.engine import Store, open_store
 from app.store.filters import FIELDS, Compare
 from app.store.models import put_outputs
+from app.store.most_found import most_found
 from app.store.runs import get_run, list_runs
 from app.store.slicing import SORTS, joined
-from app.store.tables import KeptColumns, Prompt, Result, Run
+from app.store.tables import KeptColumns, Prompt, Result, Retrieved, Run
 from app.store.taking_down import take_down
 from tests.support.databases import DATABASES, filled_database
 from tests.support.seeded import fill
@@ -76,6 +77,15 @@ def test_what_is_kept_is_what_the_tables_say(restarted: Store) -> None:
         assert same(columns_of(session, [run])[run.id], read)
 
 
+def test_the_passages_found_most_are_kept_as_counted(restarted: Store) -> None:
+    """A run of a million prompts has ten million rows to count, and its page did that each time."""
+    with restarted.session() as session:
+        run = get_run(session, "trackstar")
+        counted = columns.counted_now(session, run)
+        session.execute(delete(Retrieved))  # behind the store's back
+        assert [(passage.id, times) for passage, times in most_found(session, run)] == counted[:10]
+
+
 def test_new_answers_make_it_old(restarted: Store) -> None:
     with restarted.session() as session:
         run = get_run(session, "trackstar")
@@ -87,7 +97,7 @@ def test_new_answers_make_it_old(restarted: Store) -> None:
         wrong = browse.first(session, run, Filters(right="no"), "", 100)
         assert prompt.id not in [row.prompt.id for row in wrong]
         kept = session.get_one(KeptColumns, run.id)
-        assert kept.state == columns._mark(run)  # and what is kept was made anew at once
+        assert kept.state == columns.mark_of(run)  # and what is kept was made anew at once
 
 
 def test_a_removed_prompt_is_in_nothing_that_is_kept(store: Store) -> None:
