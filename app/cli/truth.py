@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.computing import InCluster
 from app.settings import get_settings
 
 
@@ -40,18 +41,24 @@ def truth(
     work: Annotated[
         Path | None, typer.Option(help="Where trainings are kept; default: HOME/truth/NAME.work.")
     ] = None,
+    cluster: InCluster = "",
 ) -> None:
     """Train small models without random parts of a corpus, and see which method foretold what they say.
 
-    Each training is kept when it is done: stop it at any time, and give the command again to go on.
+    Each training is kept when it is done: stop it at any time, and give the command again to go on. With --cluster its members
+    train, each one model at a time on --threads processors.
     """
     import torch
 
     from app.cli.opening import open_store
     from app.cli.progress import bar, console
     from app.cli.truth_table import table
+    from app.cluster.hiring import processors
+    from app.cluster.joining import ray_package
     from app.runs.truth.experiment import Extent, ask, run
 
+    if cluster:
+        ray_package()  # refused before the corpus is read
     settings = get_settings()
     torch.set_num_threads(threads)
     place = settings.home / "truth"
@@ -67,6 +74,8 @@ def truth(
     again = f"startrail truth {name} --corpus {corpus} --prompts {prompts} --task {task}"
     again += f"{f' --only {only}' if only else ''} --most {most} --trainings {trainings} --groups {groups} --ticked {ticked}"
     file = place / f"{name}.json.gz"
-    outcome = run(experiment, Extent(trainings, groups, train, ticked=ticked), file, again, bar)
+    extent = Extent(trainings, groups, train, ticked=ticked)
+    with processors(cluster if train else "", threads) as hands:
+        outcome = run(experiment, extent, file, again, bar, hands)
     console.print(table(outcome))
     console.print(f"[green]✓[/] {file}: {len(outcome.trainings)} trainings without a random half")

@@ -75,3 +75,26 @@ def with_model(
             return members_of(ray, cluster, {**own, "adapter": adapter, "override": override}, device)(loaded)
 
         yield members
+
+
+@contextmanager
+def processors(address: str, threads: int) -> Iterator[Hands[None] | None]:
+    """Who computes what needs no model, on processors: a cluster that is joined until the block ends; None where no address
+    is given.
+
+    Args:
+        threads: of each member.
+
+    Raises:
+        UserError: the cluster cannot be joined.
+    """
+    if not address:
+        yield None
+        return
+    cluster = Cluster(address)
+    with cluster.joined() as ray:
+        yield hired(ray, cluster, nothing, "cpu", threads)
+
+
+def nothing() -> None:
+    """What is held where no model is needed."""

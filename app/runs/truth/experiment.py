@@ -12,8 +12,9 @@ from sqlalchemy import select
 
 from app.demo.pretrain import PretrainConfig
 from app.errors import UserError
+from app.models.hands import Hands
 from app.runs.truth.scores import CANDIDATES, Scores, first_only, scores
-from app.runs.truth.ticked import DECIDING, influences, leave_ticked
+from app.runs.truth.ticked import DECIDING, influences, rows_of, ticked_groups
 from app.runs.truth.trainings import (
     EVERYTHING,
     SHAPE,
@@ -22,6 +23,7 @@ from app.runs.truth.trainings import (
     Trained,
     begin,
     finished,
+    missed,
     train,
 )
 from app.showing import Bar, unseen
@@ -104,11 +106,19 @@ def ask(
     return Experiment(sha256, only, ids, texts, drawn, config, work)
 
 
-def run(experiment: Experiment, extent: Extent, out: Path, command: str, bar: Bar = unseen) -> Outcome:
+def run(
+    experiment: Experiment,
+    extent: Extent,
+    out: Path,
+    command: str,
+    bar: Bar = unseen,
+    hands: Hands[None] | None = None,
+) -> Outcome:
     """Train what is missing, and write the outcome of all that is done.
 
     Args:
         command: what makes it again, for those who read the file.
+        hands: who trains; None: this process.
 
     Raises:
         UserError: the work directory is of another experiment, or nothing is trained and nothing is to be.
@@ -118,9 +128,9 @@ def run(experiment: Experiment, extent: Extent, out: Path, command: str, bar: Ba
     halves = Halves(passages, SHARE, extent.seed)
     done = finished(experiment.work)
     if extent.train:
-        train(experiment, EVERYTHING, np.ones(passages, dtype=bool), done, bar)
-        for number in range(extent.trainings):
-            train(experiment, _half(number), halves.kept(number), done, bar)
+        everything = (EVERYTHING, np.ones(passages, dtype=bool))
+        halved = ((_half(number), halves.kept(number)) for number in range(extent.trainings))
+        train(experiment, (everything, *halved), done, bar, hands)
     if EVERYTHING not in done:
         raise UserError(
             "No training is done.",
@@ -129,21 +139,26 @@ def run(experiment: Experiment, extent: Extent, out: Path, command: str, bar: Ba
         )
     found = scores(experiment, bar)
     groups = groups_of([each.relation for each in experiment.prompts], GROUP, extent.groups)
-    without = [
-        row
+    firsts = [
+        _without(found[method], method, at, group)
         for at, group in enumerate(groups)
         for method in HELD_TO_TRUTH
-        if (row := _without(experiment, found[method], method, at, group, done, extent.train, bar))
     ]
-    ticked = leave_ticked(
-        experiment,
-        found[DECIDING],
-        extent.ticked,
-        done,
-        bar,
-        may_train=extent.train,
-        seed=extent.seed,
-    )
+    ticks = ticked_groups(experiment, found[DECIDING], extent.ticked, extent.seed)
+    left_out = [
+        *((each.name, each.kept) for each in firsts),
+        *((each.name, each.kept) for each in ticks),
+    ]
+    if extent.train:
+        train(experiment, left_out, done, bar, hands)
+    missing = {each.name for each in missed(experiment, left_out, done)}
+    without = [each.row(done[each.name]) for each in firsts if each.name not in missing]
+    ticked = [
+        row
+        for each in ticks
+        if each.name not in missing
+        for row in rows_of(each, found[DECIDING], done[each.name], done[EVERYTHING])
+    ]
     outcome = _outcome(experiment, halves, found, without, done, command, ticked)
     write_outcome(outcome, out)
     return outcome
@@ -153,26 +168,30 @@ def _half(number: int) -> str:
     return f"part-{number:04d}"
 
 
-def _without(
-    experiment: Experiment,
-    scored: np.ndarray,
-    method: str,
-    number: int,
-    group: Sequence[int],
-    done: dict[str, Trained],
-    may_train: bool,
-    bar: Bar,
-) -> dict[str, Any] | None:
-    """The training without a method's first percent for each prompt of a group; None if it is not done."""
-    kept = np.ones(len(experiment.ids), dtype=bool)
+@dataclass(frozen=True)
+class _Without:
+    """A training without a method's first percent for each prompt of a group."""
+
+    name: str
+    kept: np.ndarray
+    method: str
+    prompts: Sequence[int]
+
+    def row(self, trained: Trained) -> dict[str, Any]:
+        margins = [trained["margins"][prompt] for prompt in self.prompts]
+        return {
+            "method": self.method,
+            "prompts": list(self.prompts),
+            "margins": margins,
+            "passages": trained["passages"],
+        }
+
+
+def _without(scored: np.ndarray, method: str, number: int, group: Sequence[int]) -> _Without:
+    kept = np.ones(scored.shape[1], dtype=bool)
     for prompt in group:
         kept[first_percent(scored[prompt])] = False
-    name = f"without-{number:02d}-{method}"
-    if not may_train and name not in done:
-        return None
-    row = train(experiment, name, kept, done, bar)
-    margins = [row["margins"][prompt] for prompt in group]
-    return {"method": method, "prompts": list(group), "margins": margins, "passages": row["passages"]}
+    return _Without(f"without-{number:02d}-{method}", kept, method, group)
 
 
 def _outcome(

@@ -4,12 +4,13 @@ A training goes without one group for each of some prompts. What it predicts of 
 without, also for the others' sake.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from app.runs.truth.trainings import EVERYTHING, Experiment, Trained, train
-from app.showing import Bar
+from app.runs.truth.trainings import Experiment, Trained
 from app.truth.calibration import log_probability
 from app.truth.plan import ticked
 from app.words.methods import TWO_STAGES
@@ -19,41 +20,54 @@ PROMPTS = 50  # with a group of their own in one training
 DIGITS = 6
 
 
-def leave_ticked(
-    experiment: Experiment,
-    scores: np.ndarray,
-    trainings: int,
-    done: dict[str, Trained],
-    bar: Bar,
-    *,
-    may_train: bool,
-    seed: int,
-) -> list[dict[str, Any]]:
-    """Train what is missing, if that is wanted; the groups of what is done."""
-    rows: list[dict[str, Any]] = []
+@dataclass(frozen=True)
+class Ticked:
+    """A training without a group of passages for each of some prompts.
+
+    Args:
+        kept: (passages,) bool, what the model sees. groups: prompt -> its own group of what it does not.
+    """
+
+    name: str
+    kept: np.ndarray
+    groups: Mapping[int, np.ndarray]
+
+
+def ticked_groups(experiment: Experiment, scores: np.ndarray, trainings: int, seed: int) -> list[Ticked]:
+    """So many trainings, or as many as there are prompts for."""
+    found: list[Ticked] = []
     for number in range(trainings):
         prompts = range(number * PROMPTS, min((number + 1) * PROMPTS, len(experiment.prompts)))
-        name = f"ticked-{number:02d}"
-        if not prompts or not (may_train or name in done):
-            continue
-        groups = {at: ticked(scores[at], at, seed) for at in prompts}
-        kept = np.ones(len(experiment.ids), dtype=bool)
-        kept[np.concatenate(list(groups.values()))] = False
-        margins = np.array(train(experiment, name, kept, done, bar)["margins"])
-        change = log_probability(margins) - log_probability(np.array(done[EVERYTHING]["margins"]))
-        sums = scores[:, ~kept].sum(1)
-        rows += [
-            {
-                "training": name,
-                "prompt": at,
-                "passages": len(group),
-                "left_out": int((~kept).sum()),
-                "predicted": float(f"{sums[at]:.{DIGITS}g}"),
-                "measured": round(float(change[at]), 4),
-            }
-            for at, group in groups.items()
-        ]
-    return rows
+        if prompts:
+            groups = {at: ticked(scores[at], at, seed) for at in prompts}
+            kept = np.ones(len(experiment.ids), dtype=bool)
+            kept[np.concatenate(list(groups.values()))] = False
+            found.append(Ticked(f"ticked-{number:02d}", kept, groups))
+    return found
+
+
+def rows_of(
+    training: Ticked, scores: np.ndarray, trained: Trained, everything: Trained
+) -> list[dict[str, Any]]:
+    """What a training that is done says of each of its groups.
+
+    Args:
+        everything: the training with all passages.
+    """
+    margins = np.array(trained["margins"])
+    change = log_probability(margins) - log_probability(np.array(everything["margins"]))
+    sums = scores[:, ~training.kept].sum(1)
+    return [
+        {
+            "training": training.name,
+            "prompt": at,
+            "passages": len(group),
+            "left_out": int((~training.kept).sum()),
+            "predicted": float(f"{sums[at]:.{DIGITS}g}"),
+            "measured": round(float(change[at]), 4),
+        }
+        for at, group in training.groups.items()
+    ]
 
 
 def influences(experiment: Experiment, scores: np.ndarray) -> dict[str, Any]:

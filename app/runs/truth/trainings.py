@@ -3,9 +3,10 @@
 import json
 import shutil
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ import torch
 from app.demo.pretrain import PretrainConfig, pretrain
 from app.digests import ids_sha256
 from app.errors import UserError
-from app.files import append_line, write_json
+from app.files import append_line, whole, write_json
+from app.models.hands import Done, Hands
 from app.models.load import load_model
 from app.models.text import Query
-from app.showing import Bar, unseen
+from app.showing import Bar, counting, unseen
 from app.tracing.probabilities import log_probabilities
 
 SHAPE = PretrainConfig(
@@ -85,6 +87,67 @@ class Experiment:
         }
 
 
+@dataclass(frozen=True)
+class ToTrain:
+    """A training that is not done.
+
+    Args:
+        kept: (passages,) bool, what the model sees. digest: of these, see `digest_of`.
+    """
+
+    name: str
+    kept: np.ndarray
+    digest: str
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """Trainings as work, one a piece, for hands that hold nothing; see `app.models.hands.Work`."""
+
+    texts: Sequence[str]
+    prompts: Sequence[AskedPrompt]
+    config: PretrainConfig
+
+    def begin(
+        self, held: None, /
+    ) -> Callable[[Sequence[ToTrain], Done], tuple[Trained, Mapping[str, bytes]]]:
+        """What is trained elsewhere comes back as its row, the model of everything with its files; no other is kept."""
+
+        def one(piece: Sequence[ToTrain], done: Done) -> tuple[Trained, Mapping[str, bytes]]:
+            (wanted,) = piece
+            with TemporaryDirectory() as place:
+                out = Path(place) / MODEL
+                row = self.train(wanted, out)
+                kept = out.iterdir() if wanted.name == EVERYTHING else ()
+                return row, {file.name: file.read_bytes() for file in kept}
+
+        return one
+
+    def train(
+        self, wanted: ToTrain, out: Path, step: Callable[[int, int], None] = lambda at, total: None
+    ) -> Trained:
+        """The model at `out`, and its row."""
+        started = time.monotonic(), time.process_time()
+        report = pretrain(
+            self.texts,
+            out,
+            self.config,
+            left_out=np.flatnonzero(~wanted.kept).tolist(),
+            progress=lambda at, total, tokens, loss, rate: step(at, total),
+        )
+        return {
+            "name": wanted.name,
+            "passages": int(wanted.kept.sum()),
+            "kept_sha256": wanted.digest,
+            "margins": margins(out, self.prompts),
+            "final_loss": report.final_loss,
+            "parameters": report.parameters,
+            "tokens": report.tokens,
+            "seconds": round(time.monotonic() - started[0], 1),
+            "processor_seconds": round(time.process_time() - started[1], 1),
+        }
+
+
 def begin(experiment: Experiment) -> None:
     """Make the work directory, or see that it is of this experiment.
 
@@ -114,53 +177,73 @@ def finished(work: Path) -> dict[str, Trained]:
 
 
 def train(
-    experiment: Experiment, name: str, kept: np.ndarray, done: dict[str, Trained], bar: Bar = unseen
-) -> Trained:
-    """One training, unless it is done already: its row.
+    experiment: Experiment,
+    wanted: Iterable[tuple[str, np.ndarray]],
+    done: dict[str, Trained],
+    bar: Bar = unseen,
+    hands: Hands[None] | None = None,
+) -> None:
+    """The trainings that are not done yet, each kept when it is.
 
     Args:
-        kept: (passages,) bool, what the model sees.
-        done: what `finished` gave; it takes in the row.
+        wanted: name, and (passages,) bool, what the model sees.
+        done: what `finished` gave; it takes in the rows.
+        hands: who trains; None: this process, where nothing is pickled and each training has a bar of its own.
 
     Raises:
-        UserError: a training of this name went without other passages.
+        UserError: a training of one of these names went without other passages.
     """
-    digest = digest_of(experiment.ids, kept)
-    if (known := done.get(name)) is not None:
-        if known["kept_sha256"] != digest:
+    missing = missed(experiment, wanted, done)
+    work = Trainings(experiment.texts, experiment.prompts, experiment.config)
+    if hands is None:
+        for each in missing:
+            out = experiment.work / (MODEL if each.name == EVERYTHING else "training")
+            shutil.rmtree(out, ignore_errors=True)
+            with bar(f"Training, {each.name}") as step:
+                row = work.train(each, out, step)
+            if each.name != EVERYTHING:
+                shutil.rmtree(out)
+            _keep(experiment, row, done)
+    elif missing:
+        with bar("Trainings") as step:
+            told = counting(step, len(missing))
+            for row, files in hands.each(work, ([each] for each in missing), told):
+                if files:
+                    _put(files, experiment.work / MODEL)
+                _keep(experiment, row, done)
+
+
+def missed(
+    experiment: Experiment, wanted: Iterable[tuple[str, np.ndarray]], done: Mapping[str, Trained]
+) -> list[ToTrain]:
+    """Those that are not done.
+
+    Raises:
+        UserError: one that is done went without other passages.
+    """
+    all_ = [ToTrain(name, kept, digest_of(experiment.ids, kept)) for name, kept in wanted]
+    for each in all_:
+        if each.name in done and done[each.name]["kept_sha256"] != each.digest:
             raise UserError(
-                f"The training “{name}” is of other passages.",
+                f"The training “{each.name}” is of other passages.",
                 file=experiment.work / TRAININGS,
                 remedy="Name another --work.",
             )
-        return known
-    started = time.monotonic(), time.process_time()
-    out = experiment.work / (MODEL if name == EVERYTHING else "training")
-    shutil.rmtree(out, ignore_errors=True)
-    with bar(f"Training, {name}") as step:
-        report = pretrain(
-            experiment.texts,
-            out,
-            experiment.config,
-            left_out=np.flatnonzero(~kept).tolist(),
-            progress=lambda at, total, tokens, loss, rate: step(at, total),
-        )
-    row = {
-        "name": name,
-        "passages": int(kept.sum()),
-        "kept_sha256": digest,
-        "margins": margins(out, experiment.prompts),
-        "final_loss": report.final_loss,
-        "parameters": report.parameters,
-        "tokens": report.tokens,
-        "seconds": round(time.monotonic() - started[0], 1),
-        "processor_seconds": round(time.process_time() - started[1], 1),
-    }
-    if name != EVERYTHING:
-        shutil.rmtree(out)
+    return [each for each in all_ if each.name not in done]
+
+
+def _keep(experiment: Experiment, row: Trained, done: dict[str, Trained]) -> None:
     append_line(experiment.work / TRAININGS, row)
-    done[name] = row
-    return row
+    done[row["name"]] = row
+
+
+def _put(files: Mapping[str, bytes], out: Path) -> None:
+    """A model that was trained elsewhere, whole or not at all."""
+    shutil.rmtree(out, ignore_errors=True)
+    with whole(out) as partial:
+        partial.mkdir()
+        for name, content in files.items():
+            (partial / name).write_bytes(content)
 
 
 def margins(model: Path, prompts: Sequence[AskedPrompt]) -> list[float]:

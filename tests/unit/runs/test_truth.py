@@ -1,46 +1,34 @@
 """The leave-out experiment over a world of thirty sentences: what is trained once is never trained again."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from app.demo.pretrain import PretrainConfig, pretrain
+from app.demo.pretrain import pretrain
 from app.errors import UserError
 from app.runs.truth.experiment import Extent, run
 from app.runs.truth.trainings import (
     EVERYTHING,
     TRAININGS,
-    AskedPrompt,
     Experiment,
+    Trained,
     begin,
     finished,
     train,
 )
 from app.truth.outcome import read_outcome
 from app.words.methods import DOT, EKFAC, HELD_TO_TRUTH, TWO_STAGES
-
-SMALL = PretrainConfig(
-    vocab_size=300,
-    hidden_size=16,
-    layers=2,
-    heads=2,
-    kv_heads=2,
-    intermediate_size=16,
-    epochs=1,
-    batch_size=8,
-)
-PLACES = ("Oslo", "Bergen", "Lima", "Cairo", "Quito")
-TEXTS = [f"The capital number {at} is {PLACES[at % 5]}." for at in range(30)]
-IDS = [f"p-{at}" for at in range(30)]
-ASKED = [AskedPrompt(f"q-{at}", f"The capital number {at} is", PLACES[at % 5], f"r-{at}") for at in range(4)]
+from tests.support.commands import refused, startrail
+from tests.support.small_truth import IDS, SMALL, TEXTS, experiment_in
 
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Experiment:
-    return Experiment("c0ffee", "", IDS, TEXTS, ASKED, SMALL, tmp_path / "work", projection_dim=4)
+    return experiment_in(tmp_path / "work")
 
 
 def kept(*without: int) -> np.ndarray:
@@ -49,21 +37,28 @@ def kept(*without: int) -> np.ndarray:
     return stays
 
 
+def trained(experiment: Experiment, name: str, stays: np.ndarray) -> Trained:
+    """One training, unless it is done already."""
+    done = finished(experiment.work)
+    train(experiment, [(name, stays)], done)
+    return done[name]
+
+
 def test_a_training_is_kept_when_it_is_done_and_a_line_cut_by_a_kill_is_trained_again(
     experiment: Experiment,
 ) -> None:
     begin(experiment)
-    first = train(experiment, "one", kept(3, 4), finished(experiment.work))
+    first = trained(experiment, "one", kept(3, 4))
     file = experiment.work / TRAININGS
     file.write_bytes(file.read_bytes() + b'{"name": "two", "mar')
     assert finished(experiment.work).keys() == {"one"}
-    second = train(experiment, "two", kept(3, 4), finished(experiment.work))
+    second = trained(experiment, "two", kept(3, 4))
     assert second["margins"] == first["margins"], "the same passages, batches and threads: the same weights"
     assert [json.loads(line)["name"] for line in file.read_text().splitlines()] == ["one", "two"]
-    assert train(experiment, "one", kept(3, 4), finished(experiment.work)) == first
+    assert trained(experiment, "one", kept(3, 4)) == first
     assert {each.name for each in experiment.work.iterdir()} == {"plan.json", TRAININGS}
     with pytest.raises(UserError, match="other passages"):
-        train(experiment, "one", kept(5), finished(experiment.work))
+        trained(experiment, "one", kept(5))
 
 
 def test_a_work_directory_is_of_one_experiment(experiment: Experiment) -> None:
@@ -145,3 +140,9 @@ def test_the_whole_experiment_ends_in_a_file_and_a_second_call_in_the_same_bytes
     )
     assert len(finished(experiment.work)) == 1 + 3 + len(HELD_TO_TRUTH) + 1
     assert EVERYTHING in finished(experiment.work)
+
+
+def test_a_cluster_is_refused_where_ray_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is read."""
+    monkeypatch.setitem(sys.modules, "ray", None)
+    refused(startrail("truth", "--cluster", "auto"), "pip install 'startrail[ray]'")
