@@ -52,5 +52,10 @@ for file in sys.argv[1:]:
 for task, name in dict.fromkeys((key[0], name) for key, found in runs[0].items() for name in found):
     if shared := [key for key in runs[0] if key[0] == task and all(name in run.get(key, ()) for run in runs)]:
         values = np.array([runs[0][key][name] - sum(run[key][name] for run in runs[1:]) for key in shared])
-        low, high = np.quantile(default_rng(0).choice(values, (2000, len(values))).mean(1), [0.025, 0.975])
+        if len(values) > 10_000:
+            low, high = values.mean() + 1.959964 * values.std() / len(values) ** 0.5 * np.array([-1, 1])
+        else:
+            low, high = np.quantile(
+                default_rng(0).choice(values, (2000, len(values))).mean(1), [0.025, 0.975]
+            )
         print(f"{task:<11} {name:<24} {values.mean():10.6f} [{low:.6f}, {high:.6f}]  {len(values):,} prompts")

@@ -6,6 +6,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 
 from app.cli.main import app
 from app.evaluation.classify import classify_run
+from app.evaluation.metrics import DRAWN_TO, estimate
 from app.evaluation.report import evaluate_runs
 from app.evaluation.text_tables import rules_said
 from app.interchange.results import export_results, import_results
@@ -201,6 +203,21 @@ def test_a_file_that_was_exported_has_the_same_figures_elsewhere(
     everything = recomputed("trackstar")
     assert set(figures) == {"fact", "arithmetic"}
     assert sum(same(of_task(task, everything), found["overall"]) for task, found in figures.items()) > 50
+
+
+def test_of_more_prompts_than_are_drawn_the_interval_is_the_same_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many = [
+        {"example_id": n, "proponents": ["p"], "proponent_correct": [n % 7 == 0]} for n in range(DRAWN_TO + 1)
+    ]
+    file = tmp_path / "many.jsonl"
+    file.write_text("".join(json.dumps(record) + "\n" for record in many))
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), str(file)])
+    runpy.run_path(str(SCRIPT), run_name="__main__")
+    found = estimate([float(n % 7 == 0) for n in range(len(many))])
+    assert found is not None
+    assert printed(capsys.readouterr().out)["fact", "MRR"] == pytest.approx(astuple(found), abs=1e-6)
 
 
 def test_types_that_came_with_a_file_stay_as_they_came(exported: Path, tmp_path: Path) -> None:
