@@ -6,9 +6,9 @@
 Rows of about 4,096 numbers can be two groups of layers by 32² (what an index has), one by 45², four by 22², or a block of
 12² for each weight; of a quarter of the numbers or four times as many, 2 × 16² and 2 × 64². Two other draws say how much
 of a difference is chance, and two draws of 2 × 22², their scores averaged, whether several small projections do better
-than one large one; R of 512, 1,024 and 16,384 passages how large a sample has to be; one row is without V. One pass over
-the corpus makes all of them; V, R's damping and the unit norm are the index's own. For facts of a prompt set drawn at
-random: of the first ten how many state the fact, where the first does, and what one training step on each of the first ten
+than one large one; R of 512, 1,024 and 16,384 passages how large a sample has to be; one row is without V, three have
+another damping of R. One pass over the corpus makes all of them; V and the unit norm are the index's own. For facts of a
+prompt set drawn at random: of the first ten how many state the fact, where the first does, and what one training step on each of the first ten
 does to the answer's probability, in points, with 95 % intervals (bootstrap over facts); and each of them less the index's
 own. `--no-steps` leaves the steps out, for a model that finds every answer all but impossible: points cannot tell there.
 """
@@ -55,6 +55,7 @@ class Row:
         seeds: one projection of each, whose scores are averaged.
         sample: passages that R is fitted on; 0: four for each number of a block, as an index has it.
         divided: by the root of V, as an index's are.
+        damping: of R; 0: the index's own.
     """
 
     groups: int
@@ -63,6 +64,7 @@ class Row:
     each_weight: bool = False
     sample: int = 0
     divided: bool = True
+    damping: float = 0.0
 
     def projection(self, seed: int) -> Projection:
         return self.groups, self.p, seed, self.each_weight, self.divided
@@ -72,7 +74,10 @@ class Row:
         drawn = "" if self.seeds == (0,) else f", draw {' and '.join(map(str, self.seeds))}"
         fitted = f", R of {self.sample:,}" if self.sample else ""
         plain = "" if self.divided else ", no V"
-        return f"{'each weight' if self.each_weight else self.groups} × {self.p}²{drawn}{fitted}{plain}"
+        damped = f", damping {self.damping:g}" if self.damping else ""
+        return (
+            f"{'each weight' if self.each_weight else self.groups} × {self.p}²{drawn}{fitted}{plain}{damped}"
+        )
 
 
 BASE = Row(2, 32)
@@ -84,6 +89,9 @@ ROWS = (
     Row(2, 32, (1,)),
     Row(2, 32, (2,)),
     Row(2, 32, divided=False),
+    Row(2, 32, damping=0.001),
+    Row(2, 32, damping=0.1),
+    Row(2, 32, damping=10),
     Row(1, 45),
     Row(4, 22),
     Row(0, 12, each_weight=True),
@@ -192,7 +200,8 @@ def ranked(
         train = Autocorrelation(encoded[key].shape[1] // own.block_size, own.block_size)
         size = min(len(encoded[key]), sample_size(own, row.sample or None))
         train.add(encoded[key][random.Random(0).sample(range(len(encoded[key])), size)])
-        whitening = fit_whitening(train, None, mixing=None, rank=own.rank, damping=own.damping)
+        damping = row.damping or own.damping
+        whitening = fit_whitening(train, None, mixing=None, rank=own.rank, damping=damping)
         scores.append(finished(asked[key], own, whitening) @ finished(encoded[key], own, whitening).T)
     return [
         [int(at) for at in np.argsort(-own, kind="stable")[:CANDIDATES]] for own in np.mean(scores, axis=0)
