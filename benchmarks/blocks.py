@@ -8,9 +8,10 @@ Rows of about 4,096 numbers can be two groups of layers by 32² (what an index h
 of a difference is chance, and two draws of 2 × 22², their scores averaged, whether several small projections do better
 than one large one; R of 512, 1,024 and 16,384 passages how large a sample has to be; one row is without V, three have
 another damping of R. One pass over the corpus makes all of them; V and the unit norm are the index's own. For facts of a
-prompt set drawn at random: of the first ten how many state the fact, where the first does, and what one training step on each of the first ten
-does to the answer's probability, in points, with 95 % intervals (bootstrap over facts); and each of them less the index's
-own. `--no-steps` leaves the steps out, for a model that finds every answer all but impossible: points cannot tell there.
+prompt set drawn at random: of the first ten how many state the fact, where the first does, and what one training step on
+each of the first ten does to the answer's probability, in points, with 95 % intervals (bootstrap over facts); and each of
+them less the index's own. `--no-steps` leaves the steps out, for a model that finds every answer all but impossible:
+points cannot tell there.
 """
 
 import argparse
