@@ -17,6 +17,7 @@ from app.models.examples import TrainingExample
 from app.models.load import LoadedModel
 from app.models.loss_head import LossHead
 from app.models.losses import Loss
+from app.models.recomputing import recomputing
 
 EXACT_CHUNK = 1 << 20
 """Gradient entries formed at once where V is exact (4 MB in float32)."""
@@ -57,18 +58,29 @@ class Capture:
         """
         device = self.loaded.device
         sink.begin(len(examples))
+        ids = pad(examples, device)
         rows, labels, signs = predicting(examples, device)
-        with torch.enable_grad(), self._tapped(sink, len(examples)) as leaves:
-            end, gradient = self.head.start(pad(examples, device), rows, draw or labels, signs)
-            torch.autograd.grad(end, leaves, gradient)
+        model = self.loaded.model
+        with (
+            torch.enable_grad(),
+            self._tapped(sink, len(examples)) as leaves,
+            recomputing(model, ids.numel()),
+        ):
+            end, gradient = self.head.start(ids, rows, draw or labels, signs)
+            torch.autograd.grad(end, tuple(leaves), gradient)
 
     @contextmanager
     def _tapped(self, sink: Sink, rows: int) -> Iterator[list[torch.Tensor]]:
         """Hooks on every weight's module; yields the outputs at which differentiation ends."""
         leaves: list[torch.Tensor] = []
+        seen: set[int] = set()
 
         def tap(at: int) -> Callable[..., None]:
             def forward(module: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+                if at in seen:  # computed again for the backward pass, to be just what it was
+                    output.requires_grad_()
+                    return
+                seen.add(at)
                 with torch.no_grad():
                     kept = sink.forward(at, _by_row(inputs[0], rows))
                 if not output.requires_grad:
