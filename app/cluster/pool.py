@@ -82,6 +82,11 @@ class ClusterHands(Generic[Held]):
         """The members' kind."""
         return self._kind
 
+    @property
+    def count(self) -> int:
+        """See `Hands.count`."""
+        return len(self.members)
+
     def each(
         self, work: Work[Held, Made], pieces: Iterable[Sequence[Any]], done: Done = unheard
     ) -> Iterator[Made]:

@@ -9,21 +9,50 @@ says how far the small curvatures can be trusted: with few passages many are sma
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
 from app.curvature.factors import Curvatures, Factors
-from app.curvature.fit import BUDGET, parted
+from app.curvature.parts import BUDGET, shared_out
 from app.curvature.passing import passed, usable
 from app.errors import UserError
 from app.models.capture import Capture
 from app.models.examples import TrainingExample
+from app.models.hands import Done, Hands, own_hands, unheard
 from app.models.load import LoadedModel
 from app.showing import counting
 
 TRIED = tuple(10.0 ** (half / 2) for half in range(-16, 5))
 """From 10⁻⁸ to 100, two to a power of ten."""
+
+
+@dataclass(frozen=True)
+class PartSquares:
+    """E of parts of the weights, given as number and bases, by these numbers; see `app.models.hands.Work`.
+
+    Args:
+        sample: passages with a loss token. labels, seed: see `app.curvature.passing.passed`.
+    """
+
+    sample: Sequence[TrainingExample]
+    labels: str
+    seed: int
+
+    def begin(
+        self, loaded: LoadedModel, /
+    ) -> Callable[[Sequence[tuple[int, torch.Tensor, torch.Tensor]], Done], dict[int, torch.Tensor]]:
+        """See `app.models.hands.Work.begin`."""
+        capture, here = Capture(loaded), (loaded.device, loaded.dtype)
+
+        def squares(
+            part: Sequence[tuple[int, torch.Tensor, torch.Tensor]], done: Done
+        ) -> dict[int, torch.Tensor]:
+            sink = Curvatures({at: (left.to(*here), right.to(*here)) for at, left, right in part})
+            passed(capture, self.sample, sink, self.labels, self.seed, done)
+            return {at: total.div_(len(self.sample)).cpu() for at, total in sink.sums.items()}
+
+        return squares
 
 
 def search_damping(
@@ -35,6 +64,7 @@ def search_damping(
     seed: int,
     budget: int = BUDGET,
     done: Callable[[int, int], None] | None = None,
+    hands: Hands[LoadedModel] | None = None,
 ) -> float:
     """The damping of `TRIED` under which the gradients of `others` are likeliest.
 
@@ -42,6 +72,7 @@ def search_damping(
         others: passages that the factors were not fitted on. labels, seed: as of the fit.
         budget: bytes that the sums of weights that are taken together may take.
         done: called with passages gone through and all there are to go through.
+        hands: who goes through them, for a part of the weights at a time; None: this process.
 
     Raises:
         UserError: none of the others has a loss token.
@@ -53,19 +84,21 @@ def search_damping(
             field="rerank_damping",
             remedy="Give a number, or a corpus with more passages.",
         )
-    capture, parts = Capture(loaded), parted(loaded.weights, budget)
-    went = counting(done or (lambda gone, total: None), len(held_out) * len(parts))
+    who = hands or own_hands(loaded)
+    parts = shared_out(loaded.weights, budget, who.count)
+    own = [curvature[weight.name] for weight in loaded.weights]
+    pieces = ([(at, own[at].left, own[at].right) for at in part] for part in parts)
+    told, each = done or (lambda gone, total: None), len(held_out)
+    within = counting(told, each * len(parts)) if who.count == 1 else unheard
     unlikely = torch.zeros(len(TRIED), dtype=torch.float64)
-    for part in parts:
-        own = {at: curvature[loaded.weights[at].name] for at in part}
-        squares = Curvatures(
-            {at: (each.left.to(loaded.dtype), each.right.to(loaded.dtype)) for at, each in own.items()}
-        )
-        passed(capture, held_out, squares, labels, seed + 1, went)
-        for at, factors in own.items():
-            mean = (squares.sums[at] / len(held_out)).cpu()
+    for number, squares in enumerate(
+        who.each(PartSquares(held_out, labels, seed + 1), pieces, within), start=1
+    ):
+        for at, mean in squares.items():
             for place, damping in enumerate(TRIED):
-                unlikely[place] += _unlikely(replace(factors, damping=damping), mean)
+                unlikely[place] += _unlikely(replace(own[at], damping=damping), mean)
+        squares.clear()  # room for the next part
+        told(each * number, each * len(parts))
     return TRIED[int(unlikely.argmin())]
 
 

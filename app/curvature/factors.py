@@ -49,7 +49,7 @@ class Factors:
 class Covariances:
     """The sink that sums x xᵀ and δ δᵀ of some of the weights, in float64."""
 
-    def __init__(self, weights: Sequence[LinearWeight], chosen: range, device: torch.device) -> None:
+    def __init__(self, weights: Sequence[LinearWeight], chosen: Sequence[int], device: torch.device) -> None:
         self.inputs = {at: _square(weights[at].in_features, device) for at in chosen}
         self.gradients = {at: _square(weights[at].out_features, device) for at in chosen}
         self.device = device

@@ -2,12 +2,12 @@
 
 Memory holds the sums of as many weights as `budget` allows; the sample goes through the model twice for each such
 part. A part whose files are whole is not fitted again, so a fit that was stopped goes on where it was. Labels are
-drawn from the model with the same seed for every part: how the weights are parted changes no number.
+drawn from the model with the same seed for every part: how the weights are parted, and who fits them, changes no number.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -15,19 +15,18 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from app.curvature.factors import DAMPING, Covariances, Curvatures, Factors
-from app.curvature.passing import LABELS, passed, usable
+from app.curvature.factors import DAMPING, Factors
+from app.curvature.parts import BUDGET, PartFit, shared_out
+from app.curvature.passing import LABELS, usable
 from app.curvature.place import MANIFEST
 from app.digests import file_sha256
 from app.errors import NotFound, UserError
 from app.files import whole, write_json
-from app.models.capture import Capture
 from app.models.examples import TrainingExample
+from app.models.hands import Hands, own_hands, unheard
 from app.models.load import LoadedModel
 from app.models.weights import LinearWeight
 from app.showing import counting
-
-BUDGET = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,7 @@ def fit_curvature(
     seed: int = 0,
     budget: int = BUDGET,
     done: Callable[[int, int], None] | None = None,
+    hands: Hands[LoadedModel] | None = None,
 ) -> dict[str, Factors]:
     """Factors of all of the model's linear weights, by name; those already in `directory` are read, not fitted.
 
@@ -69,6 +69,7 @@ def fit_curvature(
         labels: one of `LABELS`; empty: those of the fit that was begun in `directory`, else drawn from the model.
         budget: bytes that one part's sums may take.
         done: called with passages gone through and all there are to go through.
+        hands: who fits, a part of the weights at a time; None: this process.
 
     Raises:
         UserError: no passage has a loss token, `labels` is not known, or the directory holds another fit.
@@ -84,15 +85,19 @@ def fit_curvature(
     manifest = FactorsManifest(loaded.sha256, len(lessons), _digest(lessons), labels, seed, damping)
     directory.mkdir(parents=True, exist_ok=True)
     _begin(directory / MANIFEST, began, manifest)
-    capture = Capture(loaded)
-    parts = parted(loaded.weights, budget)
+    who = hands or own_hands(loaded)
     missing = [
-        part for part in parts if not all(_file(directory, loaded.weights[at]).is_file() for at in part)
+        part
+        for part in shared_out(loaded.weights, budget, who.count)
+        if not all(_file(directory, loaded.weights[at]).is_file() for at in part)
     ]
-    went = counting(done or (lambda gone, total: None), 2 * len(lessons) * len(missing))
-    for part in missing:
-        for at, factors in _fit_part(capture, lessons, part, manifest, went).items():
-            _save(factors, _file(directory, loaded.weights[at]))
+    told, each = done or (lambda gone, total: None), 2 * len(lessons)
+    within = counting(told, each * len(missing)) if who.count == 1 else unheard
+    work = PartFit(lessons, manifest.labels, manifest.seed)
+    for number, fitted in enumerate(who.each(work, missing, within), start=1):
+        _save(fitted, loaded.weights, directory)
+        fitted.clear()  # room for the next part
+        told(each * number, each * len(missing))
     files = [_file(directory, weight) for weight in loaded.weights]
     write_json(
         directory / MANIFEST,
@@ -110,21 +115,6 @@ def set_damping(directory: Path, damping: float) -> None:
     """What is added to the curvature of the factors in `directory` from now on, as a share of each weight's mean."""
     file = directory / MANIFEST
     write_json(file, asdict(replace(_manifest(file), damping=damping)))
-
-
-def parted(weights: Sequence[LinearWeight], budget: int) -> list[range]:
-    """The weights in runs whose sums and bases fit into `budget` bytes; a weight too large stands alone."""
-    parts: list[range] = []
-    start, taken = 0, 0
-    for at, weight in enumerate(weights):
-        # Two squares in float64 while covariances are summed; then two bases in float32 and one sum of squares.
-        size = 8 * (weight.in_features**2 + weight.out_features**2)
-        size = max(size, size // 2 + 8 * weight.in_features * weight.out_features)
-        if at > start and taken + size > budget:
-            parts.append(range(start, at))
-            start, taken = at, 0
-        taken += size
-    return [*parts, range(start, len(weights))]
 
 
 def read_curvature(directory: Path, loaded: LoadedModel) -> dict[str, Factors]:
@@ -174,40 +164,12 @@ def verify_curvature(directory: Path) -> int:
     return len(files)
 
 
-def _save(factors: Factors, file: Path) -> None:
-    """One weight's factors as a safetensors file, whole or not at all."""
-    tensors = {"left": factors.left, "right": factors.right, "curvature": factors.curvature}
-    with whole(file) as partial:
-        save_file({key: value.float().cpu().contiguous() for key, value in tensors.items()}, partial)
-
-
-def _fit_part(
-    capture: Capture,
-    sample: Sequence[TrainingExample],
-    part: range,
-    manifest: FactorsManifest,
-    went: Callable[[int], None],
-) -> dict[int, Factors]:
-    bases = _bases(capture, sample, part, manifest, went)
-    squares = Curvatures(bases)
-    passed(capture, sample, squares, manifest.labels, manifest.seed, went)
-    return {
-        at: Factors(left, right, (squares.sums[at] / len(sample)).float())
-        for at, (left, right) in bases.items()
-    }
-
-
-def _bases(
-    capture: Capture,
-    sample: Sequence[TrainingExample],
-    part: range,
-    manifest: FactorsManifest,
-    went: Callable[[int], None],
-) -> dict[int, tuple[torch.Tensor, torch.Tensor]]:
-    """Q_S and Q_A of each weight; the sums they come from are let go on return."""
-    sums = Covariances(capture.loaded.weights, part, capture.loaded.device)
-    passed(capture, sample, sums, manifest.labels, manifest.seed, went, before=sums.expect)
-    return {at: sums.bases(at, capture.loaded.dtype) for at in part}
+def _save(fitted: Mapping[int, Factors], weights: Sequence[LinearWeight], directory: Path) -> None:
+    """Each weight's factors as a safetensors file, whole or not at all."""
+    for at, factors in fitted.items():
+        tensors = {"left": factors.left, "right": factors.right, "curvature": factors.curvature}
+        with whole(_file(directory, weights[at])) as partial:
+            save_file({key: value.float().contiguous() for key, value in tensors.items()}, partial)
 
 
 def _begin(file: Path, began: FactorsManifest | None, manifest: FactorsManifest) -> None:

@@ -33,6 +33,10 @@ class Hands(Protocol[Held]):
     def device(self) -> str:
         """The kind of device that it is computed on, `cpu` or `cuda`."""
 
+    @property
+    def count(self) -> int:
+        """How many compute at once. One tells of every example, several of each piece that is done."""
+
     def each(
         self, work: Work[Held, Made], pieces: Iterable[Sequence[Any]], done: Done = unheard
     ) -> Iterator[Made]:
@@ -62,6 +66,11 @@ class OwnHands(Generic[Held]):
     def device(self) -> str:
         """See `Hands.device`."""
         return self._kind
+
+    @property
+    def count(self) -> int:
+        """See `Hands.count`."""
+        return 1
 
     def each(
         self, work: Work[Held, Made], pieces: Iterable[Sequence[Any]], done: Done = unheard

@@ -202,14 +202,18 @@ def fit_beside(
         UserError: they are another model's, or damaged.
     """
     manifest = open_index(index).manifest
+    device = how.device or settings.device
     loaded = load_model(
         settings.models / manifest.model.name,
-        device=how.device or settings.device,
+        device="cpu" if how.cluster else device,
         dtype=compute_type(how.dtype or settings.dtype),
         **manifest.opening,
     )
     passages = loaded.texts.passages([lesson for _, lesson in corpus])
-    with bar("Fitting EK-FAC") as step:
+    with (
+        with_model(how.cluster, device, manifest.opening["adapter"], manifest.weights) as hands,
+        bar("Fitting EK-FAC") as step,
+    ):
         return fitted(
             loaded,
             passages,
@@ -217,6 +221,7 @@ def fit_beside(
             labels=how.rerank_labels,
             damping=how.rerank_damping,
             progress=step,
+            hands=hands(loaded),
         )
 
 

@@ -19,6 +19,7 @@ from app.curvature.passing import LABELS
 from app.curvature.place import FACTORS
 from app.errors import UserError
 from app.models.examples import TrainingExample
+from app.models.hands import Hands
 from app.models.load import LoadedModel
 from app.retrieval.search import open_search
 from app.runs.ranking.request import Ranked, RankingRequest
@@ -78,6 +79,7 @@ def fitted(
     labels: str = "",
     damping: str = "",
     progress: Callable[[int, int], None] | None = None,
+    hands: Hands[LoadedModel] | None = None,
 ) -> dict[str, Factors]:
     """The factors that stand beside an index; fitted on a random sample of its corpus where there are none.
 
@@ -85,6 +87,7 @@ def fitted(
         labels: as `fit_curvature`.
         damping: of each weight's mean curvature; `search`: by as many passages that the factors were not fitted on; empty:
             as it was.
+        hands: who fits them; None: this process.
 
     Raises:
         UserError: those that are there are another model's, or damaged, or the damping is no number above zero.
@@ -92,7 +95,13 @@ def fitted(
     drawn = Random(SEED).sample(range(len(passages)), min(SAMPLE, len(passages)))
     place = index / FACTORS
     factors = fit_curvature(
-        loaded, [passages[row] for row in drawn], place, labels=labels, seed=SEED, done=progress
+        loaded,
+        [passages[row] for row in drawn],
+        place,
+        labels=labels,
+        seed=SEED,
+        done=progress,
+        hands=hands,
     )
     if not damping:
         return factors
@@ -101,7 +110,9 @@ def fitted(
         rest = sorted(set(range(len(passages))) - set(drawn))
         others = Random(SEED).sample(rest, min(SAMPLE, len(rest)))
         held_out = [passages[row] for row in others]
-        found = search_damping(loaded, factors, held_out, labels=labels_of(place), seed=SEED, done=progress)
+        found = search_damping(
+            loaded, factors, held_out, labels=labels_of(place), seed=SEED, done=progress, hands=hands
+        )
     set_damping(place, found)
     return {name: replace(each, damping=found) for name, each in factors.items()}
 

@@ -9,9 +9,10 @@ import torch
 
 from app.curvature.damping import TRIED, search_damping
 from app.curvature.factors import Factors
-from app.curvature.fit import fit_curvature, parted, read_curvature, verify_curvature
+from app.curvature.fit import fit_curvature, read_curvature, verify_curvature
 from app.curvature.influence import influences, preconditioned, whole_gradient
 from app.curvature.many import products, stacked
+from app.curvature.parts import parted, shared_out
 from app.curvature.place import MANIFEST
 from app.errors import NotFound, UserError
 from app.models.capture import Capture
@@ -197,6 +198,11 @@ def test_a_part_is_as_large_as_memory_allows_and_never_empty(load: Callable[...,
         assert [at for part in parted(weights, budget) for at in part] == list(range(len(weights)))
     assert len(parted(weights, 1)) == len(weights)
     assert len(parted(weights, 1 << 30)) == 1
+    for count in (1, 2, 3, 5):  # who fit at once
+        parts = shared_out(weights, 60_000, count)
+        assert [at for part in parts for at in part] == list(range(len(weights)))
+        assert len(parted(weights, 60_000)) <= len(parts) < len(parted(weights, 60_000)) + count
+        assert len(shared_out(weights, 1 << 30, count)) in (count - 1, count)
 
 
 def test_what_cannot_be_read_is_named(load: Callable[..., LoadedModel], tmp_path: Path) -> None:
