@@ -7,7 +7,6 @@ own weights are never written to.
 """
 
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from math import exp
@@ -73,17 +72,22 @@ class TailPatch:
 
     def at(self, learning_rate: float) -> "TailPatch":
         """The same step at another learning rate; state and model are shared."""
-        other = copy(self)
-        other.update, other.by_rule = replace(self.update, rate=learning_rate), False
-        return other
+        return self._but(update=replace(self.update, rate=learning_rate), by_rule=False)
 
     def on(self, model: LoadedModel) -> "TailPatch":
         """The same step of the same model, opened elsewhere."""
         if getattr(self, "model", None) is model:
             return self
-        other = copy(self)
-        other.model, other.stepper = model, _stepper(model, _separate(model))
-        other.update = moved(self.update, model.device)
+        return self._but(
+            model=model,
+            stepper=_stepper(model, _separate(model)),
+            update=moved(self.update, model.device),
+        )
+
+    def _but(self, **changes: Any) -> "TailPatch":
+        """Not by `copy`, which would take `__getstate__` for what there is to copy."""
+        other = object.__new__(TailPatch)
+        other.__dict__.update(self.__dict__ | changes)
         return other
 
     def __getstate__(self) -> dict[str, Any]:

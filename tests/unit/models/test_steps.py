@@ -1,6 +1,7 @@
 """Tail-patch equals a real training step, and leaves the model as it was."""
 
 import copy
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,21 @@ def test_learning_rate_optimizer_and_steps_are_told(load: Callable[..., LoadedMo
     assert patch.settings["learning_rate"] == pytest.approx(1e-2)
     assert patch.settings["steps"] == 1
     assert TailPatch(load("llama"), learning_rate=0.5).settings["learning_rate"] == 0.5
+
+
+def test_another_rate_is_a_step_of_the_same_model_and_a_step_sent_elsewhere_of_none(
+    load: Callable[..., LoadedModel],
+) -> None:
+    """Both measure what a step made with all of it measures, to the bit."""
+    loaded = load("llama")
+    usual, larger = TailPatch(loaded), TailPatch(loaded, learning_rate=0.5)
+    wanted = larger.measure_all(QUERIES, tiny.TEXTS[:2])
+    assert usual.at(0.5).measure_all(QUERIES, tiny.TEXTS[:2]) == wanted
+    sent = pickle.loads(pickle.dumps(larger))
+    assert not hasattr(sent, "model")
+    assert sent.settings == larger.settings
+    assert sent.on(loaded).measure_all(QUERIES, tiny.TEXTS[:2]) == wanted
+    assert larger.on(loaded) is larger
 
 
 def test_a_blank_passage_teaches_nothing(load: Callable[..., LoadedModel]) -> None:
