@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.cluster.hiring import with_model
+from app.cluster.joining import ray_package
 from app.curvature.factors import Factors
 from app.curvature.place import FACTORS
 from app.errors import UserError
@@ -82,7 +83,8 @@ class Build:
         """Refuse what does not fit together, before anything is read.
 
         Raises:
-            UserError: a task's prompts without R_eval, rows that cannot be searched so, or nothing that could order again.
+            UserError: a task's prompts without R_eval, rows that cannot be searched so, nothing that could order again, or a
+                cluster without Ray.
         """
         if self.rerank not in ("", EKFAC):
             raise UserError(f"{self.rerank!r} is not known.", field="rerank", remedy=f"Use {EKFAC}.")
@@ -94,6 +96,8 @@ class Build:
                 remedy=f"Choose the method {TRACKSTAR}, or leave them out.",
             )
         kind_of(self.search)
+        if self.cluster:
+            ray_package()
         free: dict[str, Any] = {
             "append": "",
             "search": "exact",

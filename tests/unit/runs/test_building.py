@@ -1,9 +1,11 @@
-"""Blocks of an index are no larger than what R can be fitted to."""
+"""What fits together in a build, and blocks that are no larger than what R can be fitted to."""
+
+import sys
 
 import pytest
 
 from app.errors import UserError
-from app.runs.building import method_for
+from app.runs.building import Build, method_for
 from app.trackstar.config import EncodingConfig
 
 DEFAULT = EncodingConfig.preset("+V+R_train")
@@ -31,3 +33,10 @@ def test_p_that_was_asked_for_is_refused_with_one_that_fits() -> None:
 def test_a_method_without_r_has_blocks_of_any_size() -> None:
     method = EncodingConfig.preset("+V")
     assert method_for(method, 2, insists=True) == method
+
+
+def test_a_cluster_is_refused_where_ray_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a corpus of hours is read."""
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UserError, match=r"pip install 'startrail\[ray\]'"):
+        Build(EncodingConfig(), rerank="ekfac", cluster="auto").check()
