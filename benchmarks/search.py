@@ -6,7 +6,8 @@ Rows are synthetic, with the spectrum of the demo's encodings, in files as `star
 with some noise, one at a time. Figures are medians over turns of one reading and one query; before each, caches are
 swept, because a trace searches after it has encoded its query, when rows are in memory and no longer in a cache. Opening
 is timed as a worker does it the second time: files were compared with their checksums before. What a worker holds for a
-small kind is measured in a process of its own.
+small kind is measured in a process of its own. Lists are refused on rows like these, which fall into no groups; what they
+find on an index that is there is asked by benchmarks/lists.py.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from _report import Check, finish
 
 from app.errors import UserError
 from app.retrieval.kinds import KINDS
-from app.retrieval.search import Search, open_search
+from app.retrieval.search import Search, open_search, part_of, prepare
 from app.trackstar.config import EncodingConfig
 from app.trackstar.index import TrackstarIndex, open_index
 from app.trackstar.manifest import ContentIdentity, IndexManifest
@@ -77,6 +78,8 @@ def size_of(place: Path, count: int, dimension: int) -> list[Check]:
     searches: dict[str, Search] = {}
     for kind in KINDS:
         try:
+            if KINDS[kind].in_lists:
+                prepare(place, kind, lambda of: queries(of, 64))
             searches[kind] = open_search(index, kind)
         except UserError as error:
             print(f"{count:>9,} {kind:<8} {error.message}")
@@ -97,6 +100,13 @@ def size_of(place: Path, count: int, dimension: int) -> list[Check]:
             f"{count:>9,} {kind:<8} {took[kind] * 1e3:>9.2f} {slower:>8.2f} {recall:>10.3f} {size / 2**20:>9.1f} {smaller:>8.1f}"
         )
         if kind == "exact":
+            continue
+        if part := part_of(search):
+            checks += [
+                Check(f"recall@10 of {kind}, {count:,} rows", recall, ""),
+                Check(f"{kind}: share of the rows, {count:,} rows", part.share, ""),
+                Check(f"{kind} / exact search, {count:,} rows", slower, "×"),
+            ]
             continue
         grown = held(place, kind)
         checks += [
@@ -133,10 +143,10 @@ def make_index(place: Path, count: int, dimension: int) -> None:
     ).write(place)  # fmt: skip
 
 
-def queries(index: TrackstarIndex) -> np.ndarray:
+def queries(index: TrackstarIndex, count: int = QUERIES) -> np.ndarray:
     """Rows with some noise."""
     rng = np.random.default_rng(1)
-    asked = index.take(np.sort(rng.integers(0, index.manifest.passages, QUERIES)))
+    asked = index.take(np.sort(rng.integers(0, index.manifest.passages, count)))
     asked += 0.5 * rng.standard_normal(asked.shape, dtype=np.float32) / np.sqrt(asked.shape[1])
     return asked
 

@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
+from app.retrieval.kinds import KINDS
 from app.settings import get_settings
+from app.words.partial import SearchedPart
 
 
 def register(app: typer.Typer) -> None:
@@ -26,15 +28,25 @@ def verify(name: str) -> None:
 
 def reindex(
     index: Annotated[str, typer.Argument(help="An index in HOME/indexes.")],
-    search: Annotated[str, typer.Option("--index", help="exact, rabitq2 or rabitq1.")] = "rabitq2",
+    search: Annotated[
+        str, typer.Option("--index", help=f"{', '.join(list(KINDS)[:-1])} or {list(KINDS)[-1]}.")
+    ] = "rabitq2",
+    prompts: Annotated[
+        str, typer.Option(help="Prompt set in the store, whose prompts and targets lists are measured with.")
+    ] = "",
 ) -> None:
-    """Have an index's rows searched by another kind: smaller and faster where they are many. Nothing is encoded again."""
+    """Have an index's rows searched by another kind: smaller and faster where they are many. No passage is encoded again."""
+    from app.cli.opening import open_store
     from app.cli.progress import console
     from app.runs.building import index_place
-    from app.runs.index_care import search_by
+    from app.runs.index_care import questions_of, search_by
 
-    about = search_by(index_place(get_settings(), index), search).search
+    settings = get_settings()
+    questions = questions_of(settings, open_store(settings.url), prompts) if prompts else None
+    about = search_by(index_place(settings, index), search, questions).search
     said = (
         f", {about['recall']:.3f} of the ten best among {about['candidates']:,}" if "recall" in about else ""
     )
+    if part := about.get("part"):
+        said = f". {SearchedPart(**part).said}".removesuffix(".")
     console.print(f"{index} is searched by {search} now{said}.")

@@ -9,6 +9,7 @@ from rich.table import Table
 from app.cli.progress import console, spoken_rate
 from app.trackstar.config import EncodingConfig
 from app.trackstar.manifest import IndexManifest
+from app.words.partial import SearchedPart
 from app.words.roles import FORMS
 
 
@@ -75,6 +76,8 @@ def _search(out: Path, about: dict[str, Any]) -> str:
             f" (FAISS {about['faiss']}), {size / 2**20:,.1f} MiB; {about['candidates']:,} re-ranked from the rows,"
             f" {about['recall']:.3f} of the ten best among them"
         )
+    if part := about.get("part"):
+        said += f". {SearchedPart(**part).said}"
     return said
 
 

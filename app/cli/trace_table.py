@@ -43,6 +43,8 @@ def show(session: Session, trace: Trace, training: dict[str, Any] | None, *, reu
         )
     if missing := provenance.said_unsearched:
         console.print(Text(missing, style="bold yellow"))
+    if provenance.part:
+        console.print(Text(provenance.part.said, style="bold yellow"))
     seen = "asked before; " if reused else ""
     base = get_settings().base_url.rstrip("/")
     console.print(

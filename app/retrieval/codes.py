@@ -1,7 +1,8 @@
 """Codes of an index's rows: what a small kind scans. Made file by file in the index directory, and kept there.
 
 `INDEX/KIND/` has the trained quantiser, the codes, and a manifest with their checksums and with what was measured: how
-many candidates it takes for the ten best to be among them. A kind that would miss too many is refused.
+many candidates it takes for the ten best to be among them. A kind that would miss too many is refused. Codes in lists
+stand in the order of the lists, and beside them what share of the rows it takes (see `lists`).
 """
 
 import fcntl
@@ -21,24 +22,35 @@ import numpy as np
 
 from app.digests import file_sha256
 from app.errors import UserError
-from app.files import put, whole, write_json
+from app.files import put, write_json
+from app.retrieval.coding import coded, trained
 from app.retrieval.faiss_package import faiss
 from app.retrieval.kinds import IndexKind
-from app.retrieval.recall import Recall, measured
-from app.retrieval.scan import THREADS
+from app.retrieval.lists import (
+    FILES,
+    MOST,
+    Lists,
+    ListScan,
+    Questions,
+    curve_of,
+    make_lists,
+    questions_in,
+    read_lists,
+)
+from app.retrieval.recall import Recall, asked_of, measured
+from app.retrieval.scan import CodeScan, Scan
 from app.trackstar.checksums import Checksums, damaged
 from app.trackstar.index import TrackstarIndex
 from app.trackstar.manifest import Shard
 from app.trackstar.rows import MappedRows
 from app.trackstar.shards import drop_notes, keep_rows, whole_shard
+from app.words.partial import SearchedPart
 
 log = logging.getLogger(__name__)
 FILE, QUANTISER = "manifest.json", "quantiser.faiss"
-TRAIN_ROWS = 20_000  # rows drawn for training a quantiser
 FILE_BYTES = (
     1 << 28
 )  # of codes in a file: a scan of fewer finds its threshold too late, and looks closely at too many
-PIECE = 1 << 23  # numbers coded at a time
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,7 @@ class CodesManifest:
         width: bytes of a code.
         candidates: to be ranked again, for the ten best of a query to be among them.
         recall: of these ten, as it was measured.
+        part: what of the rows is looked at; None: all. Its recall is then the kind's.
     """
 
     kind: str
@@ -60,6 +73,7 @@ class CodesManifest:
     recall: float
     shards: list[Shard]
     files: dict[str, str]
+    part: SearchedPart | None = None
 
 
 @dataclass(frozen=True)
@@ -68,12 +82,14 @@ class Codes:
 
     Args:
         file: the manifest. empty: the trained FAISS index, without codes.
+        lists: whose order the codes stand in; None: they stand in the order of the rows.
     """
 
     file: Path
     manifest: CodesManifest
     empty: Any
     rows: MappedRows
+    lists: Lists | None = None
 
     @property
     def kind(self) -> str:
@@ -88,46 +104,68 @@ class Codes:
     @property
     def about(self) -> dict[str, Any]:
         """What people want to know of it."""
-        return {"faiss": self.manifest.faiss, "candidates": self.candidates, "recall": self.manifest.recall}
+        manifest = self.manifest
+        part = {"part": asdict(manifest.part)} if manifest.part else {}
+        return {"faiss": manifest.faiss, "candidates": self.candidates, "recall": manifest.recall} | part
+
+    def scans(self) -> tuple[Scan, Scan]:
+        """What finds candidates by them: for proponents, and for opponents."""
+        scan = CodeScan(self.empty, self.rows)
+        if self.lists is None or self.manifest.part is None:
+            return scan.best, scan.best
+        lists = ListScan(self.lists, scan, self.manifest.part.lists)
+        return lists.best, lists.best_of_all
 
 
 def open_codes(
-    index: TrackstarIndex, kind: IndexKind, progress: Callable[[int, int], None] | None = None
+    index: TrackstarIndex,
+    kind: IndexKind,
+    progress: Callable[[int, int], None] | None = None,
+    questions: Questions | None = None,
 ) -> Codes:
     """The codes beside an index; made where there are none, or where rows came since.
 
     Where nothing can be written beside the index they are made in a temporary directory, which goes with them.
 
+    Args:
+        questions: what lists are measured with; where they are given, lists are made anew.
+
     Raises:
-        UserError: they are damaged, or the kind misses too many of the best of these rows.
+        UserError: they are damaged, the kind misses too many of the best of these rows, or lists would have to be made
+            and no questions are given.
     """
     place = index.path / kind.name
     lock_file = index.path / f".{kind.name}.lock"
     own = index.manifest.search
     if own.get("kind") == kind.name and "file" in own:
         index.checksums.compare([own["file"]])
-    if kept := _kept(place, index):
+    if not questions and (kept := _kept(place, index)):
         return kept
     try:
         with lock_file.open("w") as lock:
             fcntl.flock(
                 lock, fcntl.LOCK_EX
             )  # another process may be making them: they are there when it is done
-            if not (kept := _kept(place, index)):
-                _make(index, kind, place, progress)
+            if questions or not _kept(place, index):
+                _make(index, kind, place, progress, questions)
     except OSError as error:  # a read-only or full disk
         log.warning("The codes could not be kept in %s: %s", place, error)
-        return _elsewhere(index, kind, progress)
+        return _elsewhere(index, kind, progress, questions)
     finally:
         with suppress(OSError):
             lock_file.unlink()
-    return kept or _opened(place, _read(place))
+    return _opened(place, _read(place))
 
 
-def _elsewhere(index: TrackstarIndex, kind: IndexKind, progress: Callable[[int, int], None] | None) -> Codes:
+def _elsewhere(
+    index: TrackstarIndex,
+    kind: IndexKind,
+    progress: Callable[[int, int], None] | None,
+    questions: Questions | None,
+) -> Codes:
     directory = Path(tempfile.mkdtemp(prefix="startrail-"))
     try:
-        _make(index, kind, place := directory / kind.name, progress)
+        _make(index, kind, place := directory / kind.name, progress, questions)
         codes = _opened(place, _read(place))
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
@@ -157,6 +195,7 @@ def _read(place: Path) -> CodesManifest:
     try:
         values = json.loads((place / FILE).read_text(encoding="utf-8"))
         values["shards"] = [Shard(**shard) for shard in values["shards"]]
+        values["part"] = SearchedPart(**values["part"]) if values.get("part") else None
         return CodesManifest(**values)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise damaged(place / FILE, f"is damaged ({error})") from None
@@ -164,20 +203,26 @@ def _read(place: Path) -> CodesManifest:
 
 def _opened(place: Path, manifest: CodesManifest) -> Codes:
     checksums = Checksums(place, {shard.file: shard.sha256 for shard in manifest.shards} | manifest.files)
-    checksums.compare([QUANTISER])
+    checksums.compare(manifest.files)
     empty = faiss.read_index(str(place / QUANTISER))
     rows = MappedRows(place, manifest.shards, manifest.width, checksums, np.uint8)
-    return Codes(place / FILE, manifest, empty, rows)
+    return Codes(place / FILE, manifest, empty, rows, read_lists(place) if manifest.part else None)
 
 
 def _make(
-    index: TrackstarIndex, kind: IndexKind, place: Path, progress: Callable[[int, int], None] | None
+    index: TrackstarIndex,
+    kind: IndexKind,
+    place: Path,
+    progress: Callable[[int, int], None] | None,
+    questions: Questions | None,
 ) -> None:
     """Train, code, measure; what a killed process left is gone on with."""
     work = place.with_name(f".{place.name}.building")
+    lists = make_lists(index, work, questions) if kind.in_lists else None
     work.mkdir(exist_ok=True)
-    empty = _trained(index, kind, work / QUANTISER)
-    total, width = index.manifest.passages, int(empty.code_size)
+    empty = trained(index, kind, work / QUANTISER)
+    total = index.manifest.passages if lists is None else len(lists.order)
+    width = int(empty.code_size)
     step = max(1, FILE_BYTES // width)
     shards = []
     for number, start in enumerate(range(0, total, step)):
@@ -185,25 +230,28 @@ def _make(
         end = min(start + step, total)
         written = whole_shard(file)
         if written is None or (written.shard.start, written.shard.rows) != (start, end - start):
-            written = keep_rows(file, start, _coded(index, empty, start, end))
+            rows = np.arange(start, end) if lists is None else lists.order[start:end]
+            written = keep_rows(file, start, coded(index, empty, rows))
         shards.append(written.shard)
         if progress:
             progress(end, total)
     checksums = Checksums(work, {shard.file: shard.sha256 for shard in shards})
     checksums.trust()
-    recall = measured(index, empty, MappedRows(work, shards, width, checksums, np.uint8))
-    if not recall.enough:
+    scan = CodeScan(empty, MappedRows(work, shards, width, checksums, np.uint8))
+    recall, part = _measured(index, scan, lists, work)
+    if not recall.enough or (part and part.share > MOST):
         shutil.rmtree(work)  # asked again, it would end here again
-        _refuse(kind, recall)
+        _refuse(kind, recall, part)
     manifest = CodesManifest(
         kind=kind.name,
         faiss=type(empty).__name__,
         rows_sha256=_rows_sha256(index),
         width=width,
         candidates=recall.candidates,
-        recall=recall.of_ten,
+        recall=part.recall if part else recall.of_ten,
         shards=shards,
-        files={QUANTISER: file_sha256(work / QUANTISER)},
+        files={name: file_sha256(work / name) for name in (QUANTISER, *(FILES if lists else ()))},
+        part=part,
     )
     write_json(work / FILE, asdict(manifest))
     drop_notes(work)
@@ -211,35 +259,30 @@ def _make(
     Checksums(place, checksums.wanted | manifest.files).remember()
 
 
-def _refuse(kind: IndexKind, recall: Recall) -> NoReturn:
+def _measured(
+    index: TrackstarIndex, scan: CodeScan, lists: Lists | None, work: Path
+) -> tuple[Recall, SearchedPart | None]:
+    """How many candidates it takes among all rows, and what part of the rows for these to be found."""
+    if lists is None:
+        return measured(index, scan.best), None
+    over, asked = ListScan(lists, scan), asked_of(index, questions_in(work))
+    recall = measured(index, over.best_of_all, asked)
+    return recall, curve_of(index, lists, asked, over, recall.candidates).part if recall.enough else None
+
+
+def _refuse(kind: IndexKind, recall: Recall, part: SearchedPart | None) -> NoReturn:
+    if part:
+        raise UserError(
+            f"“{kind.name}” has to look at {part.share:.0%} of these rows to find {part.recall:.3f} of the ten best:"
+            " they do not fall into groups.",
+            field="index",
+            remedy="Use rabitq2 or exact, which look at all rows.",
+        )
     raise UserError(
         f"“{kind.name}” finds {recall.of_ten:.3f} of the ten best of these rows among {recall.candidates:,} candidates.",
         field="index",
         remedy="Use a kind of more bits, or exact.",
     )
-
-
-def _trained(index: TrackstarIndex, kind: IndexKind, file: Path) -> Any:
-    """The quantiser: the one that is there, or trained on rows drawn at random, the same for the same index."""
-    if not file.is_file():
-        assert kind.coding
-        empty = kind.coding(index.manifest.dimension)
-        drawn = np.random.default_rng(0).permutation(index.manifest.passages)[:TRAIN_ROWS]
-        empty.train(index.take(np.sort(drawn)))
-        with whole(file) as partial:
-            faiss.write_index(empty, str(partial))
-    return faiss.read_index(str(file))
-
-
-def _coded(index: TrackstarIndex, empty: Any, start: int, end: int) -> np.ndarray:
-    """Codes (end - start, bytes of a code) of these rows."""
-    codes = np.empty((end - start, empty.code_size), dtype=np.uint8)
-    step = max(1, PIECE // index.manifest.dimension)
-    faiss.omp_set_num_threads(THREADS)
-    for at in range(start, end, step):
-        piece = index.take(np.arange(at, min(at + step, end)))
-        empty.sa_encode(piece, codes[at - start : at - start + len(piece)])
-    return codes
 
 
 def _rows_sha256(index: TrackstarIndex) -> str:

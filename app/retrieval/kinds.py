@@ -20,11 +20,13 @@ class IndexKind:
         said: what it is, for people.
         coding: of a row's length, FAISS's untrained index of flat codes, by which candidates are found; None where the
             float16 rows themselves are scanned.
+        in_lists: whether a search looks at some lists of rows only, those that point the query's way.
     """
 
     name: str
     said: str
     coding: Callable[[int], Any] | None = None
+    in_lists: bool = False
 
 
 def _rabitq(bits: int, dimension: int) -> Any:
@@ -42,6 +44,13 @@ KINDS = {
             "rabitq2", "2 bits a number, the best ranked again by the stored rows", partial(_rabitq, 2)
         ),
         IndexKind("rabitq1", "1 bit a number, more of the best ranked again", partial(_rabitq, 1)),
+        IndexKind(
+            "lists",
+            "a part of the rows, by lists of rows that point the same way; 2 bits a number, the best ranked again;"
+            " answers say what share was looked at and what that finds; made by startrail reindex",
+            partial(_rabitq, 2),
+            in_lists=True,
+        ),
     )
 }
 OFFERED = "; ".join(f"{kind.name} ({kind.said})" for kind in KINDS.values())

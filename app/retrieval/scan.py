@@ -4,7 +4,7 @@ FAISS itself shares out queries among cores, never the rows of one query; for a 
 be waited for, and long where others keep the cores busy.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -18,6 +18,10 @@ from app.trackstar.rows import MappedRows
 THREADS = faiss.omp_get_max_threads()
 WORTH_A_THREAD = 1 << 25  # bytes of codes; waking a second core for fewer costs what it saves
 KEPT = 4_096  # candidates of a query that a core collects at least before it drops all but the best
+TOGETHER = 1 << 26  # bytes of codes of scattered rows that are copied to be scanned as one
+
+Scan = Callable[[np.ndarray, int], ScoresAndRows]
+"""So many best rows of queries (n, d), by their codes."""
 
 
 class CodeScan:
@@ -48,6 +52,45 @@ class CodeScan:
             faiss.omp_set_num_threads(1 if len(asked) == 1 else THREADS)
             return self._best_of(self._parts[0], asked, k)
         return _cut(list(self._threads.map(lambda part: self._best_of(part, asked, k), self._parts)), k)
+
+    def best_within(self, stretches: Sequence[tuple[int, int]], asked: np.ndarray, k: int) -> ScoresAndRows:
+        """As `best`, of the rows in these stretches alone, each from one to before another.
+
+        Their codes are brought together, some megabytes at a time: FAISS looks closely at whatever is among the k best
+        so far, and would at nearly all of a short stretch.
+
+        Raises:
+            UserError: a file of codes is damaged; it is named.
+        """
+        self._codes.check()
+        rows = sum(high - low for low, high in stretches)
+        width = self._codes.width * self._codes.dtype.itemsize
+        parts = min(len(_cuts(rows, width)) - 1, len(stretches))
+        shares = [stretches[number::parts] for number in range(parts)]
+        if parts == 1:
+            faiss.omp_set_num_threads(1)
+            return self._best_among(shares[0], asked, k)
+        return _cut(list(self._threads.map(lambda share: self._best_among(share, asked, k), shares)), k)
+
+    def _best_among(self, stretches: Sequence[tuple[int, int]], asked: np.ndarray, k: int) -> ScoresAndRows:
+        over = CodesInPlace(self._empty)
+        most = max(1, TOGETHER // (self._codes.width * self._codes.dtype.itemsize))
+        found: list[ScoresAndRows] = []
+        held: list[tuple[int, np.ndarray]] = []
+
+        def look() -> None:
+            scores, rows = over.search(np.concatenate([codes for _, codes in held]), asked, k)
+            places = np.concatenate([np.arange(start, start + len(codes)) for start, codes in held])
+            found[:] = [_cut([*found, (scores, np.where(rows < 0, rows, places[rows]))], k)]
+            held.clear()
+
+        for stretch in stretches:
+            for piece in self._pieces(*stretch):
+                if held and sum(len(codes) for _, codes in held) + len(piece[1]) > most:
+                    look()
+                held.append(piece)
+        look()
+        return found[0]
 
     def _best_of(self, part: tuple[int, int], asked: np.ndarray, k: int) -> ScoresAndRows:
         """Those of the rows from one to another, file by file."""

@@ -2,7 +2,7 @@
 
 The rows are float16 files on disk, and are searched where they lie. A smaller kind scans codes of a bit or two a number,
 takes more candidates than asked for, and ranks those again by the rows, so that the scores it returns are the exact ones,
-bit for bit.
+bit for bit. Where codes are in lists, proponents are looked for in some of them, and `part_of` says so.
 """
 
 from collections.abc import Callable
@@ -15,10 +15,12 @@ from app.digests import file_sha256
 from app.retrieval.codes import Codes, open_codes
 from app.retrieval.gpu_search import GpuSearch, gpus
 from app.retrieval.kinds import kind_of
+from app.retrieval.lists import Questions
 from app.retrieval.ranking import ScoresAndRows, hits_only, ranked, with_ties
 from app.retrieval.scan import CodeScan, CodesInPlace, stored_rows
 from app.retrieval.torch_search import TorchSearch
 from app.trackstar.index import TrackstarIndex, open_index
+from app.words.partial import SearchedPart
 
 MORE = 4  # candidates for each row that is asked for, where many are
 
@@ -69,8 +71,16 @@ def open_search(
     return ExactSearch(index)
 
 
-def prepare(path: Path, kind: str) -> dict[str, Any]:
+def part_of(search: Search) -> SearchedPart | None:
+    """What part of the rows a search looks at for proponents; None: all."""
+    return search.part if isinstance(search, CodedSearch) else None
+
+
+def prepare(path: Path, kind: str, questions: Questions | None = None) -> dict[str, Any]:
     """Make what searching by this kind needs in the index directory `path`, and say what the manifest keeps of it.
+
+    Args:
+        questions: what lists are measured with.
 
     Raises:
         UserError: the kind is unknown, or finds too few of the best of these rows.
@@ -78,7 +88,7 @@ def prepare(path: Path, kind: str) -> dict[str, Any]:
     chosen = kind_of(kind)
     if not chosen.coding:
         return {"kind": kind}
-    codes = open_codes(open_index(path), chosen)
+    codes = open_codes(open_index(path), chosen, questions=questions)
     file = codes.file.relative_to(path)
     return {"kind": kind, **codes.about, "file": str(file), "sha256": file_sha256(codes.file)}
 
@@ -105,9 +115,9 @@ class CodedSearch:
     """Candidates by their codes, ranked by their rows."""
 
     def __init__(self, index: TrackstarIndex, codes: Codes) -> None:
-        self.kind = codes.kind
+        self.kind, self.part = codes.kind, codes.manifest.part
         self._index, self._codes = index, codes
-        self._scan = CodeScan(codes.empty, codes.rows)
+        self._scans = codes.scans()
         self._stored: Any = stored_rows(index.manifest.dimension)
         self._scale = 1.0 / index.manifest.row_scale
         self._blank = np.asarray(index.manifest.zero_rows, dtype=np.int64)
@@ -117,7 +127,8 @@ class CodedSearch:
         asked = np.ascontiguousarray(-queries if opponents else queries, dtype=np.float32)
         # A blank row's code says nothing of it: it may stand among the candidates.
         wanted = max(self._codes.candidates, MORE * k) + min(len(self._blank), k)
-        _, candidates = self._scan.best(asked, min(wanted, self._index.manifest.passages))
+        scan = self._scans[opponents]
+        _, candidates = scan(asked, min(wanted, self._index.manifest.passages))
         own = [np.sort(rows[rows >= 0]) for rows in candidates]
         wide = max(map(len, own))
         needed = np.unique(np.concatenate(own))

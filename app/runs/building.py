@@ -18,6 +18,7 @@ from app.models.adapter_ways import OWN
 from app.models.load import compute_type, load_model
 from app.models.text import Query
 from app.retrieval.kinds import kind_of
+from app.retrieval.lists import QUESTIONS, questions_in
 from app.retrieval.search import prepare
 from app.runs.building_corpus import StoredCorpus
 from app.runs.ranking.ekfac import check_factors, fitted
@@ -95,7 +96,12 @@ class Build:
                 field="method",
                 remedy=f"Choose the method {TRACKSTAR}, or leave them out.",
             )
-        kind_of(self.search)
+        if kind_of(self.search).in_lists:
+            raise UserError(
+                f"“{self.search}” is measured with questions about rows that are there.",
+                field="index",
+                remedy=f"Build first, then: startrail reindex NAME --index {self.search} --prompts SET.",
+            )
         if self.cluster:
             ray_package()
         free: dict[str, Any] = {
@@ -179,6 +185,8 @@ def _append(
     index = open_index(index_place(settings, how.append))
     stood = str(index.manifest.search.get("kind", how.search))
     kind = stood if how.search == "exact" else how.search
+    asked = index.path / kind / QUESTIONS  # encoded as they would be now: V and R are taken over
+    questions = (lambda _: questions_in(asked.parent)) if asked.is_file() else None
     device = how.device or settings.device
     adapter = index.manifest.opening["adapter"]
     with with_model(how.cluster, device, adapter, index.manifest.weights) as hands:
@@ -191,7 +199,7 @@ def _append(
             device="cpu" if how.cluster else device,
             overwrite=how.overwrite,
             kept=[FACTORS],
-            prepare_search=lambda directory: prepare(directory, kind),
+            prepare_search=lambda directory: prepare(directory, kind, questions),
             progress=progress,
             hands=hands,
         )

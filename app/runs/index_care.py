@@ -2,13 +2,22 @@
 
 from dataclasses import replace
 from pathlib import Path
+from random import Random
+
+import numpy as np
 
 from app.curvature.fit import verify_curvature
 from app.curvature.place import FACTORS, manifest_of
+from app.models.load import compute_type, load_model
 from app.retrieval.codes import kept_codes
 from app.retrieval.kinds import KINDS, kind_of
+from app.retrieval.lists import MOST_ASKED, Questions
 from app.retrieval.search import prepare
-from app.trackstar.index import open_index
+from app.runs.building import task_queries
+from app.settings import Settings
+from app.store.engine import Store
+from app.tracing.catalog import choose
+from app.trackstar.index import TrackstarIndex, open_index
 from app.trackstar.manifest import IndexManifest
 from app.trackstar.placing import with_search
 
@@ -31,19 +40,38 @@ def verify(place: Path) -> int:
     return count
 
 
-def search_by(place: Path, kind: str) -> IndexManifest:
+def questions_of(settings: Settings, store: Store, prompt_set: str) -> Questions:
+    """Encodes prompts of a set with their targets, drawn at random, for lists to be measured with."""
+    queries = task_queries(store, prompt_set)
+    queries = Random(0).sample(queries, min(MOST_ASKED, len(queries)))
+
+    def encoded(index: TrackstarIndex) -> np.ndarray:
+        loaded = load_model(
+            choose(settings, index=index.path.name).model_path,
+            device=settings.device,
+            dtype=compute_type(settings.dtype),
+            **index.manifest.opening,
+        )
+        return index.encoder(loaded).encode_queries(queries)
+
+    return encoded
+
+
+def search_by(place: Path, kind: str, questions: Questions | None = None) -> IndexManifest:
     """Make another kind search the rows of an index; nothing is encoded again.
+
+    Args:
+        questions: what lists are measured with (`questions_of`).
 
     Raises:
         UserError: there is no such kind, or it misses too many of the best of these rows.
     """
-    kind_of(kind)
     manifest = IndexManifest.read(place)
     own = manifest.search.get("file")
     bare = replace(
         manifest, search={}, files={file: sum_ for file, sum_ in manifest.files.items() if file != own}
     )
-    changed = with_search(bare, prepare(place, kind))
+    changed = with_search(bare, prepare(place, kind, questions if kind_of(kind).in_lists else None))
     changed.write(place)
     for left in place.glob("search-*.faiss"):  # as earlier versions kept them
         left.unlink()

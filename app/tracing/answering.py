@@ -17,6 +17,7 @@ from app.models.contrast import difference, shares
 from app.models.generate import complete, start_of
 from app.models.load import LoadedModel
 from app.models.text import Query
+from app.retrieval.search import part_of
 from app.store.engine import Store
 from app.store.work_tables import Job
 from app.tracing.deciding import decided, depth, stages_of
@@ -224,6 +225,7 @@ class _Batch:
             corpus_sha256=manifest.corpus.sha256,
             passages=manifest.passages,
             unsearched=self.unsearched,
+            part=part_of(self.loaded.search),
             method=manifest.method.as_dict(),
             search=self.loaded.search.kind,
             code=code_version(),

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from app.curvature.recall import CandidateRecall
 from app.words.chance import Chance
 from app.words.methods import TRACKSTAR, TWO_STAGES
+from app.words.partial import SearchedPart
 
 
 class CompletionToken(BaseModel):
@@ -74,7 +75,7 @@ class Provenance(BaseModel):
     """Everything needed to get this answer again, and how long it took (milliseconds).
 
     `unsearched`: rows of the index, each stretch from one to before another, that could not be looked at because the machine
-    that holds them did not answer.
+    that holds them did not answer. `part`: what of the rows was looked at where the index is searched by lists; None: all.
     """
 
     model: str
@@ -86,6 +87,7 @@ class Provenance(BaseModel):
     corpus_sha256: str | None
     passages: int
     unsearched: list[tuple[int, int]] = []
+    part: SearchedPart | None = None
     method: dict[str, Any]
     search: str
     code: str

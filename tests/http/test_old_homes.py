@@ -172,7 +172,7 @@ def test_an_old_answer_stands_at_its_address_as_it_was(client: TestClient) -> No
         assert [each["passage_id"] for each in said["proponents"]] == [
             each["passage_id"] for each in old["result"]["rankings"]["trackstar"]["proponents"]
         ]
-        new: dict[str, object] = {"unsearched": []}  # no row of its index was out of reach
+        new: dict[str, object] = {"unsearched": [], "part": None}  # all rows of its index were looked at
         assert said["answer"]["provenance"] == old["result"]["provenance"] | new
         page = BeautifulSoup(client.get(f"/traces/{old['id']}").text, "html.parser")
         assert old["request"]["completion"] in page.h1.text

@@ -21,10 +21,11 @@ from app.errors import UserError
 from app.models.examples import TrainingExample
 from app.models.hands import Hands
 from app.models.load import LoadedModel
-from app.retrieval.search import open_search
+from app.retrieval.search import open_search, part_of
 from app.runs.ranking.request import Ranked, RankingRequest
 from app.runs.saving import PromptRanking, rankings_of
 from app.words.methods import EKFAC
+from app.words.partial import configured
 
 SAMPLE = 2_048  # passages that the factors are fitted on
 SEED = 0
@@ -59,6 +60,7 @@ def rank(request: RankingRequest) -> Ranked:
         "found_by": inputs.index.manifest.method.as_dict(),
         "index": inputs.index.path.name,
         "search": search.kind,
+        **configured(part_of(search)),
         "curvature": {
             "labels": labels_of(inputs.index.path / FACTORS),
             "passages": min(SAMPLE, len(passages)),

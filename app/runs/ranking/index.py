@@ -3,10 +3,11 @@
 import numpy as np
 
 from app.retrieval.chance import Unrelated, search_with_chance
-from app.retrieval.search import open_search
+from app.retrieval.search import open_search, part_of
 from app.runs.ranking.request import Ranked, RankingRequest
 from app.runs.saving import PromptRanking, rankings_of
 from app.runs.seed_agreement import is_cheap, with_recurrence
+from app.words.partial import configured
 
 GROUP = 16  # batches whose recurrence is told together: the index's rows are read once for all of them
 
@@ -37,6 +38,7 @@ def rank(request: RankingRequest) -> Ranked:
         "second_moments": manifest.second_moments,
         "index": inputs.index.path.name,
         "search": search.kind,
+        **configured(part_of(search)),
         "model_sha256": manifest.model.sha256,
         "corpus_sha256": manifest.corpus.sha256,
     }

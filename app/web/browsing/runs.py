@@ -23,6 +23,7 @@ from app.web.site.respond import respond
 from app.web.site.routing import page_route
 from app.words.cutting import cut
 from app.words.methods import method_of
+from app.words.partial import said_of
 
 router = APIRouter()
 FACTS = "fact"
@@ -79,6 +80,7 @@ class RunPage(BaseModel):
     said_url: PageUrl | None  # of the run beside this one that explains what the model said
     said_prompts: int
     configuration: dict[str, Any]
+    searched_part: str  # what of the passages was looked at, in a sentence; empty: all
     metrics: RunMetrics | None
     compare: list[OtherRun]
     listing: Listing
@@ -136,6 +138,7 @@ def run_page(
         said_prompts=beside.prompt_count if beside else 0,
         run=info(run, tallies(session, [run])[run.id]),
         configuration=run.configuration,
+        searched_part=said_of(run.configuration),
         metrics=run_metrics(session, run),
         compare=[
             OtherRun(name=each.name, url=urls.differences([run.slug, each.slug]))

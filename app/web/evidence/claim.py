@@ -38,6 +38,7 @@ class Claim(BaseModel):
         probability: of `said`, given the prompt, 0..1.
         truth: what is right, where the model says something else; `contrast` is what it was weighed against.
         searched: what the passages were ranked by, where more than one text is in question.
+        part: that a part of the passages was looked at only, where it was so in a run.
         included: that one answer begins with the other, so that its probability is part of the other's.
         stated: how many training passages state the fact.
     """
@@ -55,6 +56,7 @@ class Claim(BaseModel):
     contrast: str | None = None
     contrast_probability: float | None = None
     searched: str = ""
+    part: str = ""
     included: str = ""
     stated: int | None = None
     model: str

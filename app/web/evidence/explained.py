@@ -18,6 +18,7 @@ from app.web.evidence.shading import example_query
 from app.words.answers import SAID, TARGET
 from app.words.joining import follow
 from app.words.methods import BM25
+from app.words.partial import said_of
 from app.words.passages import OPPONENT
 
 
@@ -75,6 +76,7 @@ def claim_of(example: Example, explained: WhatIsExplained) -> Claim:
         truth_probability=output.probability if output and wrong and explained.kind == SAID else None,
         contrast=against,
         searched=searched_for(run.method, said, against, truth if explained.kind == SAID else None),
+        part=said_of(run.configuration),
         included=included(said, truth, against, answer),
         stated=prompt.frequency,
         model=run.model.name,

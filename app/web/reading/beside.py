@@ -17,6 +17,7 @@ from app.web.evidence.searched import searched_for
 from app.web.evidence.verdict import Piece, moved, plain
 from app.web.site import urls
 from app.words.answers import SAID
+from app.words.partial import said_of
 from app.words.saying import in_words
 
 LETTERS = "ABCD"
@@ -145,11 +146,13 @@ def only_here_in_words(
 
 
 def searched(column: ask.ComparedResult) -> str:
-    """What the run ranked the prompt's passages by, where more than one text is in question; else nothing."""
+    """What the run ranked the prompt's passages by, where more than one text is in question, and that it looked at a part of
+    them only, where it did."""
     if column.prompt is None or column.result is None:
         return ""
     kind, output = column.shown.explains, column.output
     said = asked_of(kind, column.prompt, output).explained.strip()
     truth = rather_than(column.prompt, output) if kind == SAID else None
     contrast = column.result.contrast
-    return searched_for(column.run.method, said, contrast, truth.completion if truth else None)
+    by = searched_for(column.run.method, said, contrast, truth.completion if truth else None)
+    return " ".join(each for each in (by, said_of(column.run.configuration)) if each)

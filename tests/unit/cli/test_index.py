@@ -15,12 +15,14 @@ from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
 from app.cli.main import app
-from app.retrieval.search import open_search
+from app.retrieval.search import open_search, part_of
 from app.settings import get_settings
 from app.store.corpora import list_corpora
 from app.store.engine import open_store
+from app.store.prompts import PromptRecord, add_prompts
 from app.store.tables import Passage
 from app.trackstar.index import open_index
+from app.words.partial import SearchedPart
 from tests.support import tiny
 
 pytestmark = pytest.mark.slow
@@ -124,6 +126,38 @@ def test_the_chosen_kind_of_search_is_in_the_manifest_and_is_used(
     verified = startrail("index", "--verify", "small")
     assert verified.exit_code == 2
     assert "codes-00000.npy: This file of the index is damaged" in verified.output.replace("\n", "")
+
+
+def test_lists_are_made_of_an_index_that_is_there_and_say_what_they_find(
+    home: Path, corpus: Path, checkpoints: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are measured with questions; passages that come later are put in lists too, measured with the same."""
+    monkeypatch.setattr("app.retrieval.lists.LEAST", 20)
+    monkeypatch.setattr("app.retrieval.lists.LEAST_ASKED", 4)
+    monkeypatch.setattr("app.retrieval.codes.MOST", 1.0)
+    model = checkpoints("llama")
+    early = startrail("index", model, corpus, "--name", "small", "--index", "lists")
+    assert early.exit_code == 2
+    assert "reindex NAME --index lists --prompts SET" in early.output.replace("\n", " ")
+    assert startrail("index", model, corpus, "--name", "small").exit_code == 0
+    with open_store(get_settings().url).session() as session:
+        asked = [PromptRecord(f"q{n}", text.rsplit(" ", 1)[0], "so") for n, text in enumerate(tiny.TEXTS)]
+        add_prompts(session, "asked", asked)
+    missing = startrail("reindex", "small", "--index", "lists")
+    assert missing.exit_code == 2
+    assert "measured with questions" in missing.output.replace("\n", " ")
+    made = startrail("reindex", "small", "--index", "lists", "--prompts", "asked")
+    assert made.exit_code == 0, made.output
+    part = SearchedPart(**open_index(home / "indexes" / "small").manifest.search["part"])
+    assert part.said in " ".join(made.output.split())
+    assert "are what its manifest says" in startrail("index", "--verify", "small").output
+    grown = corpus.with_name("grown.jsonl")
+    grown.write_text("".join(json.dumps({"id": f"g{n}", "text": f"Sun {n}."}) + "\n" for n in range(5)))
+    assert startrail("corpus", "add", grown, "--name", "grown", "--after", "tiny").exit_code == 0
+    longer = startrail("index", model, "grown", "--append", "small", "--name", "longer")
+    assert longer.exit_code == 0, longer.output
+    assert part_of(open_search(open_index(home / "indexes" / "longer"))) is not None
+    assert "Proponents were looked for in a part" in " ".join(longer.output.replace("│", " ").split())
 
 
 def test_weights_that_had_to_be_told_once_need_not_be_told_again(
