@@ -1,12 +1,14 @@
 """What EK-FAC's order of TrackStar's candidates is worth: the same facts, the same steps, pair by pair.
 
     python benchmarks/two_stages.py [--home startrail-home] [--facts 60] [--before INDEX]
+    python benchmarks/two_stages.py --index INDEX --prompts SET --no-steps
 
 For facts of the demo drawn at random, the first hundred passages by TrackStar (the demo's index), the same hundred in
 the order of their exact influence, and the first hundred by BM25: how many of the first ten state the fact, where the first
 does, and what one training step on each of the first ten does to the answer's probability, in points. Differences are of
 the same facts, with 95 % intervals (bootstrap over facts). `--before` names another index of the same corpus, whose first
 hundred stand beside them: what the default was before, made by `startrail index demo demo --damping 0.001 --name INDEX`.
+`--index` and `--prompts` name others than the demo's; `--no-steps` leaves the steps out.
 """
 
 import argparse
@@ -45,12 +47,15 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=home)
     parser.add_argument("--facts", type=int, default=60)
     parser.add_argument("--before", default="", help="another index of the same corpus")
+    parser.add_argument("--index", default="", help="the home's own, where it is not said")
+    parser.add_argument("--prompts", default="demo", help="a prompt set whose facts know what states them")
+    parser.add_argument("--no-steps", action="store_true")
     asked = parser.parse_args()
     settings = Settings(home=asked.home.resolve(), device="cpu")
     use_threads()
     store = open_store(settings.url)
-    loaded = open_loaded(settings, store, settings.default_index)
-    facts, lessons = facts_of(store, loaded, asked.facts, "demo")
+    loaded = open_loaded(settings, store, asked.index or settings.default_index)
+    facts, lessons = facts_of(store, loaded, asked.facts, asked.prompts)
     before = open_loaded(settings, store, asked.before) if asked.before else None
     figures: dict[str, list[tuple[float, float, float]]] = {TRACKSTAR: [], TWO_STAGES: [], BM25: []}
     for at, (query, stating) in enumerate(facts, 1):
@@ -58,12 +63,13 @@ def main() -> None:
         if before:
             lists[BEFORE] = near(before, query)
         stepped = sorted({row for rows in lists.values() for row in rows[:FIRST]})
-        points = loaded.patch().measure(query, [lessons[row] for row in stepped])
+        steps = [] if asked.no_steps else [lessons[row] for row in stepped]
+        points = loaded.patch().measure(query, steps) if steps else [0.0] * len(stepped)
         changes = dict(zip(stepped, points, strict=True))
         for method, rows in lists.items():
             figures.setdefault(method, []).append(measured(rows, stating, changes))
         print(f"{at} of {len(facts)}", end="\r", flush=True)
-    finish("two_stages", reported(figures))
+    finish("two_stages", reported(figures, MEASURES[:2] if asked.no_steps else MEASURES))
 
 
 def facts_of(store: Store, loaded: LoadedIndex, count: int, prompt_set: str) -> tuple[Facts, list[Lesson]]:
@@ -105,11 +111,11 @@ def measured(rows: list[int], stating: set[int], changes: dict[int, float]) -> t
     )
 
 
-def reported(figures: dict[str, list[tuple[float, float, float]]]) -> list[Check]:
+def reported(figures: dict[str, list[tuple[float, float, float]]], measures: tuple[str, ...]) -> list[Check]:
     reaches = {"precision@10": 0.05, "reciprocal rank": 0.0, "tail-patch@10": 1.0}
     base = BEFORE if BEFORE in figures else TRACKSTAR
     checks = []
-    for at, measure in enumerate(MEASURES):
+    for at, measure in enumerate(measures):
         columns = {method: [row[at] for row in rows] for method, rows in figures.items()}
         for method, values in columns.items():
             own = estimate(values)
