@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from app.retrieval.kinds import KINDS
+from app.errors import UserError
+from app.retrieval.kinds import KINDS, kind_of
 from app.settings import get_settings
 from app.words.partial import SearchedPart
 
@@ -42,8 +43,18 @@ def reindex(
     from app.runs.index_care import questions_of, search_by
 
     settings = get_settings()
-    questions = questions_of(settings, open_store(settings.url), prompts) if prompts else None
-    about = search_by(index_place(settings, index), search, questions).search
+    if prompts and not kind_of(search).in_lists:
+        raise UserError(
+            f"“{search}” is measured with rows of the index, and by no prompts.",
+            field="prompts",
+            remedy="Leave --prompts out, or give --index lists.",
+        )
+    place = index_place(settings, index)
+    if prompts:
+        with open_store(settings.url) as store:
+            about = search_by(place, search, questions_of(settings, store, prompts)).search
+    else:
+        about = search_by(place, search).search
     said = (
         f", {about['recall']:.3f} of the ten best among {about['candidates']:,}" if "recall" in about else ""
     )

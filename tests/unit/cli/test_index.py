@@ -146,6 +146,9 @@ def test_lists_are_made_of_an_index_that_is_there_and_say_what_they_find(
     missing = startrail("reindex", "small", "--index", "lists")
     assert missing.exit_code == 2
     assert "measured with questions" in missing.output.replace("\n", " ")
+    needless = startrail("reindex", "small", "--index", "rabitq2", "--prompts", "asked")
+    assert needless.exit_code == 2
+    assert "“rabitq2” is measured with rows" in needless.output.replace("\n", " ")
     made = startrail("reindex", "small", "--index", "lists", "--prompts", "asked")
     assert made.exit_code == 0, made.output
     part = SearchedPart(**open_index(home / "indexes" / "small").manifest.search["part"])
