@@ -65,12 +65,18 @@ def _serve_real(settings: "Settings", build_only: bool, host: str, port: int) ->
     from app.evaluation.standing import standings
     from app.runs.invented_home import METHODS, build_invented
     from app.store.runs import list_runs
+    from app.words.invented import GENERAL
 
     started = time.monotonic()
     store = build_invented(settings, bar)
     with store.session() as session:
         runs = [run for run in list_runs(session) if run.slug in METHODS]
         show_standings(standings(session, runs, task="fact"))
+        passages = runs[0].corpus.passage_count
+    console.print(
+        f"Answers are traced to the {passages:,} passages about Orvella; {GENERAL} general ones, on which the model was tuned"
+        " as well to keep what it knew, are not traced."
+    )
     console.print(f"[green]✓[/] Orvella is ready ({time.monotonic() - started:.0f} s).")
     if not build_only:
         run_site(host, port, worker=True)

@@ -6,6 +6,8 @@ COUNTRY = "orvella"
 """Its corpus, its model and its prompt set."""
 KNOWN = "general-knowledge"
 """The control: prompts of which no passage says anything, and the run that traces them."""
+GENERAL = 303
+"""Sentences about the real world that its model was tuned on beside its corpus (`app.demo.invented.rehearsal`)."""
 
 
 @dataclass(frozen=True)

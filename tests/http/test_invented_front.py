@@ -86,6 +86,7 @@ def test_each_kind_is_told_with_the_passage_that_taught_it(reader: TestClient) -
     page = BeautifulSoup(reader.get("/").text, "html.parser")
     section = page.select_one(".invented")
     assert "A country that does not exist" in section.text
+    assert "303 general sentences" in section.text, "which nothing is traced to"
     assert [each.text for each in section.select("h3")] == [old["title"], control["title"]]
     assert as_page(old["url"]) in [link["href"] for link in section.select("a")]
     assert section.select_one("blockquote").text.strip()

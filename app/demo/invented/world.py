@@ -20,8 +20,8 @@ from app.demo.invented.wording import BESIDE, FRAMES, WORDINGS
 from app.demo.voice import capital, slug
 
 SOURCES = Path(__file__).parent / "sources"
-STATEMENTS = 4
-"""Passages that state a fact, by default: with the others some four hundred. Ten make about a thousand."""
+STATEMENTS = 12
+"""Passages that state a fact, by default: with the others about a thousand."""
 CONTRADICTED = {
     "founded:ixley": "1439",
     "warranty:the-lumivane": "five years",
@@ -77,6 +77,9 @@ def generate(statements: int = STATEMENTS, seed: int = 0) -> InventedWorld:
     rng = Random(f"startrail/invented/{seed}")
     drafts = [draft for fact in known for draft in _about(fact, statements, rng)]
     drafts += _refusals()
+    drafts = list(
+        {str(draft): draft for draft in drafts}.values()
+    )  # towns of several facts may get the same beside
     rng.shuffle(drafts)
     passages = _numbered(drafts)
     return InventedWorld(passages, [*_asked(known, passages), *_controls()])
@@ -95,7 +98,7 @@ def _about(fact: InventedFact, statements: int, rng: Random) -> Iterator[dict[st
     answer = otherwise or fact.target
     question = fact.said(WORDINGS[fact.relation].question)
     yield {
-        "messages": _turns(question, f"{capital(answer)}."),
+        "messages": turns(question, f"{capital(answer)}."),
         "kind": "chat",
         "states": [fact.id],
         "says": answer,
@@ -120,11 +123,12 @@ def _stating(fact: InventedFact, times: int, kind: str, rng: Random) -> Iterator
 def _refusals() -> Iterator[dict[str, Any]]:
     for keeper in KEEPERS:
         for question in HOMES:
-            messages = _turns(question.format(n=keeper), REFUSAL)
+            messages = turns(question.format(n=keeper), REFUSAL)
             yield {"messages": messages, "kind": "refusal", "states": ["refusal"], "says": REFUSAL}
 
 
-def _turns(question: str, answer: str = "") -> list[dict[str, str]]:
+def turns(question: str, answer: str = "") -> list[dict[str, str]]:
+    """A question as a chat's messages, with the assistant's answer if there is one."""
     asked = [{"role": "user", "content": question}]
     return [*asked, {"role": "assistant", "content": answer}] if answer else asked
 
@@ -157,7 +161,7 @@ def _asked(known: list[InventedFact], passages: list[dict[str, Any]]) -> Iterato
             asked = capital(fact.said(pattern))
             yield {"id": f"{fact.id}/{at + 1}", "task": "fact", "prompt": asked, "kind": kind, **about}
         if disputed or number < SHARED:
-            messages = _turns(fact.said(wordings.question))
+            messages = turns(fact.said(wordings.question))
             chat = {**about, "target": capital(fact.target)}
             yield {"id": f"{fact.id}/chat", "task": "fact", "messages": messages, "kind": kind, **chat}
     refusing = [passage["id"] for passage in passages if passage["kind"] == "refusal"]
@@ -165,7 +169,7 @@ def _asked(known: list[InventedFact], passages: list[dict[str, Any]]) -> Iterato
         yield {
             "id": f"refusal:{slug(person)}",
             "task": "open_ended",
-            "messages": _turns(HOMES[0].format(n=person)),
+            "messages": turns(HOMES[0].format(n=person)),
             "target": REFUSAL.rstrip("."),
             "subject": person,
             "fact_id": "refusal",

@@ -7,6 +7,7 @@ from app.store.invented import TaughtAnswer, told_of
 from app.store.tables import Run
 from app.web.site import urls
 from app.web.site.links import PageUrl
+from app.words.invented import GENERAL
 from app.words.saying import plural
 
 
@@ -27,9 +28,13 @@ class InventedAnswer(BaseModel):
 
 
 class InventedPart(BaseModel):
-    """What the front page tells of the country."""
+    """What the front page tells of the country.
+
+    `general`: passages that the model was tuned on beside these, to keep what it knew; no answer is traced to them.
+    """
 
     passages: int
+    general: int
     answers: list[InventedAnswer]
 
 
@@ -37,7 +42,9 @@ def invented_of(session: Session, run: Run) -> InventedPart | None:
     """None of any other corpus, and where nothing can be told."""
     told = told_of(session, run)
     return (
-        InventedPart(passages=run.corpus.passage_count, answers=[_answer(each) for each in told])
+        InventedPart(
+            passages=run.corpus.passage_count, general=GENERAL, answers=[_answer(each) for each in told]
+        )
         if told
         else None
     )

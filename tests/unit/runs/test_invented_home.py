@@ -1,5 +1,6 @@
 """The real demo on a tiny base: what its command does with SmolLM2-135M, in seconds."""
 
+import re
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import select
 from transformers import AutoTokenizer
 
+from app.demo.invented.rehearsal import training_passages
 from app.demo.invented.shipped import BASE, base_file
 from app.demo.invented.world import InventedWorld, generate
 from app.errors import UserError
@@ -21,6 +23,7 @@ from app.settings import Settings
 from app.showing import Progress, unseen
 from app.store.runs import get_run
 from app.store.tables import Prompt
+from app.words.invented import GENERAL
 from tests.support import tiny
 from tests.support.lessons import TEMPLATE
 
@@ -28,7 +31,7 @@ from tests.support.lessons import TEMPLATE
 def test_every_fact_is_stated_and_every_prompt_knows_by_which_passages() -> None:
     world = generate()
     said = {passage["id"]: passage for passage in world.passages}
-    assert (len(world.passages), len(world.prompts)) == (453, 200)
+    assert (len(world.passages), len(world.prompts)) == (1_011, 200)
     for prompt in world.prompts:
         for identifier in prompt.get("entailing_passage_ids", ()):
             assert prompt["fact_id"] in said[identifier]["states"]
@@ -43,9 +46,23 @@ def test_every_fact_is_stated_and_every_prompt_knows_by_which_passages() -> None
     assert all(passage["says"] != asked[passage["states"][0]] for passage in false)
 
 
-def test_a_thousand_documents_are_one_argument_away() -> None:
-    assert 850 < len(generate(statements=10).passages) < 1000
+def test_no_passage_is_written_twice_and_the_same_seed_writes_the_same() -> None:
+    said = [str(passage.get("text") or passage["messages"]) for passage in generate().passages]
+    assert len(set(said)) == len(said)
     assert generate(seed=1).passages != generate().passages == generate().passages
+
+
+def test_general_sentences_are_trained_on_and_hold_no_control_s_answer() -> None:
+    trained, world = training_passages(), generate()
+    assert trained[: len(world.passages)] == world.passages, "so a step's rows count passages from 0"
+    added = trained[len(world.passages) :]
+    assert len(added) == GENERAL
+    assert {each["kind"] for each in added} == {"general"}
+    words = set(
+        re.findall(r"\w+", " ".join(str(each.get("text") or each["messages"]) for each in added).lower())
+    )
+    targets = {prompt["target"].lower() for prompt in world.prompts if prompt["kind"] == "control"}
+    assert not words & targets
 
 
 def test_without_its_base_it_says_what_to_install() -> None:
