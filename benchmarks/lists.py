@@ -100,7 +100,7 @@ def timed(index: TrackstarIndex, lists: Lists, work: Path, questions: np.ndarray
     shard = keep_rows(work / "codes-00000.npy", 0, coded(index, empty, lists.order)).shard
     rows = MappedRows(work, [shard], empty.code_size, Checksums(work, {shard.file: shard.sha256}), np.uint8)
     candidates = measured(
-        index, ListScan(lists, CodeScan(empty, rows)).best_of_all, asked_of(index, questions)
+        index, ListScan(lists, CodeScan(empty, rows)).best_of_all, [asked_of(index, questions)]
     ).candidates
     searches: dict[str, Search] = {each: open_search(index, each) for each in ("exact", "rabitq2")}
     for curve in curves:

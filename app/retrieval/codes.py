@@ -37,7 +37,7 @@ from app.retrieval.lists import (
     questions_in,
     read_lists,
 )
-from app.retrieval.recall import Recall, asked_of, measured
+from app.retrieval.recall import Recall, both_ways, measured, rows_asked
 from app.retrieval.scan import CodeScan, Scan
 from app.trackstar.checksums import Checksums, damaged
 from app.trackstar.index import TrackstarIndex
@@ -264,10 +264,10 @@ def _measured(
 ) -> tuple[Recall, SearchedPart | None]:
     """How many candidates it takes among all rows, and what part of the rows for these to be found."""
     if lists is None:
-        return measured(index, scan.best), None
-    over, asked = ListScan(lists, scan), asked_of(index, questions_in(work))
+        return measured(index, scan.best, rows_asked(index)), None
+    over, asked = ListScan(lists, scan), both_ways(index, questions_in(work))
     recall = measured(index, over.best_of_all, asked)
-    return recall, curve_of(index, lists, asked, over, recall.candidates).part if recall.enough else None
+    return recall, curve_of(index, lists, asked[0], over, recall.candidates).part if recall.enough else None
 
 
 def _refuse(kind: IndexKind, recall: Recall, part: SearchedPart | None) -> NoReturn:

@@ -1,5 +1,6 @@
 """How many candidates a small kind needs for the ten best to be among them, asked of the rows themselves."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,16 +42,17 @@ class Asked:
     own: int = 0
 
 
-def measured(index: TrackstarIndex, scan: Scan, asked: Asked | None = None) -> Recall:
-    """The fewest candidates that are enough, or the most that are tried.
+def measured(index: TrackstarIndex, scan: Scan, asked: Sequence[Asked]) -> Recall:
+    """The fewest candidates that are enough, or the most that are tried, whatever is asked.
 
     Args:
         scan: as many best rows of queries as it is told, by their codes.
-        asked: what is asked; None: rows drawn at random. They find others, for what a row makes of itself says nothing.
     """
-    asked = asked or _rows_asked(index)
-    if asked is None:
-        return Recall(CANDIDATES[0], 1.0)
+    told = [_of(index, scan, each) for each in asked] or [Recall(CANDIDATES[0], 1.0)]
+    return Recall(max(each.candidates for each in told), min(each.of_ten for each in told))
+
+
+def _of(index: TrackstarIndex, scan: Scan, asked: Asked) -> Recall:
     found = scan(asked.queries, min(index.manifest.passages, CANDIDATES[-1] + asked.own))[1]
     told = Recall(CANDIDATES[0], 0.0)
     for candidates in CANDIDATES:
@@ -64,10 +66,17 @@ def measured(index: TrackstarIndex, scan: Scan, asked: Asked | None = None) -> R
     return told
 
 
-def _rows_asked(index: TrackstarIndex) -> Asked | None:
-    """None where there are too few."""
+def rows_asked(index: TrackstarIndex) -> list[Asked]:
+    """Rows drawn at random, and these turned round; none where there are too few. They find others, for what a row makes of
+    itself says nothing."""
     drawn = np.sort(shuffled(index)[:ASKED])
-    return asked_of(index, index.take(drawn), drawn) if len(drawn) > 1 else None
+    return both_ways(index, index.take(drawn), drawn) if len(drawn) > 1 else []
+
+
+def both_ways(index: TrackstarIndex, queries: np.ndarray, drawn: np.ndarray | None = None) -> list[Asked]:
+    """Queries as they are, and turned round as opponents are looked for: those are nobody's neighbours, and are missed sooner.
+    See `asked_of`."""
+    return [asked_of(index, np.ascontiguousarray(sign * queries), drawn) for sign in (1, -1)]
 
 
 def shuffled(index: TrackstarIndex) -> np.ndarray:

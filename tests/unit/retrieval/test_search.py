@@ -146,6 +146,22 @@ def test_a_kind_that_misses_too_many_is_refused_with_what_was_measured(
     assert not list(tmp_path.glob("*rabitq1*")), "and nothing half made is left"
 
 
+def test_candidates_are_enough_for_opponents_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that stand close to others find these among few; what points away from them is anybody, and was missed."""
+    monkeypatch.setattr("app.retrieval.recall.CANDIDATES", (10, 20, 40, 80, 160, 320, 640))
+    rng = np.random.default_rng(3)
+    groups = rng.normal(size=(60, DIMENSION)).repeat(20, axis=0)
+    close = groups + 0.2 * rng.normal(size=groups.shape)
+    index = index_of(tmp_path, (close / np.linalg.norm(close, axis=1, keepdims=True)).astype(np.float32))
+    asked = index.take(np.arange(0, 1_200, 7))
+    exact, coded = open_search(index), open_search(index, "rabitq2")
+    for opponents in (False, True):
+        truth = exact.search(asked, 10, opponents=opponents)[1]
+        found = coded.search(asked, 10, opponents=opponents)[1]
+        shared = [len(set(a) & set(b)) / 10 for a, b in zip(truth.tolist(), found.tolist(), strict=True)]
+        assert np.mean(shared) >= 0.99
+
+
 def test_a_disk_that_cannot_be_written_still_searches(
     tmp_path: Path,
     rows: np.ndarray,
