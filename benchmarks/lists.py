@@ -2,7 +2,7 @@
 
     python benchmarks/lists.py INDEX --prompts SET [--home startrail-home] [--rows DIR]
 
-Asked are prompts of the set with their targets, as `startrail reindex --index lists` asks them, and passages of the index
+KnownBest are prompts of the set with their targets, as `startrail reindex --index lists` asks them, and passages of the index
 themselves, which is what people measure who have no questions; opponents are the most negative for the questions.
 Everything is made in a temporary directory; the index is not touched. Then one question at a time is searched by every
 kind in turns, by one thread: lists look at as many as a recall of 0.9 takes, for questions and for passages, also where

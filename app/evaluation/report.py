@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from app.evaluation.figures import figures, types_by_rank, without_date_lm
 from app.evaluation.judged import judged_prompts
 from app.evaluation.metrics import THRESHOLD, Estimate, paired_difference
-from app.evaluation.shares import Floats, Longs, Named, Shares, keep_shares, name_kept, paired
+from app.evaluation.shares import Floats, Longs, NameColumn, Shares, keep_shares, name_kept, paired
 from app.store.base import now
 from app.store.evaluations import evaluated_tasks, save_figures
 from app.store.prompts import buckets_are_counts
@@ -41,7 +41,7 @@ class Compared:
 
     run: Run
     prompts: Longs
-    tasks: Named
+    tasks: NameColumn
     values: Mapping[str, Floats]
 
     @classmethod

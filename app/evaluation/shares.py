@@ -38,7 +38,7 @@ Longs = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Named:
+class NameColumn:
     """A column of names: (n,) codes into `names`, −1 where there is none."""
 
     codes: NDArray[np.int32]
@@ -68,7 +68,7 @@ class Shares:
     """
 
     prompts: Longs
-    parts: Mapping[str, Named]
+    parts: Mapping[str, NameColumn]
     values: Mapping[str, Floats]
     kinds: NDArray[np.uint8]
     lengths: NDArray[np.int32]
@@ -111,7 +111,8 @@ class Shares:
         made = cls(
             prompts=np.array(ids, np.int64),
             parts={
-                name: Named(np.array(codes, np.int32), list(names)) for name, (codes, names) in parts.items()
+                name: NameColumn(np.array(codes, np.int32), list(names))
+                for name, (codes, names) in parts.items()
             },
             values={name: np.array(column, np.float64) for name, column in values.items()},
             kinds=_table(kinds),
@@ -163,7 +164,7 @@ def keep_shares(session: Session, run: Run, shares: Shares) -> None:
     session.execute(delete(KeptShare).where(KeptShare.run_id == run.id))
     if run.prompt_count < KEPT_FROM:
         return
-    columns: dict[str, NDArray[Any] | Named] = {
+    columns: dict[str, NDArray[Any] | NameColumn] = {
         PROMPTS: shares.prompts,
         KINDS: shares.kinds,
         **shares.parts,
@@ -216,7 +217,7 @@ def _mark(run: Run) -> str:
     return sha256(repr((FORMAT, state_of(run))).encode()).hexdigest()
 
 
-def _kept(session: Session, run: Run, name: str) -> NDArray[Any] | Named | None:
+def _kept(session: Session, run: Run, name: str) -> NDArray[Any] | NameColumn | None:
     row = select(KeptShare.data).where(KeptShare.run_id == run.id, KeptShare.name == name)
     data = session.scalar(row.where(KeptShare.state == _mark(run)))
     return None if data is None else _unpacked(data)
@@ -235,9 +236,9 @@ def _chosen(columns: Mapping[str, Any]) -> Shares:
     )
 
 
-def _packed(column: NDArray[Any] | Named) -> bytes:
+def _packed(column: NDArray[Any] | NameColumn) -> bytes:
     file = io.BytesIO()
-    if isinstance(column, Named):
+    if isinstance(column, NameColumn):
         names = np.frombuffer(json.dumps(list(column.names)).encode(), np.uint8)
         np.savez_compressed(file, column=column.codes, names=names)
     else:
@@ -245,7 +246,7 @@ def _packed(column: NDArray[Any] | Named) -> bytes:
     return file.getvalue()
 
 
-def _unpacked(data: bytes) -> NDArray[Any] | Named:
+def _unpacked(data: bytes) -> NDArray[Any] | NameColumn:
     with np.load(io.BytesIO(data), allow_pickle=False) as kept:
         column: NDArray[Any] = kept["column"]
-        return Named(column, json.loads(kept["names"].tobytes())) if "names" in kept else column
+        return NameColumn(column, json.loads(kept["names"].tobytes())) if "names" in kept else column

@@ -20,7 +20,7 @@ from app.errors import UserError
 from app.files import whole
 from app.retrieval.faiss_package import faiss
 from app.retrieval.ranking import ScoresAndRows
-from app.retrieval.recall import Asked, shuffled
+from app.retrieval.recall import KnownBest, shuffled
 from app.retrieval.scan import THREADS, CodeScan
 from app.trackstar.index import TrackstarIndex
 from app.trackstar.shards import drop_note, keep_rows, whole_shard
@@ -209,7 +209,7 @@ class ListCurve:
 
 
 def curve_of(
-    index: TrackstarIndex, lists: Lists, asked: Asked, scan: ListScan | None = None, candidates: int = 0
+    index: TrackstarIndex, lists: Lists, asked: KnownBest, scan: ListScan | None = None, candidates: int = 0
 ) -> ListCurve:
     """What so many lists find of what is asked.
 

@@ -29,7 +29,7 @@ class Recall:
 
 
 @dataclass(frozen=True)
-class Asked:
+class KnownBest:
     """Queries (m, d) and what exact search finds for each: its best rows, and how many of them count (of equal rows at
     the last place any does).
 
@@ -42,7 +42,7 @@ class Asked:
     own: int = 0
 
 
-def measured(index: TrackstarIndex, scan: Scan, asked: Sequence[Asked]) -> Recall:
+def measured(index: TrackstarIndex, scan: Scan, asked: Sequence[KnownBest]) -> Recall:
     """The fewest candidates that are enough, or the most that are tried, whatever is asked.
 
     Args:
@@ -52,7 +52,7 @@ def measured(index: TrackstarIndex, scan: Scan, asked: Sequence[Asked]) -> Recal
     return Recall(max(each.candidates for each in told), min(each.of_ten for each in told))
 
 
-def _of(index: TrackstarIndex, scan: Scan, asked: Asked) -> Recall:
+def _of(index: TrackstarIndex, scan: Scan, asked: KnownBest) -> Recall:
     found = scan(asked.queries, min(index.manifest.passages, CANDIDATES[-1] + asked.own))[1]
     told = Recall(CANDIDATES[0], 0.0)
     for candidates in CANDIDATES:
@@ -66,14 +66,14 @@ def _of(index: TrackstarIndex, scan: Scan, asked: Asked) -> Recall:
     return told
 
 
-def rows_asked(index: TrackstarIndex) -> list[Asked]:
+def rows_asked(index: TrackstarIndex) -> list[KnownBest]:
     """Rows drawn at random, and these turned round; none where there are too few. They find others, for what a row makes of
     itself says nothing."""
     drawn = np.sort(shuffled(index)[:ASKED])
     return both_ways(index, index.take(drawn), drawn) if len(drawn) > 1 else []
 
 
-def both_ways(index: TrackstarIndex, queries: np.ndarray, drawn: np.ndarray | None = None) -> list[Asked]:
+def both_ways(index: TrackstarIndex, queries: np.ndarray, drawn: np.ndarray | None = None) -> list[KnownBest]:
     """Queries as they are, and turned round as opponents are looked for: those are nobody's neighbours, and are missed sooner.
     See `asked_of`."""
     return [asked_of(index, np.ascontiguousarray(sign * queries), drawn) for sign in (1, -1)]
@@ -86,7 +86,7 @@ def shuffled(index: TrackstarIndex) -> np.ndarray:
     return np.random.default_rng(1).permutation(usable)
 
 
-def asked_of(index: TrackstarIndex, queries: np.ndarray, drawn: np.ndarray | None = None) -> Asked:
+def asked_of(index: TrackstarIndex, queries: np.ndarray, drawn: np.ndarray | None = None) -> KnownBest:
     """Queries (m, d) with what exact search finds.
 
     Args:
@@ -104,4 +104,4 @@ def asked_of(index: TrackstarIndex, queries: np.ndarray, drawn: np.ndarray | Non
     for own, found, kept in zip(hits, rows, keep, strict=True):
         k = min(BEST, int(kept.sum()))
         best.append((found[kept][own[kept] >= own[kept][k - 1]], k))
-    return Asked(queries, best, own=int(drawn is not None))
+    return KnownBest(queries, best, own=int(drawn is not None))

@@ -1,4 +1,4 @@
-"""`startrail index` and `startrail model`, as typed."""
+"""`startrail index` and `startrail reindex`, as typed."""
 
 import json
 import math
@@ -275,21 +275,6 @@ def test_another_file_of_the_same_name_is_not_taken_for_the_corpus(
     result = startrail("index", checkpoints("llama"), corpus, "--name", "two")
     assert result.exit_code == 2
     assert "another corpus called 'tiny'" in result.output
-
-
-def test_model_show_tells_weights_groups_and_moments(home: Path, checkpoints: Callable[..., Path]) -> None:
-    shown = json.loads(startrail("model", "show", checkpoints("gpt2", "adamw"), "--json").output)
-    assert shown["second_moments"].startswith("adamw state in optimizer.pt")
-    assert {(row["kind"], row["group"]) for row in shown["weights"]} == {
-        (k, g) for k in ("attention", "mlp") for g in (0, 1)
-    }
-    assert all(row["transposed"] for row in shown["weights"])
-    text = startrail("model", "show", checkpoints("llama")).output
-    assert "attention" in text
-    assert "14 weights" in text
-    assert "estimated from the corpus" in startrail(
-        "model", "show", checkpoints("llama", None)
-    ).output.replace("\n", " ")
 
 
 def test_a_small_corpus_has_blocks_that_r_can_be_fitted_to(
