@@ -113,8 +113,9 @@ def measured(rows: list[int], stating: set[int], changes: dict[int, float]) -> t
     )
 
 
-def reported(figures: dict[str, list[tuple[float, float, float]]], measures: tuple[str, ...]) -> list[Check]:
-    reaches = {"precision@10": 0.05, "reciprocal rank": 0.0, "tail-patch@10": 1.0}
+def reported(
+    figures: dict[str, list[tuple[float, float, float]]], measures: tuple[str, ...], reaches: dict[str, float]
+) -> list[Check]:
     base = BEFORE if BEFORE in figures else TRACKSTAR
     checks = []
     for at, measure in enumerate(measures):
