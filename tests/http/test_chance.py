@@ -42,6 +42,19 @@ def test_the_list_folds_at_the_floor(client: TestClient, side: str) -> None:
     assert (beyond.get_text() if beyond else "") == (str(count) if count else "")
 
 
+def test_what_is_within_chance_is_not_the_first_look(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A narrow page quotes the first passage before all else, and said right below that nothing stands out."""
+    items = twin(client, "/runs/trackstar")["listing"]["items"]
+    paths = [each["url"].partition("?")[0].removesuffix(".json") for each in items]
+    path = next(path for path in paths if twin(client, path)["proponents"][0]["after"] is None)
+    assert "first-look" in client.get(path).text
+    monkeypatch.setattr("app.web.evidence.cards.is_beyond", lambda *_, **__: False)
+    assert "first-look" not in client.get(path).text
+    assert "first-look" in client.get(PROMPT).text, "a step was taken: that is something to look at"
+
+
 def test_the_twin_has_the_bell_to_draw(client: TestClient) -> None:
     bell = twin(client, PROMPT)["standing"]["chance"]
     assert len(bell["edges"]) == len(bell["counts"]) + 1
