@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from fastapi.testclient import TestClient
 from app.interchange.results import import_results
 from app.store.engine import Store
 from app.store.examples import get_example
+from app.web.evidence.cards import Card
 from app.web.evidence.chance import guessed, standing
 from tests.support.twins import twin
 
@@ -42,17 +44,21 @@ def test_the_list_folds_at_the_floor(client: TestClient, side: str) -> None:
     assert (beyond.get_text() if beyond else "") == (str(count) if count else "")
 
 
+@pytest.mark.parametrize(("stepped", "beyond"), [(True, False), (False, True), (False, None)])
 def test_what_is_within_chance_is_not_the_first_look(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, stepped: bool, beyond: bool | None
 ) -> None:
     """A narrow page quotes the first passage before all else, and said right below that nothing stands out."""
-    items = twin(client, "/runs/trackstar")["listing"]["items"]
-    paths = [each["url"].partition("?")[0].removesuffix(".json") for each in items]
-    path = next(path for path in paths if twin(client, path)["proponents"][0]["after"] is None)
-    assert "first-look" in client.get(path).text
-    monkeypatch.setattr("app.web.evidence.cards.is_beyond", lambda *_, **__: False)
-    assert "first-look" not in client.get(path).text
-    assert "first-look" in client.get(PROMPT).text, "a step was taken: that is something to look at"
+
+    def known(cards: list[Card], *_: object, above: bool | None = beyond, **__: object) -> list[Card]:
+        for card in cards:
+            card.above_chance, card.after = above, card.after if stepped else None
+        return cards
+
+    monkeypatch.setattr("app.web.evidence.cards.with_chance", known)
+    assert "first-look" in client.get(PROMPT).text
+    monkeypatch.setattr("app.web.evidence.cards.with_chance", partial(known, above=False))
+    assert ("first-look" in client.get(PROMPT).text) is stepped
 
 
 def test_the_twin_has_the_bell_to_draw(client: TestClient) -> None:
