@@ -73,12 +73,22 @@ class Askable:
         return _tokenizers(str(file), file.stat().st_mtime_ns) if file.is_file() else None
 
 
+def default_index(settings: Settings) -> str:
+    """The index that is asked where none is named: the settings', or, where nobody set one and there is none of that name,
+    the first that is here."""
+    names = sorted(path.parent.name for path in settings.indexes.glob("[!.]*/manifest.json"))
+    if "default_index" in settings.model_fields_set or settings.default_index in names or not names:
+        return settings.default_index
+    return names[0]
+
+
 def askables(settings: Settings, hidden: Collection[str] = ()) -> list[Askable]:
     """Every index that can be asked, the default one first, then by name; broken ones are left out, and those of corpora
     that are `hidden` from whoever asks."""
+    first = default_index(settings)
     names = sorted(
         (path.parent.name for path in settings.indexes.glob("*/manifest.json")),
-        key=lambda name: (name != settings.default_index, name),
+        key=lambda name: (name != first, name),
     )
     found = []
     for name in names:
@@ -124,7 +134,7 @@ def choose(settings: Settings, *, model: str = "", index: str = "", hidden: Coll
                 remedy=f"Build one with `startrail index {model} CORPUS`.",
                 field="model",
             )
-    found = _askable(settings, index or settings.default_index, hidden)
+    found = _askable(settings, index or default_index(settings), hidden)
     if model and model != found.model:
         _model(settings, model, "model")
         raise UserError(

@@ -16,7 +16,7 @@ from app.store.job_kinds import TRAINING
 from app.store.work_tables import Job
 from app.tracing import asking
 from app.tracing.answering import answer_together
-from app.tracing.catalog import choose
+from app.tracing.catalog import choose, default_index
 from app.tracing.least_used import LeastUsed, machine_memory
 from app.tracing.loaded import LoadedIndex, open_loaded
 from app.tracing.retraining import retrain
@@ -61,7 +61,7 @@ class TraceEngine:
         """
         if not self._loads:  # it only trains, or loads what it is asked of
             return {}
-        loaded = self._open(self.settings.default_index)
+        loaded = self._open(default_index(self.settings))
         self.device = str(loaded.model.device)
         loaded.warm_up()
         manifest = loaded.index.manifest

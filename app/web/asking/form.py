@@ -214,7 +214,7 @@ def _page(
         "chat": "",
     }
     return FormPage(
-        values=blank | {"index": settings.default_index} | values,
+        values=blank | {"index": catalog.default_index(settings)} | values,
         wrong=FieldError(field=error.field, message=error.message, remedy=error.remedy) if error else None,
         doubts=list(doubts),
         choices=choices,

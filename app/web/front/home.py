@@ -12,6 +12,7 @@ from app.store.runs import list_runs
 from app.store.shelves import shelves
 from app.store.stories import newest_steps
 from app.store.tables import Run
+from app.tracing.catalog import default_index
 from app.web.browsing.list_query import ListQuery
 from app.web.browsing.listing import Item, item
 from app.web.evidence.embed import EmbedPage, embedded
@@ -115,7 +116,7 @@ def load(session: Session, settings: Settings) -> HomePage:
         shelves=remembered(session, f"shelves{urls.ROOT.get()}", [main], lambda: _shelves(session, main))
         if main
         else [],
-        index=settings.default_index,
+        index=default_index(settings),
         og_title="Startrail: which training passages made a language model say that?",
         og_text=og_text("", "", story.evidence if story else None),
         og_image=urls.card(urls.home()),

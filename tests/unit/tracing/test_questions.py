@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models
 
 from app.errors import UserError
 from app.settings import Settings
-from app.tracing.catalog import askables, choose
+from app.tracing.catalog import askables, choose, default_index
 from app.tracing.checking import checked
 from app.tracing.questions import MAX_CHARACTERS, Question, StepRequest, check_text, key_of
 from tests.support.asking import CONTEXT, made_home, settings_of
@@ -125,6 +125,17 @@ def test_an_index_of_another_model_is_refused(own: Settings) -> None:
     assert error.field == "index"
     assert "built for the model “demo”" in error.message
     assert refusal(own, model="other").field == "model"  # nothing was built for it
+
+
+def test_where_nobody_chose_the_index_that_is_here_is_asked(own: Settings) -> None:
+    """The worker of a home without “demo” ended over and over, and its site answered nothing; a name that was set is kept."""
+    (own.indexes / "demo").rename(own.indexes / "orvella")
+    assert choose(own).index == default_index(own) == "orvella"
+    shutil.copytree(own.indexes / "orvella", own.indexes / "a")
+    assert default_index(own) == "a"
+    told = settings_of(own.home, default_index="demo")
+    assert default_index(told) == "demo"
+    assert refusal(told).field == "index"
 
 
 def test_a_damaged_manifest_is_named_and_left_out_of_the_choice(own: Settings) -> None:
