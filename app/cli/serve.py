@@ -105,7 +105,7 @@ def run_site(
             ) from None
     settings = get_settings()
     given = {"host": host} | ({"root_path": root_path} if root_path else {})
-    settings = settings.model_validate(settings.model_dump() | given)
+    settings = settings.model_validate(settings.model_dump(exclude_unset=True) | given)
     write_logs(settings.log_format, settings.log_level, access=settings.access_log)
     sys.setswitchinterval(SWITCH)
     migrate(settings.url)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.asking import made_home
@@ -50,3 +51,15 @@ def test_no_worker_outlives_its_site(tmp_path: Path, number: signal.Signals, sai
         while Path(f"/proc/{worker}").exists():
             assert time.monotonic() < ends, "the worker lives on"
             time.sleep(0.05)
+
+
+def test_a_home_without_demo_answers_by_the_index_that_is_there(tmp_path: Path) -> None:
+    """The real demo's worker ended over and over, and its pages said that there is no index “demo”."""
+    home = Path(shutil.copytree(made_home(), tmp_path / "home"))
+    (home / "indexes" / "demo").rename(home / "indexes" / "orvella")
+    with serving(home, b"is ready") as site:
+        assert isinstance(site.args, list)
+        address = "http://127.0.0.1:" + str(site.args[-1])
+        asked = httpx.post(f"{address}/trace", data={"prompt": "The currency of Ghana is the"})
+        assert asked.status_code == 303, asked.text
+        assert asked.headers["location"].startswith("/traces/")
