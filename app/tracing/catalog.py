@@ -73,25 +73,22 @@ class Askable:
         return _tokenizers(str(file), file.stat().st_mtime_ns) if file.is_file() else None
 
 
-def default_index(settings: Settings) -> str:
-    """The index that is asked where none is named: the settings', or, where nobody set one and there is none of that name,
-    the first that is here."""
-    names = sorted(path.parent.name for path in settings.indexes.glob("[!.]*/manifest.json"))
-    if "default_index" in settings.model_fields_set or settings.default_index in names or not names:
+def default_index(settings: Settings, hidden: Collection[str] = ()) -> str:
+    """The index that is asked where none is named: the settings', or, where nobody set one and there is none of that name
+    for whoever asks, the first that can be read."""
+    if "default_index" in settings.model_fields_set:
         return settings.default_index
-    return names[0]
+    names = [name for name, _ in manifests(settings, hidden)]
+    return settings.default_index if settings.default_index in names or not names else names[0]
 
 
 def askables(settings: Settings, hidden: Collection[str] = ()) -> list[Askable]:
     """Every index that can be asked, the default one first, then by name; broken ones are left out, and those of corpora
     that are `hidden` from whoever asks."""
-    first = default_index(settings)
-    names = sorted(
-        (path.parent.name for path in settings.indexes.glob("*/manifest.json")),
-        key=lambda name: (name != first, name),
-    )
+    first = default_index(settings, hidden)
+    names = [file.parent.name for file in _files(settings)]
     found = []
-    for name in names:
+    for name in sorted(names, key=lambda name: (name != first, name)):
         try:
             found.append(_askable(settings, name, hidden))
         except UserError:
@@ -110,7 +107,7 @@ def marks_of(settings: Settings, index: str | None) -> str | Marks:
 def manifests(settings: Settings, hidden: Collection[str] = ()) -> list[tuple[str, IndexManifest]]:
     """Name and manifest of every index that is here and can be read, by name."""
     found = []
-    for file in sorted(settings.indexes.glob("*/manifest.json")):
+    for file in _files(settings):
         try:
             found.append((file.parent.name, _manifest(str(file), file.stat().st_mtime_ns)[0]))
         except (UserError, OSError):
@@ -134,7 +131,7 @@ def choose(settings: Settings, *, model: str = "", index: str = "", hidden: Coll
                 remedy=f"Build one with `startrail index {model} CORPUS`.",
                 field="model",
             )
-    found = _askable(settings, index or default_index(settings), hidden)
+    found = _askable(settings, index or default_index(settings, hidden), hidden)
     if model and model != found.model:
         _model(settings, model, "model")
         raise UserError(
@@ -184,6 +181,11 @@ def _model(settings: Settings, name: str, field: str) -> tuple[Path, dict[str, A
             field=field,
         )
     return path, _json(str(file), file.stat().st_mtime_ns)
+
+
+def _files(settings: Settings) -> list[Path]:
+    """The manifests of all indexes, by name."""
+    return sorted(settings.indexes.glob("*/manifest.json"))
 
 
 def plain(name: str) -> bool:

@@ -199,6 +199,7 @@ def _page(
     error: UserError | None = None,
     doubts: Sequence[BorderHint] = (),
 ) -> FormPage:
+    hidden = hidden_corpora(session)
     choices = [
         IndexChoice(
             index=each.index,
@@ -207,14 +208,14 @@ def _page(
             passages=each.passages,
             chats=each.chats,
         )
-        for each in catalog.askables(settings, hidden_corpora(session))
+        for each in catalog.askables(settings, hidden)
     ]
     blank = {name: field.default for name, field in Question.model_fields.items()} | {
         "prompt": "",
         "chat": "",
     }
     return FormPage(
-        values=blank | {"index": catalog.default_index(settings)} | values,
+        values=blank | {"index": catalog.default_index(settings, hidden)} | values,
         wrong=FieldError(field=error.field, message=error.message, remedy=error.remedy) if error else None,
         doubts=list(doubts),
         choices=choices,

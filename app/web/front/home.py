@@ -10,6 +10,7 @@ from app.store.browse import tallies
 from app.store.memory import remembered
 from app.store.runs import list_runs
 from app.store.shelves import shelves
+from app.store.showing import hidden_corpora
 from app.store.stories import newest_steps
 from app.store.tables import Run
 from app.tracing.catalog import default_index
@@ -116,7 +117,7 @@ def load(session: Session, settings: Settings) -> HomePage:
         shelves=remembered(session, f"shelves{urls.ROOT.get()}", [main], lambda: _shelves(session, main))
         if main
         else [],
-        index=default_index(settings),
+        index=default_index(settings, hidden_corpora(session)),
         og_title="Startrail: which training passages made a language model say that?",
         og_text=og_text("", "", story.evidence if story else None),
         og_image=urls.card(urls.home()),

@@ -133,6 +133,10 @@ def test_where_nobody_chose_the_index_that_is_here_is_asked(own: Settings) -> No
     assert choose(own).index == default_index(own) == "orvella"
     shutil.copytree(own.indexes / "orvella", own.indexes / "a")
     assert default_index(own) == "a"
+    (own.indexes / "a" / "manifest.json").write_text("{")
+    assert choose(own).index == "orvella", "one that cannot be read is not what is chosen"
+    with pytest.raises(UserError, match="no index “demo”"):
+        choose(own, hidden={"demo"})  # its corpus, to whom it is not shown
     told = settings_of(own.home, default_index="demo")
     assert default_index(told) == "demo"
     assert refusal(told).field == "index"
