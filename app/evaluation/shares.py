@@ -10,7 +10,6 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,8 @@ from sqlalchemy.orm import Session, aliased
 from app.evaluation.judged import Judged, judged_prompts, slice_of
 from app.evaluation.measures import measures
 from app.evaluation.metrics import THRESHOLD
-from app.store.columns import KEPT_FROM
-from app.store.memory import remembered, state_of
+from app.store.columns import KEPT_FROM, mark_of
+from app.store.memory import remembered
 from app.store.tables import KeptShare, Prompt, Run
 from app.words.measures import DATE_LM, DATE_LM_AT
 from app.words.passages import TYPES
@@ -177,7 +176,7 @@ def keep_shares(session: Session, run: Run, shares: Shares) -> None:
 
 def name_kept(session: Session, run: Run) -> None:
     """What was kept is of the run as it is now, its metrics written."""
-    session.execute(update(KeptShare).where(KeptShare.run_id == run.id).values(state=_mark(run)))
+    session.execute(update(KeptShare).where(KeptShare.run_id == run.id).values(state=mark_of(run, FORMAT)))
 
 
 def paired(session: Session, run: Run, other: Run, ours: Longs, theirs: Longs) -> tuple[Longs, Longs]:
@@ -212,14 +211,9 @@ def _table(kinds: Sequence[bytes]) -> NDArray[np.uint8]:
     )
 
 
-def _mark(run: Run) -> str:
-    """What was kept is of this state of the run, as a hash."""
-    return sha256(repr((FORMAT, state_of(run))).encode()).hexdigest()
-
-
 def _kept(session: Session, run: Run, name: str) -> NDArray[Any] | NameColumn | None:
     row = select(KeptShare.data).where(KeptShare.run_id == run.id, KeptShare.name == name)
-    data = session.scalar(row.where(KeptShare.state == _mark(run)))
+    data = session.scalar(row.where(KeptShare.state == mark_of(run, FORMAT)))
     return None if data is None else _unpacked(data)
 
 

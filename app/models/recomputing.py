@@ -22,8 +22,8 @@ def recomputing(model: Any, tokens: int) -> Iterator[None]:
     said to be, all inside it is as before, so nothing is dropped and the numbers are the same bit for bit. Models whose
     blocks have no such switch keep theirs.
     """
-    blocks = [each for each in model.modules() if isinstance(each, GradientCheckpointingLayer)]
-    blocks = blocks if tokens > LONG else []
+    modules = model.modules() if tokens > LONG else ()
+    blocks = [each for each in modules if isinstance(each, GradientCheckpointingLayer)]
     for block in blocks:
         block.gradient_checkpointing = block.training = True
         block._gradient_checkpointing_func = partial(

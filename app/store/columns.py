@@ -156,9 +156,9 @@ def _found(session: Session, runs: Sequence[Run]) -> list[Columns]:
     return [found[run.id] for run in runs]
 
 
-def mark_of(run: Run) -> str:
-    """What the columns of a run were worked out from, as a hash."""
-    return sha256(repr((FORMAT, state_of(run))).encode()).hexdigest()
+def mark_of(run: Run, form: int = FORMAT) -> str:
+    """What is kept of a run was worked out from, as a hash; `form`: of what is kept."""
+    return sha256(repr((form, state_of(run))).encode()).hexdigest()
 
 
 def _of_list(found: ColumnElement[Any], *conditions: ColumnElement[bool]) -> ColumnElement[Any]:

@@ -46,9 +46,9 @@ def kind_of(request: Request) -> str:
 
 def table(request: Request, name: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Response:
     """Rows that are all there as the file that was asked for."""
-    kinds = {column: _type(rows, column) for column in columns}
-    tag = etag(kind_of(request), columns, rows)
-    return streamed_table(request, name, kinds, rows, tag=tag, count=len(rows))
+    kind = kind_of(request)
+    types = {column: _type(rows, column) if kind == "parquet" else str for column in columns}
+    return streamed_table(request, name, types, rows, tag=etag(kind, columns, rows), count=len(rows))
 
 
 def streamed_table(
@@ -63,7 +63,7 @@ def streamed_table(
     """Rows that come one after the other as the file that was asked for.
 
     Args:
-        columns: name -> `str`, `int`, `float` or `bool`.
+        columns: name -> `str`, `int`, `float` or `bool`, which only Parquet asks.
         tag, count: see `download`.
     """
     kind = kind_of(request)
