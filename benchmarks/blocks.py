@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from _report import Check, finish
-from two_stages import FIRST, MEASURES, facts_of, measured
+from two_stages import MEASURES, facts_of, measured, stepped
 
 from app.evaluation.metrics import estimate, paired_difference
 from app.models.batching import length_batches
@@ -147,10 +147,9 @@ def main() -> None:
     lists = {row.name: ranked(row, method, encoded, queried) for row in wanted}
     figures: dict[str, list[tuple[float, float, float]]] = {name: [] for name in lists}
     for at, (query, stating) in enumerate(facts):
-        stepped = sorted({row for rows in lists.values() for row in rows[at][:FIRST]})
-        steps = [] if asked.no_steps else [lessons[row] for row in stepped]
-        points = loaded.patch().measure(query, steps) if steps else [0.0] * len(stepped)
-        changes = dict(zip(stepped, points, strict=True))
+        changes = (
+            {} if asked.no_steps else stepped(loaded, query, (rows[at] for rows in lists.values()), lessons)
+        )
         for name, rows in lists.items():
             figures[name].append(measured(rows[at], stating, changes))
         print(f"{at + 1} of {len(facts)} facts stepped", end="\r", flush=True)

@@ -14,6 +14,7 @@ hundred stand beside them: what the default was before, made by `startrail index
 import argparse
 import os
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -63,10 +64,7 @@ def main() -> None:
         lists = listed(loaded, query, lessons)
         if before:
             lists[BEFORE] = near(before, query)
-        stepped = sorted({row for rows in lists.values() for row in rows[:FIRST]})
-        steps = [] if asked.no_steps else [lessons[row] for row in stepped]
-        points = loaded.patch().measure(query, steps) if steps else [0.0] * len(stepped)
-        changes = dict(zip(stepped, points, strict=True))
+        changes = {} if asked.no_steps else stepped(loaded, query, lists.values(), lessons)
         for method, rows in lists.items():
             figures.setdefault(method, []).append(measured(rows, stating, changes))
         print(f"{at} of {len(facts)}", end="\r", flush=True)
@@ -102,6 +100,15 @@ def listed(loaded: LoadedIndex, query: Query, lessons: list[Lesson]) -> dict[str
     return {TRACKSTAR: candidates, TWO_STAGES: [int(row) for row in ordered], BM25: [row for row, _ in words]}
 
 
+def stepped(
+    loaded: LoadedIndex, query: Query, lists: Iterable[list[int]], lessons: list[Lesson]
+) -> dict[int, float]:
+    """What a step on each of the first ten of every list does to the answer's probability, in points, by row."""
+    rows = sorted({row for own in lists for row in own[:FIRST]})
+    points = loaded.patch().measure(query, [lessons[row] for row in rows])
+    return dict(zip(rows, points, strict=True))
+
+
 def measured(rows: list[int], stating: set[int], changes: dict[int, float]) -> tuple[float, float, float]:
     """Each of `MEASURES` of one list."""
     first = rows[:FIRST]
@@ -109,7 +116,7 @@ def measured(rows: list[int], stating: set[int], changes: dict[int, float]) -> t
     return (
         sum(row in stating for row in first) / FIRST,
         1 / rank if rank else 0.0,
-        sum(changes[row] for row in first) / max(1, len(first)),
+        sum(changes[row] for row in first) / max(1, len(first)) if changes else 0.0,
     )
 
 
