@@ -128,6 +128,7 @@ def test_words_of_a_passage_lead_to_it_and_to_what_it_was_found_for(plain_page: 
     target = next(each["target"] for each in demo.prompts if each["task"] == "fact")
     page.locator("#search").fill(target)
     page.locator("#search").press("Enter")
+    page.wait_for_load_state("domcontentloaded")
     assert target.lower() in {mark.lower() for mark in page.locator(".found mark").all_inner_texts()}
     page.goto(f"{demo.address}/runs/trackstar")
     page.get_by_text("Passages found for most prompts").click()
@@ -172,6 +173,7 @@ def test_the_influence_of_each_word_is_shaded_once_the_worker_has_split_it(
     page = context.new_page()
     page.goto(f"{demo.address}/prompts?run=trackstar&task=fact&sort=score")
     page.locator(".list-column .prompt-list a").nth(["light", "dark"].index(scheme)).click()
+    page.wait_for_load_state("domcontentloaded")
     texts = page.locator(".proponent .passage").all_text_contents()
     page.get_by_role("link", name="Word by word").click()
     page.get_by_role("button", name="Compute the influence of each word").click()
@@ -197,10 +199,12 @@ def test_both_runs_of_the_demo_are_compared_from_the_most_different_prompt(
     page = plain_page
     page.goto(f"{demo.address}/compare")
     page.get_by_role("link", name="BM25").click()
+    page.wait_for_load_state("domcontentloaded")
     shares = page.locator(".differ td[data-label=Shared]").all_inner_texts()
     counts = [int(each.split()[0]) for each in shares]
     assert counts == sorted(counts)
     page.locator(".differ .prompt a").first.click()
+    page.wait_for_load_state("domcontentloaded")
     lists = [side.locator(".meta a[href*='/passages/']") for side in page.locator(".side").all()]
     found = [{link.get_attribute("href") for link in links.all()} for links in lists]
     assert len(found) == 2

@@ -101,6 +101,7 @@ def test_dots_jump_to_their_passage(page: Page, live: str) -> None:
 def test_a_click_or_a_selection_marks_words_in_all_passages(page: Page, live: str) -> None:
     page.goto(live + EXAMPLE)
     page.locator("#prompt mark.subject").click()
+    page.wait_for_load_state("domcontentloaded")
     marked = page.locator(".proponent mark.picked")
     assert marked.count() >= 10
     assert set(marked.all_text_contents()) == {"China"}

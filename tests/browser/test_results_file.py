@@ -85,6 +85,7 @@ def test_first_back_next_last_random_and_by_number(plain_page: Page, paper: str)
     seen = lines.all_inner_texts()
     for _ in range(2):
         pager.get_by_role("link", name="Next").click()
+        page.wait_for_load_state("domcontentloaded")
         seen += lines.all_inner_texts()
     assert len(set(seen)) == len(records("trackstar"))
     last = lines.all_inner_texts()
@@ -93,6 +94,7 @@ def test_first_back_next_last_random_and_by_number(plain_page: Page, paper: str)
     pager.get_by_role("link", name="First").click()
     assert lines.first.inner_text() == seen[0]
     pager.get_by_role("link", name="Last").click()
+    page.wait_for_load_state("domcontentloaded")
     assert lines.all_inner_texts() == last
     pager.get_by_label("Number of the prompt").fill("57")
     pager.get_by_role("button", name="Go", exact=True).click()
@@ -107,6 +109,7 @@ def test_the_order_can_be_chosen(page: Page, paper: str) -> None:
     page.goto(paper + LIST)
     page.get_by_label("Order").select_option("score")
     page.get_by_role("button", name="Show", exact=True).click()
+    page.wait_for_load_state("domcontentloaded")
     scores = [
         float(each.removeprefix("best score "))
         for each in page.locator(".chips .tag", has_text="best score").all_inner_texts()
@@ -220,6 +223,7 @@ def test_a_copied_link_restores_everything(
     page.get_by_role("link", name="Verbatim").click()
     expect(page.locator("mark.verbatim").first).to_be_visible()
     page.locator("#prompt mark.target").click()
+    page.wait_for_load_state("domcontentloaded")
     picked = page.locator("mark.picked")
     assert picked.count() >= PASSAGES
     page.locator("#p5 .rank").click()

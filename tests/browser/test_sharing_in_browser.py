@@ -26,9 +26,11 @@ def test_a_passage_shows_everything_it_was_found_for_across_runs(plain_page: Pag
     first = page.locator(".passage-list li").first
     promised = int(first.locator(".num").inner_text().split()[0])
     first.get_by_role("link").click()
+    page.wait_for_load_state("domcontentloaded")
     runs = page.get_by_role("navigation", name="Run").get_by_role("link")
     assert runs.count() >= 2, "more than one run retrieved it"
     runs.filter(has_text="TrackStar").click()
+    page.wait_for_load_state("domcontentloaded")
     rows = page.locator("#list tbody tr")
     assert rows.filter(has_not_text="opponent").count() == promised
     rank = rows.first.locator("td").first.inner_text()
@@ -41,6 +43,7 @@ def test_an_example_is_cited_by_its_permalink(plain_page: Page, paper: str) -> N
     page = plain_page
     page.goto(f"{paper}{EXAMPLE}?view=verbatim")
     page.get_by_role("link", name="Cite").click()
+    page.wait_for_load_state("domcontentloaded")
     text, bibtex = page.locator("pre").all_inner_texts()
     assert paper + EXAMPLE in text
     assert bibtex.startswith("@misc{")
