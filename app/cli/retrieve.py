@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.computing import ComputeType, computing_in
+from app.cli.computing import ComputeType, InCluster, computing_in
 from app.cli.reading import tell_left_out
 from app.retrieval.kinds import OFFERED
 from app.settings import get_settings
@@ -69,10 +69,11 @@ def retrieve(
         typer.Option("--no-answers", help="Do not ask the model for its answers; targets are explained."),
     ] = False,
     dtype: ComputeType = "",
+    cluster: InCluster = "",
 ) -> None:
     """Ask a method about every prompt of a set and save the run; the model's answers are saved with it.
 
-    Methods that read texts need no model:
+    With --cluster its members encode the prompts, and order candidates by EK-FAC. Methods that read texts need no model:
 
     startrail retrieve --corpus mine --prompts mine --method bm25
     """
@@ -96,6 +97,7 @@ def retrieve(
         choose_by=choose_by,
         corpus=corpus,
         answers=not no_answers,
+        cluster=cluster,
         bar=bar,
     )
     tell_left_out(made.left_out, None)

@@ -6,17 +6,14 @@ the moment that it has its rows.
 
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from app.cluster.joining import Cluster
-from app.digests import file_sha256
 from app.errors import UserError
 from app.retrieval.ranking import ScoresAndRows, ranked
-from app.trackstar.index import TrackstarIndex
-from app.trackstar.manifest import FILE
+from app.trackstar.index import IndexPlace, TrackstarIndex
 
 PATIENCE = 30.0  # seconds for an answer; who takes longer hangs, or is unreachable
 SHARE = 0.01  # of a processor that a holder reserves: it is asked now and then, and must not keep encoders from starting
@@ -27,17 +24,10 @@ Stretch = tuple[int, int]
 class Holder:
     """A member that holds some shards of an index and searches them as one process would."""
 
-    def __init__(self, path: Path, sha256: str, first: int, last: int, device: str) -> None:
+    def __init__(self, place: IndexPlace, first: int, last: int, device: str) -> None:
         from app.retrieval.search import open_search
-        from app.trackstar.index import open_index
 
-        if file_sha256(path / FILE) != sha256:
-            raise UserError(
-                f"The index {path} here is another than the one that is asked.",
-                field="index",
-                remedy="Put the same index at the same place on every machine.",
-            )
-        self._search = open_search(open_index(path).part(first, last), "exact", device=device)
+        self._search = open_search(place.opened().part(first, last), "exact", device=device)
 
     def search(self, queries: np.ndarray, k: int, opponents: bool) -> ScoresAndRows:
         """See `app.retrieval.search.Search.search`; rows are counted from the first that is held."""
@@ -77,7 +67,7 @@ class ClusterSearch:
         self._ray, self._kind = ray, kind
         needs = {"num_gpus": 1, "num_cpus": 0} if kind == "cuda" else {"num_cpus": SHARE}
         self._actor = ray.remote(Holder).options(scheduling_strategy="SPREAD", **needs)
-        self._path, self._sha256 = index.path.resolve(), file_sha256(index.path / FILE)
+        self._place = index.place
         shards = index.manifest.shards
         cuts = [len(shards) * at // count for at in range(count + 1)]
         starts = [*(shard.start for shard in shards), index.manifest.passages]
@@ -123,7 +113,7 @@ class ClusterSearch:
             self._ray.wait(awaited, num_returns=len(awaited), timeout=seconds)
 
     def _seated(self, shards: Stretch, rows: Stretch) -> _Seat:
-        holder = self._actor.remote(self._path, self._sha256, *shards, self._kind)
+        holder = self._actor.remote(self._place, *shards, self._kind)
         return _Seat(shards, rows, holder, holder.process.remote())
 
     def _back(self, seat: _Seat) -> bool:

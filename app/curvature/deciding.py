@@ -7,7 +7,8 @@ claimed; how many of them would have been first is the first stage's recall, mea
 its factors.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,12 @@ from app.curvature.factors import Factors
 from app.curvature.fit import read_curvature
 from app.curvature.influence import influences, preconditioned
 from app.curvature.place import FACTORS, manifest_of
+from app.digests import file_sha256
+from app.errors import UserError
 from app.models.capture import Capture
 from app.models.contrast import difference, shares
 from app.models.examples import TrainingExample
+from app.models.hands import Done
 from app.models.load import LoadedModel
 
 CANDIDATES = 100
@@ -73,3 +77,55 @@ def deciding_beside(index: Path, loaded: LoadedModel) -> Deciding | None:
     if not manifest_of(index).is_file():
         return None
     return Deciding(loaded, read_curvature(index / FACTORS, loaded))
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What a first stage found for one question.
+
+    Args:
+        that: what it is asked against; None where it is asked alone.
+        rows: (n,) of the passages, in the order of these.
+    """
+
+    this: TrainingExample
+    that: TrainingExample | None
+    rows: np.ndarray
+    passages: Sequence[TrainingExample]
+
+
+@dataclass(frozen=True)
+class InOrder:
+    """Influence and row of the `k` first of one question's candidates, a question a piece; see `app.models.hands.Work`.
+
+    Args:
+        index: its directory, absolute; the factors beside it are read on the machine that orders.
+        sha256: of their manifest.
+    """
+
+    index: Path
+    sha256: str
+    k: int
+
+    def begin(
+        self, loaded: LoadedModel, /
+    ) -> Callable[[Sequence[Candidates], Done], tuple[np.ndarray, np.ndarray]]:
+        """See `app.models.hands.Work.begin`.
+
+        Raises:
+            UserError: there are no such factors at this place.
+        """
+        manifest = manifest_of(self.index)
+        if not manifest.is_file() or file_sha256(manifest) != self.sha256:
+            raise UserError(
+                f"The EK-FAC factors beside the index {self.index} here are others than those that are worked with.",
+                field="curvature",
+                remedy="Put the same index at the same place on every machine.",
+            )
+        second = Deciding(loaded, read_curvature(self.index / FACTORS, loaded))
+
+        def order(piece: Sequence[Candidates], done: Done) -> tuple[np.ndarray, np.ndarray]:
+            (one,) = piece
+            return second.order(second.direction(one.this, one.that), one.passages, one.rows, self.k)
+
+        return order

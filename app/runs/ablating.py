@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from app.evaluation.standing import standings
 from app.runs.ablate import ablate, already_made, families_of, paper_variants, run_slug
-from app.runs.inputs import ensure_answers, open_inputs
+from app.runs.answers import ensure_answers
+from app.runs.inputs import open_inputs
 from app.runs.ranking.request import check_method
 from app.runs.retrieve import retrieve
 from app.runs.retrieving import RetrievedSet

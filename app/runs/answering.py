@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.runs.inputs import answered, ensure_answers, open_inputs
+from app.runs.answers import ensure_answers
+from app.runs.inputs import answered, open_inputs
 from app.settings import Settings
 from app.showing import Bar, unseen
 from app.store.engine import Store

@@ -4,22 +4,58 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.models.generate import complete
 from app.models.load import LoadedModel
 from app.models.text import Query
-from app.runs.choosing import chosen_output, weigh
+from app.runs.choosing import checked_rule, chosen_output, judge_again, weigh
+from app.runs.inputs import RunInputs
 from app.store.models import put_outputs
-from app.store.tables import Model, Prompt
+from app.store.tables import Model, Output, Prompt
 from app.tracing.probabilities import completions
-from app.words.answers import SAID, answer_of
+from app.words.answers import SAID, TARGET, answer_of
 from app.words.choices import TOTAL
 from app.words.names import fold, is_right
 
 SAMPLES = 10
 ANSWER_TOKENS = 16
 Progress = Callable[[int, int], None]
+
+
+def ensure_answers(
+    session: Session,
+    inputs: RunInputs,
+    progress: Progress | None = None,
+    *,
+    explains: str = TARGET,
+    by: str = "",
+    samples: int = SAMPLES,
+) -> None:
+    """Ask the model every prompt, unless it was asked before; to explain what it said, its tokens must be known too.
+
+    Args:
+        samples: drawn of each answer beside the likeliest.
+        by: the rule by which it chooses where a prompt has choices; empty: as they were judged before.
+
+    Raises:
+        UserError: there is no such rule.
+    """
+    rule = checked_rule(by or TOTAL)
+    known = select(func.count()).where(
+        Output.model_id == inputs.model.id, Output.prompt_id.in_([prompt.id for prompt in inputs.prompts[:1]])
+    )
+    if explains == SAID:
+        known = known.where(Output.said_tokens.is_not(None))
+    if next((prompt for prompt in inputs.prompts if prompt.choices), None) is not None:
+        known = known.where(Output.weighed.is_not(None))
+    if not session.scalar(known):
+        answer_prompts(
+            session, inputs.model, inputs.loaded, inputs.prompts, samples=samples, by=rule, progress=progress
+        )
+    elif by:
+        judge_again(session, inputs.loaded, inputs.model.id, inputs.prompts, rule)
 
 
 def answer_prompts(

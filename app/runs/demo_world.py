@@ -23,7 +23,8 @@ from app.models.checkpoint import model_sha256
 from app.models.load import load_model
 from app.models.steps import TailPatch
 from app.retrieval.search import prepare
-from app.runs.inputs import contrasting, ensure_answers, explaining, open_inputs
+from app.runs.answers import ensure_answers
+from app.runs.inputs import contrasting, explaining, open_inputs
 from app.runs.ranking.ekfac import fitted
 from app.runs.ready_steps import make_ready
 from app.runs.retrieve import explain_beside, retrieve

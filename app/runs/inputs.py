@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
 from app.models.generate import start_of
+from app.models.hands import Hands, own_hands
 from app.models.load import LoadedModel, compute_type, load_model
 from app.models.text import Query
-from app.runs.answers import SAMPLES, answer_prompts
-from app.runs.choosing import checked_rule, choice_queries, judge_again
+from app.runs.choosing import choice_queries
 from app.runs.registering import register
 from app.settings import Settings
 from app.store.corpora import get_corpus
@@ -23,17 +23,20 @@ from app.tracing.explained import asked_of, rather_than, said_otherwise
 from app.tracing.loaded import check_corpus
 from app.trackstar.index import TrackstarIndex, open_index
 from app.words.answers import SAID, TARGET, TRUTH
-from app.words.choices import CHOICES, TOTAL, fits, read_weighed
-
-Progress = Callable[[int, int], None]
+from app.words.choices import CHOICES, fits, read_weighed
 
 
 @dataclass(frozen=True)
 class OpenedIndex:
-    """An index and the model that it was built with."""
+    """An index and the model that it was built with.
+
+    Args:
+        hands: who computes with the model.
+    """
 
     index: TrackstarIndex
     loaded: LoadedModel
+    hands: Hands[LoadedModel]
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,12 @@ class RunInputs:
         """The model that the index was built with."""
         assert self.opened is not None
         return self.opened.loaded
+
+    @property
+    def hands(self) -> Hands[LoadedModel]:
+        """Who computes with it."""
+        assert self.opened is not None
+        return self.opened.hands
 
     @property
     def about(self) -> dict[str, Any]:
@@ -153,8 +162,17 @@ def answered(session: Session, inputs: RunInputs) -> dict[int, Output]:
     return {output.prompt_id: output for output in session.scalars(own)}
 
 
-def open_inputs(session: Session, settings: Settings, index_name: str, prompt_set: str) -> RunInputs:
+def open_inputs(
+    session: Session,
+    settings: Settings,
+    index_name: str,
+    prompt_set: str,
+    members: Callable[[LoadedModel], Hands[LoadedModel]] = own_hands,
+) -> RunInputs:
     """Open an index with its model, and the prompts to ask; those that cannot be asked are left out, with their reason.
+
+    Args:
+        members: who computes with the model; see `app.cluster.hiring.with_model`.
 
     Raises:
         UserError: one is missing or damaged , or the index was built for another model or corpus.
@@ -178,7 +196,7 @@ def open_inputs(session: Session, settings: Settings, index_name: str, prompt_se
     asked = get_prompt_set(session, prompt_set)
     model = _model(session, settings, loaded, source.name)
     prompts, left_out = _askable(loaded, list_prompts(session, asked.id), asked.name)
-    return RunInputs(OpenedIndex(index, loaded), model, corpus, asked, prompts, left_out)
+    return RunInputs(OpenedIndex(index, loaded, members(loaded)), model, corpus, asked, prompts, left_out)
 
 
 def text_inputs(session: Session, corpus: str, prompt_set: str) -> RunInputs:
@@ -196,40 +214,6 @@ def text_inputs(session: Session, corpus: str, prompt_set: str) -> RunInputs:
             f"No prompt of “{asked.name}” has words.", field="prompts", remedy="Give prompts with a text."
         )
     return RunInputs(None, no_model(session), get_corpus(session, corpus), asked, kept, left_out)
-
-
-def ensure_answers(
-    session: Session,
-    inputs: RunInputs,
-    progress: Progress | None = None,
-    *,
-    explains: str = TARGET,
-    by: str = "",
-    samples: int = SAMPLES,
-) -> None:
-    """Ask the model every prompt, unless it was asked before; to explain what it said, its tokens must be known too.
-
-    Args:
-        samples: drawn of each answer beside the likeliest.
-        by: the rule by which it chooses where a prompt has choices; empty: as they were judged before.
-
-    Raises:
-        UserError: there is no such rule.
-    """
-    rule = checked_rule(by or TOTAL)
-    known = select(func.count()).where(
-        Output.model_id == inputs.model.id, Output.prompt_id.in_([prompt.id for prompt in inputs.prompts[:1]])
-    )
-    if explains == SAID:
-        known = known.where(Output.said_tokens.is_not(None))
-    if next((prompt for prompt in inputs.prompts if prompt.choices), None) is not None:
-        known = known.where(Output.weighed.is_not(None))
-    if not session.scalar(known):
-        answer_prompts(
-            session, inputs.model, inputs.loaded, inputs.prompts, samples=samples, by=rule, progress=progress
-        )
-    elif by:
-        judge_again(session, inputs.loaded, inputs.model.id, inputs.prompts, rule)
 
 
 def _askable(

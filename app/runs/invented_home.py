@@ -26,9 +26,10 @@ from app.interchange.steps_file import fits
 from app.models.chats import render
 from app.models.checkpoint import CONFIG, model_sha256
 from app.models.load import load_tokenizer
+from app.runs.answers import ensure_answers
 from app.runs.building import Build, build, index_place
 from app.runs.building_corpus import stored_corpus
-from app.runs.inputs import ensure_answers, open_inputs
+from app.runs.inputs import open_inputs
 from app.runs.ready_steps import make_ready
 from app.runs.retrieve import explain_beside, retrieve
 from app.runs.taking import ModelPlace, find_model

@@ -1,13 +1,19 @@
 """A method over a whole prompt set: the index opened, the model's answers asked for, the runs made."""
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.cluster.hiring import with_model
+from app.cluster.joining import ray_package
 from app.errors import UserError
 from app.evaluation.standing import RunStanding, standings
-from app.runs.inputs import ensure_answers, open_inputs, text_inputs
+from app.models.adapter_ways import OWN
+from app.models.hands import Hands
+from app.models.load import LoadedModel
+from app.runs.answers import ensure_answers
+from app.runs.inputs import open_inputs, text_inputs
 from app.runs.ranking.request import check_method
 from app.runs.retrieve import checked_explain, explain
 from app.runs.saving import OPPONENTS, PROPONENTS
@@ -15,10 +21,13 @@ from app.settings import Settings
 from app.showing import Bar, unseen
 from app.store.engine import Store, open_store
 from app.store.naming import slugify
+from app.trackstar.index import open_index
 from app.words.answers import BOTH, SAID, TARGET
 from app.words.choices import CHOICES
 from app.words.method import BASELINES, Method
-from app.words.methods import TRACKSTAR, rankers
+from app.words.methods import TRACKSTAR, TWO_STAGES, rankers
+
+SHARED_OUT = (TRACKSTAR, TWO_STAGES)  # methods that members of a cluster compute for
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,7 @@ def retrieve_set(
     choose_by: str = "",
     corpus: str = "",
     answers: bool = True,
+    cluster: str = "",
     bar: Bar = unseen,
 ) -> RetrievedSet:
     """Ask a method about every prompt of a set and save what it found as a run, beside the model's answers.
@@ -61,6 +71,7 @@ def retrieve_set(
         choose_by: of prompts with choices the model takes the likeliest by `total` or by `token`; empty: as before.
         corpus: in place of an index: a method that reads texts ranks its passages, and no model is asked.
         answers: whether the model's answers are asked for where they are not known; without them targets are explained.
+        cluster: who encodes and orders, an address for `app.cluster.joining.Cluster`; empty: this process.
 
     Raises:
         UserError: a name or an option is unknown, or a run of this name exists.
@@ -74,6 +85,8 @@ def retrieve_set(
     checked_explain(explains)
     answers = answers and not corpus
     _check_asked(known, index, corpus)
+    if cluster:
+        _check_cluster(known)
     if not answers:
         if explains == SAID or contrast or choose_by:
             raise UserError(
@@ -82,10 +95,13 @@ def retrieve_set(
                 remedy="Leave out --explain said, --contrast and --choose-by, or let an index's model answer.",
             )
         explains = TARGET
-    with nullcontext(store) if store else open_store(settings.url, migrate=True) as store:
+    with (
+        nullcontext(store) if store else open_store(settings.url, migrate=True) as store,
+        _members(settings, index, cluster) as members,
+    ):
         with store.session() as session:
             texts = text_inputs(session, corpus, prompts) if corpus else None
-            inputs = texts or open_inputs(session, settings, index, prompts)
+            inputs = texts or open_inputs(session, settings, index, prompts, members)
             if answers:
                 with bar("Answering prompts") as step:
                     asked = TARGET if explains == TARGET else SAID
@@ -108,6 +124,30 @@ def retrieve_set(
             return RetrievedSet(
                 [each.slug for each in made], standings(session, made), list(inputs.left_out.items())
             )
+
+
+def _members(
+    settings: Settings, index: str, cluster: str
+) -> AbstractContextManager[Callable[[LoadedModel], Hands[LoadedModel]]]:
+    """Who computes with an index's model; see `with_model`."""
+    manifest = open_index(settings.indexes / index).manifest if cluster else None
+    adapter, override = (manifest.opening["adapter"], manifest.weights) if manifest else (OWN, None)
+    return with_model(cluster, settings.device, adapter, override)
+
+
+def _check_cluster(method: Method) -> None:
+    """Refuse before the work rather than after it.
+
+    Raises:
+        UserError: the method computes nothing on a cluster, or Ray is not installed.
+    """
+    if method.name not in SHARED_OUT:
+        raise UserError(
+            f"{method.label} is not shared out to a cluster.",
+            field="cluster",
+            remedy=f"Use {' or '.join(SHARED_OUT)}, or leave it out.",
+        )
+    ray_package()
 
 
 def _check_asked(method: Method, index: str, corpus: str) -> None:

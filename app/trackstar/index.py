@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from app.digests import file_sha256
 from app.errors import UserError
 from app.models.load import LoadedModel
 from app.models.marks import Marks
@@ -17,11 +18,12 @@ from app.trackstar.encode import BATCH_TOKENS, Encoder
 from app.trackstar.fit import FILE as FIT
 from app.trackstar.fit import load_fit
 from app.trackstar.hessian import HessianReport
+from app.trackstar.manifest import FILE as MANIFEST
 from app.trackstar.manifest import IndexManifest
 from app.trackstar.rows import MappedRows, open_rows
 from app.trackstar.survey import IDS
 
-__all__ = ["TrackstarIndex", "build_index", "open_index"]
+__all__ = ["IndexPlace", "TrackstarIndex", "build_index", "open_index"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class TrackstarIndex:
     path: Path
     manifest: IndexManifest
     rows: MappedRows = field(repr=False)
+
+    @property
+    def place(self) -> "IndexPlace":
+        """What another process opens it by."""
+        return IndexPlace(self.path.resolve(), file_sha256(self.path / MANIFEST))
 
     @property
     def checksums(self) -> Checksums:
@@ -124,6 +131,33 @@ class TrackstarIndex:
                 remedy="Put the old state back, or build the index again.",
             )
         return Encoder(model, fitted.moments, manifest.method, fitted.whitening, batch_tokens=batch_tokens)
+
+
+@dataclass(frozen=True)
+class IndexPlace:
+    """Where an index lies on every machine, and which it is.
+
+    Args:
+        sha256: of its manifest.
+    """
+
+    path: Path
+    sha256: str
+
+    def opened(self) -> TrackstarIndex:
+        """The index as this machine has it.
+
+        Raises:
+            NotFound: there is none. UserError: it is damaged, or another one.
+        """
+        index = open_index(self.path)
+        if index.place.sha256 != self.sha256:
+            raise UserError(
+                f"The index {self.path} here is another than the one that is asked.",
+                field="index",
+                remedy="Put the same index at the same place on every machine.",
+            )
+        return index
 
 
 def open_index(path: Path) -> TrackstarIndex:

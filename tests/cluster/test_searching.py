@@ -11,7 +11,7 @@ import pytest
 from app.cluster.searching import ClusterSearch, Holder
 from app.errors import UserError
 from app.retrieval.search import ExactSearch
-from app.trackstar.index import TrackstarIndex
+from app.trackstar.index import IndexPlace, TrackstarIndex
 from tests.support.indexes import index_of
 
 ROWS, WIDTH, HOLDERS = 1_000, 32, 4
@@ -69,4 +69,4 @@ def test_another_index_at_the_same_place_is_refused(tmp_path: Path) -> None:
     """A machine with an older copy would answer with other passages' rows."""
     index_of(tmp_path / "index", np.eye(WIDTH, dtype=np.float32))
     with pytest.raises(UserError, match="is another than the one that is asked"):
-        Holder(tmp_path / "index", "0" * 64, 0, 1, "cpu")
+        Holder(IndexPlace(tmp_path / "index", "0" * 64), 0, 1, "cpu")

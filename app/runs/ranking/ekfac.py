@@ -12,11 +12,12 @@ from pathlib import Path
 from random import Random
 
 from app.curvature.damping import search_damping
-from app.curvature.deciding import CANDIDATES, Deciding
+from app.curvature.deciding import CANDIDATES, Candidates, InOrder
 from app.curvature.factors import DAMPING, Factors
 from app.curvature.fit import fit_curvature, labels_of, set_damping
 from app.curvature.passing import LABELS
-from app.curvature.place import FACTORS
+from app.curvature.place import FACTORS, manifest_of
+from app.digests import file_sha256
 from app.errors import UserError
 from app.models.examples import TrainingExample
 from app.models.hands import Hands
@@ -39,22 +40,27 @@ def rank(request: RankingRequest) -> Ranked:
         UserError: the factors beside the index are another model's or damaged.
     """
     inputs = request.inputs
-    texts = inputs.loaded.texts
+    texts, place = inputs.loaded.texts, inputs.index.path.resolve()
     passages = texts.passages(list(request.lessons()))
-    second = Deciding(
-        inputs.loaded, fitted(inputs.loaded, passages, inputs.index.path, progress=request.progress)
-    )
-    encoder = inputs.index.encoder(inputs.loaded)
+    factors = fitted(inputs.loaded, passages, place, progress=request.progress, hands=inputs.hands)
+    damping = next(iter(factors.values())).damping
+    del factors  # whoever orders reads them
     search = open_search(inputs.index, request.search, device=str(inputs.loaded.device))
     wanted = max(CANDIDATES, request.k)
+    near = [rows[rows >= 0] for encoded in request.encoded() for rows in search.search(encoded, wanted)[1]]
+    pieces = (
+        [
+            Candidates(
+                texts.query(this), texts.query(that) if that else None, rows, [passages[row] for row in rows]
+            )
+        ]
+        for this, that, rows in zip(inputs.queries, inputs.others, near, strict=True)
+    )
+    work = InOrder(place, file_sha256(manifest_of(place)), request.k)
     rankings: list[PromptRanking] = []
-    for queries, others in request.pairs():
-        _, rows = search.search(encoder.encode_against(queries, others), wanted)
-        for query, other, near in zip(queries, others, rows, strict=True):
-            direction = second.direction(texts.query(query), texts.query(other) if other else None)
-            own = near[near >= 0]
-            scores, best = second.order(direction, [passages[row] for row in own], own, request.k)
-            rankings += rankings_of((scores[None], best[None]))
+    for scores, best in inputs.hands.each(work, pieces):
+        rankings += rankings_of((scores[None], best[None]))
+        request.progress(len(rankings), len(near))
     about = {
         "candidates": wanted,
         "found_by": inputs.index.manifest.method.as_dict(),
@@ -65,7 +71,7 @@ def rank(request: RankingRequest) -> Ranked:
             "labels": labels_of(inputs.index.path / FACTORS),
             "passages": min(SAMPLE, len(passages)),
             "seed": SEED,
-            "damping": second.damping,
+            "damping": damping,
         },
         "model_sha256": inputs.index.manifest.model.sha256,
         "corpus_sha256": inputs.index.manifest.corpus.sha256,

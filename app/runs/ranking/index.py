@@ -15,22 +15,20 @@ GROUP = 16  # batches whose recurrence is told together: the index's rows are re
 def rank(request: RankingRequest) -> Ranked:
     """The passages whose encoding is nearest to the query's, and those that point most the other way."""
     inputs = request.inputs
-    encoder = inputs.index.encoder(inputs.loaded)
     search = open_search(inputs.index, request.search, device=str(inputs.loaded.device))
     unrelated = Unrelated(inputs.index)
     rankings: list[PromptRanking] = []
     group: list[np.ndarray] = []
     cheap = is_cheap(inputs.index, len(request.prompts))
-    for queries, others in request.pairs():
-        encoded = encoder.encode_against(queries, others)
+    for encoded in request.encoded():
         rankings += rankings_of(*search_with_chance(search, unrelated, encoded, request.k, request.opponents))
-        if not cheap:
-            continue
-        group.append(encoded)
-        if len(group) == GROUP or len(rankings) == len(request.prompts):
-            some = np.concatenate(group)
-            rankings[-len(some) :] = with_recurrence(inputs.index, some, rankings[-len(some) :])
-            group.clear()
+        if cheap:
+            group.append(encoded)
+            if len(group) == GROUP or len(rankings) == len(request.prompts):
+                some = np.concatenate(group)
+                rankings[-len(some) :] = with_recurrence(inputs.index, some, rankings[-len(some) :])
+                group.clear()
+        request.progress(len(rankings), len(request.prompts))
     manifest = inputs.index.manifest
     about = {
         "method": manifest.method.as_dict(),

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
@@ -18,8 +19,10 @@ from app.models.text import Query
 from app.retrieval.dense import check_model
 from app.runs.inputs import RunInputs
 from app.runs.saving import PromptRanking
+from app.store.chunks import chunks
 from app.store.corpora import stream_lessons, stream_passages
 from app.store.tables import Prompt
+from app.trackstar.queries import QueryRows
 from app.words.method import Method
 from app.words.methods import METHODS, rankers
 from app.words.roles import Lesson
@@ -66,15 +69,20 @@ class RankingRequest:
 
     def batches(self) -> Iterator[Sequence[Query]]:
         """What is asked of each prompt, some at a time; each batch that was worked on is told to `progress`."""
-        return (queries for queries, _ in self.pairs())
+        queries, done = self.inputs.queries, 0
+        for some in chunks(queries, AT_ONCE):
+            yield some
+            done += len(some)
+            self.progress(done, len(queries))
 
-    def pairs(self) -> Iterator[tuple[Sequence[Query], Sequence[Query | None]]]:
-        """As `batches`, each with what it is asked against; None where it is asked alone."""
-        queries, others = self.inputs.queries, self.inputs.others
-        for start in range(0, len(queries), AT_ONCE):
-            some = slice(start, start + AT_ONCE)
-            yield queries[some], others[some]
-            self.progress(min(start + AT_ONCE, len(queries)), len(queries))
+    def encoded(self) -> Iterator[np.ndarray]:
+        """Encodings (≤ `AT_ONCE`, d) of what is asked of the prompts, each against what it is asked against, in their order.
+
+        What is encoded together depends on the prompts alone, whoever encodes.
+        """
+        inputs = self.inputs
+        asked = list(zip(inputs.queries, inputs.others, strict=True))
+        return inputs.hands.each(QueryRows(inputs.index.place), chunks(asked, AT_ONCE))
 
 
 def check_method(name: str, dense_model: Path | None, *, contrast: bool = False) -> Method:

@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from app.errors import UserError
 from app.models.text import Query
-from app.runs.inputs import RunInputs, answered, contrasting, ensure_answers, explaining, open_inputs
+from app.runs.answers import ensure_answers
+from app.runs.inputs import RunInputs, answered, contrasting, explaining, open_inputs
 from app.runs.retrieve import retrieve
 from app.store.corpora import get_corpus
 from app.store.engine import Store

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from app.errors import UserError
 from app.models.text import Query
 from app.runs.ablate import ablate, paper_variants
-from app.runs.inputs import RunInputs, ensure_answers, open_inputs
+from app.runs.answers import ensure_answers
+from app.runs.inputs import RunInputs, open_inputs
 from app.runs.retrieve import retrieve
 from app.store.corpora import get_corpus
 from app.store.engine import Store

@@ -11,7 +11,8 @@ from app.evaluation.patching import patch_runs
 from app.models.generate import complete
 from app.models.steps import TailPatch
 from app.models.text import Query
-from app.runs.inputs import RunInputs, alone, ensure_answers, explaining, inputs_of
+from app.runs.answers import ensure_answers
+from app.runs.inputs import RunInputs, alone, explaining, inputs_of
 from app.runs.retrieve import explain, retrieve
 from app.store.engine import Store
 from app.store.examples import get_example
