@@ -1,17 +1,21 @@
 """How many candidates a small kind needs for the ten best to be among them, asked of the rows themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from app.retrieval.ranking import hits_only
-from app.retrieval.scan import CodeScan, Scan, stored_rows
+from app.retrieval.ranking import ranked
+from app.retrieval.scan import Scan
+from app.retrieval.torch_search import best_among
 from app.trackstar.index import TrackstarIndex
 
 ASKED = 64  # rows that are asked as queries
 BEST = 10
-CANDIDATES = (100, 200, 400, 800, 1_600)
+CANDIDATES = tuple(100 << doubled for doubled in range(8))
+TRIED = 1_600  # candidates that are tried in any case; of many rows a hundredth is, whose reading costs less than a scan of all
+PIECE = 1 << 23  # numbers that are looked at at a time
 ENOUGH = 0.995  # so that the promised 0.99 holds for other queries too
 
 
@@ -53,9 +57,11 @@ def measured(index: TrackstarIndex, scan: Scan, asked: Sequence[KnownBest]) -> R
 
 
 def _of(index: TrackstarIndex, scan: Scan, asked: KnownBest) -> Recall:
-    found = scan(asked.queries, min(index.manifest.passages, CANDIDATES[-1] + asked.own))[1]
+    passages = index.manifest.passages
+    tried = [each for each in CANDIDATES if each <= max(TRIED, passages // 100)]
+    found = scan(asked.queries, min(passages, tried[-1] + asked.own))[1]
     told = Recall(CANDIDATES[0], 0.0)
-    for candidates in CANDIDATES:
+    for candidates in tried:
         shares = [
             min(k, len(np.intersect1d(good, own[: candidates + asked.own]))) / k
             for (good, k), own in zip(asked.best, found, strict=True)
@@ -76,7 +82,11 @@ def rows_asked(index: TrackstarIndex) -> list[KnownBest]:
 def both_ways(index: TrackstarIndex, queries: np.ndarray, drawn: np.ndarray | None = None) -> list[KnownBest]:
     """Queries as they are, and turned round as opponents are looked for: those are nobody's neighbours, and are missed sooner.
     See `asked_of`."""
-    return [asked_of(index, np.ascontiguousarray(sign * queries), drawn) for sign in (1, -1)]
+    known = asked_of(index, np.concatenate([queries, -queries]), None if drawn is None else np.tile(drawn, 2))
+    cut = len(queries)
+    return [
+        KnownBest(known.queries[side], known.best[side], known.own) for side in (slice(cut), slice(cut, None))
+    ]
 
 
 def shuffled(index: TrackstarIndex) -> np.ndarray:
@@ -92,16 +102,24 @@ def asked_of(index: TrackstarIndex, queries: np.ndarray, drawn: np.ndarray | Non
     Args:
         drawn: the rows (m,) that they are, which are not to find themselves; None: they are none.
     """
-    manifest = index.manifest
-    blank = np.asarray(manifest.zero_rows, dtype=np.int64)
-    scan = CodeScan(stored_rows(manifest.dimension), index.rows)
-    scores, rows = scan.best(queries, min(manifest.passages, 4 * BEST + len(blank)))
-    hits = hits_only(scores, rows, blank)
-    keep = np.isfinite(hits)
+    blank = torch.tensor(index.manifest.zero_rows, dtype=torch.long)
+    asked = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32))
+    top, places = best_among(_pieces(index), asked, 4 * BEST, blank)
+    scores, rows = ranked(top.numpy(), places.numpy(), 4 * BEST, 1.0, opponents=False)
+    keep = np.isfinite(scores)
     if drawn is not None:
         keep &= rows != drawn[:, None]
     best = []
-    for own, found, kept in zip(hits, rows, keep, strict=True):
+    for own, found, kept in zip(scores, rows, keep, strict=True):
         k = min(BEST, int(kept.sum()))
         best.append((found[kept][own[kept] >= own[kept][k - 1]], k))
     return KnownBest(queries, best, own=int(drawn is not None))
+
+
+def _pieces(index: TrackstarIndex) -> Iterator[torch.Tensor]:
+    """All rows, some megabytes at a time."""
+    index.rows.check()
+    step = max(1, PIECE // index.manifest.dimension)
+    for shard in index.rows:
+        for at in range(0, len(shard), step):
+            yield torch.from_numpy(np.array(shard[at : at + step]))

@@ -16,7 +16,8 @@ from app.retrieval.ranking import ScoresAndRows
 from app.trackstar.rows import MappedRows
 
 THREADS = faiss.omp_get_max_threads()
-WORTH_A_THREAD = 1 << 25  # bytes of codes; waking a second core for fewer costs what it saves
+WORTH_A_THREAD = 1 << 25  # bytes of rows; waking a second core for fewer costs what it saves
+CODE_BYTE = 8  # bytes of a row in the time that a byte of a code takes, whose bits are looked at one by one
 KEPT = 4_096  # candidates of a query that a core collects at least before it drops all but the best
 TOGETHER = 1 << 26  # bytes of codes of scattered rows that are copied to be scanned as one
 
@@ -35,7 +36,7 @@ class CodeScan:
     def __init__(self, empty: Any, codes: MappedRows) -> None:
         self._empty, self._codes = empty, codes
         self._total = int(codes.starts[-1])
-        cuts = _cuts(self._total, codes.width * codes.dtype.itemsize)
+        cuts = _cuts(self._total, codes)
         self._parts = list(pairwise(cuts))
         self._threads = ThreadPoolExecutor(
             len(self._parts), initializer=faiss.omp_set_num_threads, initargs=(1,)
@@ -64,8 +65,7 @@ class CodeScan:
         """
         self._codes.check()
         rows = sum(high - low for low, high in stretches)
-        width = self._codes.width * self._codes.dtype.itemsize
-        parts = min(len(_cuts(rows, width)) - 1, len(stretches))
+        parts = min(len(_cuts(rows, self._codes)) - 1, len(stretches))
         shares = [stretches[number::parts] for number in range(parts)]
         if parts == 1:
             faiss.omp_set_num_threads(1)
@@ -142,7 +142,8 @@ def _cut(found: list[ScoresAndRows], k: int) -> ScoresAndRows:
     return np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
 
 
-def _cuts(total: int, row_bytes: int) -> list[int]:
-    """Where the rows are cut into one part a core; nowhere where a single core is as fast."""
+def _cuts(total: int, codes: MappedRows) -> list[int]:
+    """Where so many of them are cut into one part a core; nowhere where a single core is as fast."""
+    row_bytes = codes.width * (CODE_BYTE if codes.dtype == np.uint8 else codes.dtype.itemsize)
     parts = max(1, min(THREADS, total * row_bytes // WORTH_A_THREAD))
     return [total * at // parts for at in range(parts + 1)]

@@ -22,6 +22,7 @@ from app.retrieval.torch_search import TorchSearch
 from app.trackstar.index import TrackstarIndex, open_index
 from app.words.partial import SearchedPart
 
+PIECE = 1 << 23  # numbers of candidates that are read at a time
 MORE = 4  # candidates for each row that is asked for, where many are
 
 
@@ -130,13 +131,25 @@ class CodedSearch:
         scan = self._scans[opponents]
         _, candidates = scan(asked, min(wanted, self._index.manifest.passages))
         own = [np.sort(rows[rows >= 0]) for rows in candidates]
-        wide = max(map(len, own))
-        needed = np.unique(np.concatenate(own))
-        stored = self._index.rows.take(needed)  # read once, whichever query wants them
-        scores = np.full((len(asked), wide), -np.inf, dtype=np.float32)
-        rows = np.full((len(asked), wide), -1, dtype=np.int64)
-        over = CodesInPlace(self._stored)
-        for at, mine in enumerate(own):
-            found, places = over.search(stored[np.searchsorted(needed, mine)], asked[at : at + 1], len(mine))
-            scores[at, : len(mine)], rows[at, : len(mine)] = found[0], mine[places[0]]
+        scores, rows = self._scored(asked, own)
         return ranked(hits_only(scores, rows, self._blank), rows, k, self._scale, opponents)
+
+    def _scored(self, asked: np.ndarray, own: list[np.ndarray]) -> ScoresAndRows:
+        """The candidates of each query, ascending, by their stored rows: each is read once, whichever query wants it, and some
+        megabytes are held at a time."""
+        needed = np.unique(np.concatenate(own))
+        step = max(1, PIECE // self._index.manifest.dimension)
+        scores = np.full((len(asked), max(map(len, own))), -np.inf, dtype=np.float32)
+        rows = np.full(scores.shape, -1, dtype=np.int64)
+        over = CodesInPlace(self._stored)
+        for some in np.split(needed, range(step, len(needed), step)):
+            stored = self._index.rows.take(some)
+            for at, mine in enumerate(own):
+                first, last = np.searchsorted(mine, (some[0], some[-1] + 1))
+                if first < last:
+                    wanted = mine[first:last]
+                    found, places = over.search(
+                        stored[np.searchsorted(some, wanted)], asked[at : at + 1], len(wanted)
+                    )
+                    scores[at, first:last], rows[at, first:last] = found[0], wanted[places[0]]
+        return scores, rows

@@ -1,4 +1,7 @@
-"""The exact search in torch, for a GPU without GPU FAISS: chunked half-precision products and a running top-k."""
+"""The exact search in torch, for a GPU without GPU FAISS and for many queries at once: chunked half-precision products and a
+running top-k."""
+
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -20,17 +23,33 @@ class TorchSearch:
     def search(self, queries: np.ndarray, k: int, *, opponents: bool = False) -> ScoresAndRows:
         """See `app.retrieval.search.Search.search`."""
         asked = torch.from_numpy(-queries if opponents else queries).to(self._rows.device, torch.float32)
-        best = torch.empty(len(asked), 0, device=asked.device)
-        rows = torch.empty(len(asked), 0, dtype=torch.long, device=asked.device)
-        places = torch.arange(len(self._rows), device=asked.device)
-        for start in range(0, len(self._rows), CHUNK):
-            piece = self._rows[start : start + CHUNK]
-            scores = asked @ piece.float().T  # (n, chunk); rows are float16, sums float32
-            blank = self._blank[(self._blank >= start) & (self._blank < start + len(piece))] - start
-            scores[:, blank] = -torch.inf
-            top, at = _best(scores, places[start : start + len(piece)].expand_as(scores), k)
-            best, rows = _best(torch.cat([best, top], 1), torch.cat([rows, at], 1), k)
+        pieces = self._rows.split(CHUNK)
+        best, rows = best_among(pieces, asked, k, self._blank)
         return ranked(best.cpu().numpy(), rows.cpu().numpy(), k, self._scale, opponents)
+
+
+def best_among(
+    pieces: Iterable[torch.Tensor], asked: torch.Tensor, k: int, blank: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The k best rows of many queries at once, a piece of the rows at a time: of equal ones the first.
+
+    Args:
+        pieces: (m, d) float16, in the order of the rows. asked: (n, d) float32. blank: rows that are no hits.
+
+    Returns:
+        Scores (n, ≤ k) and rows (n, ≤ k), in no order; a blank row may be among them, with a score of -inf.
+    """
+    best = torch.empty(len(asked), 0, device=asked.device)
+    rows = torch.empty(len(asked), 0, dtype=torch.long, device=asked.device)
+    start = 0
+    for piece in pieces:
+        scores = asked @ piece.float().T  # (n, m); rows are float16, sums float32
+        scores[:, blank[(blank >= start) & (blank < start + len(piece))] - start] = -torch.inf
+        places = torch.arange(start, start + len(piece), device=asked.device).expand_as(scores)
+        top, at = _best(scores, places, k)
+        best, rows = _best(torch.cat([best, top], 1), torch.cat([rows, at], 1), k)
+        start += len(piece)
+    return best, rows
 
 
 def _best(scores: torch.Tensor, rows: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:

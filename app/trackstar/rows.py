@@ -20,7 +20,7 @@ from app.trackstar.checksums import Checksums, damaged
 from app.trackstar.manifest import IndexManifest, Shard
 from app.trackstar.placed import PlacedShards, placed_shards
 
-NEAR = 1 << 16  # bytes between two rows that are read along: a second read costs more
+NEAR = 1 << 16  # bytes between two rows that the disk reads along: a second read costs more
 HEADER = 128  # bytes before the rows in a file that NumPy wrote, whatever their number
 
 
@@ -123,29 +123,26 @@ class MappedRows:
         taken = np.empty((len(rows), self.width), dtype=self.dtype)
         files = np.searchsorted(self.starts, rows, side="right") - 1
         for number in np.unique(files):
-            held = files == number
-            taken[held] = self._read(int(number), rows[held] - self.starts[number])
+            first, last = np.searchsorted(files, (number, number + 1))
+            self._read(int(number), rows[first:last] - self.starts[number], taken[first:last])
         return taken
 
-    def _read(self, number: int, rows: np.ndarray) -> np.ndarray:
-        """Rows of one file, in as few reads as there are runs of them."""
+    def _read(self, number: int, rows: np.ndarray, into: np.ndarray) -> None:
+        """Rows (m,) of one file into (m, width): those that follow each other at once."""
         shard, row_bytes = self._shards[number], self.width * self.dtype.itemsize
         self._bring(number)
-        runs = np.split(rows, np.flatnonzero(np.diff(rows) * row_bytes > NEAR) + 1)
-        spans = [
-            (self._offsets[number] + int(run[0]) * row_bytes, int(run[-1] - run[0] + 1) * row_bytes)
-            for run in runs
-        ]
+        places = (self._offsets[number] + rows * row_bytes).tolist()
+        room, steps = memoryview(into.view(np.uint8).data).cast("B"), np.diff(rows)
         file = os.open(self._directory / shard.file, os.O_RDONLY)
         try:
-            for at, size in spans:  # all are under way before the first is waited for
-                _will_read(file, at, size)
-            read = [np.frombuffer(os.pread(file, size, at), dtype=self.dtype) for at, size in spans]
+            # All are under way before the first is waited for.
+            for first, last in _runs(steps * row_bytes > NEAR):
+                _will_read(file, places[first], places[last] - places[first] + row_bytes)
+            for first, last in _runs(steps != 1):
+                if not _filled(room[first * row_bytes : (last + 1) * row_bytes], file, places[first]):
+                    raise damaged(self._directory / shard.file, "became shorter while it was read")
         finally:
             os.close(file)
-        return np.concatenate(
-            [part.reshape(-1, self.width)[run - run[0]] for part, run in zip(read, runs, strict=True)]
-        )
 
     def _bring(self, number: int) -> None:
         """Have a file here and compared."""
@@ -217,6 +214,22 @@ def open_rows(directory: Path, manifest: IndexManifest) -> MappedRows:
     checksums = Checksums(directory, manifest.checksums)
     placed = placed_shards(directory, manifest.shards)
     return MappedRows(directory, manifest.shards, manifest.dimension, checksums, placed=placed)
+
+
+def _runs(apart: np.ndarray) -> Iterator[tuple[int, int]]:
+    """First and last place of each run; of n places, `apart` (n - 1,) says which are not in one with the place after."""
+    cuts = np.flatnonzero(apart).tolist()
+    return zip([0, *(cut + 1 for cut in cuts)], [*cuts, len(apart)], strict=True)
+
+
+def _filled(room: memoryview, file: int, at: int) -> bool:
+    """Read until the room is full; whether the file has so much."""
+    while room:
+        read = os.preadv(file, [room], at)
+        if not read:
+            return False
+        room, at = room[read:], at + read
+    return True
 
 
 def _will_read(file: int, at: int, size: int) -> None:

@@ -91,20 +91,23 @@ def test_no_answer_comes_from_a_damaged_file(
 
 
 def test_rows_are_read_in_runs(settled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neighbours come in one read, what lies far apart does not drag along all between; and in any case they are the rows."""
+    """The disk is told of all at once, of neighbours as one, and what follows each other comes in one read, to its place."""
     sizes: list[int] = []
-    real = os.pread
+    told: list[int] = []
+    real = os.preadv
 
-    def counting(file: int, size: int, at: int) -> bytes:
-        sizes.append(size // 128)
-        return real(file, size, at)
+    def counting(file: int, rooms: list[memoryview], at: int) -> int:
+        sizes.append(len(rooms[0]) // 128)
+        return real(file, rooms, at)
 
     monkeypatch.setattr("app.trackstar.rows.NEAR", 128 * 10)
-    monkeypatch.setattr(os, "pread", counting)
+    monkeypatch.setattr("app.trackstar.rows._will_read", lambda file, at, size: told.append(size // 128))
+    monkeypatch.setattr(os, "preadv", counting)
     wanted = np.array([3, 4, 9, 50, 99, 100, 420])
     taken = open_index(settled).rows.take(wanted)
     assert taken.tobytes() == ROWS[wanted].astype(np.float16).tobytes()
-    assert sizes == [7, 1, 1, 1, 1]
+    assert told == [7, 1, 1, 1, 1]
+    assert sizes == [2, 1, 1, 1, 1, 1]
 
 
 LIMITED = """
