@@ -29,6 +29,14 @@ def ids_sha256(ids: Iterable[str]) -> str:
     return hashlib.sha256(lines.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def folder_sha256(folder: Path) -> str:
+    """SHA-256 over the names and bytes of the files in a folder, not of those in folders below it."""
+    digest = hashlib.sha256()
+    for file in sorted(each for each in folder.iterdir() if each.is_file()):
+        digest.update(file.name.encode() + b"\0" + bytes.fromhex(file_sha256(file)))
+    return digest.hexdigest()
+
+
 def file_sha256(file: Path) -> str:
     """SHA-256 of a file's bytes."""
     with file.open("rb") as stream:

@@ -73,18 +73,19 @@ def evaluate(
     """Evaluate runs: MRR, recall, precision and average precision with 95% intervals, types of passages, and
     tail-patch if asked for.
 
-    What is found is saved with the runs and shown at /evaluation. Stopped, tail-patch goes on where it was; with --cluster
-    its steps are taken by the members of a cluster. Runs are compared with each other on the prompts they share.
+    What is found is saved with the runs and shown at /evaluation. Stopped, tail-patch and --ais go on where they were; with
+    --cluster its members take the steps and score. Runs are compared with each other on the prompts they share.
     """
     from app.cli.evaluation_tables import report_tables, show
     from app.cli.opening import open_store
     from app.cli.progress import bar, errors
-    from app.runs.evaluating import PatchPlan
+    from app.runs.evaluating import PatchPlan, check_cluster
     from app.runs.evaluating import evaluate as evaluate_runs
 
     settings = computing_in(get_settings(), dtype)
-    plan = PatchPlan(tail_patch, task, limit, seed, again, optimizer, learning_rate, cluster)
+    plan = PatchPlan(tail_patch, task, limit, seed, again, optimizer, learning_rate)
     plan.check()
+    check_cluster(cluster, measured=bool(tail_patch or ais))
     _check(by, json_file, markdown)
     found = evaluate_runs(
         settings,
@@ -95,6 +96,7 @@ def evaluate(
         patch=plan if tail_patch else None,
         ais=ais,
         ais_threshold=ais_threshold,
+        cluster=cluster,
         bar=bar,
     )
     for run in found.without_model:

@@ -9,7 +9,7 @@ from typing import Any
 from app.cluster.joining import Cluster
 from app.cluster.pool import ClusterHands, hired
 from app.errors import UserError
-from app.models.hands import Hands, own_hands
+from app.models.hands import Hands, Held, own_hands
 from app.models.load import LoadedModel, load_model
 
 Opening = Mapping[str, Any]
@@ -94,6 +94,22 @@ def processors(address: str, threads: int) -> Iterator[Hands[None] | None]:
     cluster = Cluster(address)
     with cluster.joined() as ray:
         yield hired(ray, cluster, nothing, "cpu", threads)
+
+
+@contextmanager
+def holding(address: str, device: str, opening: Callable[[str], Held]) -> Iterator[Hands[Held]]:
+    """Members of a cluster that hold what `opening` gives on a device of this kind; it is joined until the block ends.
+
+    Args:
+        device: as for one process: `auto`, `cpu` or `cuda`.
+
+    Raises:
+        UserError: the cluster cannot be joined, or has no such device.
+    """
+    cluster = Cluster(address)
+    with cluster.joined() as ray:
+        kind = cluster.kind(ray, device)
+        yield hired(ray, cluster, partial(opening, kind), kind)
 
 
 def nothing() -> None:

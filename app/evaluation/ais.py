@@ -5,7 +5,9 @@ hypothesis the prompt with its target. Of a passage longer than the model reads,
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from app.digests import folder_sha256
 from app.errors import UserError
+from app.models.hands import Done, Hands
 from app.models.load import made_up
 from app.store.chunks import chunks
 from app.store.engine import Store
@@ -25,6 +29,8 @@ BATCH = 16
 LONGEST = 512  # tokens, where the tokenizer does not say
 _SENTENCE = re.compile(r"[^.!?…。！？]*(?:[.!?…。！？]+|$)\s*")
 Pair = tuple[str, str]
+Place = tuple[int, int]  # a result, and a rank of its proponents
+Scores = list[tuple[float, str]]
 
 
 class Entailment:
@@ -35,12 +41,7 @@ class Entailment:
     """
 
     def __init__(self, path: Path, *, device: str = "cpu") -> None:
-        if not (path / "config.json").is_file():
-            raise UserError(
-                "There is no entailment model here.",
-                file=path,
-                remedy="Put a Hugging Face sequence classifier there, or set STARTRAIL_ENTAILMENT_MODEL to another.",
-            )
+        _check_there(path)
         self.path = path
         self.device = torch.device(
             "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
@@ -74,14 +75,14 @@ class Entailment:
             )
         self.longest = min(LONGEST, int(self.tokenizer.model_max_length))
 
-    def scores(self, pairs: Sequence[Pair]) -> list[tuple[float, str]]:
+    def scores(self, pairs: Sequence[Pair]) -> Scores:
         """Score and best window of each pair, in the order given."""
         parts = [
             (at, window, claim)
             for at, (text, claim) in enumerate(pairs)
             for window in self._windows(text, claim)
         ]
-        best: list[tuple[float, str]] = [(-1.0, "")] * len(pairs)
+        best: Scores = [(-1.0, "")] * len(pairs)
         order = sorted(range(len(parts)), key=lambda n: len(parts[n][1]))
         for piece in chunks(order, BATCH):
             found = self._probabilities([(parts[n][1], parts[n][2]) for n in piece])
@@ -122,10 +123,64 @@ def claim_of(prompt: str, target: str) -> str:
     return f"{prompt}{follow(prompt, target)}".strip().rstrip(".") + "."
 
 
+@dataclass(frozen=True)
+class EntailmentPlace:
+    """Where an entailment model lies on every machine, and which it is.
+
+    Args:
+        sha256: of its folder's files.
+    """
+
+    path: Path
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> "EntailmentPlace":
+        """Of the model as it is here.
+
+        Raises:
+            UserError: there is none.
+        """
+        _check_there(path)
+        return cls(path.resolve(), folder_sha256(path))
+
+    def opened(self, device: str) -> Entailment:
+        """The model as this machine has it.
+
+        Raises:
+            UserError: there is another one at this place, or none.
+        """
+        if EntailmentPlace.of(self.path).sha256 != self.sha256:
+            raise UserError(
+                f"The entailment model {self.path} here is another than the one that is worked with.",
+                field="ais",
+                remedy="Put the same model at the same place on every machine.",
+            )
+        return Entailment(self.path, device=device)
+
+
+@dataclass(frozen=True)
+class PairScores:
+    """What `Entailment.scores` says of pairs; see `app.models.hands.Work`."""
+
+    def begin(self, model: Entailment, /) -> Callable[[Sequence[Pair], Done], Scores]:
+        """See `app.models.hands.Work.begin`."""
+        return lambda pairs, done: model.scores(pairs)
+
+
 def score_run(
-    store: Store, run: Run, model: Entailment, *, progress: Callable[[int, int], None] | None = None
+    store: Store,
+    run: Run,
+    name: str,
+    hands: Hands[Entailment],
+    *,
+    progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Give an AIS score to every proponent of the run's facts that has none; returns how many. Resumes."""
+    """Give an AIS score to every proponent of the run's facts that has none; returns how many. Resumes.
+
+    Args:
+        name: of the model. hands: who scores with it; what is scored together depends on what has no score alone.
+    """
     with store.session() as session:
         todo = list(
             session.execute(
@@ -137,38 +192,52 @@ def score_run(
                 .order_by(Retrieved.result_id, Retrieved.rank)
             )
         )
-        session.get_one(Run, run.id).metrics = {**run.metrics, "ais_model": model.path.name}
+        session.get_one(Run, run.id).metrics = {**run.metrics, "ais_model": name}
     by_result: dict[int, list[int]] = {}
     for result, rank in todo:
         by_result.setdefault(result, []).append(rank)
+    handed_out: deque[list[Place]] = deque()
+
+    def pieces() -> Iterator[list[Pair]]:
+        for piece in chunks(by_result.items(), BATCH):
+            with store.session() as session:
+                places, pairs = _asked(session, dict(piece))
+            handed_out.append(places)
+            yield pairs
+
     done = 0
-    for piece in chunks(by_result.items(), BATCH):
+    for scored in hands.each(PairScores(), pieces()):
+        places = handed_out.popleft()
         with store.session() as session:
-            done += _score(session, dict(piece), model)
+            _save(session, places, scored)
+        done += len(places)
         if progress:
             progress(done, len(todo))
     return done
 
 
-def _score(session: Session, ranks: dict[int, list[int]], model: Entailment) -> int:
+def _asked(session: Session, ranks: Mapping[int, Sequence[int]]) -> tuple[list[Place], list[Pair]]:
+    """The proponents of these ranks of results, and what is scored of each."""
     query = (
         select(Retrieved.result_id, Retrieved.rank, Passage.text, Prompt.text, Prompt.target)
         .join(Passage, Passage.id == Retrieved.passage_id)
         .join(Result, Result.id == Retrieved.result_id)
         .join(Prompt, Prompt.id == Result.prompt_id)
         .where(Retrieved.result_id.in_(ranks), Retrieved.side == "proponent")
+        .order_by(Retrieved.result_id, Retrieved.rank)
     )
     rows = [row for row in session.execute(query) if row[1] in ranks[row[0]]]
-    scored = model.scores([(text, claim_of(prompt, target)) for _, _, text, prompt, target in rows])
+    return (
+        [(result, rank) for result, rank, *_ in rows],
+        [(text, claim_of(prompt, target)) for _, _, text, prompt, target in rows],
+    )
+
+
+def _save(session: Session, places: Sequence[Place], scored: Scores) -> None:
+    """Each proponent's score and window, and of each result the best score."""
     values: list[dict[str, Any]] = [
-        {
-            "result_id": row[0],
-            "side": "proponent",
-            "rank": row[1],
-            "ais_score": score,
-            "ais_window": window,
-        }
-        for row, (score, window) in zip(rows, scored, strict=True)
+        {"result_id": result, "side": "proponent", "rank": rank, "ais_score": score, "ais_window": window}
+        for (result, rank), (score, window) in zip(places, scored, strict=True)
     ]
     session.execute(update(Retrieved), values)
     best = (
@@ -176,5 +245,14 @@ def _score(session: Session, ranks: dict[int, list[int]], model: Entailment) -> 
         .where(Retrieved.result_id == Result.id, Retrieved.side == "proponent")
         .scalar_subquery()
     )
-    session.execute(update(Result).where(Result.id.in_(ranks)).values(best_ais=best))
-    return len(rows)
+    results = {result for result, _ in places}
+    session.execute(update(Result).where(Result.id.in_(results)).values(best_ais=best))
+
+
+def _check_there(path: Path) -> None:
+    if not (path / "config.json").is_file():
+        raise UserError(
+            "There is no entailment model here.",
+            file=path,
+            remedy="Put a Hugging Face sequence classifier there, or set STARTRAIL_ENTAILMENT_MODEL to another.",
+        )

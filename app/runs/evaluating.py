@@ -1,14 +1,15 @@
 """Runs evaluated with everything that a home has: its models for training steps, its entailment model for AIS."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.cluster.hiring import with_model
+from app.cluster.hiring import holding, with_model
 from app.cluster.joining import ray_package
 from app.errors import UserError
-from app.evaluation.ais import Entailment, score_run
+from app.evaluation.ais import Entailment, EntailmentPlace, score_run
 from app.evaluation.choosing import chosen_runs
 from app.evaluation.classify import classify_run
 from app.evaluation.curves import ordered
@@ -16,6 +17,7 @@ from app.evaluation.patching import patch_runs
 from app.evaluation.report import as_report, evaluate_runs, peers
 from app.models.adapter_ways import OWN
 from app.models.estimated import SAMPLE
+from app.models.hands import Hands, OwnHands
 from app.models.load import compute_type, load_model
 from app.models.marks import Marks
 from app.models.optimizers import optimizer_named
@@ -46,7 +48,6 @@ class PatchPlan:
         again: forget what was measured before.
         optimizer: of `app.models.optimizers`; empty: the one saved with the model.
         learning_rate: of the step; None: the one that training ended with, or by rule.
-        cluster: who takes the steps, an address for `app.cluster.joining.Cluster`; empty: this process.
     """
 
     k: int
@@ -56,22 +57,13 @@ class PatchPlan:
     again: bool = False
     optimizer: str = ""
     learning_rate: float | None = None
-    cluster: str = ""
 
     def check(self) -> None:
         """Refuse before the work rather than after it.
 
         Raises:
-            UserError: task or optimizer are not known, a cluster would have nothing to do, or Ray is not installed.
+            UserError: task or optimizer are not known.
         """
-        if self.cluster and not self.k:
-            raise UserError(
-                "Only tail-patches are measured on a cluster, and none are asked for.",
-                field="cluster",
-                remedy="Give --tail-patch N too, or leave it out.",
-            )
-        if self.cluster:
-            ray_package()
         if self.task and self.task not in TASKS:
             raise UserError(
                 f"There is no task “{self.task}”.",
@@ -101,6 +93,7 @@ def evaluate(
     patch: PatchPlan | None = None,
     ais: bool = False,
     ais_threshold: float = 0.5,
+    cluster: str = "",
     bar: Bar = unseen,
 ) -> EvaluatedRuns:
     """Types of passages, tail-patches and AIS scores where they are asked for, and every figure; all is saved with the runs.
@@ -112,16 +105,19 @@ def evaluate(
         patch: None: no tail-patch is measured now.
         ais: score passages by the home's entailment model.
         ais_threshold: score from which on a passage states the fact.
+        cluster: who takes steps and scores, an address for `app.cluster.joining.Cluster`; empty: this process.
 
     Raises:
-        UserError: there is no such run, a setting is missing, or a run was measured by another step before.
+        UserError: there is no such run, a setting is missing, or a run was measured by another step before; as
+            `check_cluster`.
     """
     if patch is not None:
         patch.check()
+    check_cluster(cluster, measured=ais or patch is not None)
     with store.session() as session:
         chosen = chosen_runs(session, runs, prompts, against)
     if ais:
-        _score(settings, store, chosen, bar)
+        _score(settings, store, chosen, cluster, bar)
     for run in chosen:
         with store.session() as session, bar(f"Types of passages, {run.slug}"[:TITLE]) as step:
             classify_run(session, get_run(session, run.slug), step)
@@ -129,7 +125,7 @@ def evaluate(
     if patch is not None:
         by_model = _by_model(settings, chosen)
         absent = [run.slug for run in chosen if not any(run.slug in slugs for slugs in by_model.values())]
-        _patch(settings, store, by_model, patch, bar)
+        _patch(settings, store, by_model, patch, cluster, bar)
     with store.session() as session, bar("Figures, runs") as step:
         current = ordered([get_run(session, run.slug) for run in chosen])
         everyone = [*current, *peers(session, current)]
@@ -137,17 +133,45 @@ def evaluate(
         return EvaluatedRuns(as_report(current, made), absent)
 
 
-def _score(settings: Settings, store: Store, runs: Sequence[Run], bar: Bar) -> None:
+def check_cluster(cluster: str, *, measured: bool) -> None:
+    """Refuse before the work rather than after it.
+
+    Args:
+        measured: whether tail-patches or AIS scores are asked for.
+
+    Raises:
+        UserError: the cluster would have nothing to do, or Ray is not installed.
+    """
+    if not cluster:
+        return
+    if not measured:
+        raise UserError(
+            "Tail-patches and AIS scores are measured on a cluster, and neither is asked for.",
+            field="cluster",
+            remedy="Give --tail-patch N or --ais too, or leave it out.",
+        )
+    ray_package()
+
+
+def _score(settings: Settings, store: Store, runs: Sequence[Run], cluster: str, bar: Bar) -> None:
     if settings.entailment_model is None:
         raise UserError(
             "No entailment model is configured.",
             field="ais",
             remedy="Set STARTRAIL_ENTAILMENT_MODEL to the directory of one.",
         )
-    model = Entailment(settings.entailment_model, device=settings.device)
-    for run in runs:
-        with bar(f"AIS scores, {run.slug}"[:TITLE]) as step:
-            score_run(store, run, model, progress=step)
+    with _entailment(settings.entailment_model, settings.device, cluster) as hands:
+        for run in runs:
+            with bar(f"AIS scores, {run.slug}"[:TITLE]) as step:
+                score_run(store, run, settings.entailment_model.name, hands, progress=step)
+
+
+def _entailment(path: Path, device: str, cluster: str) -> AbstractContextManager[Hands[Entailment]]:
+    """Who scores: members of the cluster, or this process where there is none."""
+    if cluster:
+        return holding(cluster, device, EntailmentPlace.of(path).opened)
+    model = Entailment(path, device=device)
+    return nullcontext(OwnHands(model, model.device.type))
 
 
 def _by_model(settings: Settings, runs: Sequence[Run]) -> ByModel:
@@ -159,12 +183,14 @@ def _by_model(settings: Settings, runs: Sequence[Run]) -> ByModel:
     return found
 
 
-def _patch(settings: Settings, store: Store, by_model: ByModel, plan: PatchPlan, bar: Bar) -> None:
-    with with_model(plan.cluster, settings.device, OWN, None) as opened:
+def _patch(
+    settings: Settings, store: Store, by_model: ByModel, plan: PatchPlan, cluster: str, bar: Bar
+) -> None:
+    with with_model(cluster, settings.device, OWN, None) as opened:
         for (path, corpus_id, marks), slugs in by_model.items():
             with store.session() as session:
                 sample = sample_lessons(session, session.get_one(Corpus, corpus_id), SAMPLE)
-            device = "cpu" if plan.cluster else settings.device
+            device = "cpu" if cluster else settings.device
             hands = opened(load_model(path, device=device, dtype=compute_type(settings.dtype), marks=marks))
             with bar(f"Tail-patch, {path.name}"[:TITLE]) as step:
                 (patch,) = hands.each(StepMade(plan.optimizer, plan.learning_rate, sample), [[None]])

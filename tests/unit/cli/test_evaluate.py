@@ -228,5 +228,5 @@ def test_a_cluster_is_refused_where_it_would_do_nothing_and_where_ray_is_missing
 ) -> None:
     """Before anything is computed."""
     monkeypatch.setitem(sys.modules, "ray", None)
-    refused(startrail("evaluate", "--cluster", "auto"), "--tail-patch N")
+    refused(startrail("evaluate", "--cluster", "auto"), "--tail-patch N or --ais")
     refused(startrail("evaluate", "--tail-patch", 1, "--cluster", "auto"), "pip install 'startrail[ray]'")

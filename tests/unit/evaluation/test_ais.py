@@ -7,47 +7,21 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 from sqlalchemy import select
-from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
 from app.errors import UserError
 from app.evaluation.ais import Entailment, Pair, claim_of, score_run
 from app.evaluation.report import evaluate_runs
+from app.models.hands import OwnHands
 from app.store.engine import Store
 from app.store.runs import get_run
 from app.store.tables import Result, Retrieved, Run
+from tests.support.entailment import save_entailment
 from tests.support.evaluated import fill
-
-WORDS = (
-    "the",
-    "capital",
-    "of",
-    "land",
-    "is",
-    "town",
-    "as",
-    "said",
-    "nobody",
-    "in",
-    "knew",
-    ".",
-    *"0123456789",
-)
-LABELS = {0: "CONTRADICTION", 1: "neutral", 2: "Entailment"}
 
 
 @pytest.fixture(scope="module")
 def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A classifier of two layers as Hugging Face writes it."""
-    path = tmp_path_factory.mktemp("nli")
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
-    (path / "vocab.txt").write_text("\n".join(vocabulary))
-    BertTokenizerFast(str(path / "vocab.txt"), model_max_length=32).save_pretrained(path)
-    config = BertConfig(
-        vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        intermediate_size=32, max_position_embeddings=64, id2label=LABELS, num_labels=3,
-    )  # fmt: skip
-    BertForSequenceClassification(config).save_pretrained(path)
-    return path
+    return save_entailment(tmp_path_factory.mktemp("nli"))
 
 
 def test_the_claim_is_the_prompt_with_its_target_as_a_sentence() -> None:
@@ -112,10 +86,10 @@ def test_a_run_is_scored_once_and_its_figures_follow_the_threshold(
         raise Stopped
 
     with pytest.raises(Stopped):
-        score_run(store, run, model, progress=stop)
-    left = score_run(store, run, model)
+        score_run(store, run, model.path.name, OwnHands(model), progress=stop)
+    left = score_run(store, run, model.path.name, OwnHands(model))
     assert 0 < left < 239
-    assert score_run(store, run, model) == 0
+    assert score_run(store, run, model.path.name, OwnHands(model)) == 0
     with store.session() as session:
         run = session.get_one(Run, run.id)
         assert run.metrics["ais_model"] == model_path.name
