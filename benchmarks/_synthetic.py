@@ -24,12 +24,13 @@ K = 20
 CHUNK = 20_000
 
 
-def synthetic_store(url: str, prompts: int) -> None:
-    """A migrated store with one run over `prompts` prompts."""
+def synthetic_store(url: str, prompts: int, passages: int = PASSAGES) -> None:
+    """A migrated store with one run over `prompts` prompts, which found one passage each of so many."""
     store = open_store(url, migrate=True)
     random = Random(prompts)
     with store.session() as session:
-        corpus = add_corpus(session, "synthetic", _passages(random))
+        bar = track(_passages(random, passages), f"{passages:,} passages", passages)
+        corpus = add_corpus(session, "synthetic", bar)
         model = register_model(session, "synthetic")
         prompt_set = PromptSet(name="synthetic", corpus_id=corpus.id)
         session.add(prompt_set)
@@ -43,7 +44,7 @@ def synthetic_store(url: str, prompts: int) -> None:
         ids = (model.id, prompt_set.id, run.id)
     for start in track(range(0, prompts, CHUNK), description=f"A run of {prompts:,} prompts"):
         with store.session() as session:
-            _add(session, ids, range(start, min(prompts, start + CHUNK)), random)
+            _add(session, ids, range(start, min(prompts, start + CHUNK)), random, passages)
     catch_up(store.engine)
     with store.session() as session:
         evaluate_runs(session, list_runs(session))
@@ -54,14 +55,17 @@ def synthetic_store(url: str, prompts: int) -> None:
     store.engine.dispose()
 
 
-def _passages(random: Random) -> Iterator[PassageRecord]:
-    words = [f"word{n}" for n in range(3_000)]
-    for n in range(PASSAGES):
-        said = " ".join(random.choices(words, k=60))
+def _passages(random: Random, passages: int) -> Iterator[PassageRecord]:
+    """Of sixty words, as web pages have some; of many passages sentences, twelve to twenty words with the first ones."""
+    stream = random.choices([f"word{n}" for n in range(3_000)], k=100_000)
+    shortest, longest = (60, 60) if passages == PASSAGES else (7, 15)
+    for n in range(passages):
+        start, length = random.randrange(len(stream) - longest), random.randint(shortest, longest)
+        said = " ".join(stream[start : start + length])
         yield PassageRecord(f"passage-{n}", f"Subject {n} has object {n % 97}: {said}.")
 
 
-def _add(session: Session, ids: tuple[int, int, int], numbers: range, random: Random) -> None:
+def _add(session: Session, ids: tuple[int, int, int], numbers: range, random: Random, passages: int) -> None:
     """Rows as an import writes them: a million of them in a minute."""
     model, prompt_set, run = ids
     for table, rows in (
@@ -71,7 +75,7 @@ def _add(session: Session, ids: tuple[int, int, int], numbers: range, random: Ra
     ):
         insert_rows(session, table, list(rows[0]), [tuple(row.values()) for row in rows])
     session.info[NEW_TEXTS] = True
-    _retrieve(session, numbers, random)
+    _retrieve(session, numbers, random, passages)
 
 
 def _prompt(n: int, prompt_set: int, random: Random) -> dict[str, Any]:
@@ -101,17 +105,17 @@ def _result(n: int, run: int, random: Random) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _retrieve(session: Session, numbers: range, random: Random) -> None:
+def _retrieve(session: Session, numbers: range, random: Random, passages: int) -> None:
     rows = [
         {
             "result_id": n + 1, "side": "proponent", "rank": rank, "passage_id": passage, "score": 1 / rank,
             "correct": random.random() < 0.4, "kind": "relation", "tail_patch": random.gauss(1, 2),
         }
         for n in numbers
-        for rank, passage in enumerate(_passages_of(n, random), start=1)
+        for rank, passage in enumerate(_passages_of(n, random, passages), start=1)
     ]  # fmt: skip
     insert_rows(session, Retrieved, list(rows[0]), [tuple(row.values()) for row in rows])
 
 
-def _passages_of(n: int, random: Random) -> list[int]:
-    return random.sample(range(1, PASSAGES + 1), K if n < WITH_PASSAGES else 1)
+def _passages_of(n: int, random: Random, passages: int) -> list[int]:
+    return random.sample(range(1, passages + 1), K if n < WITH_PASSAGES else 1)

@@ -4,7 +4,6 @@ A run of a million prompts has ten million judgements. They are read when it is 
 time, and what they come to is kept beside a large run, a row of the table for each column; a page reads the one it shows.
 """
 
-import io
 import json
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,13 +20,14 @@ from app.evaluation.judged import Judged, judged_prompts, slice_of
 from app.evaluation.measures import measures
 from app.evaluation.metrics import THRESHOLD
 from app.store.columns import KEPT_FROM, mark_of
+from app.store.kept_arrays import narrowest, packed, unpacked
 from app.store.memory import remembered
 from app.store.tables import KeptShare, Prompt, Run
 from app.words.measures import DATE_LM, DATE_LM_AT
 from app.words.passages import TYPES
 from app.words.slices import EVALUATED
 
-FORMAT = 1  # of what is kept
+FORMAT = 2  # of what is kept
 PROMPTS, KINDS = "prompts", "kinds"
 PARTS = ("task", *EVALUATED)  # columns of names
 _NUMBERS = {kind: number for number, kind in enumerate(TYPES, start=1)}
@@ -214,7 +214,7 @@ def _table(kinds: Sequence[bytes]) -> NDArray[np.uint8]:
 def _kept(session: Session, run: Run, name: str) -> NDArray[Any] | NameColumn | None:
     row = select(KeptShare.data).where(KeptShare.run_id == run.id, KeptShare.name == name)
     data = session.scalar(row.where(KeptShare.state == mark_of(run, FORMAT)))
-    return None if data is None else _unpacked(data)
+    return None if data is None else _unpacked(data, named=name in PARTS)
 
 
 def _chosen(columns: Mapping[str, Any]) -> Shares:
@@ -231,16 +231,14 @@ def _chosen(columns: Mapping[str, Any]) -> Shares:
 
 
 def _packed(column: NDArray[Any] | NameColumn) -> bytes:
-    file = io.BytesIO()
+    """An array; of names their codes, and behind them the names on a line of their own."""
     if isinstance(column, NameColumn):
-        names = np.frombuffer(json.dumps(list(column.names)).encode(), np.uint8)
-        np.savez_compressed(file, column=column.codes, names=names)
-    else:
-        np.savez_compressed(file, column=column)
-    return file.getvalue()
+        return packed(narrowest(column.codes)) + b"\n" + json.dumps(list(column.names)).encode()
+    return packed(column)
 
 
-def _unpacked(data: bytes) -> NDArray[Any] | NameColumn:
-    with np.load(io.BytesIO(data), allow_pickle=False) as kept:
-        column: NDArray[Any] = kept["column"]
-        return NameColumn(column, json.loads(kept["names"].tobytes())) if "names" in kept else column
+def _unpacked(data: bytes, *, named: bool) -> NDArray[Any] | NameColumn:
+    if not named:
+        return unpacked(data)
+    codes, _, names = data.rpartition(b"\n")  # JSON has no line's end inside
+    return NameColumn(unpacked(codes), json.loads(names))

@@ -18,8 +18,6 @@ logging.getLogger("bm25s").setLevel(logging.WARNING)  # it asks for DEBUG, and t
 K1, B = 1.5, 0.75
 WORDS_MOST = 512  # of a query
 
-WORDS = "bm25"  # directory beside an index's encodings where the words of its corpus are kept
-
 
 class BM25:
     """An index of all passages; row r is passage r."""
@@ -33,9 +31,10 @@ class BM25:
     @classmethod
     def build(cls, texts: Iterable[str]) -> Self:
         """Index the texts in row order."""
-        tokens = [words(text) for text in texts]
+        ids: dict[str, int] = {}  # a word stands a million times in a corpus, and once in memory
+        tokens = [[ids.setdefault(word, len(ids)) for word in words(text) or [""]] for text in texts]
         model = bm25s.BM25(method="lucene", k1=K1, b=B)
-        model.index([each or [""] for each in tokens], show_progress=False)
+        model.index((tokens, ids), show_progress=False)
         return cls(model, len(tokens))
 
     def save(self, directory: Path) -> None:

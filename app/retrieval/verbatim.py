@@ -2,12 +2,18 @@
 
 A suffix array over the words of all passages. From each word of the text the range of suffixes that begin with
 the words so far is narrowed until none is left; of the stretches found only those not inside another are kept.
+
+It is kept in files that are mapped: eight bytes a word, of which a question reads some thousands, the same for all workers of
+a machine.
 """
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -19,6 +25,7 @@ LONGEST = 64  # words of a stretch
 SHORTEST = 2  # a single word is no stretch
 MOST = 10  # stretches returned
 EXAMPLES = 5  # passages named for each
+MOST_WORDS = 100_000_000  # of a corpus, the ends of its passages counted: to put so many in order takes 4 GB
 
 
 @dataclass(frozen=True)
@@ -32,41 +39,81 @@ class VerbatimSpan:
 
 
 class Verbatim:
-    """The words of a corpus in suffix order. Row r is passage r."""
+    """The words of a corpus in suffix order. Row r is passage r.
+
+    Args:
+        words: (n,) int32 ids, which are ascending as their words are; 0 stands after each passage.
+        suffixes: (n,) int32 positions, in the order of what follows them.
+        starts: (passages + 1,) int64 position of each passage's first word, and the end of the last.
+        firsts: (vocabulary + 2,) int64 of each id, place of the first suffix that begins with it; at the end n.
+        letters: (bytes,) uint8 the vocabulary, one word after the other in UTF-8.
+        ends: (vocabulary + 1,) int64 where each of these ends; the first is 0.
+    """
+
+    FILES = ("words", "suffixes", "starts", "firsts", "letters", "ends")
 
     def __init__(
-        self, words: np.ndarray, suffixes: np.ndarray, rows: np.ndarray, ids: dict[str, int]
+        self,
+        words: np.ndarray,
+        suffixes: np.ndarray,
+        starts: np.ndarray,
+        firsts: np.ndarray,
+        letters: np.ndarray,
+        ends: np.ndarray,
     ) -> None:
-        self._words = words  # (n,) int32 word ids; 0 stands after each passage
-        self._suffixes = suffixes  # (n,) int32 positions, in the order of what follows them
-        self._rows = rows  # (n,) int32 passage of each position
-        self._ids = ids
-        self._first = np.searchsorted(words[suffixes], np.arange(len(ids) + 2))
-        self._frequency = np.bincount(words, minlength=len(ids) + 1)
+        self._words, self._suffixes, self._starts = words, suffixes, starts
+        self._firsts, self._letters, self._ends = firsts, letters, ends
 
     @classmethod
-    def build(cls, texts: Iterable[str]) -> Self:
-        """Index the texts in row order: O(n log² n) in words."""
+    def build(cls, texts: Iterable[str], *, most: int = MOST_WORDS) -> Self:
+        """Index the texts in row order, O(n log² n) in words. Of more than `most` words nothing is indexed, and nothing found."""
         ids: dict[str, int] = {}
-        words: list[int] = []
-        rows: list[int] = []
-        for row, text in enumerate(texts):
-            own = [ids.setdefault(word, len(ids) + 1) for word in _WORD.findall(fold(text))]
-            words += [*own, 0]
-            rows += [row] * (len(own) + 1)
-        array = np.asarray(words, dtype=np.int32)
-        return cls(array, _suffix_array(array), np.asarray(rows, dtype=np.int32), ids)
+        words, starts = array("i"), array("q", [0])
+        for text in texts:
+            words.extend(ids.setdefault(word, len(ids) + 1) for word in _WORD.findall(fold(text)))
+            words.append(0)
+            starts.append(len(words))
+            if len(words) > most:
+                return cls.build(())
+        spelled = sorted((word.encode("utf-8", "surrogatepass"), id_) for word, id_ in ids.items())
+        number = np.zeros(len(ids) + 1, np.int32)
+        number[[id_ for _, id_ in spelled]] = np.arange(1, len(ids) + 1)
+        ordered = number[np.frombuffer(words, np.int32)]
+        return cls(
+            words=ordered,
+            suffixes=_suffix_array(ordered),
+            starts=np.array(starts),
+            firsts=np.concatenate([[0], np.cumsum(np.bincount(ordered, minlength=len(ids) + 1))]),
+            letters=np.frombuffer(b"".join(word for word, _ in spelled), np.uint8),
+            ends=np.cumsum([0, *(len(word) for word, _ in spelled)]),
+        )
+
+    def save(self, directory: Path) -> None:
+        """Write the index into a directory that is not there yet."""
+        directory.mkdir()
+        for name in self.FILES:
+            np.save(directory / f"{name}.npy", getattr(self, f"_{name}"), allow_pickle=False)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """What `save` wrote, mapped: nothing is read before it is asked for."""
+        files = (np.load(directory / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in cls.FILES)
+        return cls(*map(np.asarray, files))
+
+    def __len__(self) -> int:
+        """How many passages."""
+        return len(self._starts) - 1
 
     def find(self, text: str) -> list[VerbatimSpan]:
         """Maximal stretches of the text that stand in passages, the rarest words first."""
-        found = [(self._ids.get(word, -1), start, end) for word, start, end in placed_words(text)]
+        found = [(self._id(word), start, end) for word, start, end in placed_words(text)]
         ids = [each[0] for each in found]
         kept: list[tuple[float, VerbatimSpan]] = []
         reached = 0
         for at in range(len(ids)):
             length, low, high = self._longest(ids[at : at + LONGEST])
             if length >= SHORTEST and at + length > reached:
-                rows = np.unique(self._rows[self._suffixes[low:high]])
+                rows = np.unique(self._passages(low, high))
                 first = tuple(int(row) for row in rows[:EXAMPLES])
                 stretch = VerbatimSpan(found[at][1], found[at + length - 1][2], len(rows), first)
                 kept.append((self._surprise(ids[at : at + length]), stretch))
@@ -82,7 +129,7 @@ class Verbatim:
         scores = np.full((len(texts), k), -np.inf, dtype=np.float32)
         rows = np.full((len(texts), k), -1, dtype=np.int64)
         for at, text in enumerate(texts):
-            every = self._rarest([self._ids.get(word, -1) for word, _, _ in placed_words(text)])
+            every = self._rarest([self._id(word) for word, _, _ in placed_words(text)])
             hits = np.flatnonzero(every)
             best = hits[np.lexsort((hits, -every[hits]))][:k]
             scores[at, : len(best)], rows[at, : len(best)] = every[best], best
@@ -90,11 +137,11 @@ class Verbatim:
 
     def _rarest(self, ids: list[int]) -> np.ndarray:
         """(passages,) float64: of each, the surprise of the rarest of the words' stretches that stands in it; else 0."""
-        every = np.zeros(int(self._rows[-1]) + 1 if len(self._rows) else 0)
+        every = np.zeros(len(self))
         for at in range(len(ids)):
             for length, low, high in self._narrowed(ids[at : at + LONGEST]):
                 if length >= SHORTEST:
-                    rows = self._rows[self._suffixes[low:high]]
+                    rows = self._passages(low, high)
                     every[rows] = np.maximum(every[rows], self._surprise(ids[at : at + length]))
         return every
 
@@ -106,37 +153,69 @@ class Verbatim:
         """For the first word, the first two and so on: how many they are, and the range of suffixes that begin so."""
         if not ids or ids[0] < 1:
             return
-        low, high = int(self._first[ids[0]]), int(self._first[ids[0] + 1])
+        low, high = int(self._firsts[ids[0]]), int(self._firsts[ids[0] + 1])
         length = 1
         yield length, low, high
         for word in ids[1:]:
-            following = self._words[np.minimum(self._suffixes[low:high] + length, len(self._words) - 1)]
-            left, right = np.searchsorted(following, [word, word + 1])
-            if word < 1 or left == right:
+            if word < 1:
                 return
-            low, high, length = low + int(left), low + int(right), length + 1
+            places = range(low, high)
+            left, right = (
+                bisect_left(places, each, key=self._following(length)) for each in (word, word + 1)
+            )
+            if left == right:
+                return
+            low, high, length = low + left, low + right, length + 1
             yield length, low, high
+
+    def _following(self, length: int) -> Callable[[int], int]:
+        """The word that stands behind the first `length` of a suffix; 0 where none does."""
+        words, suffixes = self._words, self._suffixes
+        return lambda place: int(words[min(int(suffixes[place]) + length, len(words) - 1)])
+
+    def _passages(self, low: int, high: int) -> np.ndarray:
+        """The passages in which these suffixes begin."""
+        return np.searchsorted(self._starts, self._suffixes[low:high], "right") - 1
+
+    def _id(self, word: str) -> int:
+        """The number of a word; −1 where the corpus does not have it."""
+        wanted = word.encode("utf-8", "surrogatepass")
+        at = bisect_left(range(len(self._ends) - 1), wanted, key=self._spelled)
+        return at + 1 if at < len(self._ends) - 1 and self._spelled(at) == wanted else -1
+
+    def _spelled(self, at: int) -> bytes:
+        return self._letters[self._ends[at] : self._ends[at + 1]].tobytes()
 
     def _surprise(self, ids: list[int]) -> float:
         """-log of the words' joint frequency if they were independent: long and rare is high."""
         total = len(self._words)
-        return sum(math.log(total / self._frequency[word]) for word in ids)
+        return sum(math.log(total / int(self._firsts[word + 1] - self._firsts[word])) for word in ids)
 
 
 def _suffix_array(words: np.ndarray) -> np.ndarray:
-    """Positions in the order of the LONGEST words that follow them, by doubling the length compared."""
+    """Positions in the order of the LONGEST words that follow them, as far as their passage goes: by doubling the length that
+    is compared, of those only that are still alike."""
     count = len(words)
-    rank = words.astype(np.int64)
+    order = np.argsort(words, kind="stable").astype(np.int32)
+    ranks = np.empty(count, np.int32)
+    ends = int(np.searchsorted(words[order], 1))
+    ranks[order[:ends]] = np.arange(
+        ends
+    )  # of passages' ends each has a rank of its own: what comes behind is another text
+    places = np.arange(ends, count, dtype=np.int32)  # in the order, of suffixes that are not told apart
+    keys = words[order[ends:]].astype(np.int64)
     width = 1
     while True:
-        following = np.zeros(count, dtype=np.int64)
-        following[: max(0, count - width)] = rank[width:] + 1
-        key = rank * (int(rank.max(initial=0)) + 2) + following
-        order = np.argsort(key, kind="stable")
-        if width >= LONGEST:
-            return order.astype(np.int32)
-        steps = np.concatenate([[0], np.cumsum(np.diff(key[order]) != 0)]) if count else key
-        rank[order] = steps
+        new = np.diff(keys, prepend=-1) != 0
+        groups = places[new]
+        ranks[order[places]] = np.repeat(groups, np.diff(np.flatnonzero(new), append=len(places)))
+        alike = ~(new & np.append(new[1:], True))
+        places = places[alike]
+        if width >= LONGEST or not len(places):
+            return order
+        suffixes = order[places]
+        following = np.minimum(suffixes.astype(np.int64) + width, count - 1)
+        keys = (ranks[suffixes].astype(np.int64) << 32) | ranks[following]
+        sorting = np.argsort(keys, kind="stable")
+        order[places], keys = suffixes[sorting], keys[sorting]
         width *= 2
-        if count == 0 or steps[-1] == count - 1:
-            return order.astype(np.int32)

@@ -2,11 +2,10 @@
 
 import shutil
 
-from app.retrieval.bm25 import WORDS
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.taking_down import give_back_space, take_down
-from app.tracing.catalog import manifests
+from app.tracing.catalog import KEPT_WORDS, manifests
 
 
 def remove(store: Store, settings: Settings, kind: str, name: str, reason: str) -> str:
@@ -25,6 +24,7 @@ def remove(store: Store, settings: Settings, kind: str, name: str, reason: str) 
         if kind == "corpus" and manifest.corpus.name == name:
             shutil.rmtree(place)
         elif kind == "passage":
-            shutil.rmtree(place / WORDS, ignore_errors=True)
+            for kept in KEPT_WORDS:
+                shutil.rmtree(place / kept, ignore_errors=True)
     give_back_space(store.engine)
     return address

@@ -14,15 +14,14 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.store.columns import Columns, Ints, columns_of
+from app.store.columns import Columns, columns_of
 from app.store.examples import judged
 from app.store.filters import Node
 from app.store.full_text import words
-from app.store.memory import remembered_each
 from app.store.searching import MOST, Found, find
 from app.store.slicing import SORTS, joined
 from app.store.tables import Output, Prompt, Result, Run
-from app.store.tally import NAMES, Tally, tally_of
+from app.store.tally import NAMES, Ints, Tally
 
 PAGE_SIZE = 40
 
@@ -111,12 +110,9 @@ def tallied(session: Session, runs: Sequence[Run], filters: Filters) -> dict[int
     to apply. Without either, tallies are remembered."""
     columns = columns_of(session, runs)
     if not filters.searching:
-        known = remembered_each(
-            session, "tally", runs, lambda missing: [tally_of(columns[run.id]) for run in missing]
-        )
-        return {id_: (tally, None) for id_, tally in known.items()}
+        return {id_: (own.tally, None) for id_, own in columns.items()}
     found = find(session, runs, columns, filters.q, filters.where, MOST)
-    return {run.id: (tally_of(columns[run.id], found[run.id].rows), found[run.id]) for run in runs}
+    return {run.id: (columns[run.id].tally_of(found[run.id].rows), found[run.id]) for run in runs}
 
 
 def tallies(session: Session, runs: Sequence[Run]) -> dict[int, Tally]:
@@ -152,24 +148,27 @@ def listed(
     columns = columns_of(session, [run])[run.id]
     if found is None and filters.searching:
         found = find(session, [run], {run.id: columns}, filters.q, filters.where, most)[run.id]
-    kept = np.ones(len(columns), np.bool_)
+    rows = columns.order(sort) if sort in SORTS else columns.everything
+    if chosen := filters.chosen():
+        rows = rows[columns.having(chosen)[rows]]
     if found is not None:
-        kept[:] = False
+        kept = np.zeros(len(columns), np.bool_)
         kept[found.rows] = True
-    for name, value in filters.chosen().items():
-        kept &= columns.codes[name] == columns.code(name, value)
-    order = columns.orders.get(sort)
-    rows = np.flatnonzero(kept).astype(np.int32) if order is None else order[kept[order]]
+        rows = rows[kept[rows]]
     return PromptList(run, columns, sort, rows, found is not None and found.more)
 
 
 def read(session: Session, listing: PromptList, start: int, end: int) -> list[ListedResult]:
     """The prompts of a list from `start` up to `end`; those that went meanwhile are left out."""
     wanted = listing.positions(start, end)
-    query = joined().add_columns(Result, Prompt, Output, judged())
-    rows = session.execute(query.where(Result.run_id == listing.run.id, Result.position.in_(wanted)))
-    by_position = {row[0].position: ListedResult(*row) for row in rows}
+    by_position = _at(session, listing.run, wanted)
     return [by_position[each] for each in wanted if each in by_position]
+
+
+def _at(session: Session, run: Run, positions: Sequence[int]) -> dict[int, ListedResult]:
+    query = joined().add_columns(Result, Prompt, Output, judged())
+    rows = session.execute(query.where(Result.run_id == run.id, Result.position.in_(positions)))
+    return {row[0].position: ListedResult(*row) for row in rows}
 
 
 def window(
@@ -197,6 +196,17 @@ def window(
 def first(session: Session, run: Run, filters: Filters, sort: str, size: int) -> list[ListedResult]:
     """The first prompts of a list."""
     return read(session, listed(session, run, filters, sort), 0, size)
+
+
+def first_of_each(
+    session: Session, run: Run, filters: Sequence[Filters], sort: str, size: int
+) -> list[list[ListedResult]]:
+    """The first prompts of several sorted lists without searches, read together."""
+    columns = columns_of(session, [run])[run.id]
+    rows = [columns.firsts(sort, each.chosen(), size) for each in filters]
+    wanted = [columns.positions[each].tolist() for each in rows]
+    found = _at(session, run, [position for each in wanted for position in each])
+    return [[found[position] for position in each if position in found] for each in wanted]
 
 
 def random_one(session: Session, run: Run, filters: Filters) -> str | None:

@@ -1,130 +1,208 @@
 """A run's prompts as columns: what lists, facets and sorts need of each, one after the other in the run's order.
 
-Reading them from their tables takes seconds of a million prompts, so that of a large run they are kept beside it when it is
-written (`keep_columns`), and of any run in this process until it changes. Whatever a list shows of a prompt is still read from
-its tables: nothing here is shown.
+Reading them from their tables takes seconds of a million prompts, so that those of a large run are kept beside it when it is
+written (`keep_columns`), a row of a table for each: a page reads the few that it needs, once, and they are remembered until
+the run changes. Whatever a list shows of a prompt is still read from its tables: nothing here is shown.
 """
 
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from contextlib import suppress
+from functools import cached_property, partial
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Engine, case, delete, func, insert, select
+from sqlalchemy import Engine, delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from app.store.examples import first_judged
-from app.store.memory import remembered_each, state_of
-from app.store.slicing import ENTAILED, FACETS, SORTS, joined
-from app.store.tables import KeptColumns, Result, Retrieved, Run
+from app.store.column_reading import MEASURES, ReadColumns, order_of, read_columns
+from app.store.kept_arrays import packed, unpacked
+from app.store.memory import remembered, remembered_each, state_of
+from app.store.tables import KeptColumn, Result, Retrieved, Run
+from app.store.tally import Bools, Ints, Tally, tallied
 from app.words.passages import PROPONENT
 
 KEPT_FROM = 2_000  # prompts of a run; fewer are read in less time than anybody notices
-FIRST = 10  # proponents that recall and precision look at
-AT_ONCE = 10_000  # rows read at a time
+LOOKED_AT = 10_000  # rows at a time where the first few are wanted
 MOST_FOUND = 100  # passages that a run found for most of its prompts
-FORMAT = 4  # of what is kept
+SPARSE = (
+    16  # ids between a column's first and last, for each that it has, up to which each has a place in a table
+)
+FORMAT = 5  # of what is kept
+TALLY, FOUND = "tally", "found"  # what is kept beside the columns
 
-Ints = NDArray[np.int32]
-Longs = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+
+class NotKept(LookupError):
+    """Nothing is kept of the run as it is now."""
 
 
-@dataclass(frozen=True, eq=False)
 class Columns:
-    """Arrays of `n`, a row for each prompt of a run, by its position there.
+    """Arrays of `n`, a row for each prompt of a run, by its position there; each is read when it is asked for.
+
+    Columns by name: `positions` (ascending), `prompts` (ids), `cells` (its combination of facet values in the tally), and what
+    `tallied` sums up: `known` (somebody judged whether its passages state it), `ranks` (of the first proponent that states it,
+    0 where none does), `hits` (how many of the first ten proponents state it), `by_ais` (its proponents have AIS scores),
+    `ais_ranks` and `ais_hits` (the same by a score above `ENTAILED`), `patches` (mean tail-patch in percentage points, NaN where
+    nothing was measured).
 
     Args:
-        positions: ascending.
-        prompts: ids.
-        codes: of each facet's value in `values`, −1 where there is none.
-        known: somebody judged whether its passages state it.
-        ranks: of the first proponent that states it, 0 where none does.
-        hits: how many of the first ten proponents state it.
-        by_ais: its proponents have AIS scores; ais_ranks, ais_hits: as `ranks` and `hits`, by a score above `ENTAILED`.
-        patches: mean tail-patch in percentage points, NaN where nothing was measured.
-        orders: by name of a sort, the rows in its order.
+        session: in which columns are read that are not known yet.
+        tally: of all its prompts.
     """
 
-    positions: Ints
-    prompts: Longs
-    codes: Mapping[str, Ints]
-    values: Mapping[str, Sequence[str]]
-    known: Bools
-    ranks: Ints
-    hits: Ints
-    by_ais: Bools
-    ais_ranks: Ints
-    ais_hits: Ints
-    patches: Floats
-    orders: Mapping[str, Ints]
-    _placed: dict[str, Ints] = field(default_factory=dict, repr=False)
+    def __init__(self, session: Session, run: Run, tally: Tally) -> None:
+        self._session, self._run, self.tally = session, run, tally
 
     def __len__(self) -> int:
         """How many prompts."""
         return len(self.positions)
 
     @cached_property
-    def nbytes(self) -> int:
-        """Memory that they take."""
-        arrays: list[NDArray[Any]] = [
-            self.positions,
-            self.prompts,
-            *(getattr(self, name) for name in _MEASURES),
-        ]
-        return sum(each.nbytes for each in [*arrays, *self.codes.values(), *self.orders.values()])
+    def positions(self) -> Ints:
+        """(n,) in the run, ascending."""
+        return self.array("positions")
 
-    def code(self, facet: str, value: str) -> int:
-        """The number of a facet's value; one that no row has where the run knows no such value."""
-        return self.values[facet].index(value) if value in self.values[facet] else -2
+    @property
+    def everything(self) -> Ints:
+        """(n,) all rows in the run's order."""
+        return self._made("everything", lambda: np.arange(len(self), dtype=np.int32))
+
+    def order(self, sort: str) -> Ints:
+        """(n,) the rows in the order of a sort."""
+        return self.array(order_of(sort))
 
     def places(self, sort: str) -> Ints:
-        """Where each row stands in the order of a sort."""
-        if sort not in self._placed:
-            order = self.orders[sort]
+        """(n,) where each row stands in the order of a sort."""
+
+        def made() -> Ints:
+            order = self.order(sort)
             places = np.empty_like(order)
             places[order] = np.arange(len(order), dtype=order.dtype)
-            self._placed[sort] = places
-        return self._placed[sort]
+            return places
 
-    def rows_at(self, positions: Sequence[int]) -> Ints:
+        return self._made(f"places {sort}", made)
+
+    def firsts(self, sort: str, chosen: Mapping[str, str], size: int) -> Ints:
+        """The first rows in the order of a sort that have all these facets' values; no further is looked than to the last."""
+        wanted, cells, order = self.tally.having(chosen), self.array("cells"), self.order(sort)
+        found = [np.empty(0, np.int32)]
+        for start in range(0, len(order), LOOKED_AT):
+            rows = order[start : start + LOOKED_AT]
+            found.append(rows[wanted[cells[rows]]])
+            if sum(map(len, found)) >= size:
+                break
+        return np.concatenate(found)[:size]
+
+    def having(self, chosen: Mapping[str, str]) -> Bools:
+        """(n,) which rows have all these facets' values."""
+        return self.tally.having(chosen)[self.array("cells")]
+
+    def tally_of(self, rows: Ints) -> Tally:
+        """The tally of some rows."""
+        measures = {name: self.array(name)[rows] for name in MEASURES}
+        return tallied(self.tally.values, self.tally.codes, self.array("cells")[rows], measures)
+
+    def rows_at(self, positions: Sequence[int] | Ints) -> Ints:
         """The rows at these positions, ascending; those that are not there are left out."""
-        return np.flatnonzero(np.isin(self.positions, positions)).astype(np.int32)
+        return _rows(self.positions, positions)
 
-    def rows_of(self, prompts: Sequence[int]) -> Ints:
+    def rows_of(self, prompts: Sequence[int] | Ints) -> Ints:
         """The rows of these prompts, ascending; those that are not there are left out."""
-        return np.flatnonzero(np.isin(self.prompts, prompts)).astype(np.int32)
+        return _rows(self.array("prompts"), prompts)
+
+    def array(self, name: str) -> NDArray[Any]:
+        """A column: of this process's memory, as it was kept, or read now with all others."""
+        session, run = self._session, self._run
+        if run.prompt_count >= KEPT_FROM:
+            with suppress(NotKept):
+                return self._made(f"column {name}", lambda: unpacked(_kept(session, run, name)))
+        return _whole(session, [run])[run.id].arrays[name]
+
+    def _made(self, what: str, make: Any) -> NDArray[Any]:
+        return cast(NDArray[Any], remembered(self._session, what, [self._run], make))
+
+
+def _rows(column: Ints, wanted: Sequence[int] | Ints) -> Ints:
+    """The rows of these values; `numpy.isin` would make whole columns of eight bytes."""
+    asked, least, most = np.asarray(wanted, np.int64), int(column.min(initial=0)), int(column.max(initial=0))
+    if most - least > SPARSE * len(column):
+        return np.flatnonzero(np.isin(column, asked)).astype(np.int32)
+    there = np.zeros(most - least + 1, np.bool_)
+    there[asked[(asked >= least) & (asked <= most)] - least] = True
+    return np.flatnonzero(there[column - least]).astype(np.int32)
 
 
 def columns_of(session: Session, runs: Sequence[Run]) -> dict[int, Columns]:
-    """Each run's columns by its id: of this process's memory, as they were kept, or read now."""
-    return remembered_each(session, "columns", runs, lambda missing: _found(session, missing))
+    """Each run's columns by its id."""
+    known = remembered_each(session, TALLY, runs, partial(_tallies, session))
+    return {run.id: Columns(session, run, known[run.id]) for run in runs}
+
+
+def _tallies(session: Session, runs: Sequence[Run]) -> list[Tally]:
+    large = {run.id: mark_of(run) for run in runs if run.prompt_count >= KEPT_FROM}
+    found: dict[int, Tally] = {}
+    if large:
+        rows = select(KeptColumn.run_id, KeptColumn.state, KeptColumn.data)
+        for id_, state, data in session.execute(
+            rows.where(KeptColumn.run_id.in_(large), KeptColumn.name == TALLY)
+        ):
+            if state == large[id_]:
+                found[id_] = _unpacked_tally(data)
+    missing = [run for run in runs if run.id not in found]
+    found |= {id_: each.tally for id_, each in _whole(session, missing).items()} if missing else {}
+    return [found[run.id] for run in runs]
+
+
+def _whole(session: Session, runs: Sequence[Run]) -> dict[int, ReadColumns]:
+    """All columns of runs that are small, or of which nothing is kept."""
+    return remembered_each(session, "columns", runs, lambda missing: read_columns(session, missing))
+
+
+def _kept(session: Session, run: Run, name: str) -> bytes:
+    """
+    Raises:
+        NotKept: nothing is, or of the run as it was.
+    """
+    rows = select(KeptColumn.data).where(KeptColumn.run_id == run.id, KeptColumn.name == name)
+    data = session.scalar(rows.where(KeptColumn.state == mark_of(run)))
+    if data is None:
+        raise NotKept
+    return data
+
+
+def found_most(session: Session, run: Run) -> list[tuple[int, int]]:
+    """The passages that are proponents of most of its prompts, with how many: as it was kept, or else counted now."""
+    try:
+        return [(id_, times) for id_, times in json.loads(_kept(session, run, FOUND))]
+    except NotKept:
+        return counted_now(session, run)
 
 
 def keep_columns(engine: Engine) -> None:
     """Keep the columns of every large run that changed since they were kept, in a short transaction each."""
     with Session(engine) as session:
         large = select(Run).where(Run.status == "done", Run.prompt_count >= KEPT_FROM)
-        runs = session.scalars(large).all()
-        known = dict(session.execute(select(KeptColumns.run_id, KeptColumns.state)).all())
+        states = select(KeptColumn.run_id, KeptColumn.state).where(KeptColumn.name == TALLY)
+        runs, known = session.scalars(large).all(), dict(session.execute(states).all())
         for run in runs:
-            if known.get(run.id) != (mark := mark_of(run)):
-                (columns,) = _read(session, [run])
-                session.execute(delete(KeptColumns).where(KeptColumns.run_id == run.id))
-                row = {
-                    "run_id": run.id,
-                    "state": mark,
-                    "data": _packed(columns),
-                    "found": counted_now(session, run),
-                }
-                session.execute(insert(KeptColumns), row)
+            if known.get(run.id) != mark_of(run):
+                (read,) = read_columns(session, [run])
+                found = counted_now(session, run)
+                session.execute(delete(KeptColumn).where(KeptColumn.run_id == run.id))
+                _keep(session, run, TALLY, _packed_tally(read.tally))
+                _keep(session, run, FOUND, json.dumps(found).encode())
+                while read.arrays:
+                    name, array = read.arrays.popitem()
+                    _keep(session, run, name, packed(array))
                 session.commit()
+
+
+def _keep(session: Session, run: Run, name: str, data: bytes) -> None:
+    row = {"run_id": run.id, "name": name, "state": mark_of(run), "data": data}
+    session.execute(insert(KeptColumn), row)
 
 
 def counted_now(session: Session, run: Run) -> list[tuple[int, int]]:
@@ -141,143 +219,18 @@ def counted_now(session: Session, run: Run) -> list[tuple[int, int]]:
     return [(id_, count) for id_, count in session.execute(rows)]
 
 
-def _found(session: Session, runs: Sequence[Run]) -> list[Columns]:
-    marks = {run.id: mark_of(run) for run in runs if run.prompt_count >= KEPT_FROM}
-    kept: dict[int, Columns] = {}
-    if marks:
-        rows = select(KeptColumns.run_id, KeptColumns.state, KeptColumns.data)
-        for id_, state, data in session.execute(rows.where(KeptColumns.run_id.in_(marks))):
-            if state == marks[id_]:
-                kept[id_] = _unpacked(data)
-    missing = [run for run in runs if run.id not in kept]
-    found = kept | {
-        run.id: each for run, each in zip(missing, _read(session, missing) if missing else [], strict=True)
-    }
-    return [found[run.id] for run in runs]
-
-
 def mark_of(run: Run, form: int = FORMAT) -> str:
     """What is kept of a run was worked out from, as a hash; `form`: of what is kept."""
     return sha256(repr((form, state_of(run))).encode()).hexdigest()
 
 
-def _of_list(found: ColumnElement[Any], *conditions: ColumnElement[bool]) -> ColumnElement[Any]:
-    """What is `found` in the proponents of a `Result` for which all of this holds; by their key."""
-    own = (Retrieved.result_id == Result.id, Retrieved.side == PROPONENT)
-    return select(found).where(*own, *conditions).scalar_subquery()
-
-
-def _hits(states: ColumnElement[bool]) -> ColumnElement[Any]:
-    return _of_list(func.count(), Retrieved.rank <= FIRST, states)
-
-
-_ENTAILS = Retrieved.ais_score > ENTAILED
-_MEASURES: dict[
-    str, ColumnElement[Any]
-] = {  # the list is looked into only where the result does not say it all
-    "known": case((Result.first_correct_rank.is_not(None), 1), (first_judged(), 1), else_=0),
-    "ranks": func.coalesce(Result.first_correct_rank, 0),
-    "hits": case((Result.first_correct_rank <= FIRST, _hits(Retrieved.correct.is_(True))), else_=0),
-    "by_ais": case((Result.best_ais.is_not(None), 1), else_=0),
-    "ais_ranks": case(
-        (Result.best_ais > ENTAILED, _of_list(func.coalesce(func.min(Retrieved.rank), 0), _ENTAILS)), else_=0
-    ),
-    "ais_hits": case((Result.best_ais > ENTAILED, _hits(_ENTAILS)), else_=0),
-    "patches": Result.tail_patch.expression,
-}
-_BOOLS, _FLOATS = ("known", "by_ais"), ("patches",)
-
-
-def _read(session: Session, runs: Sequence[Run]) -> list[Columns]:
-    """From the tables, in one query."""
-    values = {name: value() for name, (value, _) in SORTS.items()}
-    query = (
-        joined()
-        .add_columns(Result.run_id, Result.position, Result.prompt_id)
-        .add_columns(*(FACETS[name].label(f"facet_{name}") for name in FACETS))
-        .add_columns(*(each.label(f"measure_{name}") for name, each in _MEASURES.items()))
-        .add_columns(*(each.label(f"sort_{name}") for name, each in values.items()))
-        .where(Result.run_id.in_([run.id for run in runs]))
-        .order_by(Result.run_id, Result.position)
-    )
-    readings = {run.id: _Reading() for run in runs}
-    for rows in session.execute(query, execution_options={"yield_per": AT_ONCE}).partitions():
-        for id_ in dict.fromkeys(row[0] for row in rows):
-            readings[id_].add([row[1:] for row in rows if row[0] == id_])
-    return [readings[run.id].columns() for run in runs]
-
-
-class _Reading:
-    """Rows of one run that become columns, some thousands at a time."""
-
-    def __init__(self) -> None:
-        self._codes: dict[str, dict[str, int]] = {name: {} for name in FACETS}
-        self._pieces: list[tuple[NDArray[Any], ...]] = []
-
-    def add(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Rows of the query of `_read` without their run, in their order."""
-        columns = list(zip(*rows, strict=True))
-        position, prompt, *rest = columns
-        facets, numbers = rest[: len(FACETS)], rest[len(FACETS) :]
-        codes = (
-            np.array([-1 if v is None else known.setdefault(str(v), len(known)) for v in column], np.int32)
-            for known, column in zip(self._codes.values(), facets, strict=True)
-        )
-        floats = (np.array(column, np.float64) for column in numbers)
-        self._pieces.append((np.array(position, np.int32), np.array(prompt, np.int64), *codes, *floats))
-
-    def columns(self) -> Columns:
-        """All of them."""
-        width = 2 + len(FACETS) + len(_MEASURES) + len(SORTS)
-        none = [np.empty(0, np.int64)] * width
-        whole = [np.concatenate(each) for each in zip(*self._pieces, strict=True)] or none
-        measured: dict[str, Any] = dict(zip(_MEASURES, whole[2 + len(FACETS) :], strict=False))
-        sorted_by = whole[2 + len(FACETS) + len(_MEASURES) :]
-        return Columns(
-            positions=whole[0].astype(np.int32),
-            prompts=whole[1].astype(np.int64),
-            codes={name: _narrow(each) for name, each in zip(FACETS, whole[2:], strict=False)},
-            values={name: list(known) for name, known in self._codes.items()},
-            **{name: each.astype(_type_of(name)) for name, each in measured.items()},
-            orders={
-                name: np.argsort(-each if descending else each, kind="stable").astype(np.int32)
-                for (name, (_, descending)), each in zip(SORTS.items(), sorted_by, strict=True)
-            },
-        )
-
-
-def _type_of(measure: str) -> type[np.generic]:
-    return np.bool_ if measure in _BOOLS else np.float64 if measure in _FLOATS else np.int32
-
-
-def _narrow(codes: NDArray[Any]) -> NDArray[Any]:
-    """In two bytes where they fit."""
-    return codes.astype(np.int16 if codes.max(initial=0) < 1 << 15 else np.int32)
-
-
-def _packed(columns: Columns) -> bytes:
+def _packed_tally(tally: Tally) -> bytes:
     file = io.BytesIO()
-    np.savez(
-        file,
-        allow_pickle=False,
-        positions=columns.positions,
-        prompts=columns.prompts,
-        **{name: getattr(columns, name) for name in _MEASURES},
-        values=np.frombuffer(json.dumps(columns.values).encode(), np.uint8),
-        codes=np.stack(list(columns.codes.values())),
-        orders=np.stack(list(columns.orders.values())),
-    )
+    values = np.frombuffer(json.dumps(tally.values).encode(), np.uint8)
+    np.savez(file, allow_pickle=False, values=values, codes=tally.codes, sums=tally.sums)
     return file.getvalue()
 
 
-def _unpacked(data: bytes) -> Columns:
+def _unpacked_tally(data: bytes) -> Tally:
     with np.load(io.BytesIO(data), allow_pickle=False) as kept:
-        measured: dict[str, Any] = {name: kept[name] for name in _MEASURES}
-        return Columns(
-            positions=kept["positions"],
-            prompts=kept["prompts"],
-            codes=dict(zip(FACETS, kept["codes"], strict=True)),
-            values=json.loads(kept["values"].tobytes()),
-            **measured,
-            orders=dict(zip(SORTS, kept["orders"], strict=True)),
-        )
+        return Tally(json.loads(kept["values"].tobytes()), kept["codes"], kept["sums"])

@@ -197,6 +197,10 @@ def _upgrade(url: str) -> None:
                 connection.exec_driver_sql(_ALONE)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+        if found:
+            from app.store.columns import keep_columns
+
+            keep_columns(engine)  # what this version keeps otherwise than the one before
     finally:
         engine.dispose()
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Select,
+    TextClause,
     func,
     literal_column,
     select,
@@ -28,6 +29,7 @@ from app.store.tables import Output, Passage, Prompt
 MAX_WORDS = 20
 NEW_TEXTS = "new texts"  # set in `Session.info` by whoever inserts passages, prompts or outputs
 SEARCHED = {"passages": "text", "prompts": "text, target", "outputs": "answer"}  # table -> columns
+_SOME = {"yield_per": 10_000}  # rows found that are in memory together
 BATCH = 1_000  # rows indexed per transaction: other writers wait for no more than a moment
 
 
@@ -48,14 +50,15 @@ def matching_passages(session: Session, question: str) -> Select[Any]:
 
 def first_prompts(
     session: Session, question: str, prompt_set: int, after: int, limit: int | None
-) -> list[tuple[int, int]]:
-    """The first prompts of a set behind the id `after` that contain every word, ascending: (id, id)."""
+) -> Iterator[Sequence[Any]]:
+    """The first prompts of a set behind the id `after` that contain every word, ascending: (id, id), some thousands together.
+    Without a limit those of other sets may be among them."""
     return _first(session, question, (Prompt.id, Prompt.id), Prompt.prompt_set_id, prompt_set, after, limit)
 
 
 def first_answers(
     session: Session, question: str, model: int, after: int, limit: int | None
-) -> list[tuple[int, int]]:
+) -> Iterator[Sequence[Any]]:
     """The first answers of a model behind the id `after` that contain every word, ascending: (id, id of its prompt)."""
     return _first(session, question, (Output.id, Output.prompt_id), Output.model_id, model, after, limit)
 
@@ -129,6 +132,12 @@ def _matching(session: Session, question: str, id_: InstrumentedAttribute[int]) 
     return select(found.c.id)
 
 
+def _all_rows(question: str, id_: InstrumentedAttribute[int]) -> TextClause:
+    name = id_.class_.__tablename__
+    rows = text(f"SELECT rowid, rowid FROM {name}_fts WHERE {name}_fts MATCH :match ORDER BY rowid")
+    return rows.bindparams(match=_match(question))
+
+
 def _first(
     session: Session,
     question: str,
@@ -137,12 +146,14 @@ def _first(
     of: int,
     after: int,
     limit: int | None,
-) -> list[tuple[int, int]]:
+) -> Iterator[Sequence[Any]]:
     """Rows by id, which is the first of the columns."""
     id_ = columns[0]
     if session.get_bind().dialect.name != "sqlite":
         query = select(*columns).where(_has_words(question, id_), owner == of, id_ > after)
-        return [(row[0], row[1]) for row in session.execute(query.order_by(id_).limit(limit))]
+        return session.execute(query.order_by(id_).limit(limit), execution_options=_SOME).partitions()
+    if limit is None and columns[1] is id_:  # all of them, also of other sets: nothing but the index is read
+        return session.execute(_all_rows(question, id_), execution_options=_SOME).partitions()
     # SQLite goes through the rows that have the words, in the order of their ids, and stops where there are enough.
     name = id_.class_.__tablename__
     rows = text(
@@ -151,7 +162,7 @@ def _first(
         f" ORDER BY {name}_fts.rowid LIMIT :limit"
     )
     asked = {"match": _match(question), "after": after, "owner": of, "limit": -1 if limit is None else limit}
-    return [(row[0], row[1]) for row in session.execute(rows, asked)]
+    return session.execute(rows, asked, execution_options=_SOME).partitions()
 
 
 def _match(question: str) -> str:

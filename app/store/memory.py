@@ -1,6 +1,8 @@
 """What was worked out about a run, kept in this process until the run changes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from threading import Lock
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -9,14 +11,18 @@ from sqlalchemy.orm import Session
 
 from app.store.tables import Run
 
-KEPT = 256  # things, those that nobody asked for longest go first
-MOST_BYTES = 200 << 20  # of large ones
+WAITS = 10.0  # seconds for somebody else who works the same out; then it is worked out twice
+KEPT = 1_000  # things, those that nobody asked for longest go first
+MOST_BYTES = 96 << 20  # of large ones
 
 CHANGED_RUNS = "changed runs"  # set in `Session.info` by whoever writes results, answers or figures
 
 Worked = TypeVar("Worked")
 _UNKNOWN = object()
 _memory: WeakKeyDictionary[Engine, dict[tuple[Any, ...], Any]] = WeakKeyDictionary()
+# Of what is being worked out: sixteen first readers would else read the same columns sixteen times. What a thing is made of is
+# asked for while it is worked out, and never the other way round, so nobody waits in a circle.
+_making: WeakKeyDictionary[Engine, dict[tuple[Any, ...], Lock]] = WeakKeyDictionary()
 
 
 def remembered(session: Session, what: str, runs: Sequence[Run], make: Callable[[], Worked]) -> Worked:
@@ -42,17 +48,38 @@ def _each(
     make: Callable[[Sequence[tuple[Run, ...]]], Sequence[Any]],
 ) -> list[Any]:
     bind = session.get_bind()
-    memory = _memory.setdefault(bind if isinstance(bind, Engine) else bind.engine, {})
+    engine = bind if isinstance(bind, Engine) else bind.engine
+    memory = _memory.setdefault(engine, {})
     keys = [(what, *(state_of(run) for run in group)) for group in groups]
     found = [memory.get(key, _UNKNOWN) for key in keys]  # other threads forget things meanwhile
     missing = [at for at, each in enumerate(found) if each is _UNKNOWN]
-    for at, made in zip(missing, make([groups[at] for at in missing]) if missing else [], strict=True):
-        found[at] = made
+    if missing:
+        with _alone(engine, sorted(keys[at] for at in missing)):
+            for at in missing:
+                found[at] = memory.get(keys[at], _UNKNOWN)
+            missing = [at for at in missing if found[at] is _UNKNOWN]
+            for at, made in zip(
+                missing, make([groups[at] for at in missing]) if missing else [], strict=True
+            ):
+                found[at] = memory[keys[at]] = made
     for key, each in zip(keys, found, strict=True):
         memory.pop(key, None)
         memory[key] = each  # what was asked for last goes last
     _forget(memory)
     return found
+
+
+@contextmanager
+def _alone(engine: Engine, keys: Sequence[tuple[Any, ...]]) -> Iterator[None]:
+    """Be the only one who works these out."""
+    making = _making.setdefault(engine, {})
+    with ExitStack() as held:
+        for key in keys:
+            lock = making.setdefault(key, Lock())
+            if lock.acquire(timeout=WAITS):
+                held.callback(lock.release)
+                held.callback(making.pop, key, None)
+        yield
 
 
 def _forget(memory: dict[tuple[Any, ...], Any]) -> None:

@@ -5,21 +5,14 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.store.columns import counted_now, mark_of
+from app.store.columns import found_most
 from app.store.memory import remembered
-from app.store.tables import KeptColumns, Passage, Run
+from app.store.tables import Passage, Run
 
 
 def most_found(session: Session, run: Run, limit: int = 10) -> Sequence[tuple[Passage, int]]:
     """The passages that are proponents of most prompts of a run, each with how many."""
-    counted = dict(remembered(session, "most found", [run], lambda: _counted(session, run))[:limit])
+    counted = dict(remembered(session, "most found", [run], lambda: found_most(session, run))[:limit])
     known = session.scalars(select(Passage).where(Passage.id.in_(counted)))
     by_id = {passage.id: passage for passage in known}
     return [(by_id[id_], times) for id_, times in counted.items() if id_ in by_id]
-
-
-def _counted(session: Session, run: Run) -> list[tuple[int, int]]:
-    """As it was kept, or else now."""
-    row = select(KeptColumns.found).where(KeptColumns.run_id == run.id, KeptColumns.state == mark_of(run))
-    kept = session.scalar(row)
-    return counted_now(session, run) if kept is None else [(id_, times) for id_, times in kept]

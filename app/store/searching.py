@@ -4,20 +4,26 @@ A word that stands in every one of a million prompts is found in the first ten t
 them in seconds.
 """
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, and_, or_, select, true, union, union_all
 from sqlalchemy.orm import Session
 
-from app.store.columns import Columns, Ints
+from app.store.columns import Columns
 from app.store.filters import Node, Rows, condition
 from app.store.full_text import first_answers, first_prompts, matching_outputs, matching_prompts, words
 from app.store.slicing import joined
 from app.store.tables import Output, Prompt, Result, Run
+from app.store.tally import Ints
 
+Longs = NDArray[np.int64]
+
+AT_ONCE = 10_000  # rows found that are in memory together
 MOST = 10_000  # prompts that a search or an expression leaves of a run before it stops looking
 
 
@@ -77,9 +83,10 @@ def _by_expression(
         .subquery()
         for run in runs
     ]
-    positions: dict[int, list[int]] = {run.id: [] for run in runs}
-    for run_id, position in session.execute(union_all(*(select(each) for each in firsts))):
-        positions[run_id].append(position)
+    positions = {run.id: array("i") for run in runs}
+    every = union_all(*(select(each) for each in firsts))
+    for row in session.execute(every, execution_options={"yield_per": AT_ONCE}):
+        positions[row[0]].append(row[1])
     return {id_: _found(columns[id_].rows_at(each), most) for id_, each in positions.items()}
 
 
@@ -88,36 +95,40 @@ def _by_words(
 ) -> dict[int, Found]:
     """Prompts of each set and answers of each model, in the order in which they were written."""
     found = {}
-    asked: dict[tuple[str, int, int], list[tuple[int, int]]] = {}
+    asked: dict[tuple[str, int, int], tuple[int, Longs]] = {}
 
-    def ask(kind: str, of: int, after: int) -> list[tuple[int, int]]:
+    def ask(kind: str, of: int, after: int) -> tuple[int, Longs]:
         """Runs over the same prompts and models ask the same."""
         if (kind, of, after) not in asked:
             first = first_prompts if kind == "prompts" else first_answers
-            asked[kind, of, after] = first(session, question, of, after, None if most is None else most + 1)
+            parts = first(session, question, of, after, None if most is None else most + 1)
+            last, prompts = after, array("q")
+            for part in parts:
+                last = part[-1][0]
+                prompts.extend(row[1] for row in part)
+            asked[kind, of, after] = last, np.frombuffer(prompts, np.int64)
         return asked[kind, of, after]
 
     for run in runs:
         own = columns[run.id]
         stated = _all_of(partial(ask, "prompts", run.prompt_set_id), own, most)
         answered = _all_of(partial(ask, "answers", run.model_id), own, most)
-        found[run.id] = _found(np.union1d(stated, answered), most)
+        found[run.id] = _found(np.union1d(stated, answered) if len(answered) else stated, most)
     return found
 
 
-def _all_of(ask: Callable[[int], list[tuple[int, int]]], columns: Columns, most: int | None) -> Ints:
+def _all_of(ask: Callable[[int], tuple[int, Longs]], columns: Columns, most: int | None) -> Ints:
     """The run's rows of the ids that are found, batch after batch until they are more than `most`.
 
     Args:
-        ask: (id, id of its prompt) of the next ones behind an id, ascending.
+        ask: of the next ones behind an id the last id, and (m,) ids of their prompts.
     """
-    rows, after = np.empty(0, np.int32), 0
-    while True:
-        batch = ask(after)
-        rows = np.union1d(rows, columns.rows_of([prompt for _, prompt in batch]))
-        if most is None or len(batch) <= most or len(rows) > most:
-            return rows
-        after = batch[-1][0]
+    after, prompts = ask(0)
+    rows = columns.rows_of(prompts)
+    while most is not None and len(prompts) > most and len(rows) <= most:
+        after, prompts = ask(after)
+        rows = np.union1d(rows, columns.rows_of(prompts))
+    return rows
 
 
 def _found(rows: Ints, most: int | None) -> Found:

@@ -42,5 +42,5 @@ OF_THE_COUNTRY: Sequence[ShelfKind] = (
 def shelves(session: Session, run: Run) -> list[tuple[ShelfKind, list[ListedResult]]]:
     """The first prompts of each kind; kinds that the run has none of are left out."""
     kinds = OF_THE_COUNTRY if run.corpus.name == COUNTRY else KINDS
-    found = [(kind, browse.first(session, run, kind.filters, kind.sort, SIZE)) for kind in kinds]
-    return [(kind, rows) for kind, rows in found if rows]
+    found = [browse.first_of_each(session, run, [each.filters], each.sort, SIZE)[0] for each in kinds]
+    return [(kind, rows) for kind, rows in zip(kinds, found, strict=True) if rows]

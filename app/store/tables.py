@@ -217,21 +217,20 @@ class Result(Base):
     prompt: Mapped[Prompt] = relationship()
 
 
-class KeptColumns(Base):
-    """What lists need of all the prompts of a large run, see `app.store.columns`; `state` tells of what they were made."""
+class KeptColumn(Base):
+    """A column of what lists need of all the prompts of a large run, see `app.store.columns`; `state` tells of what it was
+    made."""
 
     __tablename__ = "kept_columns"
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
     state: Mapped[str] = mapped_column(String(64))
     data: Mapped[bytes] = mapped_column(LargeBinary)
-    found: Mapped[list[tuple[int, int]]] = mapped_column(
-        JSON, default=list
-    )  # the passages found for most, and how often
 
 
 class KeptShare(Base):
     """A column of what each prompt of a large run adds to its figures, see `app.evaluation.shares`; `state` as in
-    `KeptColumns`."""
+    `KeptColumn`."""
 
     __tablename__ = "kept_shares"
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)

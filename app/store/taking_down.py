@@ -20,7 +20,7 @@ from app.store.runs import get_run, remove_run
 from app.store.steps import of_result, of_trace
 from app.store.tables import (
     Corpus,
-    KeptColumns,
+    KeptColumn,
     KeptShare,
     Output,
     Passage,
@@ -157,7 +157,7 @@ def _forget_prompt(session: Session, prompt: Prompt, reason: str) -> None:
         ).all()
         _forget_lanes(session, [of_result(id_) for id_ in gone])
         run.prompt_count -= len(gone)
-        for kept in (KeptColumns, KeptShare):
+        for kept in (KeptColumn, KeptShare):
             session.execute(delete(kept).where(kept.run_id == run.id))
     leave_tombstone(session, f"/compare/{prompt.slug}", reason)
     session.execute(delete(Output).where(Output.prompt_id == prompt.id))

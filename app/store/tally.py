@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from app.store.columns import FIRST, Columns, Floats, Ints, Longs
 from app.words.slices import SLICES
 
 NAMES = tuple(SLICES)
 MOST_VALUES = 24  # of a facet
 KEPT = 200  # choices per run whose counts are kept
-DENSE = 1 << 22  # possible combinations up to which each has a place of its own
+FIRST = 10  # proponents that recall and precision look at
+
+Ints = NDArray[np.signedinteger[Any]]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 
 SUMS = (
@@ -34,14 +38,6 @@ SUMS = (
     "measured",
     "tail_patches",
 )
-
-
-@dataclass(frozen=True)
-class Combination:
-    """One combination of facet values (in the order of `NAMES`) and its sums (in that of `SUMS`)."""
-
-    values: tuple[str | None, ...]
-    sums: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -74,11 +70,23 @@ class Count:
 
 
 class Tally:
-    """The combinations of a run. What is worked out of them is kept: the same lists are asked for over and over."""
+    """The combinations of facet values that some prompts have. What is worked out of them is kept: the same lists are asked
+    for over and over.
 
-    def __init__(self, cells: Sequence[Combination]) -> None:
-        self.cells = cells
+    Args:
+        values: of each facet (in the order of `NAMES`) those that there are.
+        codes: (combinations, facets) the place of each one's value in `values`, −1 where there is none.
+        sums: (combinations, `SUMS`) over the prompts that have it.
+    """
+
+    def __init__(self, values: Sequence[Sequence[str]], codes: Ints, sums: Floats) -> None:
+        self.values, self.codes, self.sums = values, codes, sums
         self._worked: dict[tuple[Any, ...], tuple[Summary, dict[str, list[Count]]]] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that its arrays take."""
+        return self.codes.nbytes + self.sums.nbytes
 
     def count(self, chosen: Mapping[str, str]) -> int:
         """How many prompts have all the values chosen."""
@@ -92,44 +100,46 @@ class Tally:
         """The numbers of the prompts that have all the values chosen."""
         return self._work_out(chosen)[0]
 
+    def having(self, chosen: Mapping[str, str]) -> Bools:
+        """(combinations,): which have all the values chosen."""
+        return np.logical_and.reduce(
+            [np.ones(len(self.codes), np.bool_), *(self.has(name, value) for name, value in chosen.items())]
+        )
+
+    def has(self, facet: str, value: str) -> Bools:
+        """(combinations,): which have this value of a facet."""
+        at = NAMES.index(facet)
+        code = self.values[at].index(value) if value in self.values[at] else -2
+        return np.asarray(self.codes[:, at] == code)
+
     def _work_out(self, chosen: Mapping[str, str]) -> tuple[Summary, dict[str, list[Count]]]:
-        wanted = [(at, chosen[name]) for at, name in enumerate(NAMES) if chosen.get(name)]
-        key = tuple(wanted)
+        key = tuple((name, chosen[name]) for name in NAMES if chosen.get(name))
         if key not in self._worked:
-            inside, beside = self._split(wanted)
-            counts: list[dict[str | None, float]] = [{} for _ in NAMES]
-            for cell in inside:
-                for at, value in enumerate(cell.values):
-                    counts[at][value] = counts[at].get(value, 0.0) + cell.sums[0]
-            for at, cell in beside:
-                counts[at][cell.values[at]] = counts[at].get(cell.values[at], 0.0) + cell.sums[0]
+            missed = {name: ~self.has(name, value) for name, value in key}
+            misses = sum(missed.values(), np.zeros(len(self.codes), np.int64))
             facets = {
-                name: _ordered(found, chosen.get(name, "")) for name, found in zip(NAMES, counts, strict=True)
+                name: self._counted(at, (misses == missed.get(name, False)), chosen.get(name, ""))
+                for at, name in enumerate(NAMES)
             }
             if len(self._worked) >= KEPT:
                 self._worked.pop(next(iter(self._worked)), None)
-            self._worked[key] = (_summary(inside), facets)
+            self._worked[key] = (_summary(self.sums[misses == 0].sum(axis=0)), facets)
         return self._worked[key]
 
-    def _split(
-        self, wanted: Sequence[tuple[int, str]]
-    ) -> tuple[list[Combination], list[tuple[int, Combination]]]:
-        """The cells that have all the values, and those that miss only one, with the facet they miss it in."""
-        if not wanted:
-            return list(self.cells), []
-        inside, beside = [], []
-        for cell in self.cells:
-            missed = [at for at, value in wanted if cell.values[at] != value]
-            if not missed:
-                inside.append(cell)
-            elif len(missed) == 1:
-                beside.append((missed[0], cell))
-        return inside, beside
+    def _counted(self, at: int, cells: Bools, chosen: str) -> list[Count]:
+        """How often each value of a facet is in these combinations, most frequent first; the value chosen is always among
+        them, even at none."""
+        known, prompts = self.values[at], self.sums[cells, 0]
+        times = np.bincount(self.codes[cells, at] + 1, weights=prompts, minlength=len(known) + 1)[1:]
+        found = [Count(value, int(n)) for value, n in zip(known, times.tolist(), strict=True) if n]
+        found.sort(key=lambda each: (-each.count, each.value))
+        if chosen and chosen not in (each.value for each in found):
+            found.append(Count(chosen, 0))
+        return found[:MOST_VALUES] + [each for each in found[MOST_VALUES:] if each.value == chosen]
 
 
-def _summary(cells: Sequence[Combination]) -> Summary:
-    sums = [sum(column) for column in zip(*(cell.sums for cell in cells), strict=True)]
-    total = dict(zip(SUMS, sums or [0.0] * len(SUMS), strict=True))
+def _summary(sums: Floats) -> Summary:
+    total = dict(zip(SUMS, sums.tolist(), strict=True))
 
     def share(part: str, whole: float) -> float | None:
         return total[part] / whole if whole else None
@@ -151,68 +161,39 @@ def _summary(cells: Sequence[Combination]) -> Summary:
     )
 
 
-def tally_of(columns: Columns, rows: Ints | None = None) -> Tally:
-    """The tally of a run's prompts, or of these rows of them."""
-    codes = [_part(columns.codes[name], rows) for name in NAMES]
-    sizes = [len(columns.values[name]) + 1 for name in NAMES]
-    keys = np.zeros(len(codes[0]), np.int64)
-    for code, size in zip(codes, sizes, strict=True):
-        keys = keys * size + code + 1
-    cells, inverse = _told_apart(keys, int(np.prod(sizes, dtype=np.float64)))
-    sums = [np.bincount(inverse, weights=each, minlength=len(cells)) for each in _weights(columns, rows)]
-    values = []
-    for name, size in zip(reversed(NAMES), reversed(sizes), strict=True):
-        cells, code = np.divmod(cells, size)
-        known = [None, *columns.values[name]]
-        values.append([known[each] for each in code])
-    combined = zip(zip(*reversed(values), strict=True), zip(*sums, strict=True), strict=True)
-    return Tally([Combination(each, tuple(map(float, row))) for each, row in combined])
+def tallied(
+    values: Sequence[Sequence[str]], codes: Ints, cells: Ints, measures: Mapping[str, NDArray[Any]]
+) -> Tally:
+    """The tally of n prompts.
 
-
-def _part(values: Any, rows: Ints | None) -> Any:
-    return values if rows is None else values[rows]
-
-
-def _told_apart(keys: Longs, possible: int) -> tuple[Longs, Longs]:
-    """The keys that there are, ascending, and for each key its number among them."""
-    if possible > DENSE:
-        return np.unique(keys, return_inverse=True)
-    there = np.flatnonzero(np.bincount(keys, minlength=possible))
-    number = np.zeros(possible, np.int64)
+    Args:
+        values, codes: see `Tally`.
+        cells: (n,) each one's combination.
+        measures: by name (n,), see `app.store.columns.Columns`.
+    """
+    there = np.flatnonzero(np.bincount(cells, minlength=len(codes)))
+    number = np.zeros(len(codes), np.int64)
     number[there] = np.arange(len(there))
-    return there, number[keys]
-
-
-def _weights(columns: Columns, rows: Ints | None) -> list[Floats]:
-    """What each row adds to each of `SUMS`."""
-    right = _part(columns.codes["right"], rows)
-    patches = _part(columns.patches, rows)
-    measured = ~np.isnan(patches)
+    groups = number[cells]
+    right = codes[:, NAMES.index("right")]
+    yes = values[NAMES.index("right")].index("yes") if "yes" in values[NAMES.index("right")] else -2
     weights = (
-        np.ones(len(right)),
-        right >= 0,
-        right == columns.code("right", "yes"),
-        _part(columns.known, rows),
-        *_by_rank(_part(columns.ranks, rows)),
-        _part(columns.hits, rows),
-        _part(columns.by_ais, rows),
-        *_by_rank(_part(columns.ais_ranks, rows)),
-        _part(columns.ais_hits, rows),
-        measured,
-        np.where(measured, patches, 0.0),
+        np.ones(len(cells)),
+        (right >= 0)[cells],
+        (right == yes)[cells],
+        measures["known"],
+        *_by_rank(measures["ranks"]),
+        measures["hits"],
+        measures["by_ais"],
+        *_by_rank(measures["ais_ranks"]),
+        measures["ais_hits"],
+        ~np.isnan(measures["patches"]),
+        np.nan_to_num(measures["patches"]),
     )
-    return [np.asarray(each, np.float64) for each in weights]
+    sums = [np.bincount(groups, weights=each, minlength=len(there)) for each in weights]
+    return Tally(values, codes[there], np.stack(sums, axis=1))
 
 
 def _by_rank(ranks: Ints) -> tuple[Any, Any]:
     """Whether the first passage that states it is among the first ten, and one by its rank."""
     return (ranks > 0) & (ranks <= FIRST), np.divide(1.0, ranks, out=np.zeros(len(ranks)), where=ranks > 0)
-
-
-def _ordered(found: Mapping[str | None, float], chosen: str) -> list[Count]:
-    """Most frequent first; the value chosen is always among them, even at none."""
-    known = [(value, int(n)) for value, n in found.items() if value is not None]
-    counts = [Count(value, n) for value, n in sorted(known, key=lambda item: (-item[1], item[0]))]
-    if chosen and chosen not in found:
-        counts.append(Count(chosen, 0))
-    return counts[:MOST_VALUES] + [each for each in counts[MOST_VALUES:] if each.value == chosen]

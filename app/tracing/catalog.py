@@ -24,6 +24,9 @@ from app.models.spelling import LETTER, spell
 from app.settings import Settings
 from app.trackstar.manifest import IndexManifest
 
+# Directories beside an index's encodings where the words of its corpus are kept: by what they are searched.
+KEPT_WORDS = BY_WORDS, WORD_FOR_WORD = "bm25", "verbatim"
+
 
 @dataclass(frozen=True)
 class Askable:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from sqlalchemy import select
@@ -16,7 +17,7 @@ from app.models.estimated import SAMPLE
 from app.models.load import LoadedModel, compute_type, load_model
 from app.models.steps import TailPatch
 from app.models.text import Query
-from app.retrieval.bm25 import BM25, WORDS
+from app.retrieval.bm25 import BM25
 from app.retrieval.chance import Unrelated, search_with_chance
 from app.retrieval.dense import Dense
 from app.retrieval.search import Search
@@ -26,7 +27,7 @@ from app.store.chunks import chunks
 from app.store.corpora import get_corpus, sample_lessons, stream_passages
 from app.store.engine import Store
 from app.store.tables import Corpus, Passage
-from app.tracing.catalog import choose
+from app.tracing.catalog import BY_WORDS, WORD_FOR_WORD, choose
 from app.tracing.search_place import SearchPlace, SpreadSearch
 from app.tracing.trace_results import Hit, Ranking
 from app.trackstar.encode import Encoder
@@ -35,9 +36,6 @@ from app.words.chance import Chance
 from app.words.roles import Lesson
 
 log = logging.getLogger(__name__)
-VERBATIM_MOST = (
-    1_000_000  # passages whose words are kept in suffix order; more would not fit beside the model
-)
 
 PATCHES = 3  # ways to step that are kept with their states
 
@@ -60,7 +58,7 @@ class LoadedIndex:
     unrelated: Unrelated
     bm25: BM25
     dense: Dense | None
-    verbatim: Verbatim | None
+    verbatim: Verbatim
     corpus_id: int
     sample: list[Lesson]  # passages to estimate an optimizer's state from
     deciding: Deciding | None = None  # what orders the candidates that the rows find, where it was fitted
@@ -146,7 +144,7 @@ class LoadedIndex:
 
     def word_for_word(self, text: str) -> list[VerbatimSpan]:
         """The longest rare stretches of the text that stand in passages."""
-        return self.verbatim.find(text) if self.verbatim else []
+        return self.verbatim.find(text)
 
     def ids(self, session: Session, rows: Iterable[int]) -> dict[int, int]:
         """Passage ids of rows of the index.
@@ -207,15 +205,12 @@ def open_loaded(
     with store.session() as session:
         corpus = get_corpus(session, askable.corpus)
         check_corpus(corpus, index)
-        words = _bm25(session, corpus, index.path)
-        dense = verbatim = None
+        dense = None
         if settings.dense_model:
             texts = (text for _, _, text in stream_passages(session, corpus.id))
             dense = Dense.open(
                 settings.dense_model, texts, corpus.passage_count, index.path, device=str(model.device)
             )
-        if corpus.passage_count <= VERBATIM_MOST:
-            verbatim = Verbatim.build(text for _, _, text in stream_passages(session, corpus.id))
         return LoadedIndex(
             name=name,
             sha256=askable.index_sha256,
@@ -224,9 +219,9 @@ def open_loaded(
             encoder=encoder,
             search=(place or SearchPlace()).search(index, str(model.device)),
             unrelated=Unrelated(index),
-            bm25=words,
+            bm25=_kept_words(session, corpus, index.path / BY_WORDS, BM25),
             dense=dense,
-            verbatim=verbatim,
+            verbatim=_kept_words(session, corpus, index.path / WORD_FOR_WORD, Verbatim),
             corpus_id=corpus.id,
             sample=sample_lessons(session, corpus, SAMPLE),
             deciding=deciding_beside(index.path, model),
@@ -247,18 +242,20 @@ def check_corpus(corpus: Corpus, index: TrackstarIndex) -> None:
         )
 
 
-def _bm25(session: Session, corpus: Corpus, directory: Path) -> BM25:
-    """The word index kept beside the encodings; made when it is first needed."""
-    kept = directory / WORDS
+KeptWords = TypeVar("KeptWords", BM25, Verbatim)
+
+
+def _kept_words(session: Session, corpus: Corpus, kept: Path, kind: type[KeptWords]) -> KeptWords:
+    """The words of a corpus as they are kept beside the encodings, mapped; made when they are first needed."""
     if not kept.is_dir():
-        built = BM25.build(text for _, _, text in stream_passages(session, corpus.id))
+        built = kind.build(text for _, _, text in stream_passages(session, corpus.id))
         try:
             with whole(kept) as partial:
                 built.save(partial)
         except OSError as error:  # a read-only disk, or another worker was first
             log.warning("The word index could not be kept in %s: %s", kept, error)
             return built
-    return BM25.load(kept)
+    return kind.load(kept)
 
 
 def _pairs(scores: np.ndarray, rows: np.ndarray) -> list[Rows]:

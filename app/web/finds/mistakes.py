@@ -1,5 +1,8 @@
 """`/finds/mistakes`: the prompts of a run that the model answered wrong, the surest of its mistakes first."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
@@ -7,16 +10,19 @@ from starlette.responses import Response
 
 from app.store import browse
 from app.store.browse import Filters, ListedResult
+from app.store.engine import Store
+from app.store.memory import state_of
 from app.store.runs import get_run, list_runs
 from app.store.tables import Run
 from app.web.browsing.list_query import After, Before
 from app.web.site import urls
 from app.web.site.context import Db
+from app.web.site.downloads import etag
 from app.web.site.links import PageUrl
 from app.web.site.params import MOST_AT_ONCE, Limit, RunName
 from app.web.site.respond import respond
 from app.web.site.routing import page_route
-from app.web.site.tables import table, table_route
+from app.web.site.tables import kind_of, streamed_table, table, table_route
 
 router = APIRouter()
 WRONG = Filters(right="no")
@@ -52,6 +58,13 @@ class MistakesPage(BaseModel):
     next_url: PageUrl | None = None
 
 
+COLUMNS: dict[str, type] = dict.fromkeys(Mistake.model_fields, str) | {
+    "said_probability": float,
+    "truth_probability": float,
+    "frequency": int,
+}
+
+
 @page_route(router, "/finds/mistakes", MistakesPage, "list_mistakes")
 def mistakes_page(
     request: Request,
@@ -74,13 +87,21 @@ def mistakes_file(request: Request, session: Db, run: RunName = "") -> Response:
     chosen = (
         get_run(session, run) if run else next((e for e in list_runs(session) if e.status == "done"), None)
     )
-    rows: list[dict[str, object]] = []
-    if chosen is not None:
-        listing = browse.listed(session, chosen, WRONG, SORT)
-        for start in range(0, len(listing), MOST_AT_ONCE):
+    if chosen is None:
+        return table(request, "mistakes", list(Mistake.model_fields), [])
+    listing = browse.listed(session, chosen, WRONG, SORT)
+    store: Store = request.app.state.store
+    tag = etag(kind_of(request), state_of(chosen), len(listing))
+    return streamed_table(request, "mistakes", COLUMNS, _rows(store, listing), tag=tag, count=len(listing))
+
+
+def _rows(store: Store, listing: browse.PromptList) -> Iterator[dict[str, Any]]:
+    for start in range(0, len(listing), MOST_AT_ONCE):
+        with store.session() as session:
+            run = get_run(session, listing.run.slug)
             found = browse.read(session, listing, start, start + MOST_AT_ONCE)
-            rows += [_mistake(row, chosen).model_dump() for row in found]
-    return table(request, "mistakes", list(Mistake.model_fields), rows)
+            made = [_mistake(row, run).model_dump() for row in found]
+        yield from made
 
 
 def _page(

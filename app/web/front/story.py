@@ -1,13 +1,14 @@
 """The front page's story, chosen by rule from what was measured, and prompts that are known to be worth asking."""
 
 from pydantic import BaseModel
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.store import browse
+from app.store.browse import Filters
 from app.store.examples import Example, find_story, get_example
 from app.store.steps import of_result, steps_of
 from app.store.stories import SteppedStory, best_stepped
-from app.store.tables import Output, Passage, Prompt, Result, Run
+from app.store.tables import Passage, Prompt, Result, Run
 from app.web.evidence.cards import Card, Measured, make_card, measured, written
 from app.web.evidence.claim import Claim
 from app.web.evidence.explained import claim_of, evidence_for, explained_of
@@ -21,6 +22,7 @@ from app.words.invented import COUNTRY
 from app.words.methods import BM25, TRACKSTAR
 
 SURE = 0.25  # a mistake is suggested if the model is at least so sure of it
+LOOKED_AT = 10  # of the surest answers to a task
 
 
 class FirstProponent(BaseModel):
@@ -138,16 +140,17 @@ def _part(
 
 def suggestions_of(session: Session, run: Run) -> list[Suggestion]:
     """For each task what its model answers surest: wrong, if it is sure enough of that, for that is worth a look; else right."""
-    rows = session.execute(
-        select(Prompt.task, Prompt.text, Output.answer, Output.correct, Output.said_probability)
-        .join(Result, Result.prompt_id == Prompt.id)
-        .join(Output, Output.prompt_id == Prompt.id)
-        .where(Result.run_id == run.id, Output.model_id == run.model_id, Output.said_probability.is_not(None))
-        .order_by(Output.said_probability.desc(), Prompt.id)
-    ).all()
+    tasks = [each.value for each in browse.tallies(session, [run])[run.id].facets({})["task"]]
+    asked = [Filters(task=task, right=right) for right in ("no", "") for task in tasks]
     chosen: dict[str, Suggestion] = {}
-    for wrong in (True, False):
-        for task, text, answer, correct, sure in rows:
-            if answer and task not in chosen and (not wrong or (correct is False and (sure or 0) >= SURE)):
-                chosen[task] = Suggestion(prompt=text, answer=answer.strip())
+    for filters, rows in zip(
+        asked, browse.first_of_each(session, run, asked, "sure", LOOKED_AT), strict=True
+    ):
+        least = SURE if filters.right else 0.0
+        for row in rows:
+            said = row.output
+            if said and said.answer and said.said_probability is not None and said.said_probability >= least:
+                chosen.setdefault(
+                    filters.task, Suggestion(prompt=row.prompt.text, answer=said.answer.strip())
+                )
     return list(chosen.values())

@@ -3,7 +3,10 @@
 import itertools
 import math
 import re
+import tempfile
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,3 +71,29 @@ def test_passages_are_ranked_by_the_rarest_stretch_that_stands_in_them(corpus: l
     assert sorted(rows[rows >= 0]) == sorted(wanted)
     assert [round(best[row], 4) for row in rows[rows >= 0]] == [round(best[row], 4) for row in wanted]
     assert scores[rows >= 0].tolist() == pytest.approx([best[row] for row in rows[rows >= 0]], rel=1e-5)
+
+
+@given(st.lists(TEXT, max_size=6), TEXT)
+def test_what_is_kept_answers_as_what_was_built(corpus: list[str], text: str) -> None:
+    built = Verbatim.build(corpus)
+    with tempfile.TemporaryDirectory() as folder:
+        built.save(Path(folder, "kept"))
+        kept = Verbatim.load(Path(folder, "kept"))
+        assert kept.find(text) == built.find(text)
+        assert all(
+            np.array_equal(a, b) for a, b in zip(kept.search([text], 4), built.search([text], 4), strict=True)
+        )
+
+
+def test_words_of_any_script_are_known_again() -> None:
+    corpus = ["Łódź liegt in Polen", "東京 は 大きい", "a \ud800b c"]
+    kept = Verbatim.build(corpus)
+    assert [kept.find(text)[0].rows for text in ("łódź LIEGT", "東京 は", "\ud800b c")] == [(0,), (1,), (2,)]
+
+
+def test_the_limit_counts_words_not_passages() -> None:
+    """A million web pages have four hundred times the words of a million short sentences."""
+    one_long, many_short = ["a b " * 50], ["a"] * 50
+    assert len(Verbatim.build(many_short, most=100)) == 50
+    too_long = Verbatim.build(one_long, most=100)
+    assert (len(too_long), too_long.find("a b")) == (0, [])

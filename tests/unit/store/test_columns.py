@@ -11,14 +11,16 @@ from sqlalchemy.orm import Session
 
 from app.store import browse, columns, searching
 from app.store.browse import Filters
-from app.store.columns import Columns, columns_of, keep_columns
+from app.store.column_reading import ReadColumns, read_columns
+from app.store.columns import columns_of, keep_columns
 from app.store.engine import Store, open_store
 from app.store.filters import FIELDS, Compare
+from app.store.kept_arrays import unpacked
 from app.store.models import put_outputs
 from app.store.most_found import most_found
 from app.store.runs import get_run, list_runs
 from app.store.slicing import SORTS, joined
-from app.store.tables import KeptColumns, Prompt, Result, Retrieved, Run
+from app.store.tables import KeptColumn, Prompt, Result, Retrieved, Run
 from app.store.taking_down import take_down
 from tests.support.databases import DATABASES, filled_database
 from tests.support.seeded import fill
@@ -52,13 +54,14 @@ def restarted(url: str, store: Store) -> Iterator[Store]:
     opened.engine.dispose()
 
 
-def same(one: Columns, other: Columns) -> bool:
-    arrays = ("positions", "prompts", "known", "ranks", "patches")
+def same(session: Session, run: Run, read: ReadColumns) -> bool:
+    """Whether the columns that pages get are these."""
+    found = columns_of(session, [run])[run.id]
+    tallies = ((one.codes, one.sums) for one in (found.tally, read.tally))
     return (
-        all(np.array_equal(getattr(one, n), getattr(other, n), equal_nan=n == "patches") for n in arrays)
-        and all(np.array_equal(one.codes[n], other.codes[n]) for n in one.codes)
-        and all(np.array_equal(one.orders[n], other.orders[n]) for n in SORTS)
-        and {n: list(v) for n, v in one.values.items()} == {n: list(v) for n, v in other.values.items()}
+        all(np.array_equal(found.array(n), a, equal_nan=n == "patches") for n, a in read.arrays.items())
+        and all(np.array_equal(*pair) for pair in zip(*tallies, strict=True))
+        and found.tally.values == read.tally.values
     )
 
 
@@ -72,9 +75,9 @@ def spoil(session: Session, run: Run) -> None:
 def test_what_is_kept_is_what_the_tables_say(restarted: Store) -> None:
     with restarted.session() as session:
         run = get_run(session, "trackstar")
-        read = columns._read(session, [run])[0]
+        (read,) = read_columns(session, [run])
         spoil(session, run)
-        assert same(columns_of(session, [run])[run.id], read)
+        assert same(session, run, read)
 
 
 def test_the_passages_found_most_are_kept_as_counted(restarted: Store) -> None:
@@ -96,8 +99,8 @@ def test_new_answers_make_it_old(restarted: Store) -> None:
         run = get_run(session, "trackstar")
         wrong = browse.first(session, run, Filters(right="no"), "", 100)
         assert prompt.id not in [row.prompt.id for row in wrong]
-        kept = session.get_one(KeptColumns, run.id)
-        assert kept.state == columns.mark_of(run)  # and what is kept was made anew at once
+        kept = select(KeptColumn.state).where(KeptColumn.run_id == run.id).distinct()
+        assert session.scalars(kept).all() == [columns.mark_of(run)]  # and what is kept was made anew at once
 
 
 def test_a_removed_prompt_is_in_nothing_that_is_kept(store: Store) -> None:
@@ -107,8 +110,8 @@ def test_a_removed_prompt_is_in_nothing_that_is_kept(store: Store) -> None:
         take_down(session, "prompt", f"{run.slug}/{gone.slug}", "a name")
     with store.session() as session:
         run = get_run(session, "trackstar")
-        assert gone.id not in columns_of(session, [run])[run.id].prompts
-        assert gone.id not in columns._unpacked(session.get_one(KeptColumns, run.id).data).prompts
+        assert gone.id not in columns_of(session, [run])[run.id].array("prompts")
+        assert gone.id not in unpacked(session.get_one(KeptColumn, (run.id, "prompts")).data)
 
 
 @pytest.mark.parametrize("sort", ["", *SORTS])
