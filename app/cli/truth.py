@@ -46,7 +46,7 @@ def truth(
     """Train small models without random parts of a corpus, and see which method foretold what they say.
 
     Each training is kept when it is done: stop it at any time, and give the command again to go on. With --cluster its members
-    train, each one model at a time on --threads processors.
+    train, each one model at a time on --threads processors, and score the passages.
     """
     import torch
 

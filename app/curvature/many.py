@@ -4,13 +4,18 @@
 is cheaper to form each weight's once and to multiply it with all of them; that takes as much memory as the directions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
+from app.curvature.factors import Factors
+from app.curvature.influence import preconditioned, whole_gradient
 from app.models.batching import length_batches
 from app.models.capture import Capture
 from app.models.examples import TrainingExample
+from app.models.hands import Done
+from app.models.load import LoadedModel
 
 BATCH_TOKENS = 2048
 
@@ -65,3 +70,24 @@ def products(
         if done:
             done(len(batch))
     return found, lengths
+
+
+@dataclass(frozen=True)
+class WholeProducts:
+    """`products` of passages with ∇L of each query and, behind these, with (H + damping)⁻¹ ∇L; see `app.models.hands.Work`.
+
+    The directions are many times as large as the queries and factors that they are made of, so each makes its own.
+    """
+
+    queries: Sequence[TrainingExample]
+    curvature: Mapping[str, Factors]
+
+    def begin(
+        self, loaded: LoadedModel, /
+    ) -> Callable[[Sequence[TrainingExample], Done], tuple[torch.Tensor, torch.Tensor]]:
+        """See `app.models.hands.Work.begin`."""
+        capture = Capture(loaded)
+        plain = [whole_gradient(capture, query) for query in self.queries]
+        turned = [preconditioned(capture, self.curvature, query) for query in self.queries]
+        directions = stacked([*plain, *turned])
+        return lambda passages, done: products(capture, directions, passages, done=done)

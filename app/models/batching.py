@@ -1,11 +1,12 @@
 """Batches of like length under a token budget, so that next to nothing is padding."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 
 from app.models.examples import TrainingExample, rows_of
+from app.models.hands import Done, Hands, Made, Work, unheard
 from app.models.load import LoadedModel
 
 ROOM = 512 << 20
@@ -31,6 +32,24 @@ def length_batches(lengths: Sequence[int], budget: int, *, alike: float = 0.0) -
         else:
             batches.append([row])
     return batches
+
+
+def in_batches(
+    who: Hands[LoadedModel],
+    work: Work[LoadedModel, Made],
+    examples: Sequence[TrainingExample],
+    budget: int,
+    done: Done = unheard,
+) -> Iterator[tuple[list[int], Made]]:
+    """Rows of each of `length_batches`, and what comes of these, a batch a piece: the batches are the same whoever computes.
+
+    Args:
+        work: of examples; it takes them in batches of no fewer tokens.
+        done: called with the number of examples finished.
+    """
+    batches = length_batches([one.size for one in examples], budget)
+    made = who.each(work, ([examples[row] for row in batch] for batch in batches), done)
+    return zip(batches, made, strict=True)
 
 
 def tokens_in_room(loaded: LoadedModel, asked: int) -> int:

@@ -22,7 +22,10 @@ class TorchSearch:
 
     def search(self, queries: np.ndarray, k: int, *, opponents: bool = False) -> ScoresAndRows:
         """See `app.retrieval.search.Search.search`."""
-        asked = torch.from_numpy(-queries if opponents else queries).to(self._rows.device, torch.float32)
+        signed = (
+            -queries if opponents else queries
+        )  # what a cluster's member sent cannot be written to: it is copied
+        asked = torch.tensor(signed, device=self._rows.device, dtype=torch.float32)
         pieces = self._rows.split(CHUNK)
         best, rows = best_among(pieces, asked, k, self._blank)
         return ranked(best.cpu().numpy(), rows.cpu().numpy(), k, self._scale, opponents)

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,9 +16,10 @@ from safetensors import safe_open
 from app.cluster.hiring import nothing
 from app.cluster.joining import Cluster
 from app.cluster.pool import ClusterHands, hired
+from app.runs.truth import scores as scoring
 from app.runs.truth.experiment import Extent, run
 from app.runs.truth.trainings import MODEL, TRAININGS, finished
-from app.showing import Bar
+from app.showing import Bar, unseen
 from tests.support.small_truth import experiment_in
 
 EXTENT = Extent(5, 0, ticked=1)
@@ -48,13 +50,13 @@ def timeless(value: Any) -> Any:
 
 
 def kept(folder: Path) -> dict[str, Any]:
-    """Every file of an experiment by name: its bytes, or where a clock is told what else it says.
+    """Every file of an experiment, and its outcome, by name: its bytes, or where a clock is told what else it says.
 
     The optimizer's has notes that safetensors puts in another order each time that it writes them.
     """
-    found: dict[str, Any] = {
-        "out": timeless(json.loads(gzip.decompress((folder / "out.json.gz").read_bytes())))
-    }
+    found: dict[str, Any] = {}
+    if (out := folder / "out.json.gz").is_file():
+        found["out"] = timeless(json.loads(gzip.decompress(out.read_bytes())))
     for file in (folder / "work").rglob("*"):
         if file.name == TRAININGS:
             found[file.name] = [timeless(json.loads(line)) for line in file.read_text().splitlines()]
@@ -72,12 +74,12 @@ def kept(folder: Path) -> dict[str, Any]:
     return found
 
 
-def bar(told: Callable[[int, int], None]) -> Bar:
-    """What is told of the trainings."""
+def bar(told: Callable[[int, int], None], work: str = "Trainings") -> Bar:
+    """What is told of the trainings, or of other work."""
 
     @contextmanager
     def of(what: str) -> Iterator[Any]:
-        yield lambda done, total, label=None: told(done, total) if what == "Trainings" else None
+        yield lambda done, total, label=None: told(done, total) if what == work else None
 
     return of
 
@@ -85,7 +87,7 @@ def bar(told: Callable[[int, int], None]) -> Bar:
 def test_two_members_train_what_one_process_trains(
     alone: Path, hands: ClusterHands[None], tmp_path: Path
 ) -> None:
-    """The model of everything, its scores, every training in order and the outcome."""
+    """The model of everything, the scores by it, every training in order and the outcome."""
     told: list[tuple[int, int]] = []
     made(tmp_path, hands=hands, bar=bar(lambda *said: told.append(said)))
     found, wanted = kept(tmp_path), kept(alone)
@@ -110,6 +112,37 @@ def test_a_member_killed_in_the_middle_changes_nothing(
     made(tmp_path, hands=hands, bar=bar(kill))
     assert kept(tmp_path) == kept(alone)
     assert ray.get(hands.members[1].process.remote()) != killed[0]
+
+
+@pytest.mark.parametrize("work", ["Encoding, trackstar", "Products of whole gradients"])
+def test_a_member_killed_while_passages_are_scored_changes_no_score(
+    ray: Any,
+    alone: Path,
+    hands: ClusterHands[None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    work: str,
+) -> None:
+    """kill -9 after the first batch of several; scores and factors are the files of one process."""
+    monkeypatch.setattr(scoring, "BATCH_TOKENS", 64)
+    monkeypatch.setattr(scoring, "WHOLE_TOKENS", 64)
+    killed: list[int] = []
+
+    def kill(done: int, total: int) -> None:
+        if not killed:
+            assert done < total
+            killed.append(ray.get(hands.members[0].process.remote()))
+            os.kill(killed[0], signal.SIGKILL)
+
+    found = {}
+    for name, who in {"one": None, "two": hands}.items():
+        place = tmp_path / name / "work"
+        shutil.copytree(alone / "work" / MODEL, place / MODEL)
+        scoring.scores(experiment_in(place), bar(kill, work) if who else unseen, who)
+        found[name] = kept(tmp_path / name)
+    assert "work/scores.npz" in found["one"]
+    assert found["two"] == found["one"]
+    assert ray.get(hands.members[0].process.remote()) != killed[0]
 
 
 def test_what_was_stopped_goes_on_and_trains_nothing_twice(

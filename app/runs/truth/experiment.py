@@ -118,7 +118,7 @@ def run(
 
     Args:
         command: what makes it again, for those who read the file.
-        hands: who trains; None: this process.
+        hands: who trains and scores; None: this process.
 
     Raises:
         UserError: the work directory is of another experiment, or nothing is trained and nothing is to be.
@@ -137,7 +137,7 @@ def run(
             file=experiment.work,
             remedy="Leave out --no-train, or name another --work.",
         )
-    found = scores(experiment, bar)
+    found = scores(experiment, bar, hands)
     groups = groups_of([each.relation for each in experiment.prompts], GROUP, extent.groups)
     firsts = [
         _without(found[method], method, at, group)
