@@ -153,7 +153,8 @@ class _Looking:
         return scores.folded(pieces, self.looked.passages, self.how.over)
 
     def _candidates(self) -> np.ndarray:
-        search = open_search(self.looked.index, device=str(self.looked.loaded.device))
+        # All rows, whatever kind the index was made for: of one that looks at a part an audit would have to say so.
+        search = open_search(self.looked.index, "exact", device=str(self.looked.loaded.device))
         _, near = search.search(self._encoded(), max(CANDIDATES, self.how.k))
         return np.unique(near[near >= 0])
 
