@@ -25,7 +25,9 @@ from app.settings import Settings
 from app.trackstar.manifest import IndexManifest
 
 # Directories beside an index's encodings where the words of its corpus are kept: by what they are searched.
-KEPT_WORDS = BY_WORDS, WORD_FOR_WORD = "bm25", "verbatim"
+BY_WORDS = "bm25"
+WORD_FOR_WORD = "verbatim"
+KEPT_WORDS = (BY_WORDS, WORD_FOR_WORD)
 
 
 @dataclass(frozen=True)

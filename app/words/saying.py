@@ -62,9 +62,14 @@ def score(value: float | None) -> str:
         return number(value, 3)
     if size < 1:
         digits, _, power = f"{value:.1e}".partition("e")
-        return f"{digits}·10{str(int(power)).translate(_POWERS)}".replace("-", "−")
+        return f"{digits}·{power_of_ten(int(power))}".replace("-", "−")
     unit, letter = next(each for each in UNITS if size >= each[0])
     return f"{value / unit:.4g}{letter}".replace("-", "−")
+
+
+def power_of_ten(power: int) -> str:
+    """`10⁻⁸`."""
+    return f"10{str(power).translate(_POWERS)}"
 
 
 def from_log(log: float) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
+from app.words.saying import power_of_ten
+
 WIDTH, HEIGHT = 380, 250
 LEFT, RIGHT, TOP, BOTTOM = 44, 10, 12, 40
 SHAPES = ("circle", "square", "diamond", "triangle", "cross", "bar")
@@ -42,7 +44,22 @@ class Scale:
         raw = (high - low) / 5
         power = 10.0 ** math.floor(math.log10(raw))
         step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw)
-        return [round(n * step, 10) for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
+        digits = 2 - math.floor(math.log10(step))
+        return [round(n * step, digits) for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+    @property
+    def power(self) -> int:
+        """The power of ten that its ticks are told in, so that they are short."""
+        most = max(map(abs, self.domain))
+        return math.floor(math.log10(most)) if 0 < most < 1e-3 or most >= 1e6 else 0
+
+    def told(self, tick: float) -> str:
+        """A tick in this power, with a true minus sign."""
+        return f"{tick / 10.0**self.power:g}".replace("-", "−")
+
+    def named(self, label: str) -> str:
+        """What its axis is called, with the power."""
+        return f"{label} ({power_of_ten(self.power)})" if self.power else label
 
 
 def up_axis(up: Scale, label: str, right: float = WIDTH - RIGHT) -> Markup:
@@ -53,13 +70,13 @@ def up_axis(up: Scale, label: str, right: float = WIDTH - RIGHT) -> Markup:
         strong = " zero" if tick == 0 and up.domain[0] < 0 else ""
         parts += [
             line(LEFT, y, right, y, f"grid{strong}"),
-            text(LEFT - 6, y + 3.5, shown(tick), "end", "tick"),
+            text(LEFT - 6, y + 3.5, up.told(tick), "end", "tick"),
         ]
     middle = (up.start + up.end) / 2
     turned = Markup(
         '<text class="name" text-anchor="middle" transform="translate(10 {:.1f}) rotate(-90)">{}</text>'
     )
-    return Markup("").join([*parts, turned.format(middle, label)])
+    return Markup("").join([*parts, turned.format(middle, up.named(label))])
 
 
 def across_axis(across: Scale, label: str, top: float = TOP, bottom: float = HEIGHT - BOTTOM) -> Markup:
@@ -70,9 +87,9 @@ def across_axis(across: Scale, label: str, top: float = TOP, bottom: float = HEI
         strong = " zero" if tick == 0 and across.domain[0] < 0 else ""
         parts += [
             line(x, top, x, bottom, f"grid{strong}"),
-            text(x, bottom + 15, shown(tick), "middle", "tick"),
+            text(x, bottom + 15, across.told(tick), "middle", "tick"),
         ]
-    parts.append(text((across.start + across.end) / 2, bottom + 33, label, "middle", "name"))
+    parts.append(text((across.start + across.end) / 2, bottom + 33, across.named(label), "middle", "name"))
     return Markup("").join(parts)
 
 
@@ -92,11 +109,6 @@ def with_room(places: Mapping[str, float]) -> list[str]:
         if not drawn or place - places[drawn[-1]] > (WIDTH - LEFT - RIGHT) / 8 - 1e-6:
             drawn.append(each)
     return drawn
-
-
-def shown(value: float) -> str:
-    """A tick's number, with a true minus sign."""
-    return f"{value:g}".replace("-", "−")
 
 
 def drawn_as(number: int, colour: str) -> str:
