@@ -37,8 +37,11 @@ class PromptMatcher:
         last = session.scalar(select(func.max(Prompt.position)).where(Prompt.prompt_set_id == prompt_set.id))
         self.next = 0 if last is None else last + 1
         self._denied = Denylist(session, "prompt")
-        self._used: set[str] = set()  # external ids of this file's prompts: each is one result of the run
-        # How often each very prompt stood in the file: a million times the same one are not searched for from the first.
+        # This file's prompts, of which each is one result of the run: by their ids a bit each, the last ones by their names.
+        self._used, self._first_id = bytearray(), 0
+        self._now: set[str] = set()
+        # How often a very prompt stood in the file that stands there again: a million times the same one are not searched for
+        # from the first.
         self._times: dict[tuple[str, str, str], int] = {}
 
     def ids(self, records: Sequence[Parsed]) -> list[Row]:
@@ -50,7 +53,7 @@ class PromptMatcher:
             if self._set.corpus_id is not None and explains_said(parsed):
                 row |= _own_target(row, known.get(row["external_id"]))
             name = self._name(row, known)
-            self._used.add(name)
+            self._now.add(name)
             if name not in known:
                 if self._set.corpus_id is not None:
                     raise parsed.line.wrong(
@@ -67,6 +70,9 @@ class PromptMatcher:
             found.append(known[name])
         self._add(new)
         self._shared.update(Prompt, learnt)
+        for row in found:
+            self._use(row["id"])
+        self._now.clear()
         return found
 
     def _name(self, row: Row, known: dict[str, Row]) -> str:
@@ -79,10 +85,27 @@ class PromptMatcher:
             if number and name not in known:
                 known |= self._named([name])
             same = name in known and all(known[name][key] == row[key] for key in ("text", "target"))
-            if name not in known or (same and name not in self._used):
-                self._times[this] = number + 1
+            if name not in known or (same and not self._is_used(name, known[name])):
+                if number:
+                    self._times[this] = number + 1
                 return name
         raise AssertionError("count() does not end")
+
+    def _is_used(self, name: str, row: Row) -> bool:
+        """Whether a prompt stood in the file before."""
+        place, bit = divmod(row.get("id", 0) - self._first_id, 8)
+        return name in self._now or (0 <= place < len(self._used) and bool(self._used[place] >> bit & 1))
+
+    def _use(self, id_: int) -> None:
+        """Remember a prompt; of a million that stand together it takes an eighth of a megabyte."""
+        if not self._used:
+            self._first_id = id_ - id_ % 8
+        before = -(-max(0, self._first_id - id_) // 8)
+        self._first_id -= 8 * before
+        self._used[:0] = bytes(before)
+        place, bit = divmod(id_ - self._first_id, 8)
+        self._used.extend(bytes(max(0, place + 1 - len(self._used))))
+        self._used[place] |= 1 << bit
 
     def _named(self, names: Sequence[str]) -> dict[str, Row]:
         query = select(Prompt.id, *(getattr(Prompt, column) for column in _COLUMNS)).where(

@@ -20,7 +20,7 @@ from app.store.tables import Corpus, Passage
 from app.store.writing import insert_rows, new_ids
 
 ASKED = 500  # ids asked for in one query
-REMEMBERED = 400_000  # passages whose ids are kept in memory
+REMEMBERED = 50_000  # passages whose ids are kept in memory
 _COLUMNS = ("id", "corpus_id", "position", "external_id", "text", "meta")
 Key = tuple[str, int | None]  # id in the file, and hash of the text; None where the file gives no text
 

@@ -1,8 +1,10 @@
 """A run's columns out of its tables: what it takes seconds to read of a million prompts, and what nobody reads twice."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from app.store.tally import FIRST, NAMES, Tally, tallied
 from app.words.passages import PROPONENT
 
 AT_ONCE = 5_000  # rows read at a time
+IN_MEMORY = 1 << 20  # bytes of a column that is read
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +28,12 @@ class ReadColumns:
 
     arrays: dict[str, NDArray[Any]]
     tally: Tally
+
+    @classmethod
+    def of(cls, reading: "Reading") -> Self:
+        """All that was read; the reading is over."""
+        with closing(reading):
+            return cls(dict(reading.columns()), reading.tally())
 
     @property
     def nbytes(self) -> int:
@@ -64,8 +73,8 @@ def order_of(sort: str) -> str:
     return f"order {sort}"
 
 
-def read_columns(session: Session, runs: Sequence[Run]) -> list[ReadColumns]:
-    """From the tables, in one query."""
+def read_columns(session: Session, runs: Sequence[Run]) -> "list[Reading]":
+    """From the tables, in one query; whoever has them closes them."""
     values = {name: value() for name, (value, _) in SORTS.items()}
     query = (
         joined()
@@ -76,53 +85,59 @@ def read_columns(session: Session, runs: Sequence[Run]) -> list[ReadColumns]:
         .where(Result.run_id.in_([run.id for run in runs]))
         .order_by(Result.run_id, Result.position)
     )
-    readings = {run.id: _Reading() for run in runs}
-    for rows in session.execute(query, execution_options={"yield_per": AT_ONCE}).partitions():
-        for id_ in dict.fromkeys(row[0] for row in rows):
-            readings[id_].add([row[1:] for row in rows if row[0] == id_])
-    return [readings[run.id].columns() for run in runs]
+    with ExitStack() as stack:
+        readings = {run.id: stack.enter_context(closing(Reading())) for run in runs}
+        for rows in session.execute(query, execution_options={"yield_per": AT_ONCE}).partitions():
+            for id_ in dict.fromkeys(row[0] for row in rows):
+                readings[id_].add([row[1:] for row in rows if row[0] == id_])
+        stack.pop_all()
+        return [readings[run.id] for run in runs]
 
 
 _NUMBERS = ("positions", "prompts", *MEASURES, *SORTS)
 
 
-class _Reading:
-    """Rows of one run that become columns, some thousands at a time."""
+class Reading:
+    """Rows of one run that become columns, some thousands at a time. Those of a large run wait on the disk until they are
+    asked for, one after the other: a million prompts take a tenth of the memory."""
 
     def __init__(self) -> None:
         self._cells: dict[tuple[Any, ...], int] = {}
-        self._pieces: dict[str, list[NDArray[Any]]] = {name: [] for name in (*_NUMBERS, "cells")}
+        self._files = {name: SpooledTemporaryFile(IN_MEMORY) for name in (*_NUMBERS, "cells")}  # noqa: SIM115
 
     def add(self, rows: Sequence[Sequence[Any]]) -> None:
         """Rows of the query of `read_columns` without their run, in their order."""
         columns = list(zip(*rows, strict=True))
         for name, column in zip(_NUMBERS, columns, strict=False):
-            self._pieces[name].append(np.array(column, np.float64 if name in _FLOATS else np.int64))
-            if name not in _FLOATS:
-                self._pieces[name][-1] = narrowest(self._pieces[name][-1])
+            self._files[name].write(np.array(column, _kind(name)).tobytes())
         known = self._cells
         cells = [known.setdefault(each, len(known)) for each in zip(*columns[len(_NUMBERS) :], strict=True)]
-        self._pieces["cells"].append(np.array(cells, np.int32))
+        self._files["cells"].write(np.array(cells, _kind("cells")).tobytes())
 
-    def columns(self) -> ReadColumns:
-        """All of them."""
-        arrays = {name: self._whole(name) for name in ("positions", "prompts", "cells", *MEASURES)}
+    def close(self) -> None:
+        """Let go of it."""
+        for file in self._files.values():
+            file.close()
+
+    def columns(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Each by its name."""
+        for name in ("positions", "prompts", "cells", *MEASURES):
+            yield name, self._whole(name)
         for sort, (_, descending) in SORTS.items():
             values = self._whole(sort)
-            arrays[order_of(sort)] = np.argsort(-values if descending else values, kind="stable").astype(
-                np.int32
-            )
-        values_of, codes = self._combinations()
-        tally = tallied(values_of, codes, arrays["cells"], {name: arrays[name] for name in MEASURES})
-        return ReadColumns(arrays, tally)
+            order = np.argsort(-values if descending else values, kind="stable").astype(np.int32)
+            yield order_of(sort), order
+
+    def tally(self) -> Tally:
+        """Of all the prompts."""
+        values, codes = self._combinations()
+        return tallied(values, codes, self._whole("cells"), {name: self._whole(name) for name in MEASURES})
 
     def _whole(self, name: str) -> NDArray[Any]:
-        """A column, whose pieces are let go."""
-        pieces = self._pieces.pop(name)
-        if name in _FLOATS:  # a tail-patch is told to a hundredth of a point
-            kind = np.float32 if name in MEASURES else np.float64
-            return np.concatenate([np.empty(0), *pieces]).astype(kind)
-        return narrowest(np.concatenate([np.empty(0, np.int8), *pieces]))
+        file = self._files[name]
+        file.seek(0)
+        values = np.frombuffer(file.read(), _kind(name))
+        return values if name in _FLOATS else narrowest(values)
 
     def _combinations(self) -> tuple[list[list[str]], NDArray[Any]]:
         """Of each facet its values, and (combinations, facets) codes: −1 where there is none."""
@@ -133,3 +148,8 @@ class _Reading:
                 if value is not None:
                     codes[number, at] = values[at].setdefault(str(value), len(values[at]))
         return [list(known) for known in values], codes
+
+
+def _kind(name: str) -> type[np.generic]:
+    """The type in which a column is read; a tail-patch is told to a hundredth of a point."""
+    return np.float32 if name == "patches" else np.float64 if name in _FLOATS else np.int64

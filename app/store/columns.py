@@ -8,7 +8,7 @@ the run changes. Whatever a list shows of a prompt is still read from its tables
 import io
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import cached_property, partial
 from hashlib import sha256
 from typing import Any, cast
@@ -158,7 +158,9 @@ def _tallies(session: Session, runs: Sequence[Run]) -> list[Tally]:
 
 def _whole(session: Session, runs: Sequence[Run]) -> dict[int, ReadColumns]:
     """All columns of runs that are small, or of which nothing is kept."""
-    return remembered_each(session, "columns", runs, lambda missing: read_columns(session, missing))
+    return remembered_each(
+        session, "columns", runs, lambda missing: list(map(ReadColumns.of, read_columns(session, missing)))
+    )
 
 
 def _kept(session: Session, run: Run, name: str) -> bytes:
@@ -189,15 +191,14 @@ def keep_columns(engine: Engine) -> None:
         runs, known = session.scalars(large).all(), dict(session.execute(states).all())
         for run in runs:
             if known.get(run.id) != mark_of(run):
-                (read,) = read_columns(session, [run])
-                found = counted_now(session, run)
-                session.execute(delete(KeptColumn).where(KeptColumn.run_id == run.id))
-                _keep(session, run, TALLY, _packed_tally(read.tally))
-                _keep(session, run, FOUND, json.dumps(found).encode())
-                while read.arrays:
-                    name, array = read.arrays.popitem()
-                    _keep(session, run, name, packed(array))
-                session.commit()
+                with closing(read_columns(session, [run])[0]) as read:
+                    found = counted_now(session, run)
+                    session.execute(delete(KeptColumn).where(KeptColumn.run_id == run.id))
+                    _keep(session, run, TALLY, _packed_tally(read.tally()))
+                    _keep(session, run, FOUND, json.dumps(found).encode())
+                    for name, array in read.columns():
+                        _keep(session, run, name, packed(array))
+                    session.commit()
 
 
 def _keep(session: Session, run: Run, name: str, data: bytes) -> None:

@@ -26,9 +26,9 @@ SQLITE_PRAGMAS = (
     "PRAGMA synchronous=NORMAL",
     "PRAGMA foreign_keys=ON",
     f"PRAGMA journal_size_limit={64 << 20}",  # what a large import left of the log is cut off when it is written back
-    "PRAGMA cache_size=-65536",
-    "PRAGMA mmap_size=1073741824",
-    "PRAGMA temp_store=MEMORY",
+    "PRAGMA cache_size=-32768",
+    "PRAGMA mmap_size=0",  # what was read of a map is the process's as far as memory is counted
+    "PRAGMA temp_store=FILE",  # what is put in order beside the file takes no memory for each row
 )
 # Everything outside ASCII escaped: lone surrogates and U+0000 then pass through any database.
 DUMP = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))

@@ -7,13 +7,11 @@ index after the transaction that brought them (`catch_up`, called by `Store.sess
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import (
     ColumnClause,
     ColumnElement,
-    Connection,
     Engine,
     Select,
     TextClause,
@@ -84,7 +82,7 @@ def catch_up(engine: Engine, progress: Callable[[int, int], None] | None = None)
     """
     if engine.dialect.name != "sqlite":
         return
-    with _unmapped(engine) as connection:
+    with engine.connect() as connection:
         new = {
             table: connection.scalar(text(f"SELECT count(*) FROM {_new(table)}")) or 0 for table in SEARCHED
         }
@@ -98,20 +96,6 @@ def catch_up(engine: Engine, progress: Callable[[int, int], None] | None = None)
                     done += connection.execute(insert).rowcount
                 if progress:
                     progress(done, total)
-
-
-@contextmanager
-def _unmapped(engine: Engine) -> Iterator[Connection]:
-    """A connection that reads the file in pieces: every text is read once, and a map of it would fill the memory."""
-    with engine.connect() as connection:
-        size = connection.exec_driver_sql("PRAGMA mmap_size").scalar_one()
-        connection.exec_driver_sql("PRAGMA mmap_size=0")
-        connection.commit()
-        try:
-            yield connection
-        finally:
-            connection.exec_driver_sql(f"PRAGMA mmap_size={size}")
-            connection.commit()
 
 
 def _new(table: str) -> str:

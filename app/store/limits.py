@@ -9,9 +9,8 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-# What a connection to SQLite keeps of the file, in its own memory: a map of the file would be the process's as far as it was
-# read, and fifteen connections with room for 64 MB each have a gigabyte.
-FRUGAL = ("PRAGMA mmap_size=0", "PRAGMA cache_size=-4096", "PRAGMA temp_store=FILE")
+# What a connection to SQLite keeps of the file: fifteen with room for 64 MB each have a gigabyte.
+FRUGAL = "PRAGMA cache_size=-4096"
 STEPS = 10_000  # of SQLite's virtual machine between two looks at the clock
 
 
@@ -25,8 +24,7 @@ def limit_statements(engine: Engine, seconds: float) -> None:
 
 
 def _watched(connection: Any, record: Any) -> None:
-    for pragma in FRUGAL:
-        connection.execute(pragma)
+    connection.execute(FRUGAL)
     clock = record.info["until"] = [float("inf")]
     connection.set_progress_handler(lambda: time.monotonic() > clock[0], STEPS)
 

@@ -4,7 +4,7 @@ A run has millions of prompts but only some thousands of combinations, so that b
 small one costs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -177,23 +177,30 @@ def tallied(
     groups = number[cells]
     right = codes[:, NAMES.index("right")]
     yes = values[NAMES.index("right")].index("yes") if "yes" in values[NAMES.index("right")] else -2
-    weights = (
-        np.ones(len(cells)),
-        (right >= 0)[cells],
-        (right == yes)[cells],
-        measures["known"],
-        *_by_rank(measures["ranks"]),
-        measures["hits"],
-        measures["by_ais"],
-        *_by_rank(measures["ais_ranks"]),
-        measures["ais_hits"],
-        ~np.isnan(measures["patches"]),
-        np.nan_to_num(measures["patches"]),
+    weights: tuple[Callable[[], Any], ...] = (  # of a million prompts one takes ten megabytes
+        lambda: np.ones(len(cells)),
+        lambda: (right >= 0)[cells],
+        lambda: (right == yes)[cells],
+        lambda: measures["known"],
+        lambda: _among_first(measures["ranks"]),
+        lambda: _one_by(measures["ranks"]),
+        lambda: measures["hits"],
+        lambda: measures["by_ais"],
+        lambda: _among_first(measures["ais_ranks"]),
+        lambda: _one_by(measures["ais_ranks"]),
+        lambda: measures["ais_hits"],
+        lambda: ~np.isnan(measures["patches"]),
+        lambda: np.nan_to_num(measures["patches"]),
     )
-    sums = [np.bincount(groups, weights=each, minlength=len(there)) for each in weights]
+    sums = [np.bincount(groups, weights=each(), minlength=len(there)) for each in weights]
     return Tally(values, codes[there], np.stack(sums, axis=1))
 
 
-def _by_rank(ranks: Ints) -> tuple[Any, Any]:
-    """Whether the first passage that states it is among the first ten, and one by its rank."""
-    return (ranks > 0) & (ranks <= FIRST), np.divide(1.0, ranks, out=np.zeros(len(ranks)), where=ranks > 0)
+def _among_first(ranks: Ints) -> Bools:
+    """Whether the first passage that states it is among the first ten."""
+    return (ranks > 0) & (ranks <= FIRST)
+
+
+def _one_by(ranks: Ints) -> Floats:
+    """One by the rank of the first passage that states it; 0 where none does."""
+    return np.divide(1.0, ranks, out=np.zeros(len(ranks)), where=ranks > 0)

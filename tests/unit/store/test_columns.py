@@ -75,7 +75,7 @@ def spoil(session: Session, run: Run) -> None:
 def test_what_is_kept_is_what_the_tables_say(restarted: Store) -> None:
     with restarted.session() as session:
         run = get_run(session, "trackstar")
-        (read,) = read_columns(session, [run])
+        read = ReadColumns.of(*read_columns(session, [run]))
         spoil(session, run)
         assert same(session, run, read)
 
