@@ -12,6 +12,7 @@ from typing import Self
 import bm25s
 import numpy as np
 
+from app.retrieval.vocabulary import Vocabulary
 from app.words.names import words
 
 logging.getLogger("bm25s").setLevel(logging.WARNING)  # it asks for DEBUG, and the worker would print it
@@ -24,9 +25,8 @@ class BM25:
 
     kind = "bm25"
 
-    def __init__(self, model: bm25s.BM25, count: int) -> None:
-        self._model = model
-        self._count = count
+    def __init__(self, model: bm25s.BM25, vocabulary: Vocabulary) -> None:
+        self._model, self._vocabulary = model, vocabulary
 
     @classmethod
     def build(cls, texts: Iterable[str]) -> Self:
@@ -35,17 +35,23 @@ class BM25:
         tokens = [[ids.setdefault(word, len(ids)) for word in words(text) or [""]] for text in texts]
         model = bm25s.BM25(method="lucene", k1=K1, b=B)
         model.index((tokens, ids), show_progress=False)
-        return cls(model, len(tokens))
+        model.vocab_dict = {}  # ours is kept in its place: theirs is read whole by every process
+        return cls(model, Vocabulary.of(ids))
 
     def save(self, directory: Path) -> None:
         """Write the index into a directory."""
         self._model.save(str(directory))
+        self._vocabulary.save(directory)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read what `save` wrote, memory-mapped."""
-        model = bm25s.BM25.load(str(directory), mmap=True)
-        return cls(model, int(model.scores["num_docs"]))
+        """Read what `save` wrote, memory-mapped.
+
+        Raises:
+            FileNotFoundError: nothing was.
+        """
+        vocabulary = Vocabulary.load(directory)
+        return cls(bm25s.BM25.load(str(directory), mmap=True), vocabulary)
 
     def search(self, texts: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k passages of highest score for each text: scores (n, k) and rows (n, k), ties by row.
@@ -55,10 +61,11 @@ class BM25:
         scores = np.full((len(texts), k), -np.inf, dtype=np.float32)
         rows = np.full((len(texts), k), -1, dtype=np.int64)
         for at, text in enumerate(texts):
-            known = [word for word in words(text)[:WORDS_MOST] if word in self._model.vocab_dict]
+            numbers = [self._vocabulary.number(word) for word in words(text)[:WORDS_MOST]]
+            known = [number for number in numbers if number >= 0]
             if not known:
                 continue
-            every = np.asarray(self._model.get_scores(known))
+            every = np.asarray(self._model.get_scores_from_ids(known))
             hits = np.flatnonzero(every > 0)
             if len(hits) > k:
                 least = np.partition(every[hits], -k)[-k]

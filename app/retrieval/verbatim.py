@@ -18,6 +18,7 @@ from typing import Self
 
 import numpy as np
 
+from app.retrieval.vocabulary import Vocabulary, mapped
 from app.words.names import fold, placed_words
 
 _WORD = re.compile(r"\w+")
@@ -42,15 +43,14 @@ class Verbatim:
     """The words of a corpus in suffix order. Row r is passage r.
 
     Args:
-        words: (n,) int32 ids, which are ascending as their words are; 0 stands after each passage.
+        words: (n,) int32 ids from 1 on; 0 stands after each passage.
         suffixes: (n,) int32 positions, in the order of what follows them.
         starts: (passages + 1,) int64 position of each passage's first word, and the end of the last.
-        firsts: (vocabulary + 2,) int64 of each id, place of the first suffix that begins with it; at the end n.
-        letters: (bytes,) uint8 the vocabulary, one word after the other in UTF-8.
-        ends: (vocabulary + 1,) int64 where each of these ends; the first is 0.
+        firsts: (words + 2,) int64 of each id, place of the first suffix that begins with it; at the end n.
+        vocabulary: the ids of words.
     """
 
-    FILES = ("words", "suffixes", "starts", "firsts", "letters", "ends")
+    FILES = ("words", "suffixes", "starts", "firsts")
 
     def __init__(
         self,
@@ -58,11 +58,10 @@ class Verbatim:
         suffixes: np.ndarray,
         starts: np.ndarray,
         firsts: np.ndarray,
-        letters: np.ndarray,
-        ends: np.ndarray,
+        vocabulary: Vocabulary,
     ) -> None:
-        self._words, self._suffixes, self._starts = words, suffixes, starts
-        self._firsts, self._letters, self._ends = firsts, letters, ends
+        self._words, self._suffixes, self._starts, self._firsts = words, suffixes, starts, firsts
+        self._vocabulary = vocabulary
 
     @classmethod
     def build(cls, texts: Iterable[str], *, most: int = MOST_WORDS) -> Self:
@@ -75,30 +74,31 @@ class Verbatim:
             starts.append(len(words))
             if len(words) > most:
                 return cls.build(())
-        spelled = sorted((word.encode("utf-8", "surrogatepass"), id_) for word, id_ in ids.items())
-        number = np.zeros(len(ids) + 1, np.int32)
-        number[[id_ for _, id_ in spelled]] = np.arange(1, len(ids) + 1)
-        ordered = number[np.frombuffer(words, np.int32)]
+        every = np.array(words, np.int32)
         return cls(
-            words=ordered,
-            suffixes=_suffix_array(ordered),
+            words=every,
+            suffixes=_suffix_array(every),
             starts=np.array(starts),
-            firsts=np.concatenate([[0], np.cumsum(np.bincount(ordered, minlength=len(ids) + 1))]),
-            letters=np.frombuffer(b"".join(word for word, _ in spelled), np.uint8),
-            ends=np.cumsum([0, *(len(word) for word, _ in spelled)]),
+            firsts=np.concatenate([[0], np.cumsum(np.bincount(every, minlength=len(ids) + 1))]),
+            vocabulary=Vocabulary.of(ids),
         )
 
     def save(self, directory: Path) -> None:
         """Write the index into a directory that is not there yet."""
         directory.mkdir()
+        self._vocabulary.save(directory)
         for name in self.FILES:
             np.save(directory / f"{name}.npy", getattr(self, f"_{name}"), allow_pickle=False)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """What `save` wrote, mapped: nothing is read before it is asked for."""
-        files = (np.load(directory / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in cls.FILES)
-        return cls(*map(np.asarray, files))
+        """What `save` wrote, mapped.
+
+        Raises:
+            FileNotFoundError: nothing was.
+        """
+        words, suffixes, starts, firsts = (mapped(directory / f"{name}.npy") for name in cls.FILES)
+        return cls(words, suffixes, starts, firsts, Vocabulary.load(directory))
 
     def __len__(self) -> int:
         """How many passages."""
@@ -106,7 +106,7 @@ class Verbatim:
 
     def find(self, text: str) -> list[VerbatimSpan]:
         """Maximal stretches of the text that stand in passages, the rarest words first."""
-        found = [(self._id(word), start, end) for word, start, end in placed_words(text)]
+        found = [(self._vocabulary.number(word), start, end) for word, start, end in placed_words(text)]
         ids = [each[0] for each in found]
         kept: list[tuple[float, VerbatimSpan]] = []
         reached = 0
@@ -129,7 +129,7 @@ class Verbatim:
         scores = np.full((len(texts), k), -np.inf, dtype=np.float32)
         rows = np.full((len(texts), k), -1, dtype=np.int64)
         for at, text in enumerate(texts):
-            every = self._rarest([self._id(word) for word, _, _ in placed_words(text)])
+            every = self._rarest([self._vocabulary.number(word) for word, _, _ in placed_words(text)])
             hits = np.flatnonzero(every)
             best = hits[np.lexsort((hits, -every[hits]))][:k]
             scores[at, : len(best)], rows[at, : len(best)] = every[best], best
@@ -176,15 +176,6 @@ class Verbatim:
     def _passages(self, low: int, high: int) -> np.ndarray:
         """The passages in which these suffixes begin."""
         return np.searchsorted(self._starts, self._suffixes[low:high], "right") - 1
-
-    def _id(self, word: str) -> int:
-        """The number of a word; −1 where the corpus does not have it."""
-        wanted = word.encode("utf-8", "surrogatepass")
-        at = bisect_left(range(len(self._ends) - 1), wanted, key=self._spelled)
-        return at + 1 if at < len(self._ends) - 1 and self._spelled(at) == wanted else -1
-
-    def _spelled(self, at: int) -> bytes:
-        return self._letters[self._ends[at] : self._ends[at + 1]].tobytes()
 
     def _surprise(self, ids: list[int]) -> float:
         """-log of the words' joint frequency if they were independent: long and rare is high."""

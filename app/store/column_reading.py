@@ -30,7 +30,7 @@ class ReadColumns:
     tally: Tally
 
     @classmethod
-    def of(cls, reading: "Reading") -> Self:
+    def of(cls, reading: "RunReading") -> Self:
         """All that was read; the reading is over."""
         with closing(reading):
             return cls(dict(reading.columns()), reading.tally())
@@ -73,7 +73,7 @@ def order_of(sort: str) -> str:
     return f"order {sort}"
 
 
-def read_columns(session: Session, runs: Sequence[Run]) -> "list[Reading]":
+def read_columns(session: Session, runs: Sequence[Run]) -> "list[RunReading]":
     """From the tables, in one query; whoever has them closes them."""
     values = {name: value() for name, (value, _) in SORTS.items()}
     query = (
@@ -86,7 +86,7 @@ def read_columns(session: Session, runs: Sequence[Run]) -> "list[Reading]":
         .order_by(Result.run_id, Result.position)
     )
     with ExitStack() as stack:
-        readings = {run.id: stack.enter_context(closing(Reading())) for run in runs}
+        readings = {run.id: stack.enter_context(closing(RunReading())) for run in runs}
         for rows in session.execute(query, execution_options={"yield_per": AT_ONCE}).partitions():
             for id_ in dict.fromkeys(row[0] for row in rows):
                 readings[id_].add([row[1:] for row in rows if row[0] == id_])
@@ -97,7 +97,7 @@ def read_columns(session: Session, runs: Sequence[Run]) -> "list[Reading]":
 _NUMBERS = ("positions", "prompts", *MEASURES, *SORTS)
 
 
-class Reading:
+class RunReading:
     """Rows of one run that become columns, some thousands at a time. Those of a large run wait on the disk until they are
     asked for, one after the other: a million prompts take a tenth of the memory."""
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -247,14 +248,15 @@ KeptWords = TypeVar("KeptWords", BM25, Verbatim)
 
 def _kept_words(session: Session, corpus: Corpus, kept: Path, kind: type[KeptWords]) -> KeptWords:
     """The words of a corpus as they are kept beside the encodings, mapped; made when they are first needed."""
-    if not kept.is_dir():
-        built = kind.build(text for _, _, text in stream_passages(session, corpus.id))
-        try:
-            with whole(kept) as partial:
-                built.save(partial)
-        except OSError as error:  # a read-only disk, or another worker was first
-            log.warning("The word index could not be kept in %s: %s", kept, error)
-            return built
+    with suppress(FileNotFoundError):
+        return kind.load(kept)
+    built = kind.build(text for _, _, text in stream_passages(session, corpus.id))
+    try:
+        with whole(kept) as partial:
+            built.save(partial)
+    except OSError as error:  # a read-only disk, or another worker was first
+        log.warning("The word index could not be kept in %s: %s", kept, error)
+        return built
     return kind.load(kept)
 
 
