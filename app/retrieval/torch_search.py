@@ -22,9 +22,8 @@ class TorchSearch:
 
     def search(self, queries: np.ndarray, k: int, *, opponents: bool = False) -> ScoresAndRows:
         """See `app.retrieval.search.Search.search`."""
-        signed = (
-            -queries if opponents else queries
-        )  # what a cluster's member sent cannot be written to: it is copied
+        signed = -queries if opponents else queries
+        # Copied: what a cluster's member sent cannot be written to.
         asked = torch.tensor(signed, device=self._rows.device, dtype=torch.float32)
         pieces = self._rows.split(CHUNK)
         best, rows = best_among(pieces, asked, k, self._blank)

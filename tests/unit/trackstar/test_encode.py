@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from app.errors import UserError
+from app.models.batching import in_batches
+from app.models.hands import own_hands
 from app.models.load import LoadedModel, load_model
 from app.models.updating import logp_of
 from app.trackstar.config import EncodingConfig, SecondMoments
-from app.trackstar.encode import Encoder, Query
+from app.trackstar.encode import Encoder, ProjectedRows, Query
 from app.trackstar.moments import Exact, Factored, load_moments
 from app.trackstar.projection import gaussian
 from app.words.methods import TRACKSTAR, encodings
@@ -221,6 +223,22 @@ def test_a_method_and_its_parts_must_agree(load: Callable[..., LoadedModel]) -> 
         Encoder(loaded, None, EncodingConfig.preset("gradient-dot", groups=3), None)
     with pytest.raises(UserError, match="Choose one of gradient-dot"):
         EncodingConfig.preset("influence")
+
+
+def test_a_batch_that_is_handed_out_is_the_batch_of_one_process(load: Callable[..., LoadedModel]) -> None:
+    """To the bit: who is given batches cuts none of them again."""
+    loaded = load("llama")
+    plain = EncodingConfig.preset("gradient-dot", projection_dim=3)
+    examples = loaded.texts.passages(["", *tiny.MANY])
+    whole = Encoder(loaded, None, plain, None, batch_tokens=40).gradients(examples)
+    rows, told, batches = torch.zeros_like(whole), [0], 0
+    work = ProjectedRows(None, plain, 40)
+    for batch, made in in_batches(own_hands(loaded), work, examples, 40, told.append):
+        rows[batch] = torch.from_numpy(made)
+        batches += 1
+    assert torch.equal(rows, whole)
+    assert batches > 3
+    assert sum(told) == len(tiny.MANY)
 
 
 def test_a_pass_keeps_no_more_than_the_weights_take_and_encodes_the_same(
