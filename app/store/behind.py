@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.store.chunks import chunks
+from app.store.memory import remembered
 from app.store.models import NO_MODEL
 from app.store.runs import WITH_NAMES
 from app.store.tables import Corpus, Model, Passage, Prompt, PromptSet, Run
@@ -30,15 +31,20 @@ def run_count(session: Session, row: Model | Corpus) -> int:
 
 
 def prompt_sets_of(session: Session, corpus: Corpus) -> list[tuple[PromptSet, int]]:
-    """The prompt sets whose facts the corpus states, each with how many prompts it has."""
-    query = (
-        select(PromptSet, func.count(Prompt.id))
-        .outerjoin(Prompt, Prompt.prompt_set_id == PromptSet.id)
-        .where(PromptSet.corpus_id == corpus.id)
-        .group_by(PromptSet.id)
-        .order_by(PromptSet.name)
-    )
-    return [(row[0], row[1]) for row in session.execute(query)]
+    """The prompt sets whose facts the corpus states, each with how many prompts it has: such a set takes in no more, so that
+    these are counted once, and again when one was taken down, of which its runs tell."""
+    sets = session.scalars(
+        select(PromptSet).where(PromptSet.corpus_id == corpus.id).order_by(PromptSet.name)
+    ).all()
+    over = select(Run).where(Run.prompt_set_id.in_([each.id for each in sets])).order_by(Run.id)
+    runs = session.scalars(over.options(*WITH_NAMES)).all()
+
+    def counted(of: PromptSet) -> int:
+        own = select(func.count()).select_from(Prompt).where(Prompt.prompt_set_id == of.id)
+        told = [run for run in runs if run.prompt_set_id == of.id]
+        return remembered(session, f"prompts of {of.id}", told, lambda: session.scalar(own) or 0)
+
+    return [(each, counted(each)) for each in sets]
 
 
 def sample_passages(session: Session, corpus: Corpus, count: int) -> list[Passage]:

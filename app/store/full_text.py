@@ -27,7 +27,8 @@ from app.store.tables import Output, Passage, Prompt
 MAX_WORDS = 20
 NEW_TEXTS = "new texts"  # set in `Session.info` by whoever inserts passages, prompts or outputs
 SEARCHED = {"passages": "text", "prompts": "text, target", "outputs": "answer"}  # table -> columns
-_SOME = {"yield_per": 10_000}  # rows found that are in memory together
+_TOGETHER = 10_000  # rows found that are in memory at a time
+_SOME = {"yield_per": _TOGETHER}
 BATCH = 1_000  # rows indexed per transaction: other writers wait for no more than a moment
 
 
@@ -135,9 +136,11 @@ def _first(
     id_ = columns[0]
     if session.get_bind().dialect.name != "sqlite":
         query = select(*columns).where(_has_words(question, id_), owner == of, id_ > after)
-        return session.execute(query.order_by(id_).limit(limit), execution_options=_SOME).partitions()
+        return session.execute(query.order_by(id_).limit(limit), execution_options=_SOME).partitions(
+            _TOGETHER
+        )
     if limit is None and columns[1] is id_:  # all of them, also of other sets: nothing but the index is read
-        return session.execute(_all_rows(question, id_), execution_options=_SOME).partitions()
+        return session.execute(_all_rows(question, id_), execution_options=_SOME).partitions(_TOGETHER)
     # SQLite goes through the rows that have the words, in the order of their ids, and stops where there are enough.
     name = id_.class_.__tablename__
     rows = text(
@@ -146,7 +149,7 @@ def _first(
         f" ORDER BY {name}_fts.rowid LIMIT :limit"
     )
     asked = {"match": _match(question), "after": after, "owner": of, "limit": -1 if limit is None else limit}
-    return session.execute(rows, asked, execution_options=_SOME).partitions()
+    return session.execute(rows, asked, execution_options=_SOME).partitions(_TOGETHER)
 
 
 def _match(question: str) -> str:

@@ -15,6 +15,7 @@ from app.store.column_reading import ReadColumns, read_columns
 from app.store.columns import columns_of, keep_columns
 from app.store.engine import Store, open_store
 from app.store.filters import FIELDS, Compare
+from app.store.full_text import first_prompts
 from app.store.kept_arrays import unpacked
 from app.store.models import put_outputs
 from app.store.most_found import most_found
@@ -193,3 +194,12 @@ def test_runs_share_what_is_found_of_their_prompts(store: Store) -> None:
         ):
             assert found is not None
             assert tally.count({}) == len(browse.listed(session, run, Filters(q="capital"), most=None)) > 0
+
+
+@pytest.mark.parametrize("limit", [None, 100])
+def test_what_is_found_comes_thousands_at_a_time(store: Store, limit: int | None) -> None:
+    """It came one by one, and of a word in ten thousand prompts that took longer than to find them."""
+    with store.session() as session:
+        run = get_run(session, "trackstar")
+        parts = list(first_prompts(session, "the", run.prompt_set_id, 0, limit))
+        assert [len(part) > 3 for part in parts] == [True]
