@@ -5,10 +5,11 @@ and stop at `MOST`. Of the prompts that a page shows the tables are read by thei
 its key: nothing depends on how many passages were retrieved.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import randrange
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from sqlalchemy import select
@@ -91,14 +92,16 @@ class PromptList:
     def place(self, position: int, *, behind: bool) -> int:
         """How many of its prompts stand before the one at a position of the run, whether the list has it or not; with it if
         `behind`. What the run does not have stands before all."""
-        side: Literal["left", "right"] = "right" if behind else "left"
+        find = bisect_right if behind else bisect_left  # of a million rows it looks at twenty
         at = int(np.searchsorted(self.columns.positions, position))
         if self.sort not in SORTS:
-            return int(np.searchsorted(self.columns.positions[self.rows], position, side))
-        if at == len(self.columns) or self.columns.positions[at] != position:
+            standing, place = self.columns.positions, position
+        elif at == len(self.columns) or self.columns.positions[at] != position:
             return 0
-        places = self.columns.places(self.sort)
-        return int(np.searchsorted(places[self.rows], places[at], side))
+        else:
+            standing = self.columns.places(self.sort)
+            place = int(standing[at])
+        return find(range(len(self)), place, key=lambda number: int(standing[self.rows[number]]))
 
     def positions(self, start: int, end: int) -> list[int]:
         """Positions in the run of its prompts from `start` up to `end`."""
