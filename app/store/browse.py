@@ -151,10 +151,11 @@ def listed(
     columns = columns_of(session, [run])[run.id]
     if found is None and filters.searching:
         found = find(session, [run], {run.id: columns}, filters.q, filters.where, most)[run.id]
-    rows = columns.order(sort) if sort in SORTS else columns.everything
+    in_order = columns.everything if found is None else found.rows
+    rows = columns.order(sort) if sort in SORTS else in_order
     if chosen := filters.chosen():
         rows = rows[columns.having(chosen)[rows]]
-    if found is not None:
+    if found is not None and sort in SORTS:
         kept = np.zeros(len(columns), np.bool_)
         kept[found.rows] = True
         rows = rows[kept[rows]]

@@ -127,6 +127,8 @@ class Columns:
 
 def _rows(column: Ints, wanted: Sequence[int] | Ints) -> Ints:
     """The rows of these values; `numpy.isin` would make whole columns of eight bytes."""
+    if not len(wanted):
+        return np.empty(0, np.int32)
     asked, least, most = np.asarray(wanted, np.int64), int(column.min(initial=0)), int(column.max(initial=0))
     if most - least > SPARSE * len(column):
         return np.flatnonzero(np.isin(column, asked)).astype(np.int32)
