@@ -123,7 +123,16 @@ def make_engine(url: str, *, patience: float = 30) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune_sqlite)
         event.listen(engine, "handle_error", _forget_read_only)
+    else:
+        event.listen(engine, "connect", _tune_postgresql)
     return engine
+
+
+def _tune_postgresql(connection: Any, _: Any) -> None:
+    """Pages read some thousands of rows: to compile a statement for the many that it expects takes longer than to run it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET jit = off")
+    connection.commit()
 
 
 def check_version(engine: Engine) -> None:
