@@ -8,8 +8,8 @@ from app.evaluation.shares import Shares
 from app.words.measures import DATE_LM_AT, LABELS
 from app.words.passages import TYPES
 
-Rows = NDArray[np.bool_]  # (n,) of `Shares`: which are counted
 RANKS = 10  # at which types are counted
+Rows = NDArray[np.bool_]  # (n,) of `Shares`: which are counted
 
 
 def figures(shares: Shares, rows: Rows) -> dict[str, Estimate]:
@@ -41,7 +41,7 @@ def types_by_rank(shares: Shares, rows: Rows) -> list[dict[str, int]]:
     """How many passages of each type stand at each rank, from rank 1."""
     counts = [
         dict(zip(TYPES, np.bincount(column, minlength=len(TYPES) + 1)[1:].tolist(), strict=True))
-        for column in shares.kinds[rows, :RANKS].T
+        for column in (shares.kinds_at(rank)[rows] for rank in range(1, RANKS + 1))
     ]
     while counts and not any(counts[-1].values()):
         counts.pop()

@@ -27,8 +27,8 @@ from app.words.measures import DATE_LM, DATE_LM_AT
 from app.words.passages import TYPES
 from app.words.slices import EVALUATED
 
-FORMAT = 2  # of what is kept
-PROMPTS, KINDS = "prompts", "kinds"
+FORMAT = 3  # of what is kept
+PROMPTS, KINDS = "prompts", "kinds at "
 PARTS = ("task", *EVALUATED)  # columns of names
 _NUMBERS = {kind: number for number, kind in enumerate(TYPES, start=1)}
 
@@ -61,7 +61,8 @@ class Shares:
         prompts: (n,) ids.
         parts: task and slices (`PARTS`).
         values: measure -> (n,) shares, NaN where the measure is not known.
-        kinds: (n, ranks) types of passages, numbered from 1 as in `TYPES`; 0 where there is none of these.
+        kinds: column of a rank (`kinds_at`) -> (n,) types of the passages there, numbered from 1 as in `TYPES`; 0 where there
+            is none of these.
         lengths: (n,) proponents.
         counted: (n,) it was judged, and it is known how many passages state its fact.
     """
@@ -69,7 +70,7 @@ class Shares:
     prompts: Longs
     parts: Mapping[str, NameColumn]
     values: Mapping[str, Floats]
-    kinds: NDArray[np.uint8]
+    kinds: Mapping[str, NDArray[np.uint8]]
     lengths: NDArray[np.int32]
     counted: NDArray[np.bool_]
 
@@ -78,10 +79,10 @@ class Shares:
         """Memory that they take."""
         arrays: list[NDArray[Any]] = [
             self.prompts,
-            self.kinds,
             self.lengths,
             self.counted,
             *self.values.values(),
+            *self.kinds.values(),
         ]
         return sum(each.nbytes for each in arrays) + sum(each.nbytes for each in self.parts.values())
 
@@ -114,7 +115,7 @@ class Shares:
                 for name, (codes, names) in parts.items()
             },
             values={name: np.array(column, np.float64) for name, column in values.items()},
-            kinds=_table(kinds),
+            kinds={kinds_at(rank): column for rank, column in enumerate(_by_rank(kinds), start=1)},
             lengths=np.array(lengths, np.int32),
             counted=np.array(counted, np.bool_),
         )
@@ -129,6 +130,11 @@ class Shares:
                     self.values[name][rows] = np.nan
         return self
 
+    def kinds_at(self, rank: int) -> NDArray[np.uint8]:
+        """(n,) types of the passages at a rank, 0 where there is none or it has none."""
+        column = self.kinds.get(kinds_at(rank))
+        return np.zeros(len(self.prompts), np.uint8) if column is None else column
+
     def rows(self, task: str, slices: Mapping[str, str] | None = None) -> NDArray[np.bool_]:
         """(n,): which rows are of the task and in all the slices, as in `{"bucket": "3", "right": "yes"}`."""
         rows = self.parts["task"].rows(task)
@@ -138,7 +144,7 @@ class Shares:
 
 
 def shares_of(session: Session, run: Run, names: Sequence[str]) -> Shares:
-    """Some columns of a run (`names`: measures, slices, `KINDS`; prompts and task always): as they were kept when it was
+    """Some columns of a run (`names`: measures, slices, `kinds_at`; prompts and task always): as they were kept when it was
     evaluated, else read now from its judgements."""
     wanted = (PROMPTS, "task", *names)
     if run.prompt_count >= KEPT_FROM:
@@ -146,8 +152,9 @@ def shares_of(session: Session, run: Run, names: Sequence[str]) -> Shares:
             name: remembered(session, f"share {name}", [run], partial(_kept, session, run, name))
             for name in wanted
         }
-        if all(each is not None for each in kept.values()):
-            return _chosen(kept)
+        # A rank at which no list has a passage is not kept.
+        if all(each is not None or name.startswith(KINDS) for name, each in kept.items()):
+            return _chosen({name: each for name, each in kept.items() if each is not None})
     return remembered(
         session, "shares", [run], lambda: Shares.of(judged_prompts(session, run), threshold_of(run))
     )
@@ -165,7 +172,7 @@ def keep_shares(session: Session, run: Run, shares: Shares) -> None:
         return
     columns: dict[str, NDArray[Any] | NameColumn] = {
         PROMPTS: shares.prompts,
-        KINDS: shares.kinds,
+        **shares.kinds,
         **shares.parts,
         **shares.values,
     }
@@ -203,12 +210,16 @@ def paired(session: Session, run: Run, other: Run, ours: Longs, theirs: Longs) -
     return rows[order], others[order]
 
 
-def _table(kinds: Sequence[bytes]) -> NDArray[np.uint8]:
-    """(n, most) of rows that are not equally long."""
+def kinds_at(rank: int) -> str:
+    """The column of types at a rank."""
+    return f"{KINDS}{rank}"
+
+
+def _by_rank(kinds: Sequence[bytes]) -> NDArray[np.uint8]:
+    """(ranks, n) of rows that are not equally long."""
     most = max(map(len, kinds), default=0)
-    return np.frombuffer(b"".join(each.ljust(most, b"\0") for each in kinds), np.uint8).reshape(
-        len(kinds), most
-    )
+    table = np.frombuffer(b"".join(each.ljust(most, b"\0") for each in kinds), np.uint8)
+    return np.ascontiguousarray(table.reshape(len(kinds), most).T)
 
 
 def _kept(session: Session, run: Run, name: str) -> NDArray[Any] | NameColumn | None:
@@ -223,8 +234,12 @@ def _chosen(columns: Mapping[str, Any]) -> Shares:
     return Shares(
         prompts=prompts,
         parts={name: columns[name] for name in PARTS if name in columns},
-        values={name: each for name, each in columns.items() if name not in (PROMPTS, KINDS, *PARTS)},
-        kinds=columns.get(KINDS, np.empty((len(prompts), 0), np.uint8)),
+        values={
+            name: each
+            for name, each in columns.items()
+            if name not in (PROMPTS, *PARTS) and not name.startswith(KINDS)
+        },
+        kinds={name: each for name, each in columns.items() if name.startswith(KINDS)},
         lengths=none,
         counted=none.astype(np.bool_),
     )

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from app.errors import UserError
 from app.evaluation.metrics import estimate
-from app.evaluation.shares import KINDS, Floats, Longs, paired, shares_of
+from app.evaluation.shares import Floats, Longs, kinds_at, paired, shares_of
 from app.store.engine import Store
 from app.store.memory import state_of
 from app.store.prompts import buckets_are_counts
@@ -206,12 +206,10 @@ class Behind:
 
 
 def _behind(session: Session, run: Run, other: Run | None, asked: FigureQuery) -> Behind:
-    own = shares_of(session, run, [asked.measure or KINDS, *asked.slices])
+    own = shares_of(session, run, [asked.measure or kinds_at(asked.rank), *asked.slices])
     chosen = own.rows(asked.task, asked.slices)
     if not asked.measure:
-        place = asked.rank - 1
-        kinds = own.kinds[:, place] if place < own.kinds.shape[1] else np.zeros(len(own.prompts), np.uint8)
-        rows = np.flatnonzero(chosen & (kinds == 1 + list(TYPES).index(asked.kind)))
+        rows = np.flatnonzero(chosen & (own.kinds_at(asked.rank) == 1 + list(TYPES).index(asked.kind)))
         ones = np.ones(len(rows))
         return Behind(own.prompts[rows], ones, ones)
     known = chosen & ~np.isnan(own.values[asked.measure])

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from app.evaluation import shares as kept_shares
 from app.evaluation.judged import Judged, judged_prompts
 from app.evaluation.report import evaluate_runs
-from app.evaluation.shares import KINDS, Shares, shares_of
+from app.evaluation.shares import Shares, kinds_at, shares_of
 from app.store.engine import Store
 from app.store.runs import get_run, list_runs
 from app.store.tables import KeptShare, Retrieved
@@ -18,7 +18,7 @@ from app.words.measures import LABELS
 from app.words.slices import EVALUATED
 from tests.support.seeded import fill
 
-ALL = [*LABELS, *EVALUATED, KINDS]
+ALL = [*LABELS, *EVALUATED, *map(kinds_at, range(1, 12))]
 
 
 @pytest.fixture
@@ -48,7 +48,8 @@ def test_kept_columns_are_those_of_the_judgements(evaluated: Store, monkeypatch:
             for name, part in fresh.parts.items():
                 assert found.parts[name].codes.tolist() == part.codes.tolist()
                 assert found.parts[name].names == part.names
-            assert found.kinds.tolist() == fresh.kinds.tolist()
+            for rank in range(1, 12):
+                assert found.kinds_at(rank).tolist() == fresh.kinds_at(rank).tolist()
 
 
 def test_what_changed_since_is_read_anew(evaluated: Store) -> None:
@@ -76,7 +77,13 @@ def test_lists_of_different_lengths_have_their_types_by_rank() -> None:
     """A word that a file brought of its own is none of the types; a prompt without passages has none."""
     kinds: list[list[str | None]] = [["states", None, "own word", "none"], [], ["both"]]
     made = Shares.of(Judged(n, "fact", kinds=each) for n, each in enumerate(kinds))
-    assert made.kinds.tolist() == [[1, 0, 0, 7], [0, 0, 0, 0], [2, 0, 0, 0]]
+    assert [made.kinds_at(rank).tolist() for rank in range(1, 6)] == [
+        [1, 0, 2],
+        [0] * 3,
+        [0] * 3,
+        [7, 0, 0],
+        [0] * 3,
+    ]
 
 
 @given(
