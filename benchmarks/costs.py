@@ -59,7 +59,7 @@ class Assumed:
     device_gb: float = 80
     bandwidth: float = 3.35  # TB/s of a device's memory
     cores: int = 64  # of a server that scans codes
-    scan: float = 0.5  # GB/s of codes a core: `benchmarks/search.py` saw 1.05 on two busy ones
+    scan: float = 2.0  # GB/s of codes a core: `benchmarks/search.py` saw 4.3 on two
 
 
 SHAPES = (
