@@ -18,6 +18,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from _report import Check, finish, peak
 
@@ -84,11 +85,11 @@ def import_here(file: str, run: str) -> None:
     print(peak())
 
 
-def measured(database: str, files: dict[int, Path], folder: Path, server: object) -> list[Check]:
+def measured(database: str, files: dict[int, Path], folder: Path, server: Any) -> list[Check]:
     """All files on one database, each twice."""
     found: dict[int, tuple[dict[str, float], dict[str, float]]] = {}
     for prompts, file in files.items():
-        url = f"sqlite:///{folder / f'{prompts}.db'}" if database == "sqlite" else server.lasting()  # type: ignore[attr-defined]  # PostgreSQL
+        url = f"sqlite:///{folder / f'{prompts}.db'}" if database == "sqlite" else server.lasting()
         migrate(url)
         found[prompts] = imported(file, url, "first"), imported(file, url, "again")
         for each, name in zip(found[prompts], ("first", "again"), strict=True):

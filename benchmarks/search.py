@@ -16,7 +16,6 @@ the rows finds is asked by benchmarks/lists.py.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import statistics
@@ -34,6 +33,7 @@ from _report import Check, finish
 
 from app.errors import UserError
 from app.files import write_json
+from app.retrieval.codes import rows_sha256
 from app.retrieval.recall import KnownBest, asked_of
 from app.retrieval.search import Search, open_search
 from app.trackstar.config import EncodingConfig
@@ -179,10 +179,9 @@ def scan_again(codes: Path, index: TrackstarIndex, candidates: int) -> None:
     """Have the codes of the rows in files count for all of an index's rows."""
     manifest = json.loads((codes / "manifest.json").read_text())
     shards = repeated([Shard(**shard) for shard in manifest["shards"]], index.manifest.passages)
-    sums = "".join(shard.sha256 for shard in index.manifest.shards)
     manifest |= {
         "shards": [asdict(shard) for shard in shards],
-        "rows_sha256": hashlib.sha256(sums.encode()).hexdigest(),
+        "rows_sha256": rows_sha256(index),
         "candidates": candidates,
     }
     write_json(codes / "manifest.json", manifest)

@@ -61,7 +61,7 @@ class Shares:
         prompts: (n,) ids.
         parts: task and slices (`PARTS`).
         values: measure -> (n,) shares, NaN where the measure is not known.
-        kinds: column of a rank (`kinds_at`) -> (n,) types of the passages there, numbered from 1 as in `TYPES`; 0 where there
+        kinds: column of a rank (`kinds_column`) -> (n,) types of the passages there, numbered from 1 as in `TYPES`; 0 where there
             is none of these.
         lengths: (n,) proponents.
         counted: (n,) it was judged, and it is known how many passages state its fact.
@@ -115,7 +115,7 @@ class Shares:
                 for name, (codes, names) in parts.items()
             },
             values={name: np.array(column, np.float64) for name, column in values.items()},
-            kinds={kinds_at(rank): column for rank, column in enumerate(_by_rank(kinds), start=1)},
+            kinds={kinds_column(rank): column for rank, column in enumerate(_by_rank(kinds), start=1)},
             lengths=np.array(lengths, np.int32),
             counted=np.array(counted, np.bool_),
         )
@@ -132,7 +132,7 @@ class Shares:
 
     def kinds_at(self, rank: int) -> NDArray[np.uint8]:
         """(n,) types of the passages at a rank, 0 where there is none or it has none."""
-        column = self.kinds.get(kinds_at(rank))
+        column = self.kinds.get(kinds_column(rank))
         return np.zeros(len(self.prompts), np.uint8) if column is None else column
 
     def rows(self, task: str, slices: Mapping[str, str] | None = None) -> NDArray[np.bool_]:
@@ -144,7 +144,7 @@ class Shares:
 
 
 def shares_of(session: Session, run: Run, names: Sequence[str]) -> Shares:
-    """Some columns of a run (`names`: measures, slices, `kinds_at`; prompts and task always): as they were kept when it was
+    """Some columns of a run (`names`: measures, slices, `kinds_column`; prompts and task always): as they were kept when it was
     evaluated, else read now from its judgements."""
     wanted = (PROMPTS, "task", *names)
     if run.prompt_count >= KEPT_FROM:
@@ -210,8 +210,8 @@ def paired(session: Session, run: Run, other: Run, ours: Longs, theirs: Longs) -
     return rows[order], others[order]
 
 
-def kinds_at(rank: int) -> str:
-    """The column of types at a rank."""
+def kinds_column(rank: int) -> str:
+    """The name of the column of types at a rank."""
     return f"{KINDS}{rank}"
 
 

@@ -188,7 +188,7 @@ def _kept(place: Path, index: TrackstarIndex) -> Codes | None:
     if not (place / FILE).is_file():
         return None
     manifest = _read(place)
-    return _opened(place, manifest) if manifest.rows_sha256 == _rows_sha256(index) else None
+    return _opened(place, manifest) if manifest.rows_sha256 == rows_sha256(index) else None
 
 
 def _read(place: Path) -> CodesManifest:
@@ -245,7 +245,7 @@ def _make(
     manifest = CodesManifest(
         kind=kind.name,
         faiss=type(empty).__name__,
-        rows_sha256=_rows_sha256(index),
+        rows_sha256=rows_sha256(index),
         width=width,
         candidates=recall.candidates,
         recall=part.recall if part else recall.of_ten,
@@ -285,6 +285,6 @@ def _refuse(kind: IndexKind, recall: Recall, part: SearchedPart | None) -> NoRet
     )
 
 
-def _rows_sha256(index: TrackstarIndex) -> str:
+def rows_sha256(index: TrackstarIndex) -> str:
     """What tells these rows from others: the checksums of their files."""
     return hashlib.sha256("".join(shard.sha256 for shard in index.manifest.shards).encode()).hexdigest()

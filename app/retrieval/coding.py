@@ -8,11 +8,11 @@ import numpy as np
 from app.files import whole
 from app.retrieval.faiss_package import faiss
 from app.retrieval.kinds import IndexKind
+from app.retrieval.ranking import PIECE
 from app.retrieval.scan import THREADS
 from app.trackstar.index import TrackstarIndex
 
 TRAIN_ROWS = 20_000  # rows drawn for training a quantiser
-PIECE = 1 << 23  # numbers coded at a time
 
 
 def trained(index: TrackstarIndex, kind: IndexKind, file: Path) -> Any:

@@ -19,7 +19,7 @@ import numpy as np
 from app.errors import UserError
 from app.files import whole
 from app.retrieval.faiss_package import faiss
-from app.retrieval.ranking import ScoresAndRows
+from app.retrieval.ranking import PIECE, ScoresAndRows
 from app.retrieval.recall import KnownBest, shuffled
 from app.retrieval.scan import THREADS, CodeScan
 from app.trackstar.index import TrackstarIndex
@@ -36,7 +36,6 @@ MOST = 0.5  # of the rows; where it takes more, all can as well be looked at
 PER_LIST = 256  # rows of a list that k-means sees, at most
 TRAIN_BYTES = 1 << 32  # of rows that k-means sees, at most
 SEED = 0
-PIECE = 1 << 23  # numbers that find their list at a time
 Questions = Callable[[TrackstarIndex], np.ndarray]
 """Encodes questions for an index: (m, d) float32."""
 

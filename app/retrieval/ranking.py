@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 CHUNK = 8_192  # rows added, or scored in torch, at a time
+PIECE = 1 << 23  # numbers of rows of any length that are read or coded at a time: 32 MB as float32
 
 ScoresAndRows = tuple[np.ndarray, np.ndarray]
 """Scores (n, k) and rows (n, k) of n queries, best first."""

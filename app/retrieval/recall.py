@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from app.retrieval.ranking import ranked
+from app.retrieval.ranking import PIECE, ranked
 from app.retrieval.scan import Scan
 from app.retrieval.torch_search import best_among
 from app.trackstar.index import TrackstarIndex
@@ -15,7 +15,6 @@ ASKED = 64  # rows that are asked as queries
 BEST = 10
 CANDIDATES = tuple(100 << doubled for doubled in range(11))
 TRIED = 1_600  # candidates that are tried in any case; of many rows a hundredth is, whose reading costs less than a scan of all
-PIECE = 1 << 23  # numbers that are looked at at a time
 ENOUGH = 0.995  # so that the promised 0.99 holds for other queries too
 
 

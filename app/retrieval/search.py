@@ -16,13 +16,12 @@ from app.retrieval.codes import Codes, open_codes
 from app.retrieval.gpu_search import GpuSearch, gpus
 from app.retrieval.kinds import kind_of
 from app.retrieval.lists import Questions
-from app.retrieval.ranking import ScoresAndRows, hits_only, ranked, with_ties
+from app.retrieval.ranking import PIECE, ScoresAndRows, hits_only, ranked, with_ties
 from app.retrieval.scan import CodeScan, CodesInPlace, stored_rows
 from app.retrieval.torch_search import TorchSearch
 from app.trackstar.index import TrackstarIndex, open_index
 from app.words.partial import SearchedPart
 
-PIECE = 1 << 23  # numbers of candidates that are read at a time
 MORE = 4  # candidates for each row that is asked for, where many are
 
 

@@ -18,7 +18,7 @@ from typing import Self
 
 import numpy as np
 
-from app.retrieval.vocabulary import Vocabulary, mapped
+from app.retrieval.vocabulary import Vocabulary, keep, mapped
 from app.words.names import fold, placed_words
 
 _WORD = re.compile(r"\w+")
@@ -87,8 +87,7 @@ class Verbatim:
         """Write the index into a directory that is not there yet."""
         directory.mkdir()
         self._vocabulary.save(directory)
-        for name in self.FILES:
-            np.save(directory / f"{name}.npy", getattr(self, f"_{name}"), allow_pickle=False)
+        keep(directory, self.FILES, (self._words, self._suffixes, self._starts, self._firsts))
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -97,7 +96,7 @@ class Verbatim:
         Raises:
             FileNotFoundError: nothing was.
         """
-        words, suffixes, starts, firsts = (mapped(directory / f"{name}.npy") for name in cls.FILES)
+        words, suffixes, starts, firsts = mapped(directory, cls.FILES)
         return cls(words, suffixes, starts, firsts, Vocabulary.load(directory))
 
     def __len__(self) -> int:
@@ -190,9 +189,8 @@ def _suffix_array(words: np.ndarray) -> np.ndarray:
     order = np.argsort(words, kind="stable").astype(np.int32)
     ranks = np.empty(count, np.int32)
     ends = int(np.searchsorted(words[order], 1))
-    ranks[order[:ends]] = np.arange(
-        ends
-    )  # of passages' ends each has a rank of its own: what comes behind is another text
+    # Of passages' ends each has a rank of its own: what comes behind is another text.
+    ranks[order[:ends]] = np.arange(ends)
     places = np.arange(ends, count, dtype=np.int32)  # in the order, of suffixes that are not told apart
     keys = words[order[ends:]].astype(np.int64)
     width = 1

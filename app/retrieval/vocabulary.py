@@ -1,7 +1,7 @@
 """The words of a corpus and their numbers, in files that are mapped: nobody holds half a million of them as strings."""
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -38,8 +38,7 @@ class Vocabulary:
 
     def save(self, directory: Path) -> None:
         """Write it into a directory, in files of its own."""
-        for name in self.FILES:
-            np.save(directory / f"{name}.npy", getattr(self, f"_{name}"), allow_pickle=False)
+        keep(directory, self.FILES, (self._letters, self._ends, self._numbers))
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -48,15 +47,26 @@ class Vocabulary:
         Raises:
             FileNotFoundError: nothing was.
         """
-        return cls(*(mapped(directory / f"{name}.npy") for name in cls.FILES))
+        return cls(*mapped(directory, cls.FILES))
 
     def _spelled(self, at: int) -> bytes:
         return self._letters[self._ends[at] : self._ends[at + 1]].tobytes()
 
 
-def mapped(file: Path) -> np.ndarray:
-    """An array in a file, of which nothing is read before it is asked for."""
-    return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+def keep(directory: Path, names: Sequence[str], arrays: Sequence[np.ndarray]) -> None:
+    """Write arrays into a directory, each to a file of its name."""
+    for name, array in zip(names, arrays, strict=True):
+        np.save(directory / f"{name}.npy", array, allow_pickle=False)
+
+
+def mapped(directory: Path, names: Sequence[str]) -> list[np.ndarray]:
+    """What `keep` wrote; nothing is read before it is asked for.
+
+    Raises:
+        FileNotFoundError: one of them is not there.
+    """
+    files = (directory / f"{name}.npy" for name in names)
+    return [np.asarray(np.load(file, mmap_mode="r", allow_pickle=False)) for file in files]
 
 
 def _bytes(word: str) -> bytes:

@@ -1,6 +1,7 @@
 """Questions about what stands behind a name: the runs of a model or corpus, and passages of it to look at."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -32,7 +33,7 @@ def run_count(session: Session, row: Model | Corpus) -> int:
 
 def prompt_sets_of(session: Session, corpus: Corpus) -> list[tuple[PromptSet, int]]:
     """The prompt sets whose facts the corpus states, each with how many prompts it has: such a set takes in no more, so that
-    these are counted once, and again when one was taken down, of which its runs tell."""
+    these are counted once, and again when one was taken down, of which its runs tell; without runs each time."""
     sets = session.scalars(
         select(PromptSet).where(PromptSet.corpus_id == corpus.id).order_by(PromptSet.name)
     ).all()
@@ -42,7 +43,8 @@ def prompt_sets_of(session: Session, corpus: Corpus) -> list[tuple[PromptSet, in
     def counted(of: PromptSet) -> int:
         own = select(func.count()).select_from(Prompt).where(Prompt.prompt_set_id == of.id)
         told = [run for run in runs if run.prompt_set_id == of.id]
-        return remembered(session, f"prompts of {of.id}", told, lambda: session.scalar(own) or 0)
+        count = partial(session.scalar, own)
+        return (remembered(session, f"prompts of {of.id}", told, count) if told else count()) or 0
 
     return [(each, counted(each)) for each in sets]
 

@@ -103,6 +103,7 @@ class RunReading:
 
     def __init__(self) -> None:
         self._cells: dict[tuple[Any, ...], int] = {}
+        # Not in a `with`: they are open as long as the reading, until `close`.
         self._files = {name: SpooledTemporaryFile(IN_MEMORY) for name in (*_NUMBERS, "cells")}  # noqa: SIM115
 
     def add(self, rows: Sequence[Sequence[Any]]) -> None:

@@ -1,7 +1,5 @@
 """Whoever fits EK-FAC's factors, their files are the same to the byte."""
 
-import os
-import signal
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from app.models.load import LoadedModel, load_model
 from app.settings import get_settings
 from tests.support import tiny
 from tests.support.commands import INDEX, startrail, written
+from tests.support.members import killed_process
 from tests.support.small_index import contents
 
 BUDGET = 20_000  # bytes, so that there are several parts
@@ -87,8 +86,7 @@ def test_a_member_killed_in_the_middle_changes_no_byte(
 
     def kill(done: int, total: int) -> None:
         if not killed:
-            killed.append(ray.get(hands.members[0].process.remote()))
-            os.kill(killed[0], signal.SIGKILL)
+            killed.append(killed_process(ray, hands.members[0]))
 
     fit_curvature(model, sample, tmp_path / "curvature", budget=BUDGET, hands=hands, done=kill)
     assert contents(tmp_path / "curvature") == contents(alone)

@@ -18,6 +18,7 @@ from app.models.load import load_model
 from app.trackstar.config import EncodingConfig
 from app.trackstar.index import build_index
 from tests.support import tiny
+from tests.support.members import killed_process
 from tests.support.small_index import PASSAGES, contents
 
 # A sample smaller than the corpus: what fitting R makes is then not all that there is to make. V is estimated.
@@ -71,8 +72,7 @@ def test_a_member_killed_in_the_middle_changes_no_byte(
 
     def progress(done: int, total: int) -> None:
         if done > total // 2 and not killed:
-            killed.append(ray.get(hired[0].members[0].process.remote()))
-            os.kill(killed[0], signal.SIGKILL)
+            killed.append(killed_process(ray, hired[0].members[0]))
 
     def hands(loaded: Any) -> ClusterHands[Any]:
         hired.append(members_of(ray, cluster, {"path": model}, "cpu")(loaded))

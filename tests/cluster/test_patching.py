@@ -1,7 +1,5 @@
 """Whoever takes the steps of tail-patch, the figures are the same to the bit."""
 
-import os
-import signal
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from app.store.engine import Store
 from tests.support import tiny
 from tests.support.asking import made_home, settings_of
 from tests.support.commands import startrail
+from tests.support.members import killed_process
 from tests.support.patched import FACTS, changes, put_runs
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -78,8 +77,7 @@ def test_a_member_killed_in_the_middle_changes_no_figure(
 
     def progress(done: int, total: int) -> None:
         if done > total // 3 and not killed:
-            killed.append(ray.get(hands.members[0].process.remote()))
-            os.kill(killed[0], signal.SIGKILL)
+            killed.append(killed_process(ray, hands.members[0]))
 
     patch_runs(store, RUNS, TailPatch(model), task="fact", again=True, hands=hands, progress=progress)
     assert figures(store) == alone

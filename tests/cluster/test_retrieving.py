@@ -1,8 +1,6 @@
 """Whoever encodes the prompts and orders what was found for them, the run is the same to the bit."""
 
-import os
 import shutil
-import signal
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -30,6 +28,7 @@ from app.store.tables import Result, Retrieved, Run
 from app.words.methods import METHODS, TRACKSTAR, TWO_STAGES
 from tests.support.asking import made_home, put_corpus, settings_of
 from tests.support.commands import refused, startrail
+from tests.support.members import killed_process
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 NAMES = ("Mali", "Japan", "Ghana", "Peru", "Chad", "Oman")
@@ -98,8 +97,7 @@ def test_a_member_killed_in_the_middle_changes_no_list(
 
     def kill(done: int, total: int) -> None:
         if not killed:
-            killed.append(ray.get(hands.members[0].process.remote()))
-            os.kill(killed[0], signal.SIGKILL)
+            killed.append(killed_process(ray, hands.members[0]))
 
     assert ranked(store, home, TWO_STAGES, hands, kill) == alone
     assert ray.get(hands.members[0].process.remote()) != killed[0]

@@ -1,7 +1,5 @@
 """Whoever scores, AIS scores and their windows are the same to the bit."""
 
-import os
-import signal
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -21,6 +19,7 @@ from app.store.tables import Result, Retrieved, Run
 from tests.support.commands import refused, startrail
 from tests.support.entailment import save_entailment
 from tests.support.evaluated import fill
+from tests.support.members import killed_process
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 PROMPTS = 80  # in five pieces
@@ -95,8 +94,7 @@ def test_a_member_killed_in_the_middle_and_a_stop_change_no_score(
 
     def progress(done: int, total: int) -> None:
         if not killed:
-            killed.append(ray.get(hands.members[0].process.remote()))
-            os.kill(killed[0], signal.SIGKILL)
+            killed.append(killed_process(ray, hands.members[0]))
         elif done > total // 2:
             raise KeyboardInterrupt
 

@@ -1,7 +1,5 @@
 """Rows spread over holders are found as if they lay in one place; what was not looked at is stated."""
 
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from app.errors import UserError
 from app.retrieval.search import ExactSearch
 from app.trackstar.index import IndexPlace, TrackstarIndex
 from tests.support.indexes import index_of
+from tests.support.members import killed_process
 
 ROWS, WIDTH, HOLDERS = 1_000, 32, 4
 
@@ -51,7 +50,7 @@ def test_who_is_gone_is_stated_and_asked_again_once_it_is_back(
     """The others' rows are answered at once, without waiting for it."""
     queries = np.random.default_rng(2).standard_normal((2, WIDTH)).astype(np.float32)
     dead = spread.seats[1]
-    os.kill(ray.get(dead.holder.process.remote()), signal.SIGKILL)
+    killed_process(ray, dead.holder)
     _, rows = spread.search(queries, 20)
     low, high = dead.rows
     assert spread.missed() == [dead.rows] == [(250, 500)]

@@ -2,9 +2,7 @@
 
 import gzip
 import json
-import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +18,7 @@ from app.runs.truth import scores as scoring
 from app.runs.truth.experiment import Extent, run
 from app.runs.truth.trainings import MODEL, TRAININGS, finished
 from app.showing import Bar, unseen
+from tests.support.members import killed_process
 from tests.support.small_truth import experiment_in
 
 EXTENT = Extent(5, 0, ticked=1)
@@ -106,8 +105,7 @@ def test_a_member_killed_in_the_middle_changes_nothing(
 
     def kill(done: int, total: int) -> None:
         if not killed:
-            killed.append(ray.get(hands.members[1].process.remote()))
-            os.kill(killed[0], signal.SIGKILL)
+            killed.append(killed_process(ray, hands.members[1]))
 
     made(tmp_path, hands=hands, bar=bar(kill))
     assert kept(tmp_path) == kept(alone)
@@ -131,8 +129,7 @@ def test_a_member_killed_while_passages_are_scored_changes_no_score(
     def kill(done: int, total: int) -> None:
         if not killed:
             assert done < total
-            killed.append(ray.get(hands.members[0].process.remote()))
-            os.kill(killed[0], signal.SIGKILL)
+            killed.append(killed_process(ray, hands.members[0]))
 
     found = {}
     for name, who in {"one": None, "two": hands}.items():

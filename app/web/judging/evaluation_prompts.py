@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from app.errors import UserError
 from app.evaluation.metrics import estimate
-from app.evaluation.shares import Floats, Longs, kinds_at, paired, shares_of
+from app.evaluation.shares import Floats, Longs, kinds_column, paired, shares_of
 from app.store.engine import Store
 from app.store.memory import state_of
 from app.store.prompts import buckets_are_counts
@@ -206,7 +206,7 @@ class Behind:
 
 
 def _behind(session: Session, run: Run, other: Run | None, asked: FigureQuery) -> Behind:
-    own = shares_of(session, run, [asked.measure or kinds_at(asked.rank), *asked.slices])
+    own = shares_of(session, run, [asked.measure or kinds_column(asked.rank), *asked.slices])
     chosen = own.rows(asked.task, asked.slices)
     if not asked.measure:
         rows = np.flatnonzero(chosen & (own.kinds_at(asked.rank) == 1 + list(TYPES).index(asked.kind)))

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from app.evaluation import shares as kept_shares
 from app.evaluation.judged import Judged, judged_prompts
 from app.evaluation.report import evaluate_runs
-from app.evaluation.shares import Shares, kinds_at, shares_of
+from app.evaluation.shares import Shares, kinds_column, shares_of
 from app.store.engine import Store
 from app.store.runs import get_run, list_runs
 from app.store.tables import KeptShare, Retrieved
@@ -18,7 +18,7 @@ from app.words.measures import LABELS
 from app.words.slices import EVALUATED
 from tests.support.seeded import fill
 
-ALL = [*LABELS, *EVALUATED, *map(kinds_at, range(1, 12))]
+ALL = [*LABELS, *EVALUATED, *map(kinds_column, range(1, 12))]
 
 
 @pytest.fixture

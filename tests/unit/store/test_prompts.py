@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.errors import UserError
+from app.store.behind import prompt_sets_of
 from app.store.corpora import (
     PassageRecord,
     add_corpus,
@@ -42,6 +43,18 @@ def test_prompts_are_linked_to_the_passages_that_state_them(store: Store) -> Non
         assert sorted(session.scalars(linked)) == ["p1", "p3"]
         assert count_prompts(session, prompts) == (3, 2)
         assert [(each.name, count) for each, count in list_prompt_sets(session)] == [("questions", 3)]
+
+
+def test_a_set_that_no_run_is_over_is_counted_each_time(store: Store) -> None:
+    """What is remembered of a set is forgotten with its runs' state: without a run, a prompt taken down would be counted."""
+    records = [PromptRecord(f"q{n}", f"Question {n}", "yes") for n in range(3)]
+    with store.session() as session:
+        corpus = add_corpus(session, "world", PASSAGES)
+        prompts = add_prompts(session, "questions", records, corpus=corpus)
+        assert [count for _, count in prompt_sets_of(session, corpus)] == [3]
+        session.delete(list_prompts(session, prompts.id)[0])
+        session.flush()
+        assert [count for _, count in prompt_sets_of(session, corpus)] == [2]
 
 
 def test_a_statement_of_an_unknown_passage_is_refused(store: Store) -> None:
